@@ -1,0 +1,22 @@
+# Thin on purpose: what a target does is in dev/.
+.DEFAULT_GOAL := help
+.PHONY: help run test loadtest build deploy
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' Makefile | expand -t 12
+
+run: ## serve everything at http://localhost:9000/ (PORT=…), installing what is missing
+	@dev/run
+
+test: ## format, lints and every test of the workspace, installing what is missing
+	@dev/test
+
+loadtest: ## measure what the cache is worth: at most 60 s after the build, reports in target/loadtest/
+	@dev/loadtest
+
+build: ## the functions as Lambda takes them, in target/lambda/
+	@dev/build
+
+deploy: ## build and deploy template.yaml with AWS SAM, asking for each setting
+	@dev/deploy

@@ -1,0 +1,106 @@
+# Starts and stops the servers of one command. Sourced by dev/run and dev/loadtest.
+# Owns: ports, pids and their end. Must not know: functions, routes, settings.
+# Written for bash 3.2 (macOS): no wait -n, no empty "${array[@]}" without a guard.
+
+scratch=$(mktemp -d)
+started=()
+nap=
+
+die() { echo "$(basename "$0"): $*" >&2; exit 1; }
+
+# start COMMAND…: in the background, in a process group of its own: Ctrl-C reaches this script alone, which
+# then ends each group in its turn. The pid is in $!.
+start() {
+  set -m
+  "$@" </dev/null &
+  set +m
+  started+=("$!")
+}
+
+is_up() { kill -0 "$1" 2>/dev/null; }
+
+# attend COMMAND…: run it to its end, but stop it at once when we are told to stop.
+attend() {
+  start "$@"
+  wait "$!"
+}
+
+# Everything that was started, newest first, with ten seconds for a clean end.
+stop_started() {
+  trap '' INT TERM HUP
+  local i pid tries=100
+  for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+    pid=${started[i]}
+    kill -TERM -- "-$pid" 2>/dev/null || continue
+    while kill -0 -- "-$pid" 2>/dev/null && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+  done
+  if [ -n "$nap" ] && kill "$nap" 2>/dev/null; then wait "$nap" || true; fi
+  rm -rf "$scratch"
+}
+trap stop_started EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+port_taken() {
+  local address
+  for address in 127.0.0.1 ::1; do
+    if (exec 3<>"/dev/tcp/$address/$1") 2>/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 12000)) && port_taken "$port"; do :; done
+  echo "$port"
+}
+
+# Sets memcached_port: the kernel chooses it, so that nobody can take it meanwhile.
+start_memcached() {
+  local told=$scratch/memcached.port
+  MEMCACHED_PORT_FILENAME=$told start memcached -u "$(id -un)" -l 127.0.0.1 -p -1 -U 0
+  until [ -s "$told" ]; do
+    is_up "$!" || die "memcached ended at its start"
+    sleep 0.05
+  done
+  # shellcheck disable=SC2034 # read by those who source this file
+  read -r _ _ memcached_port <"$told"
+}
+
+# http_status PORT PATH: prints the status, or nothing when there is no answer within five seconds.
+http_status() (
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0
+  printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
+  read -r -t 5 _ status _ <&3 || true
+  echo "${status-}"
+) 2>/dev/null
+
+# await_answer PORT PATH STATUS PID: until it answers, which must be with this status, or the process has ended.
+await_answer() {
+  local status
+  until status=$(http_status "$1" "$2") && [ -n "$status" ]; do
+    is_up "$4" || die "the server on port $1 ended before it answered"
+    sleep 0.1
+  done
+  [ "$status" = "$3" ] || die "GET $2 answered $status where $3 was expected"
+}
+
+# make waits for us when it alone is sent SIGINT or SIGHUP, and passes neither on; killed outright, it leaves us
+# behind. Linux tells both: in its handler make has the signal blocked.
+is_attended() {
+  [ -d /proc/self ] || return 0
+  [ -d "/proc/$PPID" ] || return 1
+  ! grep -q '^SigBlk:.*[^048c]$' "/proc/$PPID/status" 2>/dev/null
+}
+
+# Until nobody attends to us any more, or (then it fails) one of the given processes has ended.
+watch_over() {
+  local pid
+  while is_attended; do
+    for pid in "$@"; do is_up "$pid" || return 1; done
+    sleep 1 &
+    nap=$!
+    wait "$nap" || true
+  done
+}

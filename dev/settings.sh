@@ -1,0 +1,28 @@
+# Reads .env, or .env.example where there is none, into the environment. Sourced by dev/run.
+# Owns: the file's form, the same as in functions/src/dotenv.rs. Must not know: which settings there are.
+# The environment beats the file.
+
+load_settings() {
+  local file=.env line number=0 name value
+  local assignment='^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$'
+  local quoted="^(\"([^\"]*)\"|'([^']*)')[[:space:]]*(#.*)?\$"
+  [ -e "$file" ] || file=.env.example
+  [ -e "$file" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do
+    number=$((number + 1)) line=${line%$'\r'}
+    [ $number != 1 ] || line=${line#$'\xef\xbb\xbf'} # a byte order mark
+    [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
+    # the line itself may hold a secret: only its number is told
+    [[ $line =~ $assignment ]] || die "$file, line $number: not NAME=value"
+    name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
+    if [[ $value =~ $quoted ]]; then
+      value=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
+    elif [[ $value == [\"\']* ]]; then
+      die "$file, line $number: the quote is not closed, or something follows it"
+    else
+      value=${value%%[[:space:]]#*}
+      value=${value%"${value##*[![:space:]]}"}
+    fi
+    if [ -z "${!name+set}" ]; then export "$name=$value"; fi
+  done <"$file"
+}
