@@ -1,1 +1,23 @@
-//! macros
+//! The attribute of the crate `larder`, which documents it: parses, and emits one call.
+
+use proc_macro::TokenStream;
+
+mod args;
+mod expand;
+mod function;
+
+/// Memoises an async function. See the crate `larder`.
+#[proc_macro_attribute]
+pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
+    let parsed = syn::parse::<args::Args>(args)
+        .and_then(|args| function::Function::parse(&args, item.clone().into()).map(|f| (args, f)));
+    match parsed {
+        Ok((args, function)) => expand::expand(&args, &function).into(),
+        Err(error) => {
+            // The function stays as it is: one mistake, one message.
+            let mut out = TokenStream::from(error.to_compile_error());
+            out.extend(item);
+            out
+        }
+    }
+}

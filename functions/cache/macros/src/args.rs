@@ -1,0 +1,164 @@
+//! `("name", ttl = "60s", …)`: only the grammar. What a policy may be is checked by the policy itself, in a `const`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    Error, Expr, Ident, LitStr, Result, Token, parenthesized,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+};
+
+pub(crate) struct Args {
+    pub(crate) name: LitStr,
+    pub(crate) policy: TokenStream,
+    pub(crate) key: Option<Expr>,
+    pub(crate) skip: Vec<Ident>,
+}
+
+/// Shorthands that take a duration; each is the setter of this name.
+const DURATIONS: [&str; 6] = [
+    "stale_while_revalidate",
+    "stale_if_error",
+    "negative_ttl",
+    "lease",
+    "wait",
+    "min_cost",
+];
+/// Shorthands that take a number.
+const NUMBERS: [&str; 3] = ["jitter", "max_size", "version"];
+
+impl Parse for Args {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if !input.peek(LitStr) {
+            return Err(input.error("the function's name in the cache comes first: #[larder::cached(\"name\", ttl = \"60s\")]"));
+        }
+        let name: LitStr = input.parse()?;
+        check_name(&name)?;
+        let mut given = Given::default();
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if !input.is_empty() {
+                given.argument(input)?;
+            }
+        }
+        let policy = given.policy(&name)?;
+        Ok(Self {
+            name,
+            policy,
+            key: given.key,
+            skip: given.skip,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Given {
+    seen: Vec<String>,
+    whole: Option<Expr>,
+    ttl: Option<TokenStream>,
+    setters: Vec<TokenStream>,
+    key: Option<Expr>,
+    skip: Vec<Ident>,
+}
+
+impl Given {
+    fn argument(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let ident: Ident = input.parse()?;
+        let word = ident.to_string();
+        if self.seen.contains(&word) {
+            return Err(Error::new(ident.span(), format!("`{word}` is given twice")));
+        }
+        self.seen.push(word.clone());
+        if word == "skip" {
+            let inner;
+            parenthesized!(inner in input);
+            let names = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?;
+            self.skip = names.into_iter().collect();
+            return Ok(());
+        }
+        let known = ["ttl", "policy", "key"].contains(&word.as_str())
+            || DURATIONS.contains(&word.as_str())
+            || NUMBERS.contains(&word.as_str());
+        if !known {
+            return Err(Error::new(ident.span(), unknown(&word)));
+        }
+        input.parse::<Token![=]>()?;
+        match word.as_str() {
+            "policy" => self.whole = Some(input.parse()?),
+            "key" => self.key = Some(input.parse()?),
+            "ttl" => self.ttl = Some(duration(input)?),
+            word if DURATIONS.contains(&word) => {
+                let time = duration(input)?;
+                self.setters.push(quote!(.#ident(#time)));
+            }
+            _ => {
+                let number: Expr = input.parse()?;
+                self.setters.push(quote!(.#ident(#number)));
+            }
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self, name: &LitStr) -> Result<TokenStream> {
+        let setters = &self.setters;
+        match (&self.whole, &self.ttl) {
+            (Some(whole), None) if setters.is_empty() => Ok(quote!(#whole)),
+            (None, Some(ttl)) => Ok(quote!(::larder::Policy::ttl(#ttl) #(#setters)*)),
+            (None, None) => Err(Error::new(
+                name.span(),
+                "say how long values live: ttl = \"60s\", or policy = A_CONST",
+            )),
+            (Some(whole), _) => Err(Error::new_spanned(
+                whole,
+                "either `policy` or the shorthands, not both: set the rest on the policy",
+            )),
+        }
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let known = ["ttl", "policy", "key", "skip"]
+        .into_iter()
+        .chain(DURATIONS)
+        .chain(NUMBERS);
+    let known: Vec<_> = known.map(|word| format!("`{word}`")).collect();
+    format!("`{word}` is not one of {}", known.join(", "))
+}
+
+fn check_name(name: &LitStr) -> Result<()> {
+    let text = name.value();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if (1..=64).contains(&text.len()) && text.chars().all(plain) {
+        return Ok(());
+    }
+    Err(Error::new(
+        name.span(),
+        "a name is 1 to 64 of a-z A-Z 0-9 . _ -",
+    ))
+}
+
+/// `"60s"` as a `Duration` in milliseconds.
+fn duration(input: ParseStream<'_>) -> Result<TokenStream> {
+    const FORM: &str = "a time is a string such as \"250ms\", \"60s\", \"5m\" or \"1h\"";
+    let text: LitStr = input
+        .parse()
+        .map_err(|error| Error::new(error.span(), FORM))?;
+    let value = text.value();
+    let digits = value
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(value.len());
+    let (number, unit) = value.split_at(digits);
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(Error::new(text.span(), FORM)),
+    };
+    let millis = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor));
+    let millis = millis.ok_or_else(|| Error::new(text.span(), FORM))?;
+    Ok(quote!(::core::time::Duration::from_millis(#millis)))
+}

@@ -1,0 +1,73 @@
+//! The time that cache I/O may add to one call: one sum over all its exchanges, cut by the invocation's deadline.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::store::StoreError;
+
+#[derive(Debug)]
+pub(crate) struct Budget {
+    total: Duration,
+    spent: AtomicU64,
+    deadline: Option<Instant>,
+}
+
+impl Budget {
+    /// A `deadline` in the past means none: the local emulator sends the year 1970.
+    pub(crate) fn new(total: Duration, deadline: Option<Instant>) -> Self {
+        let deadline = deadline.filter(|deadline| *deadline > Instant::now());
+        Self {
+            total,
+            spent: AtomicU64::new(0),
+            deadline,
+        }
+    }
+
+    /// What the next exchange may take.
+    pub(crate) fn left(&self) -> Duration {
+        self.until_deadline(self.total.saturating_sub(self.spent()))
+    }
+
+    /// What an exchange that runs beside the origin may take: it adds nothing to the call.
+    pub(crate) fn beside(&self) -> Duration {
+        self.until_deadline(self.total)
+    }
+
+    pub(crate) fn spent(&self) -> Duration {
+        Duration::from_micros(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// Runs one exchange, which was given [`Budget::left`] as its limit, and takes its time off.
+    pub(crate) async fn spend<T>(
+        &self,
+        exchange: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let result = exchange.await;
+        let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.spent.fetch_add(took, Ordering::Relaxed);
+        result
+    }
+
+    /// The moment until which a caller who begins now may wait for another's origin call.
+    pub(crate) fn wait_until(&self, wait: Duration) -> Instant {
+        let end = Instant::now() + wait;
+        self.deadline.map_or(end, |deadline| end.min(deadline))
+    }
+
+    /// Whether the invocation has ended for this call.
+    pub(crate) fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    fn until_deadline(&self, time: Duration) -> Duration {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.deadline
+            .map_or(time, |deadline| time.min(left(deadline)))
+    }
+}

@@ -1,0 +1,220 @@
+//! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    context,
+    entry::Seal,
+    error::{CacheError, ServerError},
+    fetched::Fetched,
+    flight::{Flights, Solo},
+    key::{Key, Namespace},
+    log::Log,
+    metrics::{Counters, Stats},
+    names::{Names, Site},
+    options::{Options, OptionsError},
+    policy::Policy,
+    read_through::read_through,
+    store::{Store, memcached::Memcached, memory::Memory},
+};
+
+/// What a flush empties. Never more than this cache's own namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// Every function of the namespace.
+    All,
+    /// One function, by the name in its attribute.
+    Name(&'a str),
+}
+
+/// A cache.
+///
+/// Making one never connects: a server that is down costs its callers hits, not their start.
+#[derive(Debug, Clone)]
+pub struct Cache(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    store: Store,
+    location: String,
+    namespace: Namespace,
+    seal: Seal,
+    budget: Duration,
+    disabled: bool,
+    flights: Flights,
+    solo: Solo,
+    counters: Counters,
+    log: Log,
+    names: Names,
+}
+
+impl Cache {
+    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say; see [`Options`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the variable that can not be understood.
+    pub fn from_env() -> Result<Self, OptionsError> {
+        Ok(Self::new(Options::from_lookup(|name| {
+            std::env::var(name).ok()
+        })?))
+    }
+
+    /// As [`Cache::from_env`], with the variables taken from `lookup`.
+    ///
+    /// # Errors
+    /// As [`Cache::from_env`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        Ok(Self::new(Options::from_lookup(lookup)?))
+    }
+
+    /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::new(Options::memory())
+    }
+
+    pub(crate) fn new(options: Options) -> Self {
+        let location = options.location();
+        let store = match options.servers {
+            None => Store::Memory(Memory::new()),
+            Some(servers) => Store::Memcached(Memcached::new(servers)),
+        };
+        Self(Arc::new(Inner {
+            store,
+            location,
+            namespace: options.namespace,
+            seal: options.seal,
+            budget: options.budget,
+            disabled: options.disabled,
+            flights: Flights::default(),
+            solo: Solo::default(),
+            counters: Counters::default(),
+            log: Log::default(),
+            names: Names::new(),
+        }))
+    }
+
+    /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
+    ///
+    /// # Errors
+    /// The origin's own, and no other: trouble with the cache becomes an [`Outcome`](crate::Outcome).
+    pub async fn get_or_fetch<T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (freshness, deadline) = (context::freshness(), context::deadline());
+        read_through(&self.0, key, &policy.parts, freshness, deadline, origin).await
+    }
+
+    /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
+    /// Costs one small write a server however many entries there are.
+    ///
+    /// # Errors
+    /// [`CacheError::Unacknowledged`] names the servers whose entries may live on; repeating is safe.
+    pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+        let generation = match scope {
+            Scope::All => self.0.namespace.generation().to_owned(),
+            Scope::Name(name) => {
+                crate::key::check_name(name)?;
+                self.0.namespace.function(name)
+            }
+        };
+        self.0
+            .store
+            .flush(&generation, VERB)
+            .await
+            .map_err(|failed| {
+                let failed = failed
+                    .into_iter()
+                    .map(|(server, reason)| ServerError::new(server, reason));
+                CacheError::Unacknowledged(failed.collect())
+            })
+    }
+
+    /// Asks every server whether it is there. For start lines and health checks; nothing depends on the answer.
+    pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
+        let answers = self.0.store.ping(VERB).await.into_iter();
+        let error = |server: &str, reason| {
+            CacheError::Unacknowledged(vec![ServerError::new(server, reason)])
+        };
+        answers
+            .map(|(server, answer)| (server.clone(), answer.map_err(|e| error(&server, e))))
+            .collect()
+    }
+
+    /// Where the cache is, as a URL without secrets: `memory:` or `memcached://host:port,…`.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.0.location
+    }
+
+    /// The prefix of every key.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.0.namespace.name()
+    }
+
+    /// How many calls ended how.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.counters.snapshot()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not for speed.
+pub(crate) const VERB: Duration = Duration::from_secs(1);
+
+impl Inner {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    pub(crate) fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    pub(crate) fn solo(&self) -> &Solo {
+        &self.solo
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub(crate) fn accepts(&self, site: &Site) -> bool {
+        self.names.accept(site)
+    }
+}

@@ -1,0 +1,132 @@
+//! The records that stand under keys on a server, byte for byte.
+//!
+//! Owns the envelope: kind, format, whose record it is, under which generations it was made, until when it holds, and a
+//! check over all of it. Knows nothing of sockets, and of values only that they are bytes.
+//!
+//! ```text
+//! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · … · check 8 (xxh3) or 32 (HMAC-SHA-256, entries only)
+//! V entry        flags 1 · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
+//! L lease        token 16 · stamp 32 · subject 8
+//! F freed lease  nothing
+//! G generation   time 8 · random 8
+//! ```
+//! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
+
+use crate::key::Address;
+
+mod generation;
+mod lease;
+mod seal;
+mod value;
+pub(crate) use generation::{Generation, Stamp};
+pub(crate) use lease::{Lease, Token};
+pub(crate) use seal::Seal;
+pub(crate) use value::Entry;
+
+/// Milliseconds since 1970.
+pub(crate) type Millis = u64;
+
+const FORMAT: u8 = 1;
+const HEAD: usize = 20;
+const CHECK: usize = 8;
+
+/// What stands under the key of an item.
+#[derive(Debug)]
+pub(crate) enum Record<'a> {
+    Entry(Entry<'a>),
+    Lease(Lease),
+    Freed,
+}
+
+/// Why bytes are no record of this key. Each is a miss with a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("too short or too long")]
+    Length,
+    #[error("not a record of this library")]
+    Kind,
+    #[error("an unknown format")]
+    Format,
+    #[error("the record of another key")]
+    OtherKey,
+    #[error("the check does not match")]
+    Check,
+    #[error("not signed as expected")]
+    Signature,
+}
+
+/// Reads what stands under `key`, which is an item's key or its marker.
+pub(crate) fn read<'a>(
+    bytes: &'a [u8],
+    key: &str,
+    digest: [u8; 16],
+    seal: &Seal,
+) -> Result<Record<'a>, Unreadable> {
+    let kind = head(bytes, digest)?;
+    match kind {
+        b'V' => Entry::read(bytes, key, seal).map(Record::Entry),
+        b'L' => Lease::read(bytes, key).map(Record::Lease),
+        b'F' => checked(bytes, key, HEAD).map(|_| Record::Freed),
+        _ => Err(Unreadable::Kind),
+    }
+}
+
+/// The record that a holder leaves when its origin failed: nobody's, and gone after two seconds.
+pub(crate) fn freed(address: &Address) -> Vec<u8> {
+    finish(start(b'F', address.digest(), 0), address.item())
+}
+
+fn start(kind: u8, digest: [u8; 16], room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEAD + room + CHECK);
+    out.extend_from_slice(&[kind, b'l', b'd', FORMAT]);
+    out.extend_from_slice(&digest);
+    out
+}
+
+fn finish(mut out: Vec<u8>, key: &str) -> Vec<u8> {
+    let check = checksum(&out, key);
+    out.extend_from_slice(&check);
+    out
+}
+
+fn head(bytes: &[u8], digest: [u8; 16]) -> Result<u8, Unreadable> {
+    let head = bytes.get(..HEAD).ok_or(Unreadable::Length)?;
+    if head[1..3] != *b"ld" {
+        return Err(Unreadable::Kind);
+    }
+    if head[3] != FORMAT {
+        return Err(Unreadable::Format);
+    }
+    if head[4..] != digest {
+        return Err(Unreadable::OtherKey);
+    }
+    Ok(head[0])
+}
+
+/// The `body` bytes of an unsigned record, without its check.
+fn checked<'a>(bytes: &'a [u8], key: &str, body: usize) -> Result<&'a [u8], Unreadable> {
+    if bytes.len() != body + CHECK {
+        return Err(Unreadable::Length);
+    }
+    let (body, check) = bytes.split_at(body);
+    if checksum(body, key) != *check {
+        return Err(Unreadable::Check);
+    }
+    Ok(body)
+}
+
+/// Not against forgers (that is [`Seal`]'s), but against torn, mixed and misrouted bytes.
+fn checksum(body: &[u8], key: &str) -> [u8; CHECK] {
+    use twox_hash::XxHash3_64 as Xxh3;
+    Xxh3::oneshot_with_seed(Xxh3::oneshot(key.as_bytes()), body).to_be_bytes()
+}
+
+/// The `N` bytes at `at`. Callers have checked the length.
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+#[cfg(test)]
+mod tests;

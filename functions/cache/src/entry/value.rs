@@ -1,0 +1,86 @@
+//! The entry: a value with everything that decides whether and for how long it may be served.
+
+use super::{HEAD, Millis, Seal, Stamp, Unreadable, field, start};
+
+/// An entry, read or to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// New for each write: a marker names the entry that it refreshes by it.
+    pub(crate) id: u64,
+    pub(crate) stamp: Stamp,
+    /// When the origin had answered.
+    pub(crate) created: Millis,
+    /// Fresh until then.
+    pub(crate) soft: Millis,
+    /// Never served from then on.
+    pub(crate) hard: Millis,
+    /// What the origin call took, in microseconds; more than 71 minutes is kept as 71 minutes.
+    pub(crate) cost: u32,
+    pub(crate) version: u32,
+    pub(crate) payload: &'a [u8],
+}
+
+/// Flags: the entry carries HMAC-SHA-256 in place of the checksum.
+const SIGNED: u8 = 1;
+
+const ID: usize = HEAD + 4;
+const STAMP: usize = ID + 8;
+const CREATED: usize = STAMP + Stamp::LEN;
+const SOFT: usize = CREATED + 8;
+const HARD: usize = SOFT + 8;
+const COST: usize = HARD + 8;
+const VERSION: usize = COST + 4;
+const LENGTH: usize = VERSION + 4;
+const PAYLOAD: usize = LENGTH + 4;
+
+impl<'a> Entry<'a> {
+    pub(super) fn read(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Self, Unreadable> {
+        let flags = *bytes.get(HEAD).ok_or(Unreadable::Length)?;
+        if (flags == SIGNED) != seal.is_signature() {
+            return Err(Unreadable::Signature);
+        }
+        if flags & !SIGNED != 0 {
+            // Written by a later release in a way that this one does not know.
+            return Err(Unreadable::Format);
+        }
+        let body = seal.open(bytes, key)?;
+        let payload = body.get(PAYLOAD..).ok_or(Unreadable::Length)?;
+        if u32::from_be_bytes(field(body, LENGTH)) as usize != payload.len() {
+            return Err(Unreadable::Length);
+        }
+        let time = |at| Millis::from_be_bytes(field(body, at));
+        Ok(Self {
+            id: u64::from_be_bytes(field(body, ID)),
+            stamp: Stamp::read(body, STAMP),
+            created: time(CREATED),
+            soft: time(SOFT),
+            hard: time(HARD),
+            cost: u32::from_be_bytes(field(body, COST)),
+            version: u32::from_be_bytes(field(body, VERSION)),
+            payload,
+        })
+    }
+
+    pub(crate) fn write(&self, key: &str, digest: [u8; 16], seal: &Seal) -> Vec<u8> {
+        let entry = self;
+        let mut out = start(b'V', digest, PAYLOAD - HEAD + entry.payload.len() + 32);
+        out.extend_from_slice(&[if seal.is_signature() { SIGNED } else { 0 }, 0, 0, 0]);
+        out.extend_from_slice(&entry.id.to_be_bytes());
+        entry.stamp.write(&mut out);
+        for time in [entry.created, entry.soft, entry.hard] {
+            out.extend_from_slice(&time.to_be_bytes());
+        }
+        // A payload of 4 GiB never gets here: it is far beyond every policy's max_size.
+        let length = u32::try_from(entry.payload.len()).unwrap_or(u32::MAX);
+        for number in [entry.cost, entry.version, length] {
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        out.extend_from_slice(entry.payload);
+        seal.close(out, key)
+    }
+
+    /// The size of the written entry, in bytes.
+    pub(crate) fn size(payload: usize) -> usize {
+        PAYLOAD + payload + 32
+    }
+}

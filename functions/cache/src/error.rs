@@ -1,0 +1,55 @@
+//! The error of the explicit verbs. A memoised call has none of its own: it returns its function's.
+
+use crate::{key::KeyError, store::StoreError};
+
+/// Why a verb such as `invalidate` or `flush` could not be acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CacheError {
+    /// No cache is installed and none is given by [`with_cache`](crate::with_cache).
+    #[error("no cache is installed")]
+    NotInstalled,
+    /// The arguments have no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// These servers did not acknowledge. What they hold may live on; the verb can be repeated.
+    #[error("not acknowledged by {}", list(.0))]
+    Unacknowledged(Vec<ServerError>),
+    /// The value can not be encoded, or is larger than its policy allows.
+    #[error("the value can not be stored: {0}")]
+    Value(String),
+    /// Others kept writing the entry while this verb tried to. It can be repeated.
+    #[error("others kept writing the entry")]
+    Contended,
+}
+
+/// One server's failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{server} ({reason})")]
+pub struct ServerError {
+    server: String,
+    reason: StoreError,
+}
+
+impl ServerError {
+    pub(crate) fn new(server: impl Into<String>, reason: StoreError) -> Self {
+        Self {
+            server: server.into(),
+            reason,
+        }
+    }
+
+    /// `host:port` of the server.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+}
+
+fn list(errors: &[ServerError]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,107 @@
+//! Callers of this process who share one origin call.
+//!
+//! A flight carries the origin's answer, encoded, from the caller who leads to those who joined. It survives a leader who is
+//! cancelled, panics or fails: its followers are told, and one of them leads next. Errors stay with their caller.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::{sync::watch, time::Instant};
+
+use crate::entry::{Millis, Token};
+
+mod solo;
+pub(crate) use solo::{Shared, Solo};
+
+/// How a flight ended.
+#[derive(Debug, Clone)]
+pub(crate) enum Landing {
+    /// The encoded value, and when the origin had answered.
+    Value { payload: Bytes, created: Millis },
+    /// The leader failed or is gone.
+    Failed,
+}
+
+/// One origin call that others may wait for.
+#[derive(Debug)]
+pub(crate) struct Flight(watch::Sender<Option<Landing>>);
+
+impl Flight {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(watch::Sender::new(None)))
+    }
+
+    /// How it ends; `None` if that is not known by `until`.
+    pub(crate) async fn landing(&self, until: Instant) -> Option<Landing> {
+        let mut landed = self.0.subscribe();
+        let landed = landed.wait_for(Option::is_some);
+        match tokio::time::timeout_at(until, landed).await {
+            Err(_) => None,
+            Ok(Ok(landing)) => landing.clone(),
+            Ok(Err(_)) => Some(Landing::Failed),
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
+    fn land(&self, landing: Landing) {
+        self.0.send_if_modified(|landed| {
+            let first = landed.is_none();
+            if first {
+                *landed = Some(landing);
+            }
+            first
+        });
+    }
+}
+
+/// The flights of this process, by the token of the lease that their leader holds. A caller joins one only after its own lookup
+/// has shown that lease: then the origin call began after everything that was acknowledged before the caller came.
+#[derive(Debug, Default)]
+pub(crate) struct Flights(Mutex<HashMap<Token, Arc<Flight>>>);
+
+/// The leader's end of a flight. Dropped without landing, the flight has failed.
+#[derive(Debug)]
+pub(crate) struct Pilot<'a> {
+    flights: &'a Flights,
+    token: Token,
+    flight: Arc<Flight>,
+}
+
+impl Flights {
+    pub(crate) fn begin(&self, token: Token) -> Pilot<'_> {
+        let flight = Flight::new();
+        self.map().insert(token, flight.clone());
+        Pilot {
+            flights: self,
+            token,
+            flight,
+        }
+    }
+
+    pub(crate) fn of(&self, token: Token) -> Option<Arc<Flight>> {
+        self.map().get(&token).cloned()
+    }
+
+    fn map(&self) -> MutexGuard<'_, HashMap<Token, Arc<Flight>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pilot<'_> {
+    pub(crate) fn land(&self, payload: Bytes, created: Millis) {
+        self.flight.land(Landing::Value { payload, created });
+    }
+}
+
+impl Drop for Pilot<'_> {
+    fn drop(&mut self) {
+        self.flights.map().remove(&self.token);
+        self.flight.land(Landing::Failed);
+    }
+}

@@ -1,0 +1,234 @@
+//! What an entry is called: the function's name, and SHA-256 over its canonical arguments.
+//!
+//! Owns the identity of a cached value and its spelling on a server. Knows nothing of servers, values or times.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+mod canon;
+pub use canon::KeyError;
+
+/// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
+const NAME_MAX: usize = 64;
+
+/// Hashed in front of everything; a change of the key's own layout changes it.
+const LABEL: &[u8] = b"larder/key/1";
+
+/// The identity of one cached value: which function, which schema version, which arguments.
+///
+/// Two keys are equal if and only if name, version and canonical arguments are. A key does not hold its namespace:
+/// that is the [`Cache`](crate::Cache)'s.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    name: std::borrow::Cow<'static, str>,
+    digest: [u8; 32],
+}
+
+impl Key {
+    /// The key of a call of `name` with `arguments`, usually a tuple.
+    ///
+    /// # Errors
+    /// [`KeyError`] if `name` is not 1 to 64 of `a-z A-Z 0-9 . _ -`, or if an argument refuses to be serialised.
+    pub fn new<A: Serialize + ?Sized>(
+        name: impl Into<std::borrow::Cow<'static, str>>,
+        arguments: &A,
+    ) -> Result<Self, KeyError> {
+        Self::versioned(name, 0, arguments)
+    }
+
+    /// As [`Key::new`], for a schema version other than 0: entries of two versions never meet.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn versioned<A: Serialize + ?Sized>(
+        name: impl Into<std::borrow::Cow<'static, str>>,
+        version: u32,
+        arguments: &A,
+    ) -> Result<Self, KeyError> {
+        let name = name.into();
+        check_name(&name)?;
+        let mut preimage = Vec::with_capacity(256);
+        preimage.extend_from_slice(LABEL);
+        preimage.extend_from_slice(&(name.len() as u64).to_be_bytes());
+        preimage.extend_from_slice(name.as_bytes());
+        preimage.extend_from_slice(&version.to_be_bytes());
+        canon::encode(arguments, &mut preimage)?;
+        Ok(Self {
+            name,
+            digest: Sha256::digest(&preimage).into(),
+        })
+    }
+
+    /// The name of the function.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of name, version and canonical arguments.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+}
+
+/// # Errors
+/// [`KeyError::Name`] unless `name` is 1 to 64 of `a-z A-Z 0-9 . _ -`: it is sent to servers as it is.
+pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(KeyError::Name(name.to_owned()))
+}
+
+/// The four keys of one call, as a server knows them. All are looked up on the server of the first.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
+    marker: String,
+    function: String,
+    namespace: std::sync::Arc<str>,
+    digest: [u8; 16],
+}
+
+impl Address {
+    /// `namespace` was checked when the cache was made, the key's name when the key was.
+    pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
+        let mut hex = [0; 64];
+        hex::encode_to_slice(key.digest, &mut hex).expect("64 characters hold 32 bytes");
+        let hex = std::str::from_utf8(&hex).expect("hex is ASCII");
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&key.digest[..16]);
+        Self {
+            marker: [&namespace.name, ":", &key.name, ":", hex, ":r"].concat(),
+            function: namespace.function(&key.name),
+            namespace: namespace.generation.clone(),
+            digest,
+        }
+    }
+
+    /// The key of the item: entry, lease, or freed lease. It decides the server.
+    pub(crate) fn item(&self) -> &str {
+        &self.marker[..self.marker.len() - 2]
+    }
+
+    /// The key of the refresh marker of a stale entry.
+    pub(crate) fn marker(&self) -> &str {
+        &self.marker
+    }
+
+    /// The key of the namespace's generation.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The key of the function's generation.
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+
+    /// The first half of the key's digest: what every record under this key must carry.
+    pub(crate) fn digest(&self) -> [u8; 16] {
+        self.digest
+    }
+}
+
+/// A prefix of every key: one server may serve many applications.
+#[derive(Debug, Clone)]
+pub(crate) struct Namespace {
+    name: String,
+    generation: std::sync::Arc<str>,
+}
+
+impl Namespace {
+    pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
+        check_name(name)?;
+        // "@" is in no name: a generation can not be taken for an item, nor the other way round.
+        Ok(Self {
+            name: name.to_owned(),
+            generation: [name, ":@all"].concat().into(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key of the namespace's generation.
+    pub(crate) fn generation(&self) -> &str {
+        &self.generation
+    }
+
+    /// The key of a function's generation.
+    pub(crate) fn function(&self, name: &str) -> String {
+        [&self.name, ":@fn:", name].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_of_a_key_is_frozen() {
+        let key = Key::versioned("heavy-op", 3, &("ñandú ☕\r\nflush_all",)).unwrap();
+        let address = Address::new(&Namespace::new("larder").unwrap(), &key);
+        assert_eq!(
+            address.item(),
+            "larder:heavy-op:ff5013ba91f497552f64429cc0c3932e0ce1bb6ce38a3132443ac8b6cf101275"
+        );
+        assert_eq!(address.marker(), format!("{}:r", address.item()));
+        assert_eq!(address.namespace(), "larder:@all");
+        assert_eq!(address.function(), "larder:@fn:heavy-op");
+    }
+
+    #[test]
+    fn name_version_and_arguments_each_change_the_key() {
+        let base = Key::new("user", &(1,)).unwrap();
+        assert_eq!(base, Key::versioned("user", 0, &(1_u8,)).unwrap());
+        assert_ne!(base, Key::new("user", &(2,)).unwrap());
+        assert_ne!(base, Key::new("user", &("1",)).unwrap());
+        assert_ne!(base.digest(), Key::new("users", &(1,)).unwrap().digest());
+        assert_ne!(base, Key::versioned("user", 1, &(1,)).unwrap());
+    }
+
+    #[test]
+    fn the_longest_key_is_one_token_below_the_limit_of_memcached() {
+        let longest = "x".repeat(NAME_MAX);
+        let key = Key::new(longest.clone(), &("a b\r\n\0☕".repeat(10_000),)).unwrap();
+        let address = Address::new(&Namespace::new(&longest).unwrap(), &key);
+        for key in [
+            address.item(),
+            address.marker(),
+            address.namespace(),
+            address.function(),
+        ] {
+            assert!(
+                key.len() <= 250 && key.bytes().all(|b| b > b' ' && b < 0x7f),
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_server_could_misread_is_refused() {
+        for bad in [
+            "",
+            "a b",
+            "a:b",
+            "a\r\n",
+            "@all",
+            "ñ",
+            "a\0",
+            "a/b",
+            &"x".repeat(NAME_MAX + 1),
+        ] {
+            assert_eq!(
+                Key::new(bad.to_owned(), &()).unwrap_err(),
+                KeyError::Name(bad.to_owned())
+            );
+            assert!(Namespace::new(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::*;
+
+fn bytes<T: Serialize>(value: T) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode(&value, &mut out).unwrap();
+    out
+}
+
+#[derive(Serialize)]
+struct Ab {
+    a: u8,
+    b: u8,
+}
+
+#[derive(Serialize)]
+struct Ba {
+    b: u8,
+    a: u8,
+}
+
+#[derive(Serialize)]
+enum Shape {
+    None,
+    Dot,
+    Line(u8),
+    Box { w: u8 },
+}
+
+#[test]
+fn arguments_that_differ_encode_differently() {
+    let encodings = [
+        bytes(("a", "bc")),
+        bytes(("ab", "c")),
+        bytes(("abc",)),
+        bytes(("abc", "")),
+        bytes("abc"),
+        bytes(None::<&str>),
+        bytes(Some("None")),
+        bytes("None"),
+        bytes("null"),
+        bytes(Shape::None),
+        bytes(()),
+        bytes(Some(())),
+        bytes(Some(None::<u8>)),
+        bytes(false),
+        bytes(0),
+        bytes(1),
+        bytes(-1),
+        bytes("1"),
+        bytes('2'),
+        bytes(1.0),
+        bytes(0.0),
+        bytes(-0.0),
+        bytes(f64::NAN),
+        bytes(u128::MAX),
+        bytes(i128::MIN),
+        bytes([1, 2]),
+        bytes([12]),
+        bytes([[1], [2]]),
+        bytes(([1, 2], [(); 0])),
+        bytes([0; 0]),
+        bytes(Shape::Dot),
+        bytes(Shape::Line(1)),
+        bytes(Shape::Box { w: 1 }),
+        bytes(Ab { a: 1, b: 2 }),
+        bytes(Ab { a: 2, b: 1 }),
+        bytes("]"),
+        bytes("}"),
+    ];
+    let mut seen = HashSet::new();
+    for (place, encoding) in encodings.iter().enumerate() {
+        assert!(
+            seen.insert(encoding),
+            "number {place} stood there before: {encoding:?}"
+        );
+    }
+}
+
+#[test]
+fn no_encoding_is_a_prefix_of_another() {
+    let values = [
+        bytes("a"),
+        bytes("ab"),
+        bytes(("a",)),
+        bytes([1, 2, 3]),
+        bytes([1]),
+        bytes(Some(1)),
+        bytes(1),
+    ];
+    for (i, a) in values.iter().enumerate() {
+        for (j, b) in values.iter().enumerate() {
+            assert!(i == j || !b.starts_with(a), "{a:?} is a prefix of {b:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_value_encodes_the_same_whatever_holds_it() {
+    assert_eq!(bytes(7_u8), bytes(7_i64));
+    assert_eq!(bytes(0.5_f32), bytes(0.5_f64));
+    assert_eq!(bytes("x"), bytes(String::from("x")));
+    assert_eq!(bytes(&&"x"), bytes(Box::new("x")));
+    assert_eq!(bytes(Ab { a: 1, b: 2 }), bytes(Ba { b: 2, a: 1 }));
+    assert_eq!(bytes(vec![1, 2]), bytes([1, 2]));
+    assert_eq!(bytes(f64::NAN), bytes(-f64::NAN));
+}
+
+#[test]
+fn maps_are_sorted() {
+    let sorted: BTreeMap<_, _> = (0..100).map(|i| (i, i * i)).collect();
+    for _ in 0..10 {
+        let hashed: HashMap<_, _> = sorted.clone().into_iter().collect();
+        assert_eq!(bytes(&hashed), bytes(&sorted));
+    }
+}
+
+#[test]
+fn a_json_number_encodes_by_its_value_under_every_feature_of_serde_json() {
+    /// What serde_json::Number becomes when some crate of the build asks for `arbitrary_precision`.
+    struct Disguised(&'static str);
+    impl Serialize for Disguised {
+        fn serialize<S: ser::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+            let mut s = s.serialize_struct(JSON_NUMBER, 1)?;
+            ser::SerializeStruct::serialize_field(&mut s, JSON_NUMBER, self.0)?;
+            ser::SerializeStruct::end(s)
+        }
+    }
+    assert_eq!(bytes(Disguised("5")), bytes(serde_json::json!(5)));
+    assert_eq!(bytes(Disguised("-5")), bytes(serde_json::json!(-5)));
+    assert_eq!(bytes(Disguised("2.5")), bytes(serde_json::json!(2.5)));
+    assert_eq!(
+        bytes([Disguised("1"), Disguised("2")]),
+        bytes(serde_json::json!([1, 2]))
+    );
+}
+
+#[test]
+fn too_deep_a_value_is_refused_and_not_followed() {
+    #[derive(Serialize)]
+    struct Onion(Option<Box<Onion>>);
+    let mut onion = Onion(None);
+    for _ in 0..1000 {
+        onion = Onion(Some(Box::new(onion)));
+    }
+    assert_eq!(encode(&onion, &mut Vec::new()), Err(KeyError::TooDeep));
+}
+
+#[test]
+fn an_argument_that_refuses_is_named() {
+    struct Refuses;
+    impl Serialize for Refuses {
+        fn serialize<S: ser::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(ser::Error::custom("closed socket"))
+        }
+    }
+    let error = encode(&Refuses, &mut Vec::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "an argument can not be serialised: closed socket"
+    );
+}

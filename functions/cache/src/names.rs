@@ -1,0 +1,73 @@
+//! Which function a name belongs to. Two functions with one name would read each other's entries.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// One memoised function: made by the attribute, one `static` each.
+#[derive(Debug)]
+pub struct Site {
+    name: &'static str,
+    place: &'static str,
+    /// The id of the cache that last accepted this site; 0 is none.
+    accepted: AtomicU64,
+}
+
+impl Site {
+    /// `place` is where the attribute stands, for the message and to tell two functions apart.
+    #[must_use]
+    pub const fn new(name: &'static str, place: &'static str) -> Self {
+        Self {
+            name,
+            place,
+            accepted: AtomicU64::new(0),
+        }
+    }
+
+    /// The name in the attribute.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Names {
+    cache: u64,
+    places: Mutex<HashMap<&'static str, &'static str>>,
+}
+
+impl Names {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            cache: NEXT.fetch_add(1, Ordering::Relaxed),
+            places: Mutex::default(),
+        }
+    }
+
+    /// Whether `site` may use its name. The first function of a name may; any other is refused, for good.
+    pub(crate) fn accept(&self, site: &Site) -> bool {
+        if site.accepted.load(Ordering::Relaxed) == self.cache {
+            return true;
+        }
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = *places.entry(site.name).or_insert(site.place);
+        drop(places);
+        if place == site.place {
+            site.accepted.store(self.cache, Ordering::Relaxed);
+            return true;
+        }
+        tracing::error!(
+            name = site.name,
+            first = place,
+            second = site.place,
+            "two functions have one name; the second is not cached"
+        );
+        false
+    }
+}

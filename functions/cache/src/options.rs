@@ -1,0 +1,219 @@
+//! The settings of a cache, from a lookup that it is given. The only place that knows their names.
+
+use std::time::Duration;
+
+use crate::{entry::Seal, key::Namespace, store::memcached::Endpoint};
+
+mod url;
+
+/// The settings of a cache.
+///
+/// | variable | default | meaning |
+/// |---|---|---|
+/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` or `memory:` |
+/// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset |
+/// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
+/// | `CACHE_BUDGET_MS` | `50` | the most that cache I/O adds to one call, 1 to 10000 |
+/// | `CACHE_DISABLED` | `false` | every call goes to its origin |
+/// | `CACHE_SIGNING_KEY` | unset | entries are authenticated with it, 16 bytes or more |
+/// | `CACHE_SIGNING_KEY_PREVIOUS` | unset | still verifies during a rotation |
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// `None`: in this process.
+    pub(crate) servers: Option<Vec<Endpoint>>,
+    pub(crate) namespace: Namespace,
+    pub(crate) budget: Duration,
+    pub(crate) disabled: bool,
+    pub(crate) seal: Seal,
+}
+
+/// A setting that can not be understood. Its value is shown unless it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct OptionsError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl OptionsError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            variable,
+            problem: problem.into(),
+        }
+    }
+
+    /// The name of the variable.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variable
+    }
+}
+
+/// A signing key shorter than this is guessed, not broken.
+const KEY_MIN: usize = 16;
+
+impl Options {
+    pub(crate) fn from_lookup(
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, OptionsError> {
+        // An empty variable is an unset one: that is how compose files and shells pass "nothing".
+        let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        Ok(Self {
+            servers: servers(&lookup)?,
+            namespace: namespace(&lookup)?,
+            budget: budget(&lookup)?,
+            disabled: disabled(&lookup)?,
+            seal: seal(&lookup)?,
+        })
+    }
+
+    pub(crate) fn memory() -> Self {
+        let lookup = |name: &str| (name == "CACHE_URL").then(|| "memory:".to_owned());
+        Self::from_lookup(lookup).expect("the defaults are sound")
+    }
+
+    /// Where the cache is, without secrets.
+    pub(crate) fn location(&self) -> String {
+        match &self.servers {
+            None => "memory:".to_owned(),
+            Some(servers) => {
+                let names: Vec<_> = servers.iter().map(ToString::to_string).collect();
+                format!("memcached://{}", names.join(","))
+            }
+        }
+    }
+}
+
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn servers(lookup: Lookup<'_>) -> Result<Option<Vec<Endpoint>>, OptionsError> {
+    if let Some(url) = lookup("CACHE_URL") {
+        return url::parse(&url).map_err(|problem| OptionsError::new("CACHE_URL", problem));
+    }
+    let host = lookup("MEMCACHED_HOST").unwrap_or_else(|| "localhost".to_owned());
+    let host = url::host(&host).map_err(|problem| OptionsError::new("MEMCACHED_HOST", problem))?;
+    let port = lookup("MEMCACHED_PORT").unwrap_or_else(|| url::DEFAULT_PORT.to_string());
+    let port = url::port(&port).map_err(|problem| OptionsError::new("MEMCACHED_PORT", problem))?;
+    Ok(Some(vec![Endpoint { host, port }]))
+}
+
+fn namespace(lookup: Lookup<'_>) -> Result<Namespace, OptionsError> {
+    let name = lookup("CACHE_NAMESPACE").unwrap_or_else(|| "larder".to_owned());
+    Namespace::new(&name).map_err(|error| OptionsError::new("CACHE_NAMESPACE", error.to_string()))
+}
+
+fn budget(lookup: Lookup<'_>) -> Result<Duration, OptionsError> {
+    let Some(text) = lookup("CACHE_BUDGET_MS") else {
+        return Ok(Duration::from_millis(50));
+    };
+    match text.parse() {
+        Ok(ms @ 1..=10_000) => Ok(Duration::from_millis(ms)),
+        _ => {
+            let problem = format!("{text:?} is not a number of milliseconds from 1 to 10000");
+            Err(OptionsError::new("CACHE_BUDGET_MS", problem))
+        }
+    }
+}
+
+fn disabled(lookup: Lookup<'_>) -> Result<bool, OptionsError> {
+    match lookup("CACHE_DISABLED").as_deref() {
+        None | Some("false" | "0") => Ok(false),
+        Some("true" | "1") => Ok(true),
+        Some(text) => {
+            let problem = format!("{text:?} is neither true nor false");
+            Err(OptionsError::new("CACHE_DISABLED", problem))
+        }
+    }
+}
+
+fn seal(lookup: Lookup<'_>) -> Result<Seal, OptionsError> {
+    let key = |name: &'static str| match lookup(name) {
+        Some(key) if key.len() < KEY_MIN => Err(OptionsError::new(
+            name,
+            format!("shorter than {KEY_MIN} bytes"),
+        )),
+        key => Ok(key),
+    };
+    let previous = key("CACHE_SIGNING_KEY_PREVIOUS")?;
+    match (key("CACHE_SIGNING_KEY")?, previous) {
+        (Some(key), previous) => Ok(Seal::signature(
+            key.as_bytes(),
+            previous.as_ref().map(String::as_bytes),
+        )),
+        (None, None) => Ok(Seal::Checksum),
+        (None, Some(_)) => {
+            let problem = "set without CACHE_SIGNING_KEY, which it precedes";
+            Err(OptionsError::new("CACHE_SIGNING_KEY_PREVIOUS", problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(settings: &[(&str, &str)]) -> Result<Options, OptionsError> {
+        Options::from_lookup(|name| {
+            settings
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_is_set_counts_and_what_is_not_has_a_default() {
+        let location = |settings: &[(&str, &str)]| options(settings).unwrap().location();
+        assert_eq!(location(&[]), "memcached://localhost:11211");
+        assert_eq!(
+            location(&[("MEMCACHED_HOST", "cache"), ("MEMCACHED_PORT", "1")]),
+            "memcached://cache:1"
+        );
+        assert_eq!(
+            location(&[("CACHE_URL", "memory:"), ("MEMCACHED_HOST", "cache")]),
+            "memory:"
+        );
+        assert_eq!(
+            location(&[("CACHE_URL", "memcached://a,[::1]:5,b:7")]),
+            "memcached://a:11211,[::1]:5,b:7"
+        );
+        assert_eq!(
+            location(&[("CACHE_URL", ""), ("MEMCACHED_HOST", "")]),
+            "memcached://localhost:11211"
+        );
+        assert_eq!(options(&[]).unwrap().budget, Duration::from_millis(50));
+        assert!(options(&[("CACHE_DISABLED", "true")]).unwrap().disabled);
+    }
+
+    #[test]
+    fn what_can_not_be_understood_is_named() {
+        let rows: &[&[(&str, &str)]] = &[
+            &[("CACHE_URL", "localhost:11211")],
+            &[("CACHE_URL", "redis://localhost")],
+            &[("CACHE_URL", "memcached://")],
+            &[("CACHE_URL", "memcached://a:0")],
+            &[("CACHE_URL", "memcached://a:99999")],
+            &[("CACHE_URL", "memcached://a b")],
+            &[("CACHE_URL", "memcached://a/path")],
+            &[("CACHE_URL", "memcached://a?x=1")],
+            &[("CACHE_URL", "memcached://user:secret@a")],
+            &[("CACHE_URL", "memory:x")],
+            &[("MEMCACHED_PORT", "eleven")],
+            &[("MEMCACHED_HOST", "a:11211")],
+            &[("CACHE_NAMESPACE", "a:b")],
+            &[("CACHE_BUDGET_MS", "0")],
+            &[("CACHE_BUDGET_MS", "50ms")],
+            &[("CACHE_DISABLED", "maybe")],
+            &[("CACHE_SIGNING_KEY", "hunter2")],
+            &[("CACHE_SIGNING_KEY_PREVIOUS", "0123456789abcdef")],
+        ];
+        for settings in rows {
+            let error = options(settings).unwrap_err();
+            assert_eq!(error.variable(), settings[0].0, "{error}");
+            assert!(
+                !error.to_string().contains("secret") && !error.to_string().contains("hunter2")
+            );
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! How long a value lives and how it is refilled: one `const` value a function.
+//!
+//! Owns the knobs and the rules between them. Knows no clock, key or server.
+
+use std::time::Duration;
+
+/// How one function's values are cached.
+///
+/// Made in a `const`, an impossible combination does not compile:
+///
+/// ```
+/// # use std::time::Duration;
+/// const USER: larder::Policy = larder::Policy::ttl(Duration::from_secs(60))
+///     .jitter(10)
+///     .stale_while_revalidate(Duration::from_secs(30))
+///     .negative_ttl(Duration::from_secs(5));
+/// ```
+///
+/// ```compile_fail
+/// # use std::time::Duration;
+/// const NEVER: larder::Policy = larder::Policy::ttl(Duration::ZERO);
+/// ```
+///
+/// Times from settings or requests go through [`Policy::try_build`] instead, which answers with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    pub(crate) parts: PolicyParts,
+}
+
+/// The knobs of a [`Policy`] as plain values, for [`Policy::try_build`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyParts {
+    /// See [`Policy::ttl`].
+    pub ttl: Duration,
+    /// See [`Policy::jitter`].
+    pub jitter_percent: u8,
+    /// See [`Policy::stale_while_revalidate`].
+    pub stale_while_revalidate: Duration,
+    /// See [`Policy::stale_if_error`].
+    pub stale_if_error: Duration,
+    /// See [`Policy::negative_ttl`].
+    pub negative_ttl: Option<Duration>,
+    /// See [`Policy::lease`].
+    pub lease: Duration,
+    /// See [`Policy::wait`].
+    pub wait: Duration,
+    /// See [`Policy::min_cost`].
+    pub min_cost: Duration,
+    /// See [`Policy::max_size`].
+    pub max_size: usize,
+    /// See [`Policy::version`].
+    pub version: u32,
+}
+
+/// Why [`Policy::try_build`] refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PolicyError(&'static str);
+
+impl PolicyParts {
+    /// Everything at its default but the ttl.
+    #[must_use]
+    pub const fn new(ttl: Duration) -> Self {
+        Self {
+            ttl,
+            jitter_percent: 0,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            negative_ttl: None,
+            lease: Duration::from_secs(5),
+            wait: Duration::from_secs(10),
+            min_cost: Duration::ZERO,
+            max_size: MAX_SIZE,
+            version: 0,
+        }
+    }
+
+    const fn wrong(&self) -> Option<&'static str> {
+        if self.ttl.is_zero() {
+            return Some("a ttl of zero would never hit: leave the function uncached instead");
+        }
+        if self.ttl.as_secs() > LONGEST || self.stale().as_secs() > LONGEST {
+            return Some("ttl and stale windows end at ten years: an entry must expire some day");
+        }
+        if self.jitter_percent > 50 {
+            return Some("jitter is at most 50 percent of the ttl");
+        }
+        if let Some(negative) = self.negative_ttl {
+            if negative.is_zero() {
+                return Some("a negative_ttl of zero: leave it out, and None is not cached");
+            }
+            if negative.as_nanos() > self.ttl.as_nanos() {
+                return Some("negative_ttl is at most ttl: an absence must not outlive a presence");
+            }
+        }
+        if self.lease.as_secs() < 2 || self.lease.as_secs() > 3600 {
+            return Some("lease is 2 seconds to an hour: memcached may end a shorter one at once");
+        }
+        if self.max_size == 0 || self.max_size > MAX_SIZE {
+            return Some("max_size is 1 to 1,048,000 bytes, what one memcached item can hold");
+        }
+        None
+    }
+
+    /// The longer of the two stale windows.
+    pub(crate) const fn stale(&self) -> Duration {
+        if self.stale_while_revalidate.as_nanos() > self.stale_if_error.as_nanos() {
+            self.stale_while_revalidate
+        } else {
+            self.stale_if_error
+        }
+    }
+}
+
+/// Ten years of seconds.
+const LONGEST: u64 = 315_360_000;
+
+/// memcached's items end at 1 MiB with their key (at most 250 bytes) and header (59 to 63 bytes, measured on 1.6.18 to 1.6.45).
+const MAX_SIZE: usize = 1_048_000;
+
+/// Each setter panics on an impossible value: in a `const` that is a compile error, which is what they are for.
+impl Policy {
+    /// Entries are fresh for `ttl`. Counted from the moment the origin answered.
+    #[must_use]
+    pub const fn ttl(ttl: Duration) -> Self {
+        Self::sound(PolicyParts::new(ttl))
+    }
+
+    /// Shortens each entry's ttl by a random part of it, at most `percent` (0 to 50; default 0): entries that
+    /// were filled together then do not expire together.
+    #[must_use]
+    pub const fn jitter(self, percent: u8) -> Self {
+        Self::sound(PolicyParts {
+            jitter_percent: percent,
+            ..self.parts
+        })
+    }
+
+    /// For this long after its ttl an entry is still served to those who find another caller refreshing it.
+    /// The caller who refreshes waits for the new value: nothing runs after an answer.
+    #[must_use]
+    pub const fn stale_while_revalidate(self, window: Duration) -> Self {
+        Self::sound(PolicyParts {
+            stale_while_revalidate: window,
+            ..self.parts
+        })
+    }
+
+    /// For this long after its ttl an entry is served when the origin fails.
+    #[must_use]
+    pub const fn stale_if_error(self, window: Duration) -> Self {
+        Self::sound(PolicyParts {
+            stale_if_error: window,
+            ..self.parts
+        })
+    }
+
+    /// `None` (also inside `Ok`) is cached for this long. Without it `None` is not cached.
+    #[must_use]
+    pub const fn negative_ttl(self, ttl: Duration) -> Self {
+        Self::sound(PolicyParts {
+            negative_ttl: Some(ttl),
+            ..self.parts
+        })
+    }
+
+    /// How long a holder's lease outlives its last sign of life (2 s to 1 h; default 5 s, in whole seconds, rounded up).
+    /// It is renewed while the origin runs; after a crash or freeze others take over when it has passed.
+    #[must_use]
+    pub const fn lease(self, lease: Duration) -> Self {
+        Self::sound(PolicyParts {
+            lease,
+            ..self.parts
+        })
+    }
+
+    /// How long a caller waits for another caller's origin call before it makes its own (default 10 s).
+    #[must_use]
+    pub const fn wait(self, wait: Duration) -> Self {
+        Self::sound(PolicyParts { wait, ..self.parts })
+    }
+
+    /// Values whose origin call was quicker than this are not stored (default 0).
+    #[must_use]
+    pub const fn min_cost(self, cost: Duration) -> Self {
+        Self::sound(PolicyParts {
+            min_cost: cost,
+            ..self.parts
+        })
+    }
+
+    /// Entries above this many bytes are not stored (default and most: 1,048,000).
+    #[must_use]
+    pub const fn max_size(self, bytes: usize) -> Self {
+        Self::sound(PolicyParts {
+            max_size: bytes,
+            ..self.parts
+        })
+    }
+
+    /// The schema version of the value (default 0). Raise it when the meaning of a field changes and its type does not:
+    /// old and new releases then keep their own entries.
+    #[must_use]
+    pub const fn version(self, version: u32) -> Self {
+        Self::sound(PolicyParts {
+            version,
+            ..self.parts
+        })
+    }
+
+    /// A policy from values that are known only at run time.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the first rule that the parts break.
+    pub const fn try_build(parts: PolicyParts) -> Result<Self, PolicyError> {
+        match parts.wrong() {
+            None => Ok(Self { parts }),
+            Some(rule) => Err(PolicyError(rule)),
+        }
+    }
+
+    const fn sound(parts: PolicyParts) -> Self {
+        match parts.wrong() {
+            None => Self { parts },
+            Some(rule) => panic!("{}", rule),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_is_named_when_it_is_broken() {
+        let good = PolicyParts::new(Duration::from_secs(60));
+        assert!(Policy::try_build(good).is_ok());
+        let bad = [
+            (
+                PolicyParts {
+                    ttl: Duration::ZERO,
+                    ..good
+                },
+                "ttl of zero",
+            ),
+            (
+                PolicyParts {
+                    ttl: Duration::MAX,
+                    ..good
+                },
+                "ten years",
+            ),
+            (
+                PolicyParts {
+                    stale_if_error: Duration::MAX,
+                    ..good
+                },
+                "ten years",
+            ),
+            (
+                PolicyParts {
+                    jitter_percent: 51,
+                    ..good
+                },
+                "jitter",
+            ),
+            (
+                PolicyParts {
+                    negative_ttl: Some(Duration::ZERO),
+                    ..good
+                },
+                "negative_ttl",
+            ),
+            (
+                PolicyParts {
+                    negative_ttl: Some(Duration::from_secs(61)),
+                    ..good
+                },
+                "negative_ttl",
+            ),
+            (
+                PolicyParts {
+                    lease: Duration::from_secs(1),
+                    ..good
+                },
+                "lease",
+            ),
+            (
+                PolicyParts {
+                    max_size: 0,
+                    ..good
+                },
+                "max_size",
+            ),
+            (
+                PolicyParts {
+                    max_size: MAX_SIZE + 1,
+                    ..good
+                },
+                "max_size",
+            ),
+        ];
+        for (parts, rule) in bad {
+            let error = Policy::try_build(parts).unwrap_err().to_string();
+            assert!(error.contains(rule), "{error} does not name {rule}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One call's way, down once and up once: look up, decide, and serve, or call the origin and fill.
+//!
+//! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
+//! value or error, or with a value that was verified.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use crate::{
+    budget::Budget,
+    cache::Inner,
+    clock,
+    entry::Millis,
+    fetched::Fetched,
+    flight::{Landing, Shared},
+    key::{Address, Key},
+    lease::{self, Lost, Step},
+    outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
+    payload,
+    policy::PolicyParts,
+    store::{Ask, Looked, StoreError},
+};
+
+mod claim;
+mod fill;
+mod origin;
+mod pause;
+mod seen;
+mod verb;
+use claim::{Claim, Hold, Tried, Why};
+use pause::Pause;
+use seen::{Seen, Stale};
+pub(crate) use verb::Written;
+
+/// How often a call mints missing generations before it goes without the cache.
+const MINTS: u32 = 2;
+
+/// Everything that one call carries on its way.
+pub(crate) struct Call<'a> {
+    cache: &'a Inner,
+    key: &'a Key,
+    at: Address,
+    policy: &'a PolicyParts,
+    budget: Budget,
+}
+
+/// Where a lookup, or several, led.
+enum Next<T> {
+    Value(Fetched<T>),
+    /// The lease is ours: call the origin and fill.
+    Lead(Hold),
+    /// Call the origin and store nothing.
+    Alone(Alone),
+}
+
+/// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
+pub(crate) async fn read_through<T, E, F, Fut>(
+    cache: &Inner,
+    key: &Key,
+    policy: &PolicyParts,
+    freshness: Freshness,
+    deadline: Option<Instant>,
+    origin: F,
+) -> Result<Fetched<T>, E>
+where
+    T: Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let call = Call::new(cache, key, policy, deadline);
+    let next = match freshness {
+        _ if cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
+        Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
+        Freshness::Normal => call.find().await,
+        Freshness::Refresh => call.claim_anything().await,
+    };
+    let result = match next {
+        Next::Value(fetched) => Ok(fetched),
+        Next::Lead(hold) => call.lead(hold, origin()).await,
+        Next::Alone(why) => call.alone(why, origin).await,
+    };
+    match &result {
+        Ok(fetched) => cache.counters().outcome(fetched.outcome),
+        Err(_) => cache.counters().origin_error(),
+    }
+    result
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(
+        cache: &'a Inner,
+        key: &'a Key,
+        policy: &'a PolicyParts,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let at = Address::new(cache.namespace(), key);
+        Self {
+            cache,
+            key,
+            at,
+            policy,
+            budget: Budget::new(cache.budget(), deadline),
+        }
+    }
+
+    /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
+    async fn find<T: DeserializeOwned>(&self) -> Next<T> {
+        let mut pause = Pause::new(self.budget.wait_until(self.policy.wait));
+        let mut mints = 0;
+        loop {
+            let looked = match self.lookup().await {
+                Ok(looked) => looked,
+                Err(error) => return Next::Alone(error.into()),
+            };
+            let seen = Seen::new(self, &looked);
+            let tried = match lease::step(seen.item, seen.marker, seen.stamp.map(|_| ())) {
+                Step::Mint if mints == MINTS => return Next::Alone(Alone::Waited),
+                Step::Mint => {
+                    mints += 1;
+                    self.mint(&looked).await
+                }
+                Step::Hit => match self.serve(&seen, pause.has_waited()) {
+                    Some(fetched) => return Next::Value(fetched),
+                    None => self.take_over(&seen, Why::Miss).await,
+                },
+                Step::ServeStale => match self.serve_stale(&seen) {
+                    Some(fetched) => return Next::Value(fetched),
+                    None => self.take_over(&seen, Why::Miss).await,
+                },
+                Step::Refresh(lost) => match (self.claim_refresh(&seen).await, lost) {
+                    (Ok(Tried::Lost), Lost::ServeStale) => match self.serve_stale(&seen) {
+                        Some(fetched) => return Next::Value(fetched),
+                        None => Ok(Tried::Lost),
+                    },
+                    (tried, _) => tried,
+                },
+                Step::Acquire => self.acquire(&seen, Why::Miss).await,
+                Step::Compute => self.stamp_won(&seen, Why::Miss).await,
+                Step::TakeOver => self.take_over(&seen, Why::Miss).await,
+                Step::Wait => {
+                    if let Some(fetched) = self.join(&seen, pause.until()).await {
+                        return Next::Value(fetched);
+                    }
+                    Ok(Tried::Lost)
+                }
+            };
+            match tried {
+                Ok(Tried::Won(hold)) => return Next::Lead(hold),
+                Ok(Tried::Again) => {}
+                Ok(Tried::Lost) => pause.take().await,
+                Err(error) => return Next::Alone(error.into()),
+            }
+            if pause.is_over() {
+                return Next::Alone(Alone::Waited);
+            }
+        }
+    }
+
+    async fn lookup(&self) -> Result<Looked, StoreError> {
+        let ask = Ask {
+            marker: !self.policy.stale().is_zero(),
+            lease: None,
+        };
+        let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
+        self.budget.spend(exchange).await
+    }
+
+    /// The value of a fresh entry; `None` if it does not decode as a `T`.
+    fn serve<T: DeserializeOwned>(&self, seen: &Seen<'_>, waited: bool) -> Option<Fetched<T>> {
+        let outcome = if waited {
+            Outcome::Collapsed
+        } else {
+            Outcome::Hit
+        };
+        let entry = seen.entry.as_ref()?;
+        self.decoded(
+            entry.payload,
+            entry.created,
+            outcome,
+            clock::until(entry.soft),
+        )
+    }
+
+    fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
+        let entry = seen.entry.as_ref()?;
+        self.decoded(
+            entry.payload,
+            entry.created,
+            Outcome::Stale,
+            clock::until(entry.soft),
+        )
+    }
+
+    /// The answer of an origin call of this process that holds the lease which this call's own lookup has shown.
+    async fn join<T: DeserializeOwned>(
+        &self,
+        seen: &Seen<'_>,
+        until: Instant,
+    ) -> Option<Fetched<T>> {
+        let flight = self.cache.flights().of(seen.holder?)?;
+        match flight.landing(until).await? {
+            Landing::Value { payload, created } => self.decoded(
+                &payload,
+                created,
+                Outcome::Collapsed,
+                self.policy.ttl.as_secs() as i64,
+            ),
+            Landing::Failed => None,
+        }
+    }
+
+    fn decoded<T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+        created: Millis,
+        outcome: Outcome,
+        ttl_left: i64,
+    ) -> Option<Fetched<T>> {
+        match payload::decode(bytes) {
+            Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
+            Err(error) => {
+                self.cache.counters().unreadable();
+                self.cache.log().unreadable(self.key.name(), &error);
+                None
+            }
+        }
+    }
+
+    fn fetched<T>(
+        &self,
+        value: T,
+        outcome: Outcome,
+        age: Duration,
+        ttl_left: i64,
+        origin_time: Option<Duration>,
+    ) -> Fetched<T> {
+        let cache_time = self.budget.spent();
+        Fetched {
+            value,
+            outcome,
+            age,
+            ttl_left,
+            cache_time,
+            origin_time,
+        }
+    }
+
+    /// Calls the origin under our lease and stores its answer.
+    async fn lead<T, E>(
+        &self,
+        hold: Hold,
+        origin: impl Future<Output = Result<T, E>>,
+    ) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let flight = self.cache.flights().begin(hold.token);
+        let begun = Instant::now();
+        let (result, number) = self.held(&hold, origin).await;
+        let cost = begun.elapsed();
+        match result {
+            Ok(value) => {
+                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, &flight).await;
+                let outcome = match hold.why {
+                    Why::Miss => Outcome::Miss(fill),
+                    Why::Expired => Outcome::Expired(fill),
+                    Why::Requested => Outcome::Refreshed(fill),
+                };
+                Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
+            }
+            Err(error) => {
+                drop(flight);
+                self.give_back(&hold, number).await;
+                self.stale_on_error(hold.stale).ok_or(error)
+            }
+        }
+    }
+
+    fn stale_on_error<T: DeserializeOwned>(&self, stale: Option<Stale>) -> Option<Fetched<T>> {
+        let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
+        let ttl_left = clock::until(stale.soft);
+        self.decoded(
+            &stale.payload,
+            stale.created,
+            Outcome::StaleOnError,
+            ttl_left,
+        )
+    }
+
+    /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
+    async fn alone<T, E, F, Fut>(&self, why: Alone, origin: F) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let shares = matches!(why, Alone::Failed(_) | Alone::Bypassed(Bypass::Breaker));
+        if let Alone::Failed(trouble) = why {
+            self.cache.log().trouble(self.key.name(), trouble);
+        }
+        let mut turn = None;
+        if shares {
+            let until = self.budget.wait_until(self.policy.wait);
+            match self.cache.solo().share(self.key.digest(), until).await {
+                Shared::Lead(mine) => turn = Some(mine),
+                Shared::Late => {}
+                Shared::Value { payload, created } => {
+                    if let Some(fetched) = self.decoded(&payload, created, Outcome::Collapsed, 0) {
+                        return Ok(fetched);
+                    }
+                }
+            }
+        }
+        let begun = Instant::now();
+        let value = origin().await?;
+        let cost = begun.elapsed();
+        if let Some(turn) = turn.filter(|turn| turn.is_watched())
+            && let Ok(payload) = payload::encode(&value)
+        {
+            turn.land(payload.into(), clock::now());
+        }
+        Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
+    }
+}
+
+/// An encoded value that was not stored, with the reason.
+fn refused(trouble: Trouble) -> (Fill, i64) {
+    (Fill::Failed(trouble), 0)
+}

@@ -1,0 +1,136 @@
+//! Storing the origin's answer, if it is to be stored and the right to do so still stands.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Call, Claim, Hold, refused};
+use crate::{
+    clock,
+    entry::{Entry, Millis, Stamp},
+    flight::Pilot,
+    outcome::{Fill, Trouble},
+    payload, random,
+    store::{Lifetime, Slot, Stored},
+};
+
+impl Call<'_> {
+    /// Hands the value to those who wait in this process, and stores it. Answers with what became of it and for how many
+    /// seconds it is fresh.
+    pub(super) async fn fill<T: Serialize>(
+        &self,
+        hold: &Hold,
+        number: Option<u64>,
+        value: &T,
+        cost: Duration,
+        flight: &Pilot<'_>,
+    ) -> (Fill, i64) {
+        let created = clock::now();
+        let payload = match payload::encode(value) {
+            Ok(payload) => Bytes::from(payload),
+            Err(error) => {
+                self.cache.log().unencodable(self.key.name(), &error);
+                self.leave_empty(hold, number).await;
+                return refused(Trouble::Decode);
+            }
+        };
+        flight.land(payload.clone(), created);
+        let Some(ttl) = self.ttl(value, cost) else {
+            self.leave_empty(hold, number).await;
+            return (Fill::NotStored, 0);
+        };
+        if Entry::size(payload.len()) > self.policy.max_size {
+            self.cache.log().oversize(self.key.name(), payload.len());
+            self.leave_empty(hold, number).await;
+            return refused(Trouble::Oversize);
+        }
+        let entry = self.entry(hold.stamp, ttl, created, cost, &payload);
+        let fill = self.store(hold, number, &entry).await;
+        let fresh = if fill == Fill::Stored {
+            clock::until(entry.soft)
+        } else {
+            0
+        };
+        (fill, fresh)
+    }
+
+    /// How long the value may be kept fresh; `None`: it is not to be stored.
+    pub(crate) fn ttl<T: Serialize>(&self, value: &T, cost: Duration) -> Option<Duration> {
+        if cost < self.policy.min_cost {
+            return None;
+        }
+        if payload::is_none(value) {
+            self.policy.negative_ttl
+        } else {
+            Some(self.policy.ttl)
+        }
+    }
+
+    /// `ttl` less its jitter, and the stale window behind it.
+    pub(crate) fn entry<'a>(
+        &self,
+        stamp: Stamp,
+        ttl: Duration,
+        created: Millis,
+        cost: Duration,
+        payload: &'a [u8],
+    ) -> Entry<'a> {
+        let ttl = clock::millis(ttl);
+        let most = ttl / 100 * u64::from(self.policy.jitter_percent);
+        let fresh = ttl
+            - if most == 0 {
+                0
+            } else {
+                random::u64() % (most + 1)
+            };
+        let soft = created + fresh;
+        let hard = soft + clock::millis(self.policy.stale());
+        let cost = u32::try_from(cost.as_micros()).unwrap_or(u32::MAX);
+        let version = self.policy.version;
+        Entry {
+            id: random::u64(),
+            stamp,
+            created,
+            soft,
+            hard,
+            cost,
+            version,
+            payload,
+        }
+    }
+
+    async fn store(&self, hold: &Hold, number: Option<u64>, entry: &Entry<'_>) -> Fill {
+        let number = match &hold.claim {
+            Claim::Marker { entry, .. } | Claim::Entry { entry } => Ok(Some(*entry)),
+            Claim::Lease { .. } if number.is_some() => Ok(number),
+            Claim::Lease { record, .. } => self.learn(Slot::Item, record).await,
+        };
+        let stored = match number {
+            Ok(Some(number)) => {
+                let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
+                self.swap(Slot::Item, record, self.life(entry), number)
+                    .await
+            }
+            // The lease is lost: to an invalidation, to an eviction, or to another who took it over.
+            Ok(None) => Ok(Stored::No),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(Stored::Yes) => Fill::Stored,
+            Ok(Stored::No) => Fill::NotStored,
+            Err(error) => error.trouble().map_or(Fill::NotStored, Fill::Failed),
+        }
+    }
+
+    /// As long as the entry may be served, and with a stale window one lease more: a refresh may be under way at the end.
+    pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
+        let served = Duration::from_millis(entry.hard - entry.created);
+        let grace = if self.policy.stale().is_zero() {
+            Duration::ZERO
+        } else {
+            self.policy.lease
+        };
+        Lifetime::at_least(served + grace)
+    }
+}

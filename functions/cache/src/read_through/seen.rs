@@ -1,0 +1,147 @@
+//! A lookup's answer, understood: records decoded, ages told, generations compared.
+
+use bytes::Bytes;
+
+use super::Call;
+use crate::{
+    clock,
+    entry::{self, Entry, Generation, Millis, Record, Stamp, Token},
+    lease::{Age, Item, Marker},
+    store::{self, Found, Looked},
+};
+
+/// Clocks of two machines may differ by this much, in milliseconds.
+const SKEW: Millis = 1000;
+
+pub(super) struct Seen<'a> {
+    pub(super) item: Item,
+    pub(super) marker: Marker,
+    /// Both generations, if both stood there.
+    pub(super) stamp: Option<Stamp>,
+    /// The entry, if the item is one of these generations.
+    pub(super) entry: Option<Entry<'a>>,
+    /// Who holds the lease, if the item is one.
+    pub(super) holder: Option<Token>,
+    /// The bytes under the item's key, and under the marker's.
+    pub(super) there: Option<&'a store::Item>,
+    pub(super) marked: Option<&'a store::Item>,
+    /// The number of the lease that this lookup itself left.
+    pub(super) won: Option<u64>,
+}
+
+/// A copy of a stale entry, kept while its refresh runs: the origin may fail.
+#[derive(Debug)]
+pub(super) struct Stale {
+    pub(super) payload: Bytes,
+    pub(super) created: Millis,
+    pub(super) soft: Millis,
+    pub(super) on_error_until: Millis,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(call: &Call<'_>, looked: &'a Looked) -> Self {
+        let mut seen = Seen {
+            item: Item::Absent,
+            marker: Marker::Free,
+            stamp: stamp(call, looked),
+            entry: None,
+            holder: None,
+            there: None,
+            marked: looked.marker.as_ref(),
+            won: None,
+        };
+        match &looked.item {
+            Found::Absent => {}
+            Found::Won(number) => (seen.item, seen.won) = (Item::Won, Some(*number)),
+            Found::Item(item) => {
+                seen.there = Some(item);
+                seen.understand(call, item);
+            }
+        }
+        if let (Some(entry), Some(marked)) = (&seen.entry, seen.marked)
+            && let Ok(Record::Lease(lease)) = call.read(&marked.bytes, call.at.marker())
+            && lease.subject == entry.id
+        {
+            seen.marker = Marker::Refreshing;
+        }
+        seen
+    }
+
+    fn understand(&mut self, call: &Call<'_>, item: &'a store::Item) {
+        if item.bytes.is_empty() {
+            self.item = Item::Bare;
+            return;
+        }
+        self.item = match call.read(&item.bytes, call.at.item()) {
+            Ok(Record::Entry(entry)) if Some(entry.stamp) == self.stamp => {
+                match age(call, &entry) {
+                    Some(age) => {
+                        self.entry = Some(entry);
+                        Item::Entry(age)
+                    }
+                    None => Item::Dead,
+                }
+            }
+            Ok(Record::Lease(lease)) if Some(lease.stamp) == self.stamp => {
+                self.holder = Some(lease.token);
+                Item::Lease
+            }
+            Ok(_) => Item::Dead,
+            Err(reason) => {
+                call.cache.counters().unreadable();
+                call.cache.log().unreadable(call.key.name(), &reason);
+                Item::Dead
+            }
+        };
+    }
+
+    /// What a failing refresh may fall back on.
+    pub(super) fn stale(&self, call: &Call<'_>) -> Option<Stale> {
+        let entry = self.entry.as_ref()?;
+        let window = clock::millis(call.policy.stale_if_error);
+        (window > 0).then(|| Stale {
+            payload: Bytes::copy_from_slice(entry.payload),
+            created: entry.created,
+            soft: entry.soft,
+            on_error_until: entry.soft.saturating_add(window).min(entry.hard),
+        })
+    }
+}
+
+/// `None`: past everything and without a stale window, so nothing to go through a marker for.
+fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
+    let now = clock::now();
+    if now < entry.soft && entry.created <= now.saturating_add(SKEW) {
+        return Some(Age::Fresh);
+    }
+    if call.policy.stale().is_zero() {
+        return None;
+    }
+    let served = entry
+        .soft
+        .saturating_add(clock::millis(call.policy.stale_while_revalidate));
+    Some(if now < served.min(entry.hard) {
+        Age::Stale
+    } else {
+        Age::Past
+    })
+}
+
+fn stamp(call: &Call<'_>, looked: &Looked) -> Option<Stamp> {
+    let generation =
+        |item: &Option<store::Item>, key| Generation::read(&item.as_ref()?.bytes, key).ok();
+    Some(Stamp {
+        namespace: generation(&looked.namespace, call.at.namespace())?,
+        function: generation(&looked.function, call.at.function())?,
+    })
+}
+
+impl Call<'_> {
+    pub(super) fn read<'a>(
+        &self,
+        bytes: &'a [u8],
+        under: &str,
+    ) -> Result<Record<'a>, entry::Unreadable> {
+        entry::read(bytes, under, self.at.digest(), self.cache.seal())
+    }
+}

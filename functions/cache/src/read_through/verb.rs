@@ -1,0 +1,120 @@
+//! The verbs' exchanges: the same register, the same rules for writing it.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::{Call, Fetched, Seen};
+use crate::{
+    clock,
+    entry::{Entry, Lease, Token},
+    lease::{self, Age, Item as Standing, Step},
+    random,
+    store::{Slot, StoreError, Stored},
+};
+
+/// What one round of a verb came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    Yes,
+    /// No entry stands there.
+    Nothing,
+    /// What stood there changed meanwhile, or a generation had to be minted first.
+    Again,
+}
+
+impl Call<'_> {
+    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<(), StoreError> {
+        self.cache.store().delete(&self.at, limit).await
+    }
+
+    pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
+        let looked = self.lookup().await.ok()?;
+        let seen = Seen::new(self, &looked);
+        match lease::step(seen.item, seen.marker, seen.stamp.map(|_| ())) {
+            Step::Hit => self.serve(&seen, false),
+            Step::ServeStale | Step::Refresh(lease::Lost::ServeStale) => self.serve_stale(&seen),
+            _ => None,
+        }
+    }
+
+    /// Writes the entry again, with its freshness over.
+    pub(crate) async fn expire(&self) -> Result<Written, StoreError> {
+        let looked = self.lookup().await?;
+        let seen = Seen::new(self, &looked);
+        let (Standing::Entry(age), Some(entry), Some(there)) = (seen.item, seen.entry, seen.there)
+        else {
+            return Ok(Written::Nothing);
+        };
+        if age != Age::Fresh {
+            return Ok(Written::Yes);
+        }
+        let Some(number) = self.number(Slot::Item, there).await? else {
+            return Ok(Written::Again);
+        };
+        let soft = clock::now();
+        let hard = entry.hard.min(soft + clock::millis(self.policy.stale()));
+        self.write(
+            &Entry {
+                id: random::u64(),
+                soft,
+                hard,
+                ..entry
+            },
+            number,
+        )
+        .await
+    }
+
+    /// Writes a new entry over whatever stands there; over nothing, by way of a lease: a value is never stored by an add, which
+    /// could be done late, after an invalidation.
+    pub(crate) async fn put(&self, payload: &[u8], ttl: Duration) -> Result<Written, StoreError> {
+        let looked = self.lookup().await?;
+        let seen = Seen::new(self, &looked);
+        let Some(stamp) = seen.stamp else {
+            self.mint(&looked).await?;
+            return Ok(Written::Again);
+        };
+        let number = match (seen.there, seen.won) {
+            (Some(there), _) => self.number(Slot::Item, there).await?,
+            (None, Some(won)) => Some(won),
+            (None, None) => {
+                let mine = Lease {
+                    token: Token(random::bytes()),
+                    stamp,
+                    subject: 0,
+                };
+                let record = mine.write(self.at.item(), self.at.digest());
+                match self
+                    .add(Slot::Item, record.clone(), self.lease_life())
+                    .await?
+                {
+                    Stored::Yes => self.learn(Slot::Item, &record).await?,
+                    Stored::No => None,
+                }
+            }
+        };
+        let Some(number) = number else {
+            return Ok(Written::Again);
+        };
+        let entry = self.entry(stamp, ttl, clock::now(), Duration::ZERO, payload);
+        self.write(&entry, number).await
+    }
+
+    /// Why a payload of `bytes` would not be stored.
+    pub(crate) fn refuses(&self, bytes: usize) -> Option<String> {
+        let (size, most) = (Entry::size(bytes), self.policy.max_size);
+        (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
+    }
+
+    async fn write(&self, entry: &Entry<'_>, number: u64) -> Result<Written, StoreError> {
+        let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
+        match self
+            .swap(Slot::Item, record, self.life(entry), number)
+            .await?
+        {
+            Stored::Yes => Ok(Written::Yes),
+            Stored::No => Ok(Written::Again),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A few connections to one server. Each is taken out for a whole exchange and put back only after a clean end.
+//!
+//! A dropped [`Lent`] closes its connection: a cancelled caller leaves nothing behind that another could read.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::{super::StoreError, connection::Connection, socket::Endpoint};
+
+/// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
+const MOST: usize = 8;
+/// A connect may take this long, whatever its caller's budget: a cancelled one would be begun again for ever.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A connection that lay idle for longer, by either clock (one stands still while a Lambda environment is frozen), is
+/// looked at before it is used.
+const IDLE: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    to: Endpoint,
+    state: Mutex<State>,
+    /// A connection came back, or there is room for another.
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    idle: VecDeque<Idle>,
+    /// Connections that exist or are being made.
+    open: usize,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+    wall: SystemTime,
+}
+
+impl Idle {
+    fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            since: Instant::now(),
+            wall: SystemTime::now(),
+        }
+    }
+
+    fn is_usable(&self) -> bool {
+        let short =
+            self.since.elapsed() < IDLE && self.wall.elapsed().is_ok_and(|idle| idle < IDLE);
+        short || self.connection.is_quiet()
+    }
+}
+
+/// A connection out of the pool.
+#[derive(Debug)]
+pub(super) struct Lent {
+    pool: Arc<Pool>,
+    connection: Option<Connection>,
+    /// It has served an exchange before: its peer may have gone away meanwhile.
+    pub(super) used: bool,
+}
+
+impl Pool {
+    pub(super) fn new(to: Endpoint) -> Arc<Self> {
+        Arc::new(Self {
+            to,
+            state: Mutex::default(),
+            freed: Notify::new(),
+        })
+    }
+
+    /// A connection, idle or new.
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            let connected = match self.idle_or_room() {
+                Room::Idle(connection, used) => return Ok(self.lend(connection, used)),
+                Room::None => {
+                    freed.await;
+                    continue;
+                }
+                Room::New => self.connect(),
+            };
+            tokio::select! {
+                () = freed => {}
+                result = connected => result.unwrap_or(Err(StoreError::Closed))?,
+            }
+        }
+    }
+
+    /// Closes what lies idle: one of them turned out to be dead, and what killed it killed the others too.
+    pub(super) fn drain(&self) {
+        let mut state = self.state();
+        state.open -= state.idle.len();
+        let dead = std::mem::take(&mut state.idle);
+        drop(state);
+        drop(dead);
+        self.freed.notify_waiters();
+    }
+
+    fn idle_or_room(&self) -> Room {
+        let mut state = self.state();
+        // The newest first: old ones fall idle and can be closed by the server without harm.
+        while let Some(idle) = state.idle.pop_back() {
+            if idle.is_usable() {
+                let used = idle.connection.used();
+                return Room::Idle(idle.connection, used);
+            }
+            state.open -= 1;
+        }
+        if state.open == MOST {
+            return Room::None;
+        }
+        state.open += 1;
+        Room::New
+    }
+
+    fn lend(self: &Arc<Self>, connection: Connection, used: bool) -> Lent {
+        Lent {
+            pool: self.clone(),
+            connection: Some(connection),
+            used,
+        }
+    }
+
+    /// Connects beside the caller, who may give up: the connection then serves the next one.
+    fn connect(self: &Arc<Self>) -> oneshot::Receiver<Result<(), StoreError>> {
+        let (tell, told) = oneshot::channel();
+        let pool = self.clone();
+        tokio::spawn(async move {
+            let result = match tokio::time::timeout(CONNECT, Connection::open(&pool.to)).await {
+                Err(_) => Err(StoreError::Timeout),
+                Ok(Err(error)) => Err(error),
+                Ok(Ok(connection)) => {
+                    pool.state().idle.push_back(Idle::new(connection));
+                    Ok(())
+                }
+            };
+            if result.is_err() {
+                pool.state().open -= 1;
+            }
+            let _ = tell.send(result);
+            pool.freed.notify_one();
+        });
+        told
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Room {
+    Idle(Connection, bool),
+    New,
+    None,
+}
+
+impl Lent {
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        self.connection
+            .as_mut()
+            .expect("a lent connection is there until it is put back")
+    }
+
+    /// Puts the connection back if its last exchange ended cleanly; else closes it.
+    pub(super) fn put_back(mut self) {
+        let clean = self.connection.take_if(|connection| connection.is_clean());
+        if let Some(mut connection) = clean {
+            connection.mark_used();
+            self.pool.state().idle.push_back(Idle::new(connection));
+            self.pool.freed.notify_one();
+            // `self` is dropped without a connection: nothing to close.
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection);
+            self.pool.state().open -= 1;
+            self.pool.freed.notify_one();
+        }
+    }
+}

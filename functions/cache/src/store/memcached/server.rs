@@ -1,0 +1,62 @@
+//! One memcached server: its pool, its breaker, and one exchange from permission to account.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    super::StoreError,
+    breaker::Breaker,
+    connection::{Command, Reply},
+    pool::Pool,
+    socket::Endpoint,
+};
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pool: Arc<Pool>,
+    breaker: Breaker,
+}
+
+impl Server {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            name: endpoint.to_string(),
+            pool: Pool::new(endpoint),
+            breaker: Breaker::new(),
+        }
+    }
+
+    /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
+    pub(super) async fn run(
+        &self,
+        command: Command<'_>,
+        limit: Duration,
+    ) -> Result<Reply, StoreError> {
+        if !self.breaker.allows() {
+            return Err(StoreError::Breaker);
+        }
+        let result = tokio::time::timeout(limit, self.attempt(command)).await;
+        let result = result.unwrap_or(Err(StoreError::Timeout));
+        match result {
+            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(),
+            Err(_) => self.breaker.failure(),
+        }
+        result
+    }
+
+    async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
+        let mut lent = self.pool.take().await?;
+        let stale = lent.used && command.is_repeatable();
+        let result = lent.connection().run(command).await;
+        lent.put_back();
+        if !(stale && matches!(result, Err(StoreError::Closed))) {
+            return result;
+        }
+        // The server closed the connection while it lay idle, or restarted. Once more on a new one.
+        self.pool.drain();
+        let mut lent = self.pool.take().await?;
+        let result = lent.connection().run(command).await;
+        lent.put_back();
+        result
+    }
+}

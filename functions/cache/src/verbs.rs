@@ -1,0 +1,141 @@
+//! The explicit verbs. They are acknowledged or they are errors; unlike a memoised call they do report the cache's trouble.
+//! All can be repeated.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    cache::{Cache, VERB},
+    context,
+    error::{CacheError, ServerError},
+    fetched::Fetched,
+    key::Key,
+    outcome::Freshness,
+    payload,
+    policy::Policy,
+    read_through::{Call, Written, read_through},
+    store::StoreError,
+};
+
+/// Each round lost means that somebody else has just written.
+const ROUNDS: u32 = 4;
+
+impl Cache {
+    /// Removes the entry of `key`. Once this has returned, no value whose origin read began before is ever served again,
+    /// also not one that a slow caller stores later.
+    ///
+    /// # Errors
+    /// [`CacheError::Unacknowledged`]: the entry may still be there.
+    pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
+        let call = Call::new(self.inner(), key, &ANY.parts, None);
+        call.invalidate(VERB)
+            .await
+            .map_err(|error| self.unacknowledged(error))
+    }
+
+    /// Makes the entry of `key` stale: served as `policy` serves stale entries, refreshed by the next caller. With a policy
+    /// that serves none, this is [`Cache::invalidate`].
+    ///
+    /// # Errors
+    /// As [`Cache::invalidate`]; [`CacheError::Contended`] if others kept writing.
+    pub async fn expire(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
+        if policy.parts.stale().is_zero() {
+            return self.invalidate(key).await;
+        }
+        for _ in 0..ROUNDS {
+            let call = Call::new(self.inner(), key, &policy.parts, None);
+            match call
+                .expire()
+                .await
+                .map_err(|error| self.unacknowledged(error))?
+            {
+                Written::Yes => return Ok(()),
+                Written::Nothing => return self.invalidate(key).await,
+                Written::Again => {}
+            }
+        }
+        Err(CacheError::Contended)
+    }
+
+    /// Stores `value` as if the origin had just answered with it.
+    ///
+    /// # Errors
+    /// As [`Cache::expire`]; [`CacheError::Value`] if it can not be encoded or is too large for `policy`, or is `None`
+    /// and `policy` has no `negative_ttl`.
+    pub async fn put<T: Serialize>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        value: &T,
+    ) -> Result<(), CacheError> {
+        let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
+        let call = Call::new(self.inner(), key, &policy.parts, None);
+        if let Some(problem) = call.refuses(payload.len()) {
+            return Err(CacheError::Value(problem));
+        }
+        let Some(ttl) = call.ttl(value, Duration::MAX) else {
+            return Err(CacheError::Value(
+                "None, and the policy has no negative_ttl".to_owned(),
+            ));
+        };
+        for _ in 0..ROUNDS {
+            // A new call each: each has a budget of its own.
+            let call = Call::new(self.inner(), key, &policy.parts, None);
+            match call
+                .put(&payload, ttl)
+                .await
+                .map_err(|error| self.unacknowledged(error))?
+            {
+                Written::Yes => return Ok(()),
+                Written::Nothing | Written::Again => {}
+            }
+        }
+        Err(CacheError::Contended)
+    }
+
+    /// The entry of `key` if one can be served, fresh or stale. Never calls an origin, never waits for one.
+    pub async fn peek<T: DeserializeOwned>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+    ) -> Option<Fetched<T>> {
+        Call::new(self.inner(), key, &policy.parts, context::deadline())
+            .peek()
+            .await
+    }
+
+    /// A new value from `origin`, stored for others in place of whatever stands there.
+    ///
+    /// # Errors
+    /// The origin's own, and no other.
+    pub async fn refresh<T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let deadline = context::deadline();
+        read_through(
+            self.inner(),
+            key,
+            &policy.parts,
+            Freshness::Refresh,
+            deadline,
+            origin,
+        )
+        .await
+    }
+
+    fn unacknowledged(&self, error: StoreError) -> CacheError {
+        CacheError::Unacknowledged(vec![ServerError::new(self.location(), error)])
+    }
+}
+
+/// For verbs that no policy changes.
+const ANY: Policy = Policy::ttl(Duration::from_secs(1));
