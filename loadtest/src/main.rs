@@ -1,1 +1,69 @@
-fn main() {}
+//! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
+//!
+//! # Layout
+//! * asking: `target` and `witness` (what to ask, where the outcome stands), `client` (one request), `plan`, `keys`,
+//!   `stage` (the requests of a phase), `attack` (Goose), `rounds`, `preflight`
+//! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `ledger`, `pairs`, `stats`, `checks`
+//! * telling: `account`, `report` and its forms, `progress`, `stdout`
+//!
+//! It depends on nothing of the services that it measures.
+
+mod account;
+mod attack;
+mod cache_status;
+mod checks;
+mod cli;
+mod client;
+mod exit;
+mod interrupt;
+mod keys;
+mod latencies;
+mod ledger;
+mod machine;
+mod outcome;
+mod pairs;
+mod plan;
+mod preflight;
+mod profile;
+mod progress;
+mod report;
+mod rounds;
+mod run;
+mod sample;
+mod server_timing;
+mod stage;
+mod stats;
+mod stdout;
+mod target;
+mod truth;
+mod witness;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    start(&command)
+        .unwrap_or_else(|run::Failure(exit, text)| {
+            eprintln!("loadtest: {text}");
+            exit
+        })
+        .into()
+}
+
+fn start(command: &Command) -> Result<Exit, run::Failure> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        run::Failure(Exit::Failed, format!("{what}: {error}"))
+    };
+    interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
+    let mut stdout =
+        stdout::Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| failed("cannot start", &e))?;
+    match command {
+        Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
+    }
+}

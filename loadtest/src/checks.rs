@@ -1,0 +1,212 @@
+//! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
+//! One failed check makes the whole measurement invalid, whatever its numbers say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Ledger, PhaseSum};
+use crate::plan::Phase;
+use crate::rounds::Canaries;
+use crate::truth::OriginCalls;
+
+/// Fewer rounds than this give no interval worth the name.
+const FEWEST_ROUNDS: usize = 3;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    Pass,
+    Fail,
+    /// The target does not give what the check needs.
+    NotCheckable,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Check {
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) detail: String,
+}
+
+impl Check {
+    pub(crate) fn new(name: &str, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            verdict,
+            detail: detail.into(),
+        }
+    }
+
+    fn holds(name: &str, holds: bool, detail: impl Into<String>) -> Self {
+        Self::new(
+            name,
+            if holds { Verdict::Pass } else { Verdict::Fail },
+            detail,
+        )
+    }
+}
+
+/// The name of the check that tells a verified measurement from an unverified one.
+pub(crate) const GROUND_TRUTH: &str = "misses = origin calls";
+
+/// All checks over a finished run. `wanted_rounds` were asked for.
+pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) -> Vec<Check> {
+    vec![
+        ground_truth(&ledger.phases),
+        purity(ledger, Phase::Cold),
+        purity(ledger, Phase::Warm),
+        flush(canaries),
+        failures(ledger),
+        values(ledger),
+        clocks(ledger),
+        goose(&ledger.phases),
+        completeness(ledger, wanted_rounds),
+    ]
+}
+
+/// Each phase on its own: a hit called a miss in one and a miss called a hit in another would cancel out in a sum.
+fn ground_truth(phases: &[PhaseSum]) -> Check {
+    let mut total = 0;
+    for phase in phases {
+        let place = format!("round {} {}", phase.round + 1, phase.phase.label());
+        match &phase.counted {
+            OriginCalls::Counted(counted) if *counted == phase.claimed => total += counted,
+            OriginCalls::Counted(counted) => {
+                let detail = format!(
+                    "{place}: the answers claim {} origin calls, the target counted {counted}",
+                    phase.claimed
+                );
+                return Check::new(GROUND_TRUTH, Verdict::Fail, detail);
+            }
+            OriginCalls::Contradictory(reason) => {
+                return Check::new(
+                    GROUND_TRUTH,
+                    Verdict::Fail,
+                    format!("{place}: instance {reason}"),
+                );
+            }
+            OriginCalls::Unprovable(reason) => {
+                return Check::new(
+                    GROUND_TRUTH,
+                    Verdict::NotCheckable,
+                    format!("{place}: instance {reason}"),
+                );
+            }
+            OriginCalls::Absent => {
+                let detail = "the answers carry no X-Instance, X-Invocation and X-Origin-Calls (DIAGNOSTICS=on)";
+                return Check::new(GROUND_TRUTH, Verdict::NotCheckable, detail);
+            }
+        }
+    }
+    Check::holds(
+        GROUND_TRUTH,
+        !phases.is_empty(),
+        format!("{total} = {total}, in each of {} phases", phases.len()),
+    )
+}
+
+fn purity(ledger: &Ledger, phase: Phase) -> Check {
+    let phases = || ledger.phases.iter().filter(|sum| sum.phase == phase);
+    let (answers, hits): (u64, u64) = (
+        phases().map(|sum| sum.answers).sum(),
+        phases().map(|sum| sum.hits).sum(),
+    );
+    let claimed: u64 = phases().map(|sum| sum.claimed).sum();
+    match phase {
+        Phase::Cold => Check::holds(
+            "cold answers are misses",
+            answers > 0 && claimed == answers,
+            format!(
+                "{claimed} of {answers} answers for fresh keys called the origin, {hits} were hits"
+            ),
+        ),
+        // A thousandth may expire or be evicted between its cold and its warm request.
+        Phase::Warm => Check::holds(
+            "warm answers are hits",
+            answers > 0 && hits * 1000 >= answers * 999,
+            format!("{hits} of {answers} answers for stored keys were hits"),
+        ),
+    }
+}
+
+fn flush(canaries: &Canaries) -> Check {
+    let name = "flush empties the cache";
+    let Canaries {
+        asked,
+        survived,
+        failed,
+    } = canaries;
+    match (asked, survived, failed) {
+        (_, _, Some(reason)) => Check::new(name, Verdict::Fail, reason),
+        (0, ..) => Check::new(name, Verdict::NotCheckable, "the target has no flush"),
+        (_, 0, _) => Check::new(
+            name,
+            Verdict::Pass,
+            format!("a stored key was gone after each of {asked} flushes"),
+        ),
+        _ => {
+            let detail =
+                format!("a stored key was still a hit after {survived} of {asked} flushes");
+            Check::new(name, Verdict::Fail, detail)
+        }
+    }
+}
+
+fn failures(ledger: &Ledger) -> Check {
+    let total: u64 = ledger.failures.values().sum();
+    let kinds: Vec<String> = ledger
+        .failures
+        .iter()
+        .map(|((phase, _, failure), count)| {
+            format!("{count} {} ({})", failure.label(), phase.label())
+        })
+        .collect();
+    let detail = if total == 0 {
+        "every request had a complete answer".into()
+    } else {
+        kinds.join(", ")
+    };
+    Check::holds("no request failed", total == 0, detail)
+}
+
+fn values(ledger: &Ledger) -> Check {
+    let (changed, compared) = (ledger.changed_values, ledger.compared_values);
+    Check::holds(
+        "a warm value is the cold one",
+        changed == 0,
+        format!("{changed} of {compared} warm values differ"),
+    )
+}
+
+fn clocks(ledger: &Ledger) -> Check {
+    let count = ledger.impossibly_fast;
+    Check::holds(
+        "client time ≥ server time",
+        count == 0,
+        format!("{count} answers came before the server had them"),
+    )
+}
+
+fn goose(phases: &[PhaseSum]) -> Check {
+    let first = phases.iter().find_map(|phase| phase.miscounted.first());
+    let detail = match first {
+        None => "equal under every label of every phase".to_owned(),
+        Some((label, goose, ours)) => format!("{label:?}: Goose counted {goose}, we {ours}"),
+    };
+    Check::holds("Goose's count = ours", first.is_none(), detail)
+}
+
+fn completeness(ledger: &Ledger, wanted: usize) -> Check {
+    let complete = ledger
+        .phases
+        .iter()
+        .filter(|sum| sum.phase == Phase::Warm)
+        .count();
+    let enough = complete >= wanted.min(FEWEST_ROUNDS);
+    Check::holds(
+        "enough rounds",
+        enough,
+        format!("{complete} of {wanted} rounds ran to their end"),
+    )
+}

@@ -1,0 +1,242 @@
+//! Sends one request and reads the whole answer. Owns the HTTP client, the timed span and the reading of an answer;
+//! knows nothing of phases, users or what is expected.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, Request, Url};
+use serde_json::Value;
+
+use crate::outcome::Failure;
+use crate::sample::{Answer, Diagnostics, Sample};
+use crate::server_timing;
+use crate::target::{Function, Target};
+
+/// An answer longer than this is cut off and counted as a failure: no cache entry is as large.
+const LARGEST_BODY: usize = 4 << 20;
+
+/// A connection pool to one target.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    target: Target,
+    epoch: Instant,
+    timeout: Duration,
+}
+
+/// What to ask: one key of one function.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// Index into the target's functions.
+    pub(crate) function: usize,
+    /// Number of the key within its phase.
+    pub(crate) number: usize,
+    pub(crate) key: String,
+}
+
+/// A whole answer as it came from the wire.
+struct Raw {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    /// A client that follows no redirect, uses no proxy and retries nothing: each request is one request.
+    pub(crate) fn new(base: &Url, target: Target, timeout: Duration) -> reqwest::Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .http1_only()
+            .tcp_nodelay(true)
+            .build()?;
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            http,
+            base,
+            target,
+            epoch: Instant::now(),
+            timeout,
+        })
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The base URL without a trailing slash.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Time since the start of the run.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
+    pub(crate) async fn ask(&self, question: &Question, latest: Duration) -> Sample {
+        let function = &self.target.functions[question.function];
+        let request = self.request(
+            Method::GET,
+            &function.path_for(&question.key),
+            String::new(),
+        );
+        let limit = self.timeout.min(latest.saturating_sub(self.elapsed()));
+        let sent = self.elapsed();
+        let started = Instant::now();
+        let raw = self.exchange(request, limit).await;
+        let latency = started.elapsed();
+        let answer = raw.and_then(|raw| read(&self.target, function, &question.key, &raw));
+        let (queued, slop) = (Duration::ZERO, Duration::ZERO);
+        Sample {
+            function: question.function,
+            key: question.number,
+            sent,
+            latency,
+            queued,
+            slop,
+            answer,
+        }
+    }
+
+    /// Empties the cache. `Ok(None)` where the target has no flush; an error is a sentence.
+    pub(crate) async fn flush(&self) -> Result<Option<()>, String> {
+        let Some(flush) = &self.target.flush else {
+            return Ok(None);
+        };
+        let request = self.request(Method::POST, &flush.path, flush.body.clone());
+        match self.exchange(request, self.timeout).await {
+            Ok(raw) if raw.status == 200 => Ok(Some(())),
+            Ok(raw) => Err(format!(
+                "POST {} answered {}: {}",
+                flush.path,
+                raw.status,
+                excerpt(&raw.body)
+            )),
+            Err(failure) => Err(format!("POST {} failed: {}", flush.path, failure.label())),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, body: String) -> reqwest::Result<Request> {
+        let mut builder = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base));
+        if method == Method::POST {
+            builder = builder
+                .header("content-type", "application/json")
+                .body(body);
+            if let Ok(token) = std::env::var("LOADTEST_FLUSH_TOKEN") {
+                builder = builder.bearer_auth(token);
+            }
+        }
+        builder.build()
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::Result<Request>,
+        limit: Duration,
+    ) -> Result<Raw, Failure> {
+        let request = request.map_err(|_| Failure::Connect)?;
+        let exchange = async {
+            let mut response = self.http.execute(request).await.map_err(|e| failure(&e))?;
+            let (status, headers) = (
+                response.status().as_u16(),
+                std::mem::take(response.headers_mut()),
+            );
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
+                body.extend_from_slice(&chunk);
+                if body.len() > LARGEST_BODY {
+                    return Err(Failure::Broken);
+                }
+            }
+            Ok(Raw {
+                status,
+                headers,
+                body,
+            })
+        };
+        tokio::time::timeout(limit, exchange)
+            .await
+            .unwrap_or(Err(Failure::Timeout))
+    }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    match error {
+        e if e.is_timeout() => Failure::Timeout,
+        e if e.is_connect() => Failure::Connect,
+        _ => Failure::Broken,
+    }
+}
+
+fn read(target: &Target, function: &Function, key: &str, raw: &Raw) -> Result<Answer, Failure> {
+    if raw.status != 200 {
+        return Err(Failure::Status(raw.status));
+    }
+    let json: Option<Value> = serde_json::from_slice(&raw.body).ok();
+    if let Some(pointer) = &function.echo
+        && json
+            .as_ref()
+            .and_then(|json| text(json.pointer(pointer)?))
+            .as_deref()
+            != Some(key)
+    {
+        return Err(Failure::WrongBody);
+    }
+    let status = target.outcome.read(&raw.headers, json.as_ref());
+    Ok(Answer {
+        outcome: status.outcome,
+        ttl_s: status.ttl_s,
+        detail: status.detail,
+        bytes: raw.body.len(),
+        server: word(&raw.headers, "server-timing")
+            .map(server_timing::parse)
+            .unwrap_or_default(),
+        diagnostics: diagnostics(&raw.headers),
+        value: value(function, json.as_ref(), &raw.body).ok_or(Failure::WrongBody)?,
+    })
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Digest of what the function returned: of the part that the target file points to, or nothing to compare without.
+fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Option<u64> {
+    let mut digest = DefaultHasher::new();
+    match function.value.as_deref() {
+        None => 0.hash(&mut digest),
+        Some("") => body.hash(&mut digest),
+        Some(pointer) => json?.pointer(pointer)?.to_string().hash(&mut digest),
+    }
+    Some(digest.finish())
+}
+
+fn diagnostics(headers: &HeaderMap) -> Option<Diagnostics> {
+    Some(Diagnostics {
+        instance: word(headers, "x-instance")?.to_owned(),
+        invocation: word(headers, "x-invocation")?.parse().ok()?,
+        origin_calls: word(headers, "x-origin-calls")?.parse().ok()?,
+    })
+}
+
+fn word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(body)
+        .chars()
+        .take(200)
+        .filter(|c| !c.is_control())
+        .collect()
+}

@@ -1,0 +1,23 @@
+//! The exit codes that scripts rely on. Owns their numbers and which one wins; knows nothing of why.
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Ok = 0,
+    /// The target or the harness failed; there is no measurement.
+    Failed = 1,
+    /// The command line or a file named on it is wrong.
+    Usage = 2,
+    /// The measurement contradicts itself or the target. It wins over a rule that fired and over a regression: a
+    /// wrong number must neither pass nor fail a build.
+    Invalid = 5,
+    /// Stopped by the user; a partial report was written.
+    Interrupted = 130,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

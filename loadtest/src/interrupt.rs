@@ -1,0 +1,23 @@
+//! Ctrl-C. Owns the one flag that says the user wants to stop; knows nothing of what is being stopped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::exit::Exit;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Takes SIGINT, SIGTERM and SIGHUP for this process. Must come before the first Goose attack: Goose would install its
+/// own handler then, and clear what it remembers at each further attack, so that Ctrl-C between phases would be lost.
+pub(crate) fn install() -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        goose::trigger_killswitch("interrupted");
+    })
+}
+
+/// Whether the user asked to stop.
+pub(crate) fn requested() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}

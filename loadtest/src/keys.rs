@@ -1,0 +1,118 @@
+//! Which keys a round asks for, and in which order. Owns freshness (no key is cold twice) and seeded repeatability;
+//! knows nothing of time or HTTP.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::target::{Function, Keys};
+
+/// Independent random streams of one seed: changing how one is used does not shift another.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    Range = 1,
+    Order = 2,
+}
+
+/// The generator for `stream` of `seed`; `part` tells uses of one stream apart.
+pub(crate) fn generator(seed: u64, stream: Stream, part: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream((part << 8) | stream as u64);
+    rng
+}
+
+/// A supply of keys for one function over a whole run.
+pub(crate) struct Supply {
+    source: Source,
+    /// What a phase may call a key that it invents itself.
+    salt: String,
+    taken: usize,
+}
+
+enum Source {
+    Salted,
+    Shuffled(Vec<u64>),
+}
+
+impl Supply {
+    /// `salt` must never have been used before at this target: it is what makes salted keys cold.
+    pub(crate) fn new(function: &Function, salt: &str, seed: u64) -> Self {
+        let source = match function.keys {
+            Keys::Salted => Source::Salted,
+            Keys::Range { first, last } => {
+                let mut numbers: Vec<u64> = (first..=last).collect();
+                numbers.shuffle(&mut generator(seed, Stream::Range, 0));
+                Source::Shuffled(numbers)
+            }
+        };
+        Self {
+            source,
+            salt: salt.to_owned(),
+            taken: 0,
+        }
+    }
+
+    /// The next `count` keys, none of which this supply gave before, unless a range of numbers was used up: then it
+    /// begins again and only the flush between rounds makes its keys cold. Fewer if the range itself is smaller.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<String> {
+        let start = self.taken;
+        match &self.source {
+            Source::Salted => {
+                self.taken += count;
+                (start..self.taken)
+                    .map(|n| format!("{}-{n}", self.salt))
+                    .collect()
+            }
+            Source::Shuffled(numbers) => {
+                let count = count.min(numbers.len());
+                self.taken = (start + count) % numbers.len();
+                numbers
+                    .iter()
+                    .cycle()
+                    .skip(start)
+                    .take(count)
+                    .map(u64::to_string)
+                    .collect()
+            }
+        }
+    }
+}
+
+/// `0..count`, each `repeats` times, in the seeded order of `part`.
+pub(crate) fn order(count: usize, repeats: usize, seed: u64, part: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).cycle().take(count * repeats).collect();
+    order.shuffle(&mut generator(seed, Stream::Order, part));
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::target::Target;
+
+    fn supply(function: usize) -> Supply {
+        Supply::new(
+            &Target::load(None, &[], "").unwrap().functions[function],
+            "lt-1",
+            42,
+        )
+    }
+
+    #[test]
+    fn no_key_is_given_twice_within_the_range() {
+        for function in [0, 1] {
+            let mut supply = supply(function);
+            let keys: Vec<String> = (0..5).flat_map(|_| supply.take(100)).collect();
+            assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 500);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_keys_and_order() {
+        assert_eq!(supply(1).take(40), supply(1).take(40));
+        assert_eq!(order(10, 3, 42, 1), order(10, 3, 42, 1));
+        assert_ne!(order(10, 3, 42, 1), order(10, 3, 42, 2));
+    }
+}

@@ -1,0 +1,92 @@
+//! What became of one request at the cache. Owns the closed list of outcomes and what each implies for the origin;
+//! knows nothing of headers or HTTP.
+
+use serde::{Deserialize, Serialize};
+
+/// How the cache answered, in the terms of RFC 9211.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// A fresh entry.
+    Hit,
+    /// An entry past its lifetime, served at once (`hit; ttl` below zero).
+    Stale,
+    /// Nothing was stored: the origin was called.
+    Miss,
+    /// An entry had expired and was recomputed now.
+    Expired,
+    /// Another caller's origin call answered.
+    Collapsed,
+    /// An expired entry that the origin confirmed.
+    Revalidated,
+    /// The origin failed and an expired entry was served instead.
+    StaleOnError,
+    /// The cache was told, or decided, to stand aside.
+    Bypass,
+    /// An answer that does not say what the cache did.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word used in tables, in rules and as Goose's label (Goose allows no white space there).
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Miss => "miss",
+            Self::Expired => "expired",
+            Self::Collapsed => "collapsed",
+            Self::Revalidated => "revalidated",
+            Self::StaleOnError => "stale-on-error",
+            Self::Bypass => "bypass",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether this answer cost exactly one origin call: every `fwd` that was not collapsed.
+    pub(crate) fn called_origin(self) -> bool {
+        matches!(
+            self,
+            Self::Miss | Self::Expired | Self::Revalidated | Self::StaleOnError | Self::Bypass
+        )
+    }
+
+    /// Whether the client was served from the store without waiting for an origin.
+    pub(crate) fn is_hit(self) -> bool {
+        matches!(self, Self::Hit | Self::Stale)
+    }
+
+    /// Whether the request belongs into a hit ratio: it asked the cache, and the cache said what it did.
+    pub(crate) fn counts_in_hit_ratio(self) -> bool {
+        !matches!(self, Self::Bypass | Self::Unknown)
+    }
+}
+
+/// Why a request has no outcome: it was not answered, or not as the target promises.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Failure {
+    /// No complete answer within the request timeout.
+    Timeout,
+    /// No connection.
+    Connect,
+    /// The connection broke before the answer was complete.
+    Broken,
+    /// An answer with a status other than 200.
+    Status(u16),
+    /// A 200 whose body is not what was asked for: another key's value, or not the promised JSON.
+    WrongBody,
+}
+
+impl Failure {
+    /// The word used in tables and as Goose's label.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Self::Timeout => "timeout".into(),
+            Self::Connect => "connect".into(),
+            Self::Broken => "broken".into(),
+            Self::Status(code) => format!("status-{code}"),
+            Self::WrongBody => "wrong-body".into(),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Cold against warm, key by key. Owns the pairing within one round and the ratios that follow; knows nothing of
+//! reports. Pairing takes the cost of a key out of the comparison: unpaired intervals are three times as wide.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+use crate::sample::{Answer, Sample};
+use crate::stats::{Interval, mean_interval, median, ratio_interval};
+
+/// One function in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pair {
+    pub(crate) round: usize,
+    pub(crate) function: String,
+    /// How many keys have both a cold and a warm latency.
+    pub(crate) keys: usize,
+    /// Medians over the keys, in microseconds.
+    pub(crate) cold_us: f64,
+    pub(crate) warm_us: f64,
+    /// Median over the keys of cold divided by warm.
+    pub(crate) ratio: f64,
+    /// The same by the server's own clock, where it tells it.
+    pub(crate) server_ratio: Option<f64>,
+    /// Median time of the origin itself, by the server's clock.
+    pub(crate) origin_us: Option<f64>,
+}
+
+/// What the cache gains for one function, over all rounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SpeedUp {
+    pub(crate) function: String,
+    pub(crate) rounds: usize,
+    /// Cold divided by warm. Absent under two rounds; so with the others.
+    pub(crate) ratio: Option<Interval>,
+    pub(crate) server_ratio: Option<Interval>,
+    /// Microseconds that a hit saves.
+    pub(crate) saved_us: Option<Interval>,
+    /// How long the origin itself takes: a ratio over a chosen delay is as arbitrary as the delay.
+    pub(crate) origin_us: Option<f64>,
+}
+
+/// Pairs the cold and the warm samples of one function; `None` when no key has both.
+pub(crate) fn pair(round: usize, name: &str, cold: &[&Sample], warm: &[&Sample]) -> Option<Pair> {
+    let first = by_key(cold, Outcome::called_origin);
+    let again = by_key(warm, Outcome::is_hit);
+    let both = || {
+        first
+            .iter()
+            .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
+    };
+    let client = |view: &View| view.client;
+    let server = |view: &View| view.server;
+    let mut ratios: Vec<f64> = both()
+        .map(|(cold, warm)| client(cold) / client(warm))
+        .collect();
+    let mut server_ratios: Vec<f64> = both()
+        .filter_map(|(cold, warm)| Some(server(cold)? / server(warm)?))
+        .filter(|r| r.is_finite())
+        .collect();
+    Some(Pair {
+        round,
+        function: name.to_owned(),
+        keys: ratios.len(),
+        cold_us: median(&mut both().map(|(cold, _)| cold.client).collect::<Vec<_>>())?,
+        warm_us: median(&mut both().map(|(_, warm)| warm.client).collect::<Vec<_>>())?,
+        ratio: median(&mut ratios)?,
+        server_ratio: median(&mut server_ratios),
+        origin_us: median(
+            &mut both()
+                .filter_map(|(cold, _)| cold.origin)
+                .collect::<Vec<_>>(),
+        ),
+    })
+}
+
+/// One key's times in microseconds: of its one cold request, or the medians of its warm ones.
+struct View {
+    client: f64,
+    server: Option<f64>,
+    origin: Option<f64>,
+}
+
+fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, View> {
+    let mut keys: BTreeMap<usize, Vec<(&Sample, &Answer)>> = BTreeMap::new();
+    for sample in samples {
+        match &sample.answer {
+            Ok(answer) if counts(answer.outcome) => {
+                keys.entry(sample.key).or_default().push((sample, answer))
+            }
+            _ => {}
+        }
+    }
+    keys.into_iter()
+        .filter_map(|(key, answers)| Some((key, view(&answers)?)))
+        .collect()
+}
+
+fn view(answers: &[(&Sample, &Answer)]) -> Option<View> {
+    let us = |duration: Duration| duration.as_secs_f64() * 1e6;
+    let server = |pick: fn(&Answer) -> Option<Duration>| {
+        median(
+            &mut answers
+                .iter()
+                .filter_map(|(_, answer)| pick(answer).map(us))
+                .collect::<Vec<_>>(),
+        )
+    };
+    Some(View {
+        client: median(
+            &mut answers
+                .iter()
+                .map(|(sample, _)| us(sample.latency))
+                .collect::<Vec<_>>(),
+        )?,
+        server: server(|answer| answer.server.total),
+        origin: server(|answer| answer.server.origin),
+    })
+}
+
+/// What the rounds say together of one function.
+pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
+    let pairs: Vec<&Pair> = pairs
+        .iter()
+        .filter(|pair| pair.function == function)
+        .collect();
+    let collect = |pick: fn(&Pair) -> Option<f64>| {
+        pairs
+            .iter()
+            .filter_map(|pair| pick(pair))
+            .collect::<Vec<f64>>()
+    };
+    SpeedUp {
+        function: function.to_owned(),
+        rounds: pairs.len(),
+        ratio: ratio_interval(&collect(|pair| Some(pair.ratio))),
+        server_ratio: ratio_interval(&collect(|pair| pair.server_ratio)),
+        saved_us: mean_interval(&collect(|pair| Some(pair.cold_us - pair.warm_us))),
+        origin_us: median(&mut collect(|pair| pair.origin_us)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_timing::ServerTiming;
+
+    fn sample(key: usize, outcome: Outcome, ms: u64) -> Sample {
+        let server = ServerTiming {
+            total: Some(Duration::from_micros(ms * 500)),
+            ..ServerTiming::default()
+        };
+        let answer = Ok(Answer {
+            outcome,
+            ttl_s: None,
+            detail: None,
+            bytes: 0,
+            server,
+            diagnostics: None,
+            value: 0,
+        });
+        let (zero, latency) = (Duration::ZERO, Duration::from_millis(ms));
+        Sample {
+            function: 0,
+            key,
+            sent: zero,
+            latency,
+            queued: zero,
+            slop: zero,
+            answer,
+        }
+    }
+
+    #[test]
+    fn keys_are_paired_and_anything_but_a_hit_is_left_out_of_warm() {
+        let cold = [
+            sample(0, Outcome::Miss, 100),
+            sample(1, Outcome::Miss, 40),
+            sample(2, Outcome::Hit, 1),
+        ];
+        let warm = [
+            sample(0, Outcome::Hit, 10),
+            sample(0, Outcome::Miss, 99),
+            sample(1, Outcome::Hit, 2),
+        ];
+        let pair = pair(
+            3,
+            "f",
+            &cold.iter().collect::<Vec<_>>(),
+            &warm.iter().collect::<Vec<_>>(),
+        )
+        .unwrap();
+        assert_eq!((pair.round, pair.keys), (3, 2));
+        assert!(
+            (pair.ratio - 15.0).abs() < 1e-9,
+            "median of 10 and 20: {}",
+            pair.ratio
+        );
+        assert_eq!(pair.server_ratio, Some(15.0));
+    }
+
+    #[test]
+    fn nothing_to_pair_is_no_pair() {
+        assert_eq!(pair(0, "f", &[], &[]), None);
+        assert_eq!(speed_up("f", &[]).ratio, None);
+    }
+}

@@ -1,0 +1,56 @@
+//! How much is measured: the three profiles and their sizes. Owns the numbers and why they are so; knows nothing of targets.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// More requests than this in flight at one target are never made: the local emulator stops for good past about 100.
+pub(crate) const MAX_IN_FLIGHT: usize = 64;
+
+/// A named amount of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Name {
+    /// A demonstration and a gate for CI: at most 60 s.
+    Quick,
+    /// About four minutes: ten rounds, which see a change of ten per cent.
+    Standard,
+    /// Half an hour, for drifts.
+    Soak,
+}
+
+/// The sizes of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    /// Paired rounds of flush, cold and warm. Intervals come from rounds: five give them for a gate, ten see 10 %.
+    pub(crate) rounds: usize,
+    /// Keys a round and function. 5 × 75 = 375 distinct cold keys: the fewest for a p99 with an interval are 368.
+    pub(crate) keys: usize,
+    /// Warm requests a key.
+    pub(crate) repeats: usize,
+    /// The whole run ends within this, whatever the target does.
+    pub(crate) budget: Duration,
+    /// Limit of any one request.
+    pub(crate) timeout: Duration,
+    /// Fixed by default, so that the same command asks the same.
+    pub(crate) seed: u64,
+}
+
+impl Profile {
+    /// The sizes behind a name.
+    pub(crate) fn named(name: Name) -> Self {
+        let (rounds, keys, repeats, seconds) = match name {
+            Name::Quick => (5, 75, 8, 55),
+            Name::Standard => (10, 75, 20, 240),
+            Name::Soak => (30, 100, 40, 1800),
+        };
+        let (budget, timeout) = (Duration::from_secs(seconds), Duration::from_secs(10));
+        Self {
+            rounds,
+            keys,
+            repeats,
+            budget,
+            timeout,
+            seed: 42,
+        }
+    }
+}

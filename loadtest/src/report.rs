@@ -1,0 +1,216 @@
+//! The report: everything that is said about a run, as plain data. Owns the JSON form (`loadtest/1`);
+//! knows nothing of how it was measured, nor of how it is drawn.
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) mod figures;
+pub(crate) mod html;
+pub(crate) mod markdown;
+pub(crate) mod svg;
+pub(crate) mod table;
+
+use crate::checks::{Check, GROUND_TRUTH, Verdict};
+use crate::latencies::Summary;
+use crate::outcome::Outcome;
+use crate::pairs::{Pair, SpeedUp};
+use crate::plan::Phase;
+use crate::profile::Profile;
+use crate::stats::Interval;
+
+/// The name of this JSON form; a change that old readers cannot take gets a new number.
+pub(crate) const SCHEMA: &str = "loadtest/1";
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) schema: String,
+    pub(crate) tool: String,
+    /// RFC 3339, UTC.
+    pub(crate) started: String,
+    pub(crate) seconds: f64,
+    pub(crate) interrupted: bool,
+    /// Why there is less than was asked for.
+    pub(crate) shortfalls: Vec<String>,
+    pub(crate) target: TargetFacts,
+    pub(crate) profile: Profile,
+    pub(crate) machine: Machine,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) failures: Vec<FailureRow>,
+    /// The cache's own reasons (`detail`) and how often it gave them.
+    pub(crate) details: Vec<(String, u64)>,
+    pub(crate) pairs: Vec<Pair>,
+    pub(crate) speed_ups: Vec<SpeedUp>,
+    pub(crate) effect: Effect,
+    pub(crate) origin: Vec<OriginRow>,
+    /// Answers that were the first of their process; in no other figure.
+    pub(crate) cold_functions: Summary,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) timeline: Vec<Dot>,
+}
+
+/// Who was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TargetFacts {
+    pub(crate) url: String,
+    pub(crate) functions: Vec<FunctionFacts>,
+    /// Processes that answered; none when they do not tell.
+    pub(crate) instances: Option<usize>,
+}
+
+/// How one function was asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FunctionFacts {
+    pub(crate) name: String,
+    pub(crate) instances: Option<usize>,
+    /// Users that asked side by side in the paired phases.
+    pub(crate) users: usize,
+    pub(crate) keys_a_round: usize,
+}
+
+/// Where the load came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cpus: usize,
+    pub(crate) os: String,
+    /// Whether this tool itself was built with optimisation.
+    pub(crate) optimised: bool,
+    /// One-minute load average at the start.
+    pub(crate) load: Option<f64>,
+}
+
+/// Latencies of one phase, function and outcome.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) phase: Phase,
+    pub(crate) function: String,
+    pub(crate) outcome: Outcome,
+    pub(crate) latency: Summary,
+}
+
+/// Requests without an outcome.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct FailureRow {
+    pub(crate) phase: Phase,
+    pub(crate) function: String,
+    pub(crate) failure: String,
+    pub(crate) count: u64,
+}
+
+/// What the cache did for the whole run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Effect {
+    /// Hits and stale hits of all answers that asked the cache. The rounds choose it; only mixed traffic tells more.
+    pub(crate) hit_ratio: Option<Interval>,
+    /// Bytes that came from hits, of all bytes.
+    pub(crate) byte_hit_ratio: Option<f64>,
+    /// Answers past their lifetime, and how far the oldest was, in seconds.
+    pub(crate) stale: u64,
+    pub(crate) stalest_s: Option<i64>,
+    /// Origin calls that the answers claim.
+    pub(crate) claimed_origin_calls: u64,
+    /// Origin calls that the target counted.
+    pub(crate) counted_origin_calls: Option<u64>,
+    /// Answers that needed no origin call, of all.
+    pub(crate) offload: Option<f64>,
+}
+
+/// One phase of one round.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OriginRow {
+    pub(crate) phase: Phase,
+    pub(crate) round: usize,
+    pub(crate) answers: u64,
+    pub(crate) hits: u64,
+    pub(crate) claimed: u64,
+    pub(crate) counted: Option<u64>,
+    pub(crate) cut: u64,
+    pub(crate) began_s: f64,
+    pub(crate) ended_s: f64,
+}
+
+/// One request on the timeline.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Dot {
+    pub(crate) at_s: f64,
+    pub(crate) us: f64,
+    /// None when it failed.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Report {
+    /// Whether no check failed.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.checks
+            .iter()
+            .all(|check| check.verdict != Verdict::Fail)
+    }
+
+    /// Whether the target's own count of origin calls agrees.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.checks
+            .iter()
+            .any(|check| check.name == GROUND_TRUTH && check.verdict == Verdict::Pass)
+    }
+
+    /// The word above the report.
+    pub(crate) fn heading(&self) -> &'static str {
+        match (self.is_valid(), self.is_verified(), self.interrupted) {
+            (_, _, true) => "INTERRUPTED",
+            (false, _, _) => "INVALID",
+            (true, false, _) => "UNVERIFIED",
+            (true, true, _) => "VERIFIED",
+        }
+    }
+
+    /// One sentence a function, or why there is none.
+    pub(crate) fn headlines(&self) -> Vec<String> {
+        let sound = |phase: &str| {
+            self.checks
+                .iter()
+                .any(|c| c.name.starts_with(phase) && c.verdict == Verdict::Pass)
+        };
+        if !sound("cold answers") || !sound("warm answers") {
+            return vec![
+                "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
+            ];
+        }
+        self.speed_ups.iter().map(headline).collect()
+    }
+}
+
+fn headline(speed_up: &SpeedUp) -> String {
+    let SpeedUp {
+        function,
+        rounds,
+        ratio,
+        saved_us,
+        origin_us,
+        ..
+    } = speed_up;
+    let (Some(ratio), Some(saved)) = (ratio, saved_us) else {
+        return format!("{function}: n/a ({rounds} rounds are too few)");
+    };
+    let human = crate::latencies::human_us;
+    let origin = origin_us.map_or_else(String::new, |us| {
+        format!("; the origin itself takes {}", human(us))
+    });
+    format!(
+        "{function}: a hit is {} as fast as a miss [{} to {}], saving {} [{} to {}]{origin}",
+        times(ratio.estimate),
+        times(ratio.low),
+        times(ratio.high),
+        human(saved.estimate),
+        human(saved.low),
+        human(saved.high),
+    )
+}
+
+/// A ratio with three digits.
+pub(crate) fn times(ratio: f64) -> String {
+    let digits = if ratio < 9.995 {
+        2
+    } else {
+        usize::from(ratio < 99.95)
+    };
+    format!("{ratio:.digits$}×")
+}

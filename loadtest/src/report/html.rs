@@ -1,0 +1,137 @@
+//! The report as one HTML file. Owns the page; knows nothing of scales and marks. It loads nothing and runs nothing: a
+//! strict policy in its head says so, and the tests hold it to that.
+
+use crate::checks::Verdict;
+use crate::report::table::{COLUMNS, cells, facts};
+use crate::report::{Report, figures};
+
+const STYLE: &str = include_str!("style.css");
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The whole page.
+pub(crate) fn render(report: &Report) -> String {
+    let heading = report.heading();
+    let headlines: String = report
+        .headlines()
+        .iter()
+        .map(|line| format!("<li>{}</li>", escape(line)))
+        .collect();
+    let facts: String = facts(report)
+        .iter()
+        .map(|line| format!("<li>{}</li>", escape(line)))
+        .collect();
+    let figures: String = figures::all(report)
+        .into_iter()
+        .map(|figure| section(&figure))
+        .collect();
+    let (url, started, tool, os) = (
+        escape(&report.target.url),
+        escape(&report.started),
+        escape(&report.tool),
+        escape(&report.machine.os),
+    );
+    let (seconds, cpus) = (report.seconds, report.machine.cpus);
+    let build = if report.machine.optimised {
+        "release build"
+    } else {
+        "debug build"
+    };
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Load test: {heading}</title>\n<style>\n{STYLE}</style>\n\
+         <h1>What the cache is worth</h1>\n\
+         <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
+         <ul class=\"headlines\">{headlines}</ul>\n\
+         <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
+         <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
+         <ul>{facts}</ul>\n{figures}\
+         <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n</html>\n",
+        meaning = meaning(heading),
+        table = latency_table(report),
+        checks = check_table(report),
+    )
+}
+
+fn meaning(heading: &str) -> &'static str {
+    match heading {
+        "VERIFIED" => "Every check passed; the target’s own count of origin calls agrees.",
+        "UNVERIFIED" => {
+            "No check failed, but the target does not count its origin calls for us: the cache is taken at its word."
+        }
+        "INTERRUPTED" => "Stopped by the user: a part of the measurement.",
+        _ => "The measurement contradicts itself or the target: do not use its numbers.",
+    }
+}
+
+fn section(figure: &figures::Figure) -> String {
+    let legend: String = figure
+        .legend
+        .iter()
+        .map(|(class, text)| legend_entry(class, text))
+        .collect();
+    format!(
+        "<h2>{}</h2>\n<figure><p class=\"legend\">{legend}</p><div class=\"wide\">{}</div><figcaption>{}</figcaption></figure>\n",
+        escape(&figure.title),
+        figure.svg,
+        escape(&figure.caption),
+    )
+}
+
+fn legend_entry(class: &str, text: &str) -> String {
+    let text = escape(text);
+    format!(
+        "<span><svg viewBox=\"0 0 32 10\" aria-hidden=\"true\"><line class=\"line {class}\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/></svg>{text}</span>"
+    )
+}
+
+fn latency_table(report: &Report) -> String {
+    let class = |column: usize| if column < 3 { "" } else { " class=\"number\"" };
+    let header = COLUMNS
+        .iter()
+        .enumerate()
+        .map(|(column, name)| format!("<th{}>{name}</th>", class(column)));
+    let rows = report.rows.iter().map(|row| {
+        let cells = cells(row).into_iter().enumerate();
+        let cells: String = cells
+            .map(|(column, cell)| format!("<td{}>{}</td>", class(column), escape(&cell)))
+            .collect();
+        format!("<tr>{cells}</tr>")
+    });
+    format!(
+        "<table><tr>{}</tr>{}</table>",
+        header.collect::<String>(),
+        rows.collect::<String>()
+    )
+}
+
+fn check_table(report: &Report) -> String {
+    let rows = report.checks.iter().map(|check| {
+        let (class, mark) = match check.verdict {
+            Verdict::Pass => ("pass", "✓ pass"),
+            Verdict::Fail => ("fail", "✗ fail"),
+            Verdict::NotCheckable => ("not-checkable", "? not checkable"),
+        };
+        let (name, detail) = (escape(&check.name), escape(&check.detail));
+        format!("<tr><td class=\"{class}\">{mark}</td><td>{name}</td><td>{detail}</td></tr>")
+    });
+    format!("<table>{}</table>", rows.collect::<String>())
+}
+
+/// Texts of the target must not become markup.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

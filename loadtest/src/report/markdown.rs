@@ -1,0 +1,56 @@
+//! The report as Markdown, short enough for a pull request. Owns its layout; the words are the terminal's.
+
+use crate::checks::Verdict;
+use crate::report::Report;
+use crate::report::table::{COLUMNS, cells, facts};
+
+/// The whole text.
+pub(crate) fn render(report: &Report) -> String {
+    let mut text = format!("# Load test: {}\n\n", report.heading());
+    text.push_str(&format!(
+        "{} · {} · {:.0} s · {}\n\n",
+        report.target.url, report.started, report.seconds, report.tool
+    ));
+    let bullet = |line: &String| format!("- {}\n", escape(line));
+    text.extend(report.headlines().iter().map(bullet));
+    text.push_str(&format!(
+        "\n| {} |\n|---|---|---|{}\n",
+        COLUMNS.join(" | "),
+        "--:|".repeat(COLUMNS.len() - 3)
+    ));
+    text.extend(
+        report
+            .rows
+            .iter()
+            .map(|row| format!("| {} |\n", cells(row).join(" | "))),
+    );
+    text.push('\n');
+    text.extend(facts(report).iter().map(bullet));
+    text.push_str("\n| check | | |\n|---|---|---|\n");
+    for check in &report.checks {
+        let verdict = match check.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "**FAIL**",
+            Verdict::NotCheckable => "not checkable",
+        };
+        text.push_str(&format!(
+            "| {} | {verdict} | {} |\n",
+            escape(&check.name),
+            escape(&check.detail)
+        ));
+    }
+    text
+}
+
+/// Texts of the target must not become markup.
+fn escape(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            "\\`*_<>|[]"
+                .contains(c)
+                .then_some('\\')
+                .into_iter()
+                .chain([c])
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+use std::time::{Duration, Instant};
+
+use crate::server::{Character, Lie, Server};
+use crate::tool;
+
+#[test]
+fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(20),
+        ..Character::default()
+    });
+    let ended = tool::run(&server.url, &[]);
+    ended.expect_code(0);
+    let report = ended.report();
+    for check in report["checks"].as_array().unwrap() {
+        assert_eq!(check["verdict"], "pass", "{check}");
+    }
+    assert!(ended.stdout.contains("VERIFIED"), "{}", ended.stdout);
+    // 3 rounds × 10 keys × 2 functions cold, and each three times warm.
+    assert_eq!(report["effect"]["claimed_origin_calls"], 60);
+    assert_eq!(report["effect"]["counted_origin_calls"], 60);
+    assert_eq!(report["effect"]["hit_ratio"]["estimate"], 0.75);
+    assert!(
+        server.origin_calls() >= 60,
+        "the canaries and the first look come on top"
+    );
+    let row = |phase: &str| {
+        let rows = report["rows"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["phase"] == phase && row["function"] == "heavy-op")
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(
+        (&row("cold")["outcome"], &row("cold")["latency"]["count"]),
+        (&"miss".into(), &30.into())
+    );
+    assert_eq!(
+        (&row("warm")["outcome"], &row("warm")["latency"]["count"]),
+        (&"hit".into(), &90.into())
+    );
+    let cold = row("cold")["latency"]["p50"]["us"].as_f64().unwrap();
+    assert!(
+        (20_000.0..60_000.0).contains(&cold),
+        "the origin sleeps 20 ms, the median says {cold} µs"
+    );
+    assert_eq!(report["speed_ups"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn instances_are_counted_and_a_slow_origin_is_asked_side_by_side() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(400),
+        instances: 4,
+        ..Character::default()
+    });
+    let ended = tool::run(
+        &server.url,
+        &["--budget", "25", "--keys", "30", "--functions", "heavy-op"],
+    );
+    ended.expect_code(0);
+    let report = ended.report();
+    assert_eq!(report["target"]["instances"], 4);
+    assert_eq!(report["target"]["functions"][0]["users"], 4);
+}
+
+#[test]
+fn an_origin_of_three_seconds_gets_fewer_keys_and_stays_within_the_budget() {
+    let server = Server::start(Character {
+        origin: Duration::from_secs(3),
+        instances: 1,
+        ..Character::default()
+    });
+    let began = Instant::now();
+    let ended = tool::run(&server.url, &["--budget", "30", "--keys", "75"]);
+    ended.expect_code(0);
+    assert!(
+        began.elapsed() < Duration::from_secs(35),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(
+        ended.stdout.contains("keys a round instead of 75"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn without_ground_truth_the_report_is_headed_unverified() {
+    let server = Server::telling(Lie::NoDiagnostics);
+    let ended = tool::run(&server.url, &[]);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("misses = origin calls"), "not-checkable");
+    for file in ["report.md", "report.html"] {
+        assert!(ended.file(file).contains("UNVERIFIED"), "{file}");
+    }
+    assert!(ended.stdout.contains("UNVERIFIED"));
+}
+
+#[test]
+fn off_a_terminal_progress_is_plain_lines() {
+    let server = Server::telling(Lie::None);
+    let ended = tool::run(&server.url, &[]);
+    assert!(
+        ended.stderr.contains("round 3/3 warm: 60 answers, 60 hits"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains(['\r', '\x1b']) && !ended.stdout.contains("users launched"));
+}

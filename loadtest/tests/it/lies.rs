@@ -1,0 +1,129 @@
+use std::time::{Duration, Instant};
+
+use crate::server::{Lie, Server};
+use crate::tool;
+
+/// The lie must end in exit 5, with this check failed.
+fn found_out(lie: Lie, check: &str) {
+    let server = Server::telling(lie);
+    let ended = tool::run(&server.url, &[]);
+    ended.expect_code(5);
+    assert_eq!(ended.verdict(check), "fail", "{lie:?}\n{}", ended.stdout);
+    assert!(ended.stdout.contains("INVALID") && ended.file("report.html").contains("INVALID"));
+}
+
+/// The failure must end in exit 1, with a message that holds this.
+fn refused(lie: Lie, message: &str) {
+    let server = Server::telling(lie);
+    let ended = tool::run(&server.url, &["--timeout", "1"]);
+    ended.expect_code(1);
+    assert!(ended.stderr.contains(message), "{}", ended.stderr);
+    assert!(!ended.has_file("report.json"), "there is nothing to report");
+}
+
+#[test]
+fn misses_called_hits() {
+    found_out(Lie::MissesCalledHits, "misses = origin calls");
+}
+
+#[test]
+fn hits_called_misses() {
+    found_out(Lie::HitsCalledMisses, "misses = origin calls");
+}
+
+#[test]
+fn two_lies_that_cancel_out_in_the_sum() {
+    found_out(Lie::EvenedOut, "misses = origin calls");
+}
+
+#[test]
+fn counters_that_stand_still() {
+    found_out(Lie::StuckCounter, "misses = origin calls");
+}
+
+#[test]
+fn a_flush_that_does_nothing() {
+    found_out(Lie::FlushDoesNothing, "flush empties the cache");
+}
+
+#[test]
+fn a_hit_with_another_keys_value() {
+    found_out(Lie::OtherKeysValue, "no request failed");
+}
+
+#[test]
+fn a_hit_with_a_changed_value() {
+    found_out(Lie::ChangedValue, "a warm value is the cold one");
+}
+
+#[test]
+fn a_server_clock_that_runs_ahead() {
+    found_out(Lie::SlowClock, "client time");
+}
+
+#[test]
+fn a_server_that_begins_to_hang() {
+    let server = Server::telling(Lie::HangsAfter(120));
+    let began = Instant::now();
+    let ended = tool::run(&server.url, &["--timeout", "1", "--budget", "20"]);
+    ended.expect_code(5);
+    assert_eq!(ended.verdict("no request failed"), "fail");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_server_that_begins_to_fail() {
+    found_out(Lie::FailsAfter(120), "no request failed");
+}
+
+#[test]
+fn a_server_that_begins_to_reset() {
+    found_out(Lie::ResetsAfter(120), "no request failed");
+}
+
+#[test]
+fn a_server_that_never_answers() {
+    refused(Lie::HangsAfter(0), "did not answer within");
+}
+
+#[test]
+fn a_server_that_only_fails() {
+    refused(Lie::FailsAfter(0), "answered 500");
+}
+
+#[test]
+fn a_server_that_only_resets() {
+    refused(Lie::ResetsAfter(0), "the connection broke");
+}
+
+#[test]
+fn answers_without_cache_status() {
+    refused(Lie::NoCacheStatus, "no Cache-Status header");
+}
+
+#[test]
+fn answers_with_a_garbled_cache_status() {
+    refused(Lie::GarbledCacheStatus, "is not a structured field list");
+}
+
+#[test]
+fn a_flush_that_is_refused() {
+    refused(Lie::FlushRefused, "POST /flush answered 403");
+}
+
+#[test]
+fn nobody_at_home() {
+    let ended = tool::run("http://127.0.0.1:1", &[]);
+    ended.expect_code(1);
+    assert!(
+        ended
+            .stderr
+            .contains("cannot connect to http://127.0.0.1:1"),
+        "{}",
+        ended.stderr
+    );
+}

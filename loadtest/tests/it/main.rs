@@ -1,0 +1,17 @@
+//! The real binary against servers of every character, started here on free ports.
+
+/// A server with a real cache, and with lies that can be told about it.
+mod server;
+/// Runs the binary and reads what it leaves behind.
+mod tool;
+
+/// Against an honest server everything agrees, and the numbers are the server's.
+mod honest;
+/// Ctrl-C in a phase, between phases and before the first.
+mod interrupted;
+/// Each lie ends in exit 5; each failure in the right error.
+mod lies;
+/// The three files: whole, self-contained, and safe from the target's own texts.
+mod reports;
+/// What is wrong on the command line is named.
+mod usage;

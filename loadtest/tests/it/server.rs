@@ -1,0 +1,330 @@
+//! An HTTP server with a cache, an origin that takes its time, and a character. Owns its threads; it stops when dropped.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// What is untrue or broken about a server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Lie {
+    None,
+    /// Every request calls the origin, and repeated ones are called hits.
+    MissesCalledHits,
+    /// Repeated requests come from the store and are called misses.
+    HitsCalledMisses,
+    /// The first request of every tenth key is called a hit, and as many hits are called misses.
+    EvenedOut,
+    FlushDoesNothing,
+    FlushRefused,
+    /// A hit gives the value of the key that was stored before.
+    OtherKeysValue,
+    /// A hit gives a value that the origin never computed.
+    ChangedValue,
+    /// The server's clock claims more time than has passed.
+    SlowClock,
+    /// Counters of origin calls stand still.
+    StuckCounter,
+    /// All is true, but no diagnostics tell so.
+    NoDiagnostics,
+    NoCacheStatus,
+    GarbledCacheStatus,
+    /// After so many requests no answer comes.
+    HangsAfter(u64),
+    /// After so many requests every answer is a 500.
+    FailsAfter(u64),
+    /// After so many requests the connection is closed without an answer.
+    ResetsAfter(u64),
+}
+
+/// How a server is built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Character {
+    pub(crate) lie: Lie,
+    /// How long the origin of `heavy-op` takes.
+    pub(crate) origin: Duration,
+    /// How many processes it pretends to be; requests go round.
+    pub(crate) instances: usize,
+}
+
+impl Default for Character {
+    fn default() -> Self {
+        Self {
+            lie: Lie::None,
+            origin: Duration::from_millis(5),
+            instances: 3,
+        }
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) url: String,
+    state: Arc<State>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+struct State {
+    character: Character,
+    store: Mutex<HashMap<String, String>>,
+    order: Mutex<VecDeque<String>>,
+    requests: AtomicU64,
+    origin_calls: AtomicU64,
+    owed: AtomicUsize,
+    instances: Vec<Instance>,
+}
+
+#[derive(Default)]
+struct Instance {
+    invocations: AtomicU64,
+    origin_calls: AtomicU64,
+}
+
+impl Server {
+    pub(crate) fn start(character: Character) -> Self {
+        let instances = (0..character.instances)
+            .map(|_| Instance::default())
+            .collect();
+        let state = Arc::new(State {
+            character,
+            store: Mutex::default(),
+            order: Mutex::default(),
+            requests: AtomicU64::new(0),
+            origin_calls: AtomicU64::new(0),
+            owed: AtomicUsize::new(0),
+            instances,
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let shared = state.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    () = accept(TcpListener::from_std(listener).unwrap(), shared) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            url,
+            state,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// A server that tells `lie` and is ordinary otherwise.
+    pub(crate) fn telling(lie: Lie) -> Self {
+        Self::start(Character {
+            lie,
+            ..Character::default()
+        })
+    }
+
+    /// How often the origin was really called.
+    pub(crate) fn origin_calls(&self) -> u64 {
+        self.state.origin_calls.load(Ordering::SeqCst)
+    }
+
+    /// How many requests arrived.
+    pub(crate) fn requests(&self) -> u64 {
+        self.state.requests.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        tokio::spawn(serve(stream, state.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, state: Arc<State>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let state = state.clone();
+        async move {
+            answer(&request, &state)
+                .await
+                .ok_or_else(|| std::io::Error::other("reset"))
+        }
+    });
+    // A broken connection is the client's business, or this server's intention.
+    _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The answer; none closes the connection.
+async fn answer(request: &Request<Incoming>, state: &State) -> Option<Response<Full<Bytes>>> {
+    let number = state.requests.fetch_add(1, Ordering::SeqCst);
+    match state.character.lie {
+        Lie::HangsAfter(n) if number >= n => std::future::pending().await,
+        Lie::FailsAfter(n) if number >= n => return Some(plain(500, "no")),
+        Lie::ResetsAfter(n) if number >= n => return None,
+        _ => {}
+    }
+    let path = request.uri().path();
+    if path == "/flush" {
+        return Some(flush(state));
+    }
+    let key = request
+        .uri()
+        .query()
+        .map_or(path, |query| query.trim_start_matches("param="));
+    let key = key.trim_start_matches("/user/").to_owned();
+    Some(lookup(state, path, &key, number).await)
+}
+
+fn flush(state: &State) -> Response<Full<Bytes>> {
+    match state.character.lie {
+        Lie::FlushRefused => return plain(403, "<b>not you</b>"),
+        Lie::FlushDoesNothing => {}
+        _ => state.store.lock().unwrap().clear(),
+    }
+    plain(200, r#"{"flushed":"all"}"#)
+}
+
+async fn lookup(state: &State, path: &str, key: &str, number: u64) -> Response<Full<Bytes>> {
+    let started = Instant::now();
+    let lie = state.character.lie;
+    let instance = number as usize % state.instances.len();
+    let stored = state
+        .store
+        .lock()
+        .unwrap()
+        .get(&format!("{path} {key}"))
+        .cloned();
+    let known = stored.is_some();
+    let value = match stored {
+        Some(value) if lie != Lie::MissesCalledHits => value,
+        _ => compute(state, path, key, instance).await,
+    };
+    let status = status(state, known, number);
+    let value = distort(state, value, known);
+    let total = if lie == Lie::SlowClock {
+        60_000.0
+    } else {
+        started.elapsed().as_secs_f64() * 1e3
+    };
+    let mut response = Response::builder().header("server-timing", format!("total;dur={total:.3}"));
+    if lie != Lie::NoCacheStatus {
+        response = response.header("cache-status", status);
+    }
+    if lie != Lie::NoDiagnostics {
+        let Instance {
+            invocations,
+            origin_calls,
+        } = &state.instances[instance];
+        let calls = if lie == Lie::StuckCounter {
+            7
+        } else {
+            origin_calls.load(Ordering::SeqCst)
+        };
+        response = response
+            .header("x-instance", format!("instance-{instance}"))
+            .header(
+                "x-invocation",
+                (invocations.fetch_add(1, Ordering::SeqCst) + 1).to_string(),
+            )
+            .header("x-origin-calls", calls.to_string());
+    }
+    response
+        .body(Full::from(format!("{{\"result\":{value}}}")))
+        .unwrap()
+}
+
+async fn compute(state: &State, path: &str, key: &str, instance: usize) -> String {
+    state.origin_calls.fetch_add(1, Ordering::SeqCst);
+    state.instances[instance]
+        .origin_calls
+        .fetch_add(1, Ordering::SeqCst);
+    let value = match path {
+        "/heavy-op" => {
+            tokio::time::sleep(state.character.origin).await;
+            format!(r#"{{"param":"{key}"}}"#)
+        }
+        _ => format!(r#"{{"id":{key}}}"#),
+    };
+    state
+        .store
+        .lock()
+        .unwrap()
+        .insert(format!("{path} {key}"), value.clone());
+    value
+}
+
+fn status(state: &State, known: bool, number: u64) -> &'static str {
+    let lying = match state.character.lie {
+        Lie::HitsCalledMisses => true,
+        Lie::GarbledCacheStatus => return "HIT from somewhere!",
+        Lie::EvenedOut if !known && number.is_multiple_of(10) => {
+            state.owed.fetch_add(1, Ordering::SeqCst);
+            true
+        }
+        Lie::EvenedOut if known => {
+            let pay = |owed: usize| owed.checked_sub(1);
+            state
+                .owed
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, pay)
+                .is_ok()
+        }
+        _ => false,
+    };
+    let hit = if state.character.lie == Lie::HitsCalledMisses {
+        false
+    } else {
+        known != lying
+    };
+    if hit {
+        "larder; hit; ttl=57"
+    } else {
+        "larder; fwd=miss; stored"
+    }
+}
+
+fn distort(state: &State, value: String, known: bool) -> String {
+    match state.character.lie {
+        Lie::OtherKeysValue if known => {
+            let mut order = state.order.lock().unwrap();
+            order.push_back(value.clone());
+            if order.len() > 3 {
+                order.pop_front().unwrap()
+            } else {
+                value
+            }
+        }
+        Lie::ChangedValue if known => value.replacen('{', r#"{"extra":1,"#, 1),
+        _ => value,
+    }
+}
+
+fn plain(status: u16, body: &'static str) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(status)
+        .body(Full::from(body))
+        .unwrap()
+}

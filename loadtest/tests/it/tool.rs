@@ -1,0 +1,123 @@
+//! The binary: how tests run it, and what it leaves behind.
+
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A run that has ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    out: TempDir,
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    out: TempDir,
+}
+
+/// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments.
+pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
+    start(url, more).wait()
+}
+
+/// Starts it; see [`run`].
+pub(crate) fn start(url: &str, more: &[&str]) -> Running {
+    let out = tempfile::tempdir().unwrap();
+    let mut command = command();
+    command
+        .args([
+            "run",
+            "--url",
+            url,
+            "--rounds",
+            "3",
+            "--keys",
+            "10",
+            "--repeats",
+            "3",
+            "--out",
+        ])
+        .arg(out.path());
+    let child = command
+        .args(more)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    Running { child, out }
+}
+
+/// The bare binary.
+pub(crate) fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_loadtest"))
+}
+
+impl Running {
+    pub(crate) fn wait(self) -> Ended {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = self.child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ended {
+            code: status.code(),
+            stdout: text(stdout),
+            stderr: text(stderr),
+            out: self.out,
+        }
+    }
+
+    /// Sends what Ctrl-C sends.
+    pub(crate) fn interrupt(&self) {
+        let killed = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+    }
+}
+
+impl Ended {
+    /// A report file's text.
+    pub(crate) fn file(&self, name: &str) -> String {
+        let path = self.out.path().join(name);
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr))
+    }
+
+    pub(crate) fn has_file(&self, name: &str) -> bool {
+        self.out.path().join(name).exists()
+    }
+
+    pub(crate) fn report(&self) -> Value {
+        serde_json::from_str(&self.file("report.json")).unwrap()
+    }
+
+    /// The verdict of the check whose name begins with `name`.
+    pub(crate) fn verdict(&self, name: &str) -> String {
+        let report = self.report();
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks
+            .iter()
+            .find(|check| check["name"].as_str().unwrap().starts_with(name));
+        check.unwrap_or_else(|| panic!("no check {name}"))["verdict"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    pub(crate) fn expect_code(&self, code: i32) {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+    }
+}

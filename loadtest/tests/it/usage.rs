@@ -1,0 +1,76 @@
+use crate::tool;
+
+fn refused(arguments: &[&str], message: &str) {
+    let output = tool::command().args(arguments).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(message), "{stderr}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    refused(&["run"], "--url");
+    refused(
+        &["run", "--url", "localhost:9000"],
+        "is not an http(s) base URL",
+    );
+    refused(
+        &["run", "--url", "http://localhost", "--profile", "huge"],
+        "huge",
+    );
+    refused(
+        &["run", "--url", "http://localhost", "--rounds", "0"],
+        "--rounds",
+    );
+    refused(
+        &["run", "--url", "http://localhost", "--functions", "users"],
+        "the target has heavy-op, user",
+    );
+    refused(
+        &[
+            "run",
+            "--url",
+            "http://localhost",
+            "--target",
+            "/nowhere.toml",
+        ],
+        "/nowhere.toml",
+    );
+}
+
+#[test]
+fn a_host_that_is_not_this_machine_needs_a_yes() {
+    refused(
+        &["run", "--url", "http://cache.example"],
+        "--yes-i-own-this-target",
+    );
+}
+
+#[test]
+fn a_target_file_is_checked_when_it_is_read() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let check = |content: &str, message: &str| {
+        std::fs::write(file.path(), content).unwrap();
+        refused(
+            &[
+                "run",
+                "--url",
+                "http://localhost",
+                "--target",
+                file.path().to_str().unwrap(),
+            ],
+            message,
+        );
+    };
+    let outcome = "outcome = { cache-status = \"edge\" }\n";
+    check("oops", "expected");
+    check(&format!("{outcome}function = []"), "no [[function]]");
+    check(
+        &format!("{outcome}[[function]]\nname='f'\npath='/f'\nkeys='salted'"),
+        "must begin with / and hold {key}",
+    );
+    check(
+        &format!("{outcome}[[function]]\nname='f'\npath='/f/{{key}}'\nkeys='salted'\ncolour='red'"),
+        "colour",
+    );
+}
