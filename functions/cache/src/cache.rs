@@ -14,7 +14,7 @@ use crate::{
     log::Log,
     metrics::{Counters, Stats},
     names::{Names, Site},
-    options::{Options, OptionsError},
+    options::{Options, OptionsError, Servers},
     policy::Policy,
     read_through::read_through,
     store::{Store, memcached::Memcached, memory::Memory},
@@ -79,7 +79,10 @@ impl Cache {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
-            Some(servers) => Store::Memcached(Memcached::new(servers)),
+            Some(Servers {
+                endpoints,
+                protocol,
+            }) => Store::Memcached(Memcached::new(endpoints, protocol)),
         };
         Self(Arc::new(Inner {
             store,

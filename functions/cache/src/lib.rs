@@ -46,6 +46,8 @@ mod policy;
 mod random;
 mod read_through;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verbs;
 
 pub use cache::{Cache, Scope};

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{entry::Seal, key::Namespace, store::memcached::Endpoint};
+use crate::{
+    entry::Seal,
+    key::Namespace,
+    store::memcached::{Endpoint, Protocol},
+};
 
 mod url;
 
@@ -10,7 +14,7 @@ mod url;
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` or `memory:` |
+/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`; or `memory:` |
 /// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset |
 /// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
 /// | `CACHE_BUDGET_MS` | `50` | the most that cache I/O adds to one call, 1 to 10000 |
@@ -20,11 +24,18 @@ mod url;
 #[derive(Debug)]
 pub(crate) struct Options {
     /// `None`: in this process.
-    pub(crate) servers: Option<Vec<Endpoint>>,
+    pub(crate) servers: Option<Servers>,
     pub(crate) namespace: Namespace,
     pub(crate) budget: Duration,
     pub(crate) disabled: bool,
     pub(crate) seal: Seal,
+}
+
+/// The memcached servers of one cache; at least one.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) protocol: Protocol,
 }
 
 /// A setting that can not be understood. Its value is shown unless it is a secret.
@@ -78,7 +89,7 @@ impl Options {
         match &self.servers {
             None => "memory:".to_owned(),
             Some(servers) => {
-                let names: Vec<_> = servers.iter().map(ToString::to_string).collect();
+                let names: Vec<_> = servers.endpoints.iter().map(ToString::to_string).collect();
                 format!("memcached://{}", names.join(","))
             }
         }
@@ -87,7 +98,7 @@ impl Options {
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-fn servers(lookup: Lookup<'_>) -> Result<Option<Vec<Endpoint>>, OptionsError> {
+fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     if let Some(url) = lookup("CACHE_URL") {
         return url::parse(&url).map_err(|problem| OptionsError::new("CACHE_URL", problem));
     }
@@ -95,7 +106,10 @@ fn servers(lookup: Lookup<'_>) -> Result<Option<Vec<Endpoint>>, OptionsError> {
     let host = url::host(&host).map_err(|problem| OptionsError::new("MEMCACHED_HOST", problem))?;
     let port = lookup("MEMCACHED_PORT").unwrap_or_else(|| url::DEFAULT_PORT.to_string());
     let port = url::port(&port).map_err(|problem| OptionsError::new("MEMCACHED_PORT", problem))?;
-    Ok(Some(vec![Endpoint { host, port }]))
+    Ok(Some(Servers {
+        endpoints: vec![Endpoint { host, port }],
+        protocol: Protocol::Auto,
+    }))
 }
 
 fn namespace(lookup: Lookup<'_>) -> Result<Namespace, OptionsError> {
@@ -197,6 +211,7 @@ mod tests {
             &[("CACHE_URL", "memcached://a b")],
             &[("CACHE_URL", "memcached://a/path")],
             &[("CACHE_URL", "memcached://a?x=1")],
+            &[("CACHE_URL", "memcached://a?protocol=binary")],
             &[("CACHE_URL", "memcached://user:secret@a")],
             &[("CACHE_URL", "memory:x")],
             &[("MEMCACHED_PORT", "eleven")],

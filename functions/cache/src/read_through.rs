@@ -110,7 +110,7 @@ impl<'a> Call<'a> {
         let mut pause = Pause::new(self.budget.wait_until(self.policy.wait));
         let mut mints = 0;
         loop {
-            let looked = match self.lookup().await {
+            let looked = match self.lookup(Some(self.lease_seconds())).await {
                 Ok(looked) => looked,
                 Err(error) => return Next::Alone(error.into()),
             };
@@ -119,7 +119,7 @@ impl<'a> Call<'a> {
                 Step::Mint if mints == MINTS => return Next::Alone(Alone::Waited),
                 Step::Mint => {
                     mints += 1;
-                    self.mint(&looked).await
+                    self.mint_for(&looked, seen.won).await
                 }
                 Step::Hit => match self.serve(&seen, pause.has_waited()) {
                     Some(fetched) => return Next::Value(fetched),
@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
                     (tried, _) => tried,
                 },
                 Step::Acquire => self.acquire(&seen, Why::Miss).await,
-                Step::Compute => self.stamp_won(&seen, Why::Miss).await,
+                Step::Compute => Ok(self.won_bare(&seen, Why::Miss)),
                 Step::TakeOver => self.take_over(&seen, Why::Miss).await,
                 Step::Wait => {
                     if let Some(fetched) = self.join(&seen, pause.until()).await {
@@ -158,10 +158,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn lookup(&self) -> Result<Looked, StoreError> {
+    /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
+    async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
         let ask = Ask {
             marker: !self.policy.stale().is_zero(),
-            lease: None,
+            lease,
         };
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
         self.budget.spend(exchange).await

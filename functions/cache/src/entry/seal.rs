@@ -10,11 +10,14 @@ use super::{CHECK, Unreadable, checksum};
 pub(crate) enum Seal {
     #[default]
     Checksum,
-    Signature {
-        key: Signer,
-        /// Still verifies while a new key is rolled out.
-        previous: Option<Signer>,
-    },
+    Signature(Box<Keys>),
+}
+
+#[derive(Clone)]
+pub(crate) struct Keys {
+    key: Signer,
+    /// Still verifies while a new key is rolled out.
+    previous: Option<Signer>,
 }
 
 type Signer = Hmac<Sha256>;
@@ -25,21 +28,21 @@ impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Checksum => "Checksum",
-            Self::Signature { .. } => "Signature(secret)",
+            Self::Signature(_) => "Signature(secret)",
         })
     }
 }
 
 impl Seal {
     pub(crate) fn signature(key: &[u8], previous: Option<&[u8]>) -> Self {
-        Self::Signature {
+        Self::Signature(Box::new(Keys {
             key: signer(key),
             previous: previous.map(signer),
-        }
+        }))
     }
 
     pub(super) fn is_signature(&self) -> bool {
-        matches!(self, Self::Signature { .. })
+        matches!(self, Self::Signature(_))
     }
 
     pub(super) fn close(&self, mut body: Vec<u8>, under: &str) -> Vec<u8> {
@@ -48,8 +51,8 @@ impl Seal {
                 let check = checksum(&body, under);
                 body.extend_from_slice(&check);
             }
-            Self::Signature { key, .. } => {
-                let tag = signed(key, &body, under).finalize().into_bytes();
+            Self::Signature(keys) => {
+                let tag = signed(&keys.key, &body, under).finalize().into_bytes();
                 body.extend_from_slice(&tag);
             }
         }
@@ -68,7 +71,7 @@ impl Seal {
         match self {
             Self::Checksum if checksum(body, under) == *tag => Ok(body),
             Self::Checksum => Err(Unreadable::Check),
-            Self::Signature { key, previous } => [Some(key), previous.as_ref()]
+            Self::Signature(keys) => [Some(&keys.key), keys.previous.as_ref()]
                 .into_iter()
                 .flatten()
                 // verify_slice compares in constant time.

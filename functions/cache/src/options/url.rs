@@ -1,11 +1,12 @@
 //! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
 
-use crate::store::memcached::Endpoint;
+use super::Servers;
+use crate::store::memcached::{Endpoint, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
 /// `None` for `memory:`.
-pub(super) fn parse(url: &str) -> Result<Option<Vec<Endpoint>>, String> {
+pub(super) fn parse(url: &str) -> Result<Option<Servers>, String> {
     if url == "memory:" {
         return Ok(None);
     }
@@ -17,13 +18,25 @@ pub(super) fn parse(url: &str) -> Result<Option<Vec<Endpoint>>, String> {
             "memcached has no user and password here: remove what stands before the @".to_owned(),
         );
     }
-    if let Some((_, query)) = rest.split_once('?') {
-        return Err(format!("unknown option {query:?}"));
+    let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let endpoints = servers.split(',').map(endpoint).collect::<Result<_, _>>()?;
+    let mut protocol = Protocol::Auto;
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        protocol = match option {
+            "protocol=auto" => Protocol::Auto,
+            "protocol=classic" => Protocol::Classic,
+            "protocol=meta" => Protocol::Meta,
+            other => {
+                return Err(format!(
+                    "unknown option {other:?}: protocol=auto, classic or meta"
+                ));
+            }
+        };
     }
-    rest.split(',')
-        .map(endpoint)
-        .collect::<Result<_, _>>()
-        .map(Some)
+    Ok(Some(Servers {
+        endpoints,
+        protocol,
+    }))
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {

@@ -27,11 +27,10 @@ pub(super) struct Hold {
 /// What the right rests on, and with it how a fill is written.
 #[derive(Debug)]
 pub(super) enum Claim {
-    /// Our lease record stands under the item's key; its number, if known.
-    Lease {
-        record: Vec<u8>,
-        number: Option<u64>,
-    },
+    /// Our lease record stands under the item's key.
+    Lease { record: Vec<u8> },
+    /// Our empty lease stands there with this number; the record is to be written if the origin takes long.
+    Bare { record: Vec<u8>, number: u64 },
     /// Our lease record stands under the marker; the entry has this number.
     Marker { record: Vec<u8>, entry: u64 },
     /// Nothing but the number of the entry that is to be replaced.
@@ -93,64 +92,51 @@ impl Call<'_> {
             .add(Slot::Item, record.clone(), self.lease_life())
             .await?
         {
-            Stored::Yes => Ok(won(
-                &mine,
-                why,
-                Claim::Lease {
-                    record,
-                    number: None,
-                },
-                None,
-            )),
+            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, None)),
             Stored::No => Ok(Tried::Lost),
         }
     }
 
-    /// The lookup itself left a lease there: from now on it says whose it is and under which generations.
-    pub(super) async fn stamp_won(&self, seen: &Seen<'_>, why: Why) -> Attempt {
+    /// The lookup itself left a lease there, empty as yet: its number is known, and that is enough to fill.
+    pub(super) fn won_bare(&self, seen: &Seen<'_>, why: Why) -> Tried {
         let Some((mine, number)) = self.lease(seen, 0).zip(seen.won) else {
-            return Ok(Tried::Again);
+            return Tried::Again;
         };
         let record = mine.write(self.at.item(), self.at.digest());
-        match self
-            .swap(Slot::Item, record.clone(), self.lease_life(), number)
-            .await?
-        {
-            Stored::Yes => Ok(won(
-                &mine,
-                why,
-                Claim::Lease {
-                    record,
-                    number: None,
-                },
-                None,
-            )),
-            Stored::No => Ok(Tried::Again),
-        }
+        won(&mine, why, Claim::Bare { record, number }, None)
+    }
+
+    /// Mints, with an empty lease of ours already there. It must be stamped before the origin is called: the server may have
+    /// restarted in between and given the same number to somebody else's lease.
+    pub(super) async fn mint_for(&self, looked: &Looked, bare: Option<u64>) -> Attempt {
+        let minted = self.mint(looked).await?;
+        let Some(number) = bare else {
+            return Ok(minted);
+        };
+        let looked = self.lookup(None).await?;
+        self.lease_over(&Seen::new(self, &looked), number, Why::Miss)
+            .await
     }
 
     /// Replaces what stands under the item's key by our lease, if it still is what the lookup saw.
     pub(super) async fn take_over(&self, seen: &Seen<'_>, why: Why) -> Attempt {
-        let Some((mine, there)) = self.lease(seen, 0).zip(seen.there) else {
+        let Some(there) = seen.there else {
             return Ok(Tried::Again);
         };
-        let Some(number) = self.number(Slot::Item, there).await? else {
+        match self.number(Slot::Item, there).await? {
+            Some(number) => self.lease_over(seen, number, why).await,
+            None => Ok(Tried::Again),
+        }
+    }
+
+    async fn lease_over(&self, seen: &Seen<'_>, number: u64, why: Why) -> Attempt {
+        let Some(mine) = self.lease(seen, 0) else {
             return Ok(Tried::Again);
         };
         let record = mine.write(self.at.item(), self.at.digest());
-        match self
-            .swap(Slot::Item, record.clone(), self.lease_life(), number)
-            .await?
-        {
-            Stored::Yes => Ok(won(
-                &mine,
-                why,
-                Claim::Lease {
-                    record,
-                    number: None,
-                },
-                None,
-            )),
+        let life = self.lease_life();
+        match self.swap(Slot::Item, record.clone(), life, number).await? {
+            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, None)),
             Stored::No => Ok(Tried::Again),
         }
     }
@@ -192,7 +178,7 @@ impl Call<'_> {
     pub(super) async fn claim_anything<T>(&self) -> Next<T> {
         // As often as the verbs try: each round lost means that somebody else has just written.
         for _ in 0..4 {
-            let tried = match self.lookup().await {
+            let tried = match self.lookup(None).await {
                 Ok(looked) => self.claim_whatever(&looked).await,
                 Err(error) => Err(error),
             };
@@ -212,7 +198,7 @@ impl Call<'_> {
         }
         match (seen.item, seen.there) {
             (Standing::Absent, _) => self.acquire(&seen, Why::Requested).await,
-            (Standing::Won, _) => self.stamp_won(&seen, Why::Requested).await,
+            (Standing::Won, _) => Ok(self.won_bare(&seen, Why::Requested)),
             (Standing::Entry(_), Some(there)) => {
                 let number = self.number(Slot::Item, there).await?;
                 let Some((mine, entry)) = self.lease(&seen, 0).zip(number) else {
@@ -227,7 +213,7 @@ impl Call<'_> {
     /// Leaves the item to others: the origin failed. A stale entry stays, and so does its marker: the pause between two
     /// attempts to refresh.
     pub(super) async fn give_back(&self, hold: &Hold, number: Option<u64>) {
-        if let Claim::Lease { record, .. } = &hold.claim {
+        if let Claim::Lease { record } | Claim::Bare { record, .. } = &hold.claim {
             let number = match number {
                 Some(number) => Some(number),
                 None => self.learn(Slot::Item, record).await.unwrap_or(None),
@@ -239,7 +225,7 @@ impl Call<'_> {
     /// The origin's answer is not to be stored, so nothing older may stay either.
     pub(super) async fn leave_empty(&self, hold: &Hold, number: Option<u64>) {
         match &hold.claim {
-            Claim::Lease { .. } => self.give_back(hold, number).await,
+            Claim::Lease { .. } | Claim::Bare { .. } => self.give_back(hold, number).await,
             Claim::Marker { entry, .. } | Claim::Entry { entry } => self.free(Some(*entry)).await,
         }
     }

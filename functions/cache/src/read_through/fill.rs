@@ -103,8 +103,10 @@ impl Call<'_> {
     async fn store(&self, hold: &Hold, number: Option<u64>, entry: &Entry<'_>) -> Fill {
         let number = match &hold.claim {
             Claim::Marker { entry, .. } | Claim::Entry { entry } => Ok(Some(*entry)),
-            Claim::Lease { .. } if number.is_some() => Ok(number),
-            Claim::Lease { record, .. } => self.learn(Slot::Item, record).await,
+            _ if number.is_some() => Ok(number),
+            Claim::Lease { record } | Claim::Bare { record, .. } => {
+                self.learn(Slot::Item, record).await
+            }
         };
         let stored = match number {
             Ok(Some(number)) => {

@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 use super::{Call, Claim, Hold};
 use crate::store::{Slot, StoreError, Stored};
 
+/// How long an origin may take before its empty lease is worth a write of its own.
+const BARE: Duration = Duration::from_millis(5);
+
 impl Call<'_> {
     /// Awaits the origin. Meanwhile the lease's number is learned, so that the fill is one round trip, and the lease is renewed.
     /// Answers with the origin's result and the number of our lease record, if it is known to be still there.
@@ -15,13 +18,14 @@ impl Call<'_> {
         hold: &Hold,
         origin: impl Future<Output = R>,
     ) -> (R, Option<u64>) {
-        let (slot, record, known) = match &hold.claim {
-            Claim::Lease { record, number } => (Slot::Item, record, *number),
+        let (slot, record, bare) = match &hold.claim {
+            Claim::Lease { record } => (Slot::Item, record, None),
+            Claim::Bare { record, number } => (Slot::Item, record, Some(*number)),
             Claim::Marker { record, .. } => (Slot::Marker, record, None),
             Claim::Entry { .. } => return (origin.await, None),
         };
         let ended = Notify::new();
-        let mut keeping = pin!(self.keep(slot, record, known, &ended));
+        let mut keeping = pin!(self.keep(slot, record, bare, &ended));
         let mut origin = pin!(origin);
         let result = tokio::select! {
             biased;
@@ -35,16 +39,17 @@ impl Call<'_> {
         (result, number.ok().and_then(Result::ok).flatten())
     }
 
-    /// Renews our record every third of its life until `ended`. Never blindly: only while it is still ours.
+    /// Renews our record every third of its life until `ended`. Never blindly: only while it is still ours. `bare` is the number
+    /// of a lease that is empty as yet.
     async fn keep(
         &self,
         slot: Slot,
         record: &[u8],
-        known: Option<u64>,
+        bare: Option<u64>,
         ended: &Notify,
     ) -> Option<u64> {
-        let mut number = known;
-        if number.is_none() && slot == Slot::Item {
+        let mut number = bare;
+        if bare.is_none() && slot == Slot::Item {
             match self.learn_beside(slot, record).await {
                 Ok(None) => return None,
                 Ok(learned) => number = learned,
@@ -52,11 +57,14 @@ impl Call<'_> {
             }
         }
         let third = Duration::from_millis(u64::from(self.lease_seconds() - 1) * 1000 / 3);
+        // An empty lease says neither whose it is nor under which generations; a quick origin needs neither.
+        let mut pause = if bare.is_some() { BARE } else { third };
         loop {
-            let over = tokio::time::timeout(third, ended.notified()).await.is_ok();
+            let over = tokio::time::timeout(pause, ended.notified()).await.is_ok();
             if over || self.budget.is_over() {
                 return number;
             }
+            pause = third;
             match self.renew(slot, record, number).await {
                 Ok(None) => return None,
                 Ok(renewed) => number = renewed,

@@ -29,7 +29,7 @@ impl Call<'_> {
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
-        let looked = self.lookup().await.ok()?;
+        let looked = self.lookup(None).await.ok()?;
         let seen = Seen::new(self, &looked);
         match lease::step(seen.item, seen.marker, seen.stamp.map(|_| ())) {
             Step::Hit => self.serve(&seen, false),
@@ -40,7 +40,7 @@ impl Call<'_> {
 
     /// Writes the entry again, with its freshness over.
     pub(crate) async fn expire(&self) -> Result<Written, StoreError> {
-        let looked = self.lookup().await?;
+        let looked = self.lookup(None).await?;
         let seen = Seen::new(self, &looked);
         let (Standing::Entry(age), Some(entry), Some(there)) = (seen.item, seen.entry, seen.there)
         else {
@@ -69,7 +69,7 @@ impl Call<'_> {
     /// Writes a new entry over whatever stands there; over nothing, by way of a lease: a value is never stored by an add, which
     /// could be done late, after an invalidation.
     pub(crate) async fn put(&self, payload: &[u8], ttl: Duration) -> Result<Written, StoreError> {
-        let looked = self.lookup().await?;
+        let looked = self.lookup(None).await?;
         let seen = Seen::new(self, &looked);
         let Some(stamp) = seen.stamp else {
             self.mint(&looked).await?;

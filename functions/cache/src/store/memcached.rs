@@ -13,10 +13,13 @@ mod classic;
 mod connection;
 mod exptime;
 mod guard;
+mod handshake;
+mod meta;
 mod pool;
 mod ring;
 mod server;
 mod socket;
+pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 
 use connection::{Command, Reply};
@@ -31,10 +34,13 @@ pub(crate) struct Memcached {
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: Vec<Endpoint>) -> Self {
+    pub(crate) fn new(endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
         let ring = Ring::new(&endpoints);
         Self {
-            servers: endpoints.into_iter().map(Server::new).collect(),
+            servers: endpoints
+                .into_iter()
+                .map(|to| Server::new(to, protocol))
+                .collect(),
             ring,
         }
     }

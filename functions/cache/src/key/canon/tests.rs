@@ -103,7 +103,7 @@ fn the_same_value_encodes_the_same_whatever_holds_it() {
     assert_eq!(bytes(7_u8), bytes(7_i64));
     assert_eq!(bytes(0.5_f32), bytes(0.5_f64));
     assert_eq!(bytes("x"), bytes(String::from("x")));
-    assert_eq!(bytes(&&"x"), bytes(Box::new("x")));
+    assert_eq!(bytes(Box::new("x")), bytes("x"));
     assert_eq!(bytes(Ab { a: 1, b: 2 }), bytes(Ba { b: 2, a: 1 }));
     assert_eq!(bytes(vec![1, 2]), bytes([1, 2]));
     assert_eq!(bytes(f64::NAN), bytes(-f64::NAN));
@@ -141,7 +141,7 @@ fn a_json_number_encodes_by_its_value_under_every_feature_of_serde_json() {
 #[test]
 fn too_deep_a_value_is_refused_and_not_followed() {
     #[derive(Serialize)]
-    struct Onion(Option<Box<Onion>>);
+    struct Onion(Option<Box<Self>>);
     let mut onion = Onion(None);
     for _ in 0..1000 {
         onion = Onion(Some(Box::new(onion)));

@@ -3,6 +3,8 @@
 use super::{
     super::{Ask, Item, Lifetime, Looked, StoreError, Stored},
     classic::Classic,
+    handshake::{Protocol, handshake},
+    meta::Meta,
     socket::{Endpoint, Socket},
 };
 use crate::key::Address;
@@ -10,8 +12,14 @@ use crate::key::Address;
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
-    classic: Classic,
+    driver: Driver,
     used: bool,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Classic(Box<Classic>),
+    Meta(Box<Meta>),
 }
 
 /// One exchange with a server.
@@ -41,29 +49,48 @@ pub(super) enum Reply {
 }
 
 impl Connection {
-    pub(super) async fn open(to: &Endpoint) -> Result<Self, StoreError> {
-        let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
+    pub(super) async fn open(to: &Endpoint, protocol: Protocol) -> Result<Self, StoreError> {
+        let mut socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
+        let driver = match handshake(&mut socket, protocol).await? {
+            Protocol::Meta => Driver::Meta(Box::new(Meta::new(socket.clone()))),
+            Protocol::Classic | Protocol::Auto => {
+                Driver::Classic(Box::new(Classic::new(socket.clone())))
+            }
+        };
         Ok(Self {
-            classic: Classic::new(socket.clone()),
             socket,
+            driver,
             used: false,
         })
     }
 
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
-        let classic = &mut self.classic;
-        match command {
-            Command::Lookup(at, ask) => classic.lookup(at, ask).await.map(Reply::Looked),
-            Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
-            Command::Add(key, bytes, life) => {
-                classic.add(key, bytes, life).await.map(Reply::Stored)
-            }
-            Command::Swap(key, bytes, life, number) => classic
-                .swap(key, bytes, life, number)
-                .await
-                .map(Reply::Stored),
-            Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
-            Command::Ping => classic.version().await.map(|()| Reply::Done),
+        match &mut self.driver {
+            Driver::Classic(classic) => match command {
+                Command::Lookup(at, ask) => classic.lookup(at, ask).await.map(Reply::Looked),
+                Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
+                Command::Add(key, bytes, life) => {
+                    classic.add(key, bytes, life).await.map(Reply::Stored)
+                }
+                Command::Swap(key, bytes, life, number) => classic
+                    .swap(key, bytes, life, number)
+                    .await
+                    .map(Reply::Stored),
+                Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
+                Command::Ping => classic.version().await.map(|()| Reply::Done),
+            },
+            Driver::Meta(meta) => match command {
+                Command::Lookup(at, ask) => meta.lookup(at, ask).await.map(Reply::Looked),
+                Command::Numbered(key) => meta.numbered(key).await.map(Reply::Item),
+                Command::Add(key, bytes, life) => {
+                    meta.add(key, bytes, life).await.map(Reply::Stored)
+                }
+                Command::Swap(key, bytes, life, number) => {
+                    meta.swap(key, bytes, life, number).await.map(Reply::Stored)
+                }
+                Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
+                Command::Ping => meta.ping().await.map(|()| Reply::Done),
+            },
         }
     }
 
@@ -72,7 +99,10 @@ impl Connection {
     }
 
     pub(super) fn is_clean(&self) -> bool {
-        self.classic.is_clean()
+        match &self.driver {
+            Driver::Classic(classic) => classic.is_clean(),
+            Driver::Meta(meta) => meta.is_clean(),
+        }
     }
 
     /// Whether it has served an exchange before: its peer may have gone away meanwhile.

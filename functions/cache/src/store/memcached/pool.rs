@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{super::StoreError, connection::Connection, socket::Endpoint};
+use super::{super::StoreError, connection::Connection, handshake::Protocol, socket::Endpoint};
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
 const MOST: usize = 8;
@@ -23,6 +23,7 @@ const IDLE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Pool {
     to: Endpoint,
+    protocol: Protocol,
     state: Mutex<State>,
     /// A connection came back, or there is room for another.
     freed: Notify,
@@ -68,9 +69,10 @@ pub(super) struct Lent {
 }
 
 impl Pool {
-    pub(super) fn new(to: Endpoint) -> Arc<Self> {
+    pub(super) fn new(to: Endpoint, protocol: Protocol) -> Arc<Self> {
         Arc::new(Self {
             to,
+            protocol,
             state: Mutex::default(),
             freed: Notify::new(),
         })
@@ -137,7 +139,12 @@ impl Pool {
         let (tell, told) = oneshot::channel();
         let pool = self.clone();
         tokio::spawn(async move {
-            let result = match tokio::time::timeout(CONNECT, Connection::open(&pool.to)).await {
+            let result = match tokio::time::timeout(
+                CONNECT,
+                Connection::open(&pool.to, pool.protocol),
+            )
+            .await
+            {
                 Err(_) => Err(StoreError::Timeout),
                 Ok(Err(error)) => Err(error),
                 Ok(Ok(connection)) => {

@@ -6,6 +6,7 @@ use super::{
     super::StoreError,
     breaker::Breaker,
     connection::{Command, Reply},
+    handshake::Protocol,
     pool::Pool,
     socket::Endpoint,
 };
@@ -18,10 +19,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(endpoint: Endpoint) -> Self {
+    pub(super) fn new(endpoint: Endpoint, protocol: Protocol) -> Self {
         Self {
             name: endpoint.to_string(),
-            pool: Pool::new(endpoint),
+            pool: Pool::new(endpoint, protocol),
             breaker: Breaker::new(),
         }
     }

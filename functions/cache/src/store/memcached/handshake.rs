@@ -1,0 +1,109 @@
+//! The first words on a new connection: is this memcached, and which protocol does it speak?
+//!
+//! A server over its connection limit says so unasked, and a TLS or hung one says nothing: both are found here and not in the middle
+//! of a lookup.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{super::StoreError, socket::Socket};
+
+/// Which protocol to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Protocol {
+    /// Meta where the server speaks it as far as it is used here, else classic.
+    #[default]
+    Auto,
+    Classic,
+    Meta,
+}
+
+/// The first release with all that is used of the meta protocol, as an ElastiCache version.
+const META: [u32; 3] = [1, 6, 12];
+/// Two short lines are all that a server has to say.
+const MOST: usize = 1024;
+
+/// What the server's answers choose: never [`Protocol::Auto`].
+pub(super) async fn handshake(socket: &mut Socket, wish: Protocol) -> Result<Protocol, StoreError> {
+    let lines = if wish == Protocol::Classic { 1 } else { 2 };
+    let request = if lines == 1 {
+        "version\r\n"
+    } else {
+        "version\r\nmn\r\n"
+    };
+    socket
+        .write_all(request.as_bytes())
+        .await
+        .map_err(|_| StoreError::Closed)?;
+    let answer = read(socket, lines).await?;
+    match (choose(&answer).ok_or(StoreError::Protocol)?, wish) {
+        (_, Protocol::Classic) => Ok(Protocol::Classic),
+        (Speaks::MetaAsUsed, _) => Ok(Protocol::Meta),
+        (Speaks::SomeMeta, Protocol::Meta) => Ok(Protocol::Meta),
+        (Speaks::ClassicOnly, Protocol::Meta) => Err(StoreError::Protocol),
+        (Speaks::SomeMeta | Speaks::ClassicOnly, _) => Ok(Protocol::Classic),
+    }
+}
+
+async fn read(socket: &mut Socket, lines: usize) -> Result<String, StoreError> {
+    let mut answer = Vec::with_capacity(64);
+    while answer.iter().filter(|b| **b == b'\n').count() < lines {
+        // Over the limit of connections, one line is all that comes.
+        if answer.len() > MOST || answer.starts_with(b"ERROR ") {
+            return Err(StoreError::Protocol);
+        }
+        match socket.read_buf(&mut answer).await {
+            Ok(0) | Err(_) => return Err(StoreError::Closed),
+            Ok(_) => {}
+        }
+    }
+    String::from_utf8(answer).map_err(|_| StoreError::Protocol)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Speaks {
+    ClassicOnly,
+    SomeMeta,
+    MetaAsUsed,
+}
+
+fn choose(answer: &str) -> Option<Speaks> {
+    let (version, rest) = answer.strip_prefix("VERSION ")?.split_once("\r\n")?;
+    match rest {
+        "MN\r\n" if number(version).is_some_and(|version| version >= META) => {
+            Some(Speaks::MetaAsUsed)
+        }
+        "MN\r\n" => Some(Speaks::SomeMeta),
+        "" | "ERROR\r\n" => Some(Speaks::ClassicOnly),
+        _ => None,
+    }
+}
+
+fn number(version: &str) -> Option<[u32; 3]> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    let mut part = || parts.next()?.ok();
+    Some([part()?, part()?, part()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_chooses() {
+        let rows = [
+            ("VERSION 1.6.18\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
+            ("VERSION 1.6.22-aws\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
+            ("VERSION 2.0.0\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
+            ("VERSION 1.6.9\r\nMN\r\n", Some(Speaks::SomeMeta)),
+            ("VERSION 1.4.5\r\nERROR\r\n", Some(Speaks::ClassicOnly)),
+            ("VERSION 1.6.18\r\n", Some(Speaks::ClassicOnly)),
+            ("VERSION proxy\r\nMN\r\n", Some(Speaks::SomeMeta)),
+            ("VERSION 1.6.18\r\nMN\r\nMN\r\n", None),
+            ("ERROR Too many open connections\r\n", None),
+            ("HTTP/1.1 400 Bad Request\r\n\r\n", None),
+        ];
+        for (answer, expected) in rows {
+            assert_eq!(choose(answer), expected, "{answer:?}");
+        }
+    }
+}

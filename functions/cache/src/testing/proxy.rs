@@ -1,0 +1,236 @@
+//! A TCP proxy that delays, stalls, cuts, splits and repeats what a server answers. Every choice comes from a seed.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+/// What happens to answers. Chances are per chunk read from the server, in 1/1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fault {
+    /// Each connection's first answer is held back for so long: a slow connect, as its user sees it.
+    pub connect: Duration,
+    /// Each answer is held back for so long.
+    pub delay: Duration,
+    /// Chance that the connection falls silent for good.
+    pub stall: u32,
+    /// Chance that half an answer is delivered and the connection closed.
+    pub cut: u32,
+    /// Chance that the connection is reset in place of an answer.
+    pub reset: u32,
+    /// Chance that an answer arrives in two pieces with a pause of 1 ms.
+    pub split: u32,
+    /// Chance that an answer arrives byte by byte.
+    pub bytes: u32,
+    /// Chance that an answer arrives twice.
+    pub twice: u32,
+    /// Every answer, one byte in so long.
+    pub trickle: Duration,
+    /// Nothing passes in either direction any more; connections stay open.
+    pub blackhole: bool,
+}
+
+/// A running proxy; ends when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    fault: Mutex<Fault>,
+    random: AtomicU64,
+    connections: AtomicU64,
+    struck: AtomicU64,
+}
+
+impl Proxy {
+    /// Starts one before `127.0.0.1:port`.
+    ///
+    /// # Panics
+    /// If it can not listen.
+    pub async fn start(port: u16, seed: u64, fault: Fault) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            fault: Mutex::new(fault),
+            random: AtomicU64::new(seed),
+            connections: AtomicU64::new(0),
+            struck: AtomicU64::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, port, shared.clone()));
+        Self {
+            address,
+            shared,
+            accepting,
+        }
+    }
+
+    /// `memcached://127.0.0.1:port`
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("memcached://{}", self.address)
+    }
+
+    /// Faults from now on, also of connections that exist.
+    pub fn set(&self, fault: Fault) {
+        *self
+            .shared
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Connections accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Faults by chance that struck so far: a test with none tested nothing.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.shared.struck.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Shared {
+    fn fault(&self) -> Fault {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// splitmix64: one sequence for all connections.
+    fn strikes(&self, chance: u32) -> bool {
+        if chance == 0 {
+            return false;
+        }
+        let step = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut z = self
+            .random
+            .fetch_add(step, Ordering::Relaxed)
+            .wrapping_add(step);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let strikes = (z ^ (z >> 31)) % 1000 < u64::from(chance);
+        if strikes {
+            self.struck.fetch_add(1, Ordering::Relaxed);
+        }
+        strikes
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
+    // Dropping the set ends the connections with the proxy.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        connections.spawn(connection(client, port, shared.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
+    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async {
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            match from_client.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) if shared.fault().blackhole => std::future::pending().await,
+                Ok(n) => {
+                    if to_server.write_all(&chunk[..n]).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    let down = async {
+        let mut chunk = vec![0; 64 << 10];
+        let mut first = true;
+        loop {
+            let n = match from_server.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(n) => n,
+            };
+            let fault = shared.fault();
+            if std::mem::take(&mut first) {
+                tokio::time::sleep(fault.connect).await;
+            }
+            if deliver(&mut to_client, &chunk[..n], &fault, &shared)
+                .await
+                .is_none()
+            {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
+}
+
+/// `None`: the connection is over.
+async fn deliver(
+    to: &mut tokio::net::tcp::OwnedWriteHalf,
+    answer: &[u8],
+    fault: &Fault,
+    shared: &Shared,
+) -> Option<()> {
+    tokio::time::sleep(fault.delay).await;
+    if fault.blackhole || shared.strikes(fault.stall) {
+        std::future::pending::<()>().await;
+    }
+    if shared.strikes(fault.reset) {
+        // Closing with a linger of zero sends a reset.
+        let _ = socket2::SockRef::from(to.as_ref()).set_linger(Some(Duration::ZERO));
+        return None;
+    }
+    let half = answer.len() / 2;
+    if shared.strikes(fault.cut) {
+        to.write_all(&answer[..half]).await.ok()?;
+        return None;
+    }
+    if shared.strikes(fault.split) {
+        to.write_all(&answer[..half]).await.ok()?;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        return to.write_all(&answer[half..]).await.ok();
+    }
+    if !fault.trickle.is_zero() || shared.strikes(fault.bytes) {
+        for byte in answer {
+            to.write_all(std::slice::from_ref(byte)).await.ok()?;
+            tokio::time::sleep(fault.trickle).await;
+        }
+        return Some(());
+    }
+    if shared.strikes(fault.twice) {
+        to.write_all(answer).await.ok()?;
+    }
+    to.write_all(answer).await.ok()
+}

@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use larder::{Fill, Outcome, testing::Memcached};
+
+use crate::support::{MINUTE, Origin, cache, every_store, key};
+
+/// An origin that takes long enough for all callers to have come.
+async fn slow(origin: &Origin) -> Result<u64, std::convert::Infallible> {
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    origin.call().await
+}
+
+#[tokio::test]
+async fn callers_of_one_process_share_one_origin_call() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let (origin, key) = (Origin::default(), key("process", 1));
+        let calls = (0..50).map(|_| cache.get_or_fetch(&key, &MINUTE, || slow(&origin)));
+        let fetched = futures_util::future::join_all(calls).await;
+        assert_eq!(origin.calls(), 1, "{}", cache.location());
+        let of = |outcome| {
+            fetched
+                .iter()
+                .filter(|f| f.as_ref().unwrap().outcome() == outcome)
+                .count()
+        };
+        assert_eq!(of(Outcome::Miss(Fill::Stored)), 1);
+        assert_eq!(of(Outcome::Collapsed), 49, "{}", cache.location());
+    }
+}
+
+#[tokio::test]
+async fn callers_of_several_caches_share_one_origin_call() {
+    let server = Memcached::start();
+    for protocols in [
+        ["classic", "classic"],
+        ["meta", "meta"],
+        ["classic", "meta"],
+    ] {
+        let caches = protocols.map(|protocol| {
+            let url = format!("{}?protocol={protocol}", server.url());
+            let namespace = protocols.concat();
+            cache(&[
+                ("CACHE_URL", &url),
+                ("CACHE_NAMESPACE", &namespace),
+                ("CACHE_BUDGET_MS", "2000"),
+            ])
+        });
+        let (origin, key) = (Origin::default(), key("processes", 1));
+        let calls = (0..40).map(|i| caches[i % 2].get_or_fetch(&key, &MINUTE, || slow(&origin)));
+        let fetched = futures_util::future::join_all(calls).await;
+        assert_eq!(origin.calls(), 1, "{protocols:?}");
+        assert!(
+            fetched
+                .iter()
+                .all(|fetched| **fetched.as_ref().unwrap() == 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_leader_leaves_its_work_to_another() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let (origin, key) = (Origin::default(), key("cancelled", 1));
+        let stuck = cache.get_or_fetch(
+            &key,
+            &MINUTE,
+            std::future::pending::<Result<u64, std::convert::Infallible>>,
+        );
+        let follower = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            cache.get_or_fetch(&key, &MINUTE, || origin.call()).await
+        };
+        let leader = tokio::time::timeout(Duration::from_millis(150), stuck);
+        let (leader, follower) = tokio::join!(leader, follower);
+        assert!(leader.is_err());
+        assert_eq!(
+            (*follower.unwrap(), origin.calls()),
+            (1, 1),
+            "{}",
+            cache.location()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_leaders_error_is_its_own_and_one_waiter_leads_next() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let (origin, key) = (Origin::default(), key("failing", 1));
+        let failing = async || {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Err::<u64, _>("down")
+        };
+        let first = cache.get_or_fetch(&key, &MINUTE, failing);
+        let others = (0..10).map(|_| async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let origin = || async { Ok::<_, &str>(origin.call().await.unwrap()) };
+            cache.get_or_fetch(&key, &MINUTE, origin).await
+        });
+        let (first, others) = tokio::join!(first, futures_util::future::join_all(others));
+        assert_eq!(first.unwrap_err(), "down");
+        assert!(others.iter().all(|other| **other.as_ref().unwrap() == 1));
+        assert_eq!(origin.calls(), 1, "{}", cache.location());
+    }
+}

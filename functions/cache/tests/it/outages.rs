@@ -1,0 +1,160 @@
+use std::time::{Duration, Instant};
+
+use larder::{
+    Bypass, Cache, CacheError, Fill, Outcome, Scope, Trouble,
+    testing::{Fault, Memcached, Proxy},
+};
+
+use crate::support::{MINUTE, Origin, cache, key};
+
+/// What a call may take beyond its origin, which here takes nothing: the budget, and the slack of a busy machine.
+const BOUND: Duration = Duration::from_millis(50 + 50);
+
+fn both(url: &str) -> [Cache; 2] {
+    ["classic", "meta"].map(|protocol| {
+        cache(&[
+            ("CACHE_URL", &format!("{url}?protocol={protocol}")),
+            ("CACHE_NAMESPACE", protocol),
+        ])
+    })
+}
+
+async fn timed(cache: &Cache, origin: &Origin, n: u64) -> (Outcome, Duration) {
+    let begun = Instant::now();
+    let fetched = cache
+        .get_or_fetch(&key("outage", n), &MINUTE, || origin.call())
+        .await
+        .unwrap();
+    (fetched.outcome(), begun.elapsed())
+}
+
+/// Calls until a hit, and says how long that took.
+async fn until_hit(cache: &Cache, origin: &Origin) -> Duration {
+    let begun = Instant::now();
+    while timed(cache, origin, 1).await.0 != Outcome::Hit {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "no hit came back"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.elapsed()
+}
+
+#[tokio::test]
+async fn a_refused_connection_costs_nothing_but_the_hit() {
+    let mut server = Memcached::start();
+    server.kill();
+    for cache in both(&server.url()) {
+        let origin = Origin::default();
+        for n in 0..5 {
+            let (outcome, took) = timed(&cache, &origin, n).await;
+            assert_eq!(outcome, Outcome::Miss(Fill::Failed(Trouble::Refused)));
+            assert!(took < BOUND, "{took:?}");
+        }
+        let error = cache.flush(Scope::All).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("127.0.0.1:{}", server.port())),
+            "{error}"
+        );
+        assert!(matches!(
+            cache.invalidate(&key("x", 1)).await,
+            Err(CacheError::Unacknowledged(_))
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_server_costs_at_most_the_budget_and_is_back_within_a_second() {
+    let server = Memcached::start();
+    for cache in both(&server.url()) {
+        let origin = Origin::default();
+        until_hit(&cache, &origin).await;
+        server.stop();
+        for _ in 0..30 {
+            let (outcome, took) = timed(&cache, &origin, 1).await;
+            let expected = [
+                Outcome::Miss(Fill::Failed(Trouble::Timeout)),
+                Outcome::Bypassed(Bypass::Breaker),
+            ];
+            assert!(expected.contains(&outcome), "{outcome:?}");
+            assert!(took < BOUND, "{took:?}");
+        }
+        assert!(cache.flush(Scope::All).await.is_err());
+        server.resume();
+        let back = until_hit(&cache, &origin).await;
+        assert!(back < Duration::from_secs(1), "{back:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again_at_once() {
+    let mut server = Memcached::start();
+    for cache in both(&server.url()) {
+        let origin = Origin::default();
+        until_hit(&cache, &origin).await;
+        server.restart();
+        let (outcome, _) = timed(&cache, &origin, 1).await;
+        assert_eq!(
+            outcome,
+            Outcome::Miss(Fill::Stored),
+            "the dead connection was replaced"
+        );
+        assert_eq!(timed(&cache, &origin, 1).await.0, Outcome::Hit);
+        server.restart();
+        cache
+            .invalidate(&key("outage", 1))
+            .await
+            .expect("acknowledged by the new server");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_connect_is_not_cancelled_and_serves_the_next_calls() {
+    let server = Memcached::start();
+    let slow = Fault {
+        connect: Duration::from_millis(80),
+        ..Fault::default()
+    };
+    let proxy = Proxy::start(server.port(), 1, slow).await;
+    for cache in both(&proxy.url()) {
+        let origin = Origin::default();
+        let (outcome, took) = timed(&cache, &origin, 1).await;
+        assert_eq!(outcome, Outcome::Miss(Fill::Failed(Trouble::Timeout)));
+        assert!(took < BOUND, "{took:?}");
+        until_hit(&cache, &origin).await;
+        let mut hits = 0;
+        for _ in 0..100 {
+            hits += u32::from(timed(&cache, &origin, 1).await.0 == Outcome::Hit);
+        }
+        assert!(hits >= 95, "{hits} hits of 100");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_trickles_or_swallows_costs_at_most_the_budget() {
+    let server = Memcached::start();
+    let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
+    let trickle = Fault {
+        trickle: Duration::from_millis(10),
+        ..Fault::default()
+    };
+    let blackhole = Fault {
+        blackhole: true,
+        ..Fault::default()
+    };
+    for cache in both(&proxy.url()) {
+        for fault in [trickle, blackhole] {
+            proxy.set(Fault::default());
+            let origin = Origin::default();
+            until_hit(&cache, &origin).await;
+            proxy.set(fault);
+            for _ in 0..10 {
+                let (outcome, took) = timed(&cache, &origin, 1).await;
+                assert_ne!(outcome, Outcome::Hit);
+                assert!(took < BOUND, "{fault:?}: {took:?}");
+            }
+            assert!(cache.invalidate(&key("outage", 1)).await.is_err());
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use std::time::Duration;
+
+use larder::{Bypass, Cache, Outcome, testing::Memcached, with_cache};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::support::{MINUTE, Origin, cache, every_store, key};
+
+/// One generic function, two types that read each other's bytes.
+#[larder::cached("parse", ttl = "60s", key = text)]
+async fn parse<T>(text: &str) -> Result<Vec<T>, String>
+where
+    T: std::str::FromStr + Serialize + DeserializeOwned,
+{
+    text.split(' ')
+        .map(|part| part.parse().map_err(|_| part.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn two_types_through_one_generic_function_do_not_share_an_entry() {
+    with_cache(Cache::memory(), async {
+        assert_eq!(parse::<i64>("1 2").await.unwrap(), [1, 2]);
+        let floats = parse::fetch::<f64>("1 2").await.unwrap();
+        assert!(!floats.is_hit());
+        assert!(parse::fetch::<i64>("1 2").await.unwrap().is_hit());
+    })
+    .await;
+}
+
+mod first {
+    #[larder::cached("twins", ttl = "60s")]
+    pub(super) async fn twins(_n: u8) -> String {
+        "first".to_owned()
+    }
+}
+
+mod second {
+    #[larder::cached("twins", ttl = "60s")]
+    pub(super) async fn twins(_n: u8) -> String {
+        "second".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn two_functions_with_one_name_do_not_share_an_entry() {
+    with_cache(Cache::memory(), async {
+        assert_eq!(first::twins(1).await, "first");
+        let other = second::twins::fetch(1).await;
+        assert_eq!(
+            (&**other, other.outcome()),
+            ("second", Outcome::Bypassed(Bypass::Disabled))
+        );
+        assert!(first::twins::fetch(1).await.is_hit());
+    })
+    .await;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Range {
+    low: u32,
+    high: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Reordered {
+    high: u32,
+    low: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Renamed {
+    low: u32,
+    top: u32,
+}
+
+#[tokio::test]
+async fn reordered_fields_read_right_and_renamed_ones_are_a_miss() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let key = key("range", 1);
+        cache
+            .put(&key, &MINUTE, &Range { low: 1, high: 2 })
+            .await
+            .unwrap();
+        let read = cache.peek::<Reordered>(&key, &MINUTE).await.unwrap();
+        assert_eq!(read.into_inner(), Reordered { high: 2, low: 1 });
+        let origin = || async { Ok::<_, ()>(Renamed { low: 3, top: 4 }) };
+        let read = cache.get_or_fetch(&key, &MINUTE, origin).await.unwrap();
+        assert_eq!((read.is_hit(), read.top), (false, 4));
+        assert!(
+            cache.peek::<Renamed>(&key, &MINUTE).await.is_some(),
+            "{}",
+            cache.location()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_read_does_not_answer_the_next_one() {
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = cache(&[("CACHE_URL", &url), ("CACHE_NAMESPACE", protocol)]);
+        let origin = Origin::default();
+        for n in 1..=50 {
+            cache.put(&key("cancel", n), &MINUTE, &n).await.unwrap();
+        }
+        let mut cancelled = 0;
+        for n in 1..=50 {
+            for polls in 1..4 {
+                let (victim, next) = (key("cancel", n), key("cancel", n % 50 + 1));
+                let mut call = Box::pin(cache.get_or_fetch(&victim, &MINUTE, || origin.call()));
+                for _ in 0..polls {
+                    if futures_util::poll!(&mut call).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                    cancelled += 1;
+                }
+                drop(call);
+                let read = cache
+                    .get_or_fetch(&next, &MINUTE, || origin.call())
+                    .await
+                    .unwrap();
+                assert_eq!(
+                    (read.is_hit(), *read),
+                    (true, n % 50 + 1),
+                    "{protocol} after {polls}"
+                );
+            }
+        }
+        assert!(cancelled > 50, "hardly a read was cancelled");
+        assert_eq!(origin.calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn bytes_of_another_key_and_changed_bytes_are_a_miss() {
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = cache(&[("CACHE_URL", &url), ("CACHE_NAMESPACE", protocol)]);
+        let (a, b) = (key("bytes", 1), key("bytes", 2));
+        cache.put(&a, &MINUTE, &"of a").await.unwrap();
+        cache.put(&b, &MINUTE, &"of b").await.unwrap();
+        let wire = |key: &larder::Key| format!("{protocol}:bytes:{}", hex::encode(key.digest()));
+        let stolen = raw(&server, &wire(&a));
+        let mut changed = stolen.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        let forgeries = [
+            stolen.clone(),
+            stolen[..stolen.len() - 1].to_vec(),
+            Vec::from("plain text"),
+            vec![0],
+        ];
+        for forgery in forgeries {
+            write(&server, &wire(&b), &forgery);
+            assert!(
+                cache.peek::<String>(&b, &MINUTE).await.is_none(),
+                "{protocol} {forgery:?}"
+            );
+        }
+        write(&server, &wire(&a), &changed);
+        let origin = || async { Ok::<_, ()>("new".to_owned()) };
+        let read = cache.get_or_fetch(&a, &MINUTE, origin).await.unwrap();
+        assert_eq!((read.is_hit(), read.as_str()), (false, "new"));
+        assert_eq!(
+            cache.peek::<String>(&a, &MINUTE).await.unwrap().as_str(),
+            "new"
+        );
+    }
+}
+
+fn raw(server: &Memcached, key: &str) -> Vec<u8> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    write!(stream, "get {key}\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"END\r\n") {
+        let mut chunk = [0; 4096];
+        let n = stream.read(&mut chunk).unwrap();
+        assert_ne!(n, 0, "no answer");
+        answer.extend_from_slice(&chunk[..n]);
+    }
+    let start = answer.windows(2).position(|w| w == b"\r\n").unwrap() + 2;
+    answer[start..answer.len() - 7].to_vec()
+}
+
+fn write(server: &Memcached, key: &str, bytes: &[u8]) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    write!(stream, "set {key} 0 0 {}\r\n", bytes.len()).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream.write_all(b"\r\n").unwrap();
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"STORED\r\n");
+}
