@@ -1,0 +1,146 @@
+//! The check of a bearer token. Owns the comparison, in constant time and by digest, and the pause after failures;
+//! must not know HTTP.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Invalid tokens in a row that are simply refused; a person's typing errors stay below it.
+const FREE_FAILURES: u32 = 5;
+/// How long every token is refused after one failure more.
+const COOLDOWN: Duration = Duration::from_secs(10);
+
+/// The SHA-256 of the token, so that the environment holds no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    /// The digest of a token.
+    pub fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+}
+
+impl FromStr for TokenDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text, &mut digest)
+            .map_err(|_| "is not a SHA-256 digest of 64 hexadecimal digits".to_owned())?;
+        Ok(Self(digest))
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+/// What is said to a token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    Refused,
+    /// Not even looked at; the time until the next one will be.
+    CoolingDown(Duration),
+}
+
+/// The check with its memory of failures, which is this process's own.
+#[derive(Debug)]
+pub(super) struct TokenCheck {
+    digest: TokenDigest,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    in_a_row: u32,
+    cooling_until: Option<Instant>,
+}
+
+impl TokenCheck {
+    pub(super) fn new(digest: TokenDigest) -> Self {
+        Self {
+            digest,
+            failures: Mutex::default(),
+        }
+    }
+
+    pub(super) fn verdict(&self, token: Option<&[u8]>) -> Verdict {
+        self.verdict_at(token, Instant::now())
+    }
+
+    fn verdict_at(&self, token: Option<&[u8]>, now: Instant) -> Verdict {
+        let Some(token) = token else {
+            return Verdict::Refused;
+        };
+        // A panic cannot leave two integers in a state that would matter.
+        let mut failures = self
+            .failures
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(until) = failures.cooling_until.filter(|until| *until > now) {
+            return Verdict::CoolingDown(until - now);
+        }
+        if TokenDigest::of(token).0.ct_eq(&self.digest.0).into() {
+            *failures = Failures::default();
+            return Verdict::Accepted;
+        }
+        failures.in_a_row = failures.in_a_row.saturating_add(1);
+        failures.cooling_until = (failures.in_a_row > FREE_FAILURES).then(|| now + COOLDOWN);
+        Verdict::Refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_too_many_failures_even_the_right_token_has_to_wait() {
+        let check = TokenCheck::new(TokenDigest::of(b"right"));
+        let start = Instant::now();
+        for _ in 0..=FREE_FAILURES {
+            assert_eq!(check.verdict_at(Some(b"wrong"), start), Verdict::Refused);
+        }
+        assert_eq!(
+            check.verdict_at(Some(b"right"), start),
+            Verdict::CoolingDown(COOLDOWN)
+        );
+        assert_eq!(
+            check.verdict_at(Some(b"wrong"), start + COOLDOWN),
+            Verdict::Refused
+        );
+        assert_eq!(
+            check.verdict_at(Some(b"right"), start + COOLDOWN),
+            Verdict::CoolingDown(COOLDOWN)
+        );
+        assert_eq!(
+            check.verdict_at(Some(b"right"), start + 2 * COOLDOWN),
+            Verdict::Accepted
+        );
+    }
+
+    #[test]
+    fn asking_without_a_token_locks_nobody_out() {
+        let check = TokenCheck::new(TokenDigest::of(b"right"));
+        for _ in 0..100 {
+            assert_eq!(check.verdict(None), Verdict::Refused);
+        }
+        assert_eq!(check.verdict(Some(b"right")), Verdict::Accepted);
+    }
+
+    #[test]
+    fn a_digest_is_read_in_either_case() {
+        let text = hex::encode(Sha256::digest(b"right"));
+        assert_eq!(text.parse(), Ok(TokenDigest::of(b"right")));
+        assert_eq!(text.to_uppercase().parse(), Ok(TokenDigest::of(b"right")));
+        assert!("".parse::<TokenDigest>().is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /heavy-op?param=P`, from the request to the answer. Must not know how the report is computed or cached.
+
+mod report;
+
+use std::time::{Duration, Instant};
+
+use lambda_http::Request;
+
+pub use report::Report;
+
+use crate::exchange::{Exchange, Methods};
+use crate::provenance::Provenance;
+use crate::settings::SettingsError;
+use crate::start::Start;
+use crate::{Handler, Response, origin_calls, query};
+
+/// The heavy operation: takes `busy`, most of it asleep.
+#[larder::cached("heavy-op", ttl = "60s", skip(busy))]
+async fn heavy_op(param: &str, busy: Duration) -> Report {
+    origin_calls::count();
+    let end = tokio::time::Instant::now() + busy;
+    let report = Report::about(param).await;
+    tokio::time::sleep_until(end).await;
+    report
+}
+
+/// The handler.
+#[derive(Debug)]
+pub struct HeavyOp {
+    exchange: Exchange,
+    busy: Duration,
+}
+
+impl HeavyOp {
+    /// The handler with the settings of `start`.
+    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+        let settings = &start.settings;
+        Ok(Self {
+            exchange: Exchange::new(Methods::Read, settings.diagnostics),
+            busy: settings.heavy_op,
+        })
+    }
+}
+
+impl Handler for HeavyOp {
+    async fn handle(&self, request: Request) -> Response {
+        let started = Instant::now();
+        let work = async {
+            let param = query::param(request.uri().query())?;
+            let report = heavy_op::fetch(&param, self.busy).await;
+            Ok(Provenance::of(&report, started).reply(&*report))
+        };
+        self.exchange.answer(&request, work).await
+    }
+}

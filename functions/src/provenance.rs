@@ -1,0 +1,111 @@
+//! Where an answer's value came from, and how long that took. Owns the body's shape and the two headers that say so;
+//! must not know what the value is.
+
+use std::time::{Duration, Instant};
+
+use lambda_http::http::{HeaderName, HeaderValue, header};
+use larder::{Fetched, Source};
+use serde::Serialize;
+
+use crate::{Response, cache_status};
+
+/// What a client is told about one fetched value.
+pub(crate) struct Provenance {
+    source: &'static str,
+    age: Duration,
+    took: Duration,
+    cache_status: HeaderValue,
+    server_timing: HeaderValue,
+}
+
+#[derive(Serialize)]
+struct Body<'a, T> {
+    result: &'a T,
+    source: &'static str,
+    age_s: f64,
+    took_ms: f64,
+}
+
+impl Provenance {
+    /// The provenance of a value that was asked for at `started`.
+    pub(crate) fn of<T>(fetched: &Fetched<T>, started: Instant) -> Self {
+        let took = started.elapsed();
+        Self {
+            source: match fetched.source() {
+                Source::Origin => "origin",
+                Source::Cache => "cache",
+                Source::Stale => "stale",
+            },
+            age: fetched.age(),
+            took,
+            cache_status: cache_status::header(fetched.outcome(), fetched.ttl_left()),
+            server_timing: server_timing(
+                fetched.cache_time(),
+                fetched.origin_time().unwrap_or_default(),
+                took,
+            ),
+        }
+    }
+
+    /// 200 with the value.
+    pub(crate) fn reply(&self, result: &impl Serialize) -> Response {
+        let body = Body {
+            result,
+            source: self.source,
+            age_s: tenths(self.age.as_secs_f64()),
+            took_ms: tenths(milliseconds(self.took)),
+        };
+        let body = serde_json::to_string(&body).expect("our own structs always serialise");
+        let mut response = Response::new(body.into());
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        self.stamp(response)
+    }
+
+    /// The same answer with the headers that tell its provenance.
+    pub(crate) fn stamp(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        headers.insert(
+            HeaderName::from_static("cache-status"),
+            self.cache_status.clone(),
+        );
+        headers.insert(
+            HeaderName::from_static("server-timing"),
+            self.server_timing.clone(),
+        );
+        response
+    }
+}
+
+fn server_timing(cache: Duration, origin: Duration, total: Duration) -> HeaderValue {
+    let [cache, origin, total] = [cache, origin, total].map(milliseconds);
+    HeaderValue::from_str(&format!(
+        "cache;dur={cache:.3}, origin;dur={origin:.3}, total;dur={total:.3}"
+    ))
+    .expect("words and numbers are a valid header")
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds() {
+        let ms = Duration::from_micros;
+        assert_eq!(
+            server_timing(ms(412), ms(0), ms(3_001_900)),
+            "cache;dur=0.412, origin;dur=0.000, total;dur=3001.900"
+        );
+        assert_eq!(tenths(3001.94), 3001.9);
+    }
+}

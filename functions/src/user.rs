@@ -1,0 +1,123 @@
+//! `GET /user/{id}`, from the request to the answer. Must not know where users are kept or cached.
+
+use std::time::{Duration, Instant};
+
+use lambda_http::Request;
+use larder::Policy;
+use percent_encoding::percent_decode_str;
+
+use crate::exchange::{Exchange, Methods};
+use crate::place::Place;
+use crate::problem::Problem;
+use crate::provenance::Provenance;
+use crate::settings::SettingsError;
+use crate::start::Start;
+use crate::users::{DbError, User as Row, Users};
+use crate::{Handler, Response, path};
+
+/// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
+const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
+
+/// One user's row.
+#[larder::cached("user", policy = USER, skip(db))]
+async fn user(id: i64, db: &Users) -> Result<Option<Row>, DbError> {
+    db.find(id).await
+}
+
+/// The handler.
+#[derive(Debug)]
+pub struct User {
+    exchange: Exchange,
+    users: Users,
+}
+
+impl User {
+    /// The handler with the settings of `start`. On Lambda a SQLite file would be another one in every environment.
+    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+        if start.place == Place::Lambda {
+            let reason =
+                "SQLite is refused on Lambda: every environment would have its own file".to_owned();
+            return Err(SettingsError {
+                variable: "DATABASE_URL",
+                reason,
+            });
+        }
+        let settings = &start.settings;
+        let users = Users::at(settings.database.clone());
+        Ok(Self {
+            exchange: Exchange::new(Methods::Read, settings.diagnostics),
+            users,
+        })
+    }
+}
+
+impl Handler for User {
+    async fn handle(&self, request: Request) -> Response {
+        let started = Instant::now();
+        let work = async {
+            let id = id(path::of(&request))?;
+            let row = user::fetch(id, &self.users)
+                .await
+                .map_err(|error| Problem::origin_failed("user", &error))?;
+            let provenance = Provenance::of(&row, started);
+            Ok(match &*row {
+                Some(row) => provenance.reply(row),
+                None => provenance.stamp(Problem::not_found("no such user").into_response()),
+            })
+        };
+        self.exchange.answer(&request, work).await
+    }
+}
+
+/// The id in `/user/{id}`. Events may carry it undecoded, or only in the path, so only the path counts.
+fn id(path: &str) -> Result<i64, Problem> {
+    let bad = || {
+        Problem::bad_request("the user's id is not a whole number from 1 to 9223372036854775807")
+    };
+    let segment = path
+        .strip_prefix("/user/")
+        .or_else(|| path.strip_prefix('/'))
+        .unwrap_or(path);
+    let digits = percent_decode_str(segment)
+        .decode_utf8()
+        .map_err(|_| bad())?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(bad());
+    }
+    digits.parse().ok().filter(|id| *id > 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_positive_number_that_the_database_can_hold() {
+        for (path, expected) in [
+            ("/user/1", 1),
+            ("/user/007", 7),
+            ("/user/%37", 7),
+            ("/7", 7),
+            ("/user/9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(id(path).unwrap(), expected, "{path}");
+        }
+        for path in [
+            "/user/0",
+            "/user/-1",
+            "/user/+1",
+            "/user/1.0",
+            "/user/x",
+            "/user/",
+            "/user/7/8",
+            "/user/7/",
+            "/user/%FF",
+            "/user/%207",
+            "/user/9223372036854775808",
+            "/user/٣",
+            "/",
+        ] {
+            assert!(id(path).is_err(), "{path}");
+        }
+    }
+}
