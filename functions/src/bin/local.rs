@@ -1,1 +1,142 @@
-fn main() {}
+//! The local server: `cargo run`. Owns the command line, `.env`, the start lines and the end by a signal.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use functions::flush_auth::Mode;
+use functions::local::Local;
+use functions::place::Place;
+use functions::start::{self, Start};
+use larder::Cache;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+const HELP: &str = "\
+Serves the page, heavy-op, user and flush in one process, at http://localhost:5000/ unless LISTEN says otherwise.
+
+Usage: cargo run [-- --help]
+
+Settings come from the environment and from the file .env here; the environment wins.
+  LISTEN           address and port; 127.0.0.1:5000
+  CACHE_URL        memory: | memcached://host:port[,host:port]; memory: unless MEMCACHED_HOST is set
+  MEMCACHED_HOST, MEMCACHED_PORT
+                   a memcached by name, when CACHE_URL is unset
+  DATABASE_URL     sqlite://FILE; the file users.sqlite here, made at first use
+  HEAVY_OP_MS      how long the heavy operation takes; 3000
+  FLUSH_AUTH       deny | token | iam | open; deny
+  DIAGNOSTICS      on | off; off
+All settings are in the README; .env.example has those for a first try.
+";
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    start::log_to_stderr();
+    let mut arguments = std::env::args().skip(1);
+    let result = match arguments.next().as_deref() {
+        None => serve().await,
+        Some("-h" | "--help") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => Err(format!("unknown argument {other:?}; --help lists the settings").into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Error> {
+    let file = functions::dotenv::read(Path::new(".env"))?;
+    let variable = |name: &str| {
+        start::environment(name)
+            .or_else(|| file.get(name).cloned())
+            .filter(|value| !value.is_empty())
+    };
+    let in_memory = variable("CACHE_URL").is_none() && variable("MEMCACHED_HOST").is_none();
+    let lookup = |name: &str| match name {
+        "CACHE_URL" if in_memory => Some("memory:".to_owned()),
+        name => variable(name),
+    };
+    let start = Start::from_lookup(lookup, |settings| Place::listening_on(settings.listen))?;
+    let local = Local::new(&start)?;
+    let listener = listen(&start).await?;
+    let stop = stop_signal()?;
+    announce(&start, &listener).await?;
+    local.serve(listener, stop).await;
+    println!("stopped");
+    Ok(())
+}
+
+async fn listen(start: &Start) -> Result<TcpListener, Error> {
+    let address = start.settings.listen;
+    TcpListener::bind(address).await.map_err(|error| {
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("port {} is taken by another program; stop that, or choose another one with LISTEN", address.port())
+            }
+            _ => format!("cannot listen on LISTEN={address}: {error}"),
+        }
+        .into()
+    })
+}
+
+/// Ready at Ctrl-C or SIGTERM. A second one ends the process at once, as without us.
+fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}
+
+async fn announce(start: &Start, listener: &TcpListener) -> Result<(), Error> {
+    let address = listener.local_addr()?;
+    let place = if address.ip().is_loopback() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    println!("larder listens at http://{place}/ (Ctrl-C stops it)");
+    println!("  cache:    {}", start.cache.location());
+    for line in servers(&start.cache).await {
+        println!("            {line}");
+    }
+    println!("  database: {}", start.settings.database);
+    if start.settings.flush_auth == Mode::Deny {
+        println!(
+            "  flush:    nobody may (FLUSH_AUTH=deny); with `cp .env.example .env` this machine may"
+        );
+    }
+    Ok(())
+}
+
+async fn servers(cache: &Cache) -> Vec<String> {
+    let answers = cache.ping().await;
+    answers
+        .into_iter()
+        .map(|(server, answer)| match answer {
+            Ok(()) => format!("{server} answers"),
+            Err(error) => format!(
+                "{server} does not answer ({error}); every request goes to its origin until it does"
+            ),
+        })
+        .collect()
+}

@@ -1,0 +1,10 @@
+//! The Lambda function `heavy-op`.
+
+use std::process::ExitCode;
+
+use functions::heavy_op::HeavyOp;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    functions::lambda::run(HeavyOp::new).await
+}
