@@ -1,0 +1,185 @@
+//! A request as the events of API Gateway, ALB and Function URL carry it, and their answers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::ask::{Answer, Ask};
+
+/// Who sends the event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sender {
+    /// API Gateway, HTTP API, payload 2.0; a Function URL's events have the same shape.
+    HttpApi,
+    /// The same with a stage that is not `$default`.
+    HttpApiWithStage,
+    /// API Gateway, REST API.
+    RestApi,
+    /// Application Load Balancer with single values.
+    Alb,
+    FunctionUrl,
+}
+
+pub(crate) const SENDERS: [Sender; 5] = [
+    Sender::HttpApi,
+    Sender::HttpApiWithStage,
+    Sender::RestApi,
+    Sender::Alb,
+    Sender::FunctionUrl,
+];
+
+const HOST: &str = "abc.execute-api.eu-west-1.amazonaws.com";
+
+impl Sender {
+    /// The event for `ask`.
+    pub(crate) fn event(self, ask: &Ask) -> Value {
+        match self {
+            Self::HttpApi => v2(ask, "$default", HOST),
+            Self::HttpApiWithStage => v2(ask, "prod", HOST),
+            Self::FunctionUrl => v2(ask, "$default", "abc.lambda-url.eu-west-1.on.aws"),
+            Self::RestApi => v1(ask),
+            Self::Alb => alb(ask),
+        }
+    }
+
+    /// What the client would see of the function's answer.
+    pub(crate) fn answer(answer: &Value) -> Answer {
+        assert_eq!(answer["isBase64Encoded"], json!(false), "{answer}");
+        let single = answer["headers"].as_object().into_iter().flatten();
+        let multi = answer["multiValueHeaders"]
+            .as_object()
+            .into_iter()
+            .flatten();
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .or_else(|| value[0].as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Answer {
+            status: answer["statusCode"].as_u64().unwrap() as u16,
+            headers: single
+                .chain(multi)
+                .map(|(name, value)| (name.to_lowercase(), text(value)))
+                .collect(),
+            body: answer["body"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+fn headers(ask: &Ask, host: &str) -> Map<String, Value> {
+    let mut headers = Map::from_iter([
+        ("host".to_owned(), json!(host)),
+        ("x-forwarded-proto".to_owned(), json!("https")),
+    ]);
+    headers.extend(
+        ask.headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value))),
+    );
+    headers
+}
+
+fn body(ask: &Ask) -> Value {
+    if ask.body.is_empty() {
+        Value::Null
+    } else {
+        json!(ask.body)
+    }
+}
+
+fn v2(ask: &Ask, stage: &str, host: &str) -> Value {
+    let prefix = if stage == "$default" {
+        String::new()
+    } else {
+        format!("/{stage}")
+    };
+    let path = format!("{prefix}{}", ask.path());
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": ask.query(),
+        "headers": headers(ask, host),
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "domainName": host,
+            "domainPrefix": "abc",
+            "http": {"method": ask.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": stage,
+            "time": "22/Nov/2026:12:00:00 +0000",
+            "timeEpoch": 1_795_348_800_000_u64
+        },
+        "body": body(ask),
+        "isBase64Encoded": false
+    })
+}
+
+fn v1(ask: &Ask) -> Value {
+    let mut multi: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in pairs(ask) {
+        multi.entry(decoded(name)).or_default().push(decoded(value));
+    }
+    let single: Map<_, _> = multi
+        .iter()
+        .map(|(name, values)| (name.clone(), json!(values.last())))
+        .collect();
+    json!({
+        "resource": "/{proxy+}",
+        "path": ask.path(),
+        "httpMethod": ask.method,
+        "headers": headers(ask, HOST),
+        "multiValueHeaders": headers(ask, HOST).into_iter().map(|(name, value)| (name, json!([value]))).collect::<Map<_, _>>(),
+        "queryStringParameters": if single.is_empty() { Value::Null } else { json!(single) },
+        "multiValueQueryStringParameters": if multi.is_empty() { Value::Null } else { json!(multi) },
+        "pathParameters": null,
+        "stageVariables": null,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc",
+            "httpMethod": ask.method,
+            "identity": {"sourceIp": "192.0.2.1", "userAgent": "test"},
+            "path": format!("/prod{}", ask.path()),
+            "protocol": "HTTP/1.1",
+            "requestId": "id",
+            "resourceId": "id",
+            "resourcePath": "/{proxy+}",
+            "stage": "prod"
+        },
+        "body": body(ask),
+        "isBase64Encoded": false
+    })
+}
+
+/// An ALB hands parameters over as they came, undecoded.
+fn alb(ask: &Ask) -> Value {
+    let query: Map<_, _> = pairs(ask)
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    json!({
+        "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/t/1"}},
+        "httpMethod": ask.method,
+        "path": ask.path(),
+        "queryStringParameters": query,
+        "headers": headers(ask, "alb.example.com"),
+        "body": ask.body,
+        "isBase64Encoded": false
+    })
+}
+
+fn pairs(ask: &Ask) -> impl Iterator<Item = (&str, &str)> {
+    ask.query()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(&text.replace('+', " "))
+        .decode_utf8_lossy()
+        .into_owned()
+}

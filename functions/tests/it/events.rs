@@ -1,0 +1,64 @@
+//! Events of API Gateway (HTTP and REST), ALB and Function URL: the same question, the same answer.
+
+use crate::ask::Ask;
+use crate::event::{SENDERS, Sender};
+use crate::site::{self, Functions, Site};
+
+async fn functions() -> Box<Functions> {
+    match Site::functions(&site::variables("memory:")).await {
+        Site::Functions(functions) => functions,
+        Site::Local(_) => unreachable!(),
+    }
+}
+
+#[tokio::test]
+async fn every_sender_gets_the_same_answers() {
+    let functions = functions().await;
+    let nasty = "/heavy-op?param=%C3%B1and%C3%BA+%E2%98%95%0D%0Aflush_all%26%2B%25";
+    for sender in SENDERS {
+        for (ask, status, says) in [
+            (
+                Ask::get(nasty),
+                200,
+                r#""param":"ñandú ☕\r\nflush_all&+%""#,
+            ),
+            (Ask::get("/heavy-op"), 400, "missing"),
+            (Ask::get("/heavy-op?param="), 400, "empty"),
+            (Ask::get("/heavy-op?param=a&x=1"), 400, "unknown parameter"),
+            (Ask::new("DELETE", "/heavy-op?param=a"), 405, "not allowed"),
+            (Ask::get("/user/7"), 200, r#""id":7"#),
+            (Ask::get("/user/%37"), 200, r#""id":7"#),
+            (Ask::get("/user/501"), 404, "no such user"),
+            (Ask::get("/user/x"), 400, "whole number"),
+            (Ask::get("/"), 200, "<!doctype html>"),
+            (Ask::get("/app.js"), 200, "fetch"),
+            (Ask::get("/nothing"), 404, "no such page"),
+            (
+                Ask::flush(r#"{"scope":"user"}"#),
+                200,
+                r#"{"flushed":"user"}"#,
+            ),
+            (Ask::flush(&" ".repeat(4097)), 413, "4096 bytes"),
+        ] {
+            let answer = functions.ask(sender, &ask).await;
+            assert_eq!(answer.status, status, "{sender:?} {ask:?}: {answer:?}");
+            assert!(
+                answer.body.to_lowercase().contains(&says.to_lowercase()),
+                "{sender:?} {ask:?}: {answer:?}"
+            );
+        }
+        let again = functions.ask(sender, &Ask::get(nasty)).await;
+        assert!(again.is_hit(), "{sender:?}: {again:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_parameter_is_refused_where_the_event_shows_it() {
+    let functions = functions().await;
+    for sender in [Sender::HttpApi, Sender::RestApi, Sender::FunctionUrl] {
+        let answer = functions
+            .ask(sender, &Ask::get("/heavy-op?param=a&param=b"))
+            .await;
+        assert_eq!(answer.status, 400, "{sender:?}: {answer:?}");
+    }
+}

@@ -1,0 +1,109 @@
+//! A function's process as Lambda treats it: deadlines, several invocations at once, a start that fails.
+
+use std::time::Duration;
+
+use crate::ask::Ask;
+use crate::event::Sender;
+use crate::memcached::Memcached;
+use crate::program::{self, Program};
+use crate::runtime_api::Function;
+use crate::site;
+
+#[tokio::test]
+async fn a_deadline_ahead_changes_no_answer() {
+    let memcached = Memcached::start().await;
+    let function = Function::start(program::HEAVY_OP, &site::variables(&memcached.url())).await;
+    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    for hit in [false, true] {
+        let answer = function
+            .invoke_within(Duration::from_secs(30), event.clone())
+            .await
+            .unwrap();
+        let answer = Sender::answer(&answer);
+        assert_eq!((answer.status, answer.is_hit()), (200, hit), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
+    let memcached = Memcached::start().await;
+    let mut variables = site::variables(&memcached.url());
+    variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", "16".to_owned()));
+    variables.push(("DIAGNOSTICS", "on".to_owned()));
+    let function = std::sync::Arc::new(Function::start(program::HEAVY_OP, &variables).await);
+    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    let invocations = (0..16).map(|_| {
+        let (function, event) = (std::sync::Arc::clone(&function), event.clone());
+        tokio::spawn(async move { Sender::answer(&function.invoke(event).await.unwrap()) })
+    });
+    for invocation in invocations.collect::<Vec<_>>() {
+        let answer = invocation.await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("x-origin-calls")),
+            (200, "1"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_setting_ends_the_start_with_its_name() {
+    for (binary, name, value) in [
+        (program::HEAVY_OP, "HEAVY_OP_MS", "soon"),
+        (program::HEAVY_OP, "CACHE_BUDGET_MS", "soon"),
+        (program::HEAVY_OP, "CACHE_URL", "redis://localhost"),
+        (program::FLUSH, "FLUSH_AUTH", "yes"),
+        (program::FLUSH, "FLUSH_TOKEN_SHA256", "not-a-digest"),
+        (program::PAGE, "DIAGNOSTICS", "1"),
+        (
+            program::USER,
+            "DATABASE_URL",
+            "mysql://user:hunter2@host/db",
+        ),
+        (program::LOCAL, "LISTEN", "everywhere"),
+        (program::LOCAL, "HEAVY_OP_MS", "-1"),
+    ] {
+        let variables = [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1".to_owned()),
+            (name, value.to_owned()),
+        ];
+        let mut program = Program::start(binary, &variables);
+        assert_eq!(program.ended().await, Some(1), "{name}={value}");
+        assert!(
+            program.stderr().contains(name),
+            "{name}={value}: {}",
+            program.stderr()
+        );
+        assert!(
+            !program.stderr().contains("hunter2"),
+            "{}",
+            program.stderr()
+        );
+    }
+}
+
+#[tokio::test]
+async fn sqlite_is_refused_on_lambda() {
+    let variables = [
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+    ];
+    let mut program = Program::start(program::USER, &variables);
+    assert_eq!(program.ended().await, Some(1));
+    assert!(
+        program.stderr().contains("DATABASE_URL"),
+        "{}",
+        program.stderr()
+    );
+}
+
+#[tokio::test]
+async fn a_function_without_lambda_says_what_to_run_instead() {
+    let mut program = Program::start(program::HEAVY_OP, &[]);
+    assert_eq!(program.ended().await, Some(1));
+    assert!(
+        program.stderr().contains("cargo run"),
+        "{}",
+        program.stderr()
+    );
+}

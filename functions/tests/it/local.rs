@@ -1,0 +1,186 @@
+//! The local server as a program: start lines, `.env`, a taken port, signals.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::ask::Ask;
+use crate::memcached::Memcached;
+use crate::program::{self, Program};
+use crate::site::Local;
+
+fn any_port() -> (&'static str, String) {
+    ("LISTEN", "127.0.0.1:0".to_owned())
+}
+
+#[tokio::test]
+async fn without_settings_everything_is_in_the_process() {
+    let mut local = Local::start(&[]).await;
+    assert!(local.program.line("cache:").await.contains("memory:"));
+    assert!(
+        local
+            .program
+            .line("database:")
+            .await
+            .contains("users.sqlite")
+    );
+    assert_eq!(local.get("/user/1").await.status, 200);
+    assert!(local.get("/user/1").await.is_hit());
+    assert!(local.program.folder().join("users.sqlite").exists());
+}
+
+#[tokio::test]
+async fn the_start_lines_tell_whether_memcached_answers() {
+    let mut memcached = Memcached::start().await;
+    let port = memcached.port();
+    let variables = [
+        ("MEMCACHED_HOST", "127.0.0.1".to_owned()),
+        ("MEMCACHED_PORT", port.to_string()),
+    ];
+    let mut local = Local::start(&variables).await;
+    assert!(
+        local
+            .program
+            .line("cache:")
+            .await
+            .contains(&format!("127.0.0.1:{port}"))
+    );
+    assert_eq!(
+        local.program.line(&format!("127.0.0.1:{port} ")).await,
+        "answers"
+    );
+    memcached.kill();
+    let mut local = Local::start(&variables).await;
+    assert!(
+        local
+            .program
+            .line(&format!("127.0.0.1:{port} "))
+            .await
+            .starts_with("does not answer")
+    );
+    assert_eq!(local.get("/user/1").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_file_env_is_read_and_the_environment_beats_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join(".env"),
+        "# local\nFLUSH_AUTH=open\nDIAGNOSTICS=on\nHEAVY_OP_MS=\"60\"\n",
+    )
+    .unwrap();
+    let variables = [any_port(), ("DIAGNOSTICS", "off".to_owned())];
+    let local = Local::of(Program::start_in(folder, program::LOCAL, &variables, &[])).await;
+    let answer = local.get("/heavy-op?param=a").await;
+    assert!(
+        answer.timing("origin") >= 60.0 && answer.timing("origin") < 3000.0,
+        "{answer:?}"
+    );
+    assert_eq!(answer.header("x-instance"), "");
+    assert_eq!(local.ask(&Ask::flush("")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_broken_env_file_is_named_without_showing_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "A=1\nhunter2\n").unwrap();
+    let mut program = Program::start_in(folder, program::LOCAL, &[any_port()], &[]);
+    assert_eq!(program.ended().await, Some(1));
+    assert!(
+        program.stderr().contains(".env, line 2") && !program.stderr().contains("hunter2"),
+        "{}",
+        program.stderr()
+    );
+}
+
+#[tokio::test]
+async fn the_example_file_starts_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../.env.example"),
+        folder.path().join(".env"),
+    )
+    .unwrap();
+    let mut local = Local::of(Program::start_in(
+        folder,
+        program::LOCAL,
+        &[any_port()],
+        &[],
+    ))
+    .await;
+    assert!(local.program.line("cache:").await.contains("memory:"));
+    assert_eq!(local.ask(&Ask::flush("")).await.status, 200);
+    assert_ne!(local.get("/").await.header("x-instance"), "");
+}
+
+#[tokio::test]
+async fn a_taken_port_is_a_clear_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut program = Program::start(program::LOCAL, &[("LISTEN", format!("127.0.0.1:{port}"))]);
+    assert_eq!(program.ended().await, Some(1));
+    assert!(
+        program.stderr().contains(&format!("port {port} is taken")),
+        "{}",
+        program.stderr()
+    );
+}
+
+#[tokio::test]
+async fn help_is_printed_and_an_unknown_argument_refused() {
+    let start = |argument| {
+        Program::start_in(
+            tempfile::tempdir().unwrap(),
+            program::LOCAL,
+            &[any_port()],
+            &[argument],
+        )
+    };
+    let mut help = start("--help");
+    assert_eq!(help.ended().await, Some(0));
+    assert!(help.stdout().contains("LISTEN") && help.stdout().contains("MEMCACHED_HOST"));
+    let mut unknown = start("--port");
+    assert_eq!(unknown.ended().await, Some(1));
+    assert!(unknown.stderr().contains("--port"), "{}", unknown.stderr());
+}
+
+#[tokio::test]
+async fn a_signal_lets_the_request_under_way_finish() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let variables = [
+            ("HEAVY_OP_MS", "1000".to_owned()),
+            ("DIAGNOSTICS", "on".to_owned()),
+        ];
+        let mut local = Local::start(&variables).await;
+        let address = local.address;
+        let slow =
+            tokio::spawn(
+                async move { crate::http::ask(address, &Ask::get("/heavy-op?param=a")).await },
+            );
+        // Under way as soon as the process has counted one request more than these.
+        let mut polls = 1;
+        while local.get("/").await.header("x-invocation") != (polls + 1).to_string() {
+            polls += 1;
+        }
+        local.program.signal(signal);
+        assert_eq!(slow.await.unwrap().status, 200);
+        assert_eq!(local.program.ended().await, Some(0));
+        assert!(local.program.stdout().ends_with("stopped\n"));
+    }
+}
+
+#[tokio::test]
+async fn two_slow_keys_are_computed_side_by_side() {
+    let local = Local::start(&[("HEAVY_OP_MS", "1000".to_owned())]).await;
+    let started = Instant::now();
+    let (one, two) = tokio::join!(
+        local.get("/heavy-op?param=one"),
+        local.get("/heavy-op?param=two")
+    );
+    assert_eq!((one.status, two.status), (200, 200));
+    assert!(
+        started.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        started.elapsed()
+    );
+}

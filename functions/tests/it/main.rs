@@ -1,0 +1,21 @@
+//! The real binaries from outside: functions behind a fake Runtime API, and `local` over HTTP.
+
+// What the tests are made with.
+mod ask; // a request and its answer, in no protocol yet
+mod event; // a request as the events of API Gateway, ALB and Function URL
+mod http; // a request over HTTP/1.1
+mod memcached; // a real memcached on a free port
+mod program; // one of our binaries as a process
+mod runtime_api; // the fake Lambda Runtime API
+mod site; // all routes, as functions or as the local server
+
+// What is tested.
+mod contract; // methods, inputs and headers, alike on both sites
+mod database; // an origin that fails, and comes back
+mod diagnostics; // what DIAGNOSTICS=on shows and allows
+mod events; // every kind of event gives the same answer
+mod faults; // memcached frozen, killed, back
+mod flush_auth; // who may flush
+mod invocations; // deadline, concurrency and failed starts of a function
+mod journey; // origin, cache, flush: the main job
+mod local; // start lines, .env, a taken port, signals

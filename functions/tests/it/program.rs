@@ -1,0 +1,121 @@
+//! One of our binaries as a process, with an environment of its own and ended with its test.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub(crate) const LOCAL: &str = env!("CARGO_BIN_EXE_local");
+pub(crate) const HEAVY_OP: &str = env!("CARGO_BIN_EXE_heavy-op");
+pub(crate) const USER: &str = env!("CARGO_BIN_EXE_user");
+pub(crate) const FLUSH: &str = env!("CARGO_BIN_EXE_flush");
+pub(crate) const PAGE: &str = env!("CARGO_BIN_EXE_page");
+
+/// Variables of a process.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
+/// A running process in a working directory of its own.
+pub(crate) struct Program {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Program {
+    /// Starts it with these variables and no others.
+    pub(crate) fn start(binary: &str, variables: &[(&'static str, String)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), binary, variables, &[])
+    }
+
+    pub(crate) fn start_in(
+        folder: TempDir,
+        binary: &str,
+        variables: &[(&'static str, String)],
+        arguments: &[&str],
+    ) -> Self {
+        let file = |name| std::fs::File::create(folder.path().join(name)).unwrap();
+        let child = Command::new(binary)
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().map(|(name, value)| (*name, value)))
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .unwrap_or_else(|error| panic!("{binary}: {error}"));
+        Self { child, folder }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stdout")).unwrap()
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        send(&self.child, signal);
+    }
+
+    /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of it.
+    pub(crate) async fn line(&mut self, prefix: &str) -> String {
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            let text = self.stdout();
+            let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+            if let Some(rest) = whole
+                .lines()
+                .find_map(|line| line.trim_start().strip_prefix(prefix))
+            {
+                return rest.to_owned();
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < patience,
+                "no {prefix:?} in {text:?}; {}",
+                self.stderr()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for its end, and returns the exit code.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(
+                Instant::now() < patience,
+                "still running: {}",
+                self.stderr()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// Sends a signal to exactly this child.
+pub(crate) fn send(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Kills the child and takes its exit status.
+pub(crate) fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}

@@ -1,0 +1,132 @@
+//! All routes, as the real functions behind fake Runtime APIs or as the real local server: one face for both.
+
+use std::net::SocketAddr;
+
+use crate::ask::{Answer, Ask};
+use crate::event::Sender;
+use crate::http;
+use crate::program::{self, Program, Variables};
+use crate::runtime_api::Function;
+
+pub(crate) enum Site {
+    Functions(Box<Functions>),
+    Local(Local),
+}
+
+pub(crate) struct Functions {
+    pub(crate) heavy_op: Function,
+    user: Function,
+    flush: Function,
+    page: Function,
+}
+
+pub(crate) struct Local {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+}
+
+/// Variables with a short heavy operation and a cache budget that a busy machine does not use up.
+pub(crate) fn variables(cache_url: &str) -> Variables {
+    let mut variables = with_default_budget(cache_url);
+    variables.push(("CACHE_BUDGET_MS", "5000".to_owned()));
+    variables
+}
+
+/// The same with the budget that users have.
+pub(crate) fn with_default_budget(cache_url: &str) -> Variables {
+    vec![
+        ("CACHE_URL", cache_url.to_owned()),
+        ("HEAVY_OP_MS", "50".to_owned()),
+        ("FLUSH_AUTH", "open".to_owned()),
+    ]
+}
+
+/// Both sites with the same variables, each with a namespace of its own.
+pub(crate) async fn both(variables: Variables) -> [Site; 2] {
+    let with_namespace = |name: &str| {
+        let mut variables = variables.clone();
+        variables.push(("CACHE_NAMESPACE", name.to_owned()));
+        variables
+    };
+    [
+        Site::functions(&with_namespace("as-functions")).await,
+        Site::local(&with_namespace("as-local")).await,
+    ]
+}
+
+impl Site {
+    pub(crate) async fn functions(variables: &[(&'static str, String)]) -> Self {
+        Self::Functions(Box::new(Functions {
+            heavy_op: Function::start(program::HEAVY_OP, variables).await,
+            user: Function::start(program::USER, variables).await,
+            flush: Function::start(program::FLUSH, variables).await,
+            page: Function::start(program::PAGE, variables).await,
+        }))
+    }
+
+    pub(crate) async fn local(variables: &[(&'static str, String)]) -> Self {
+        Self::Local(Local::start(variables).await)
+    }
+
+    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
+        match self {
+            Self::Functions(functions) => functions.ask(Sender::HttpApi, ask).await,
+            Self::Local(local) => http::ask(local.address, ask).await,
+        }
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.ask(&Ask::get(target)).await
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Functions(_) => "functions",
+            Self::Local(_) => "local",
+        }
+    }
+}
+
+impl Functions {
+    /// Asks the function that the gateway's routes lead to.
+    pub(crate) async fn ask(&self, sender: Sender, ask: &Ask) -> Answer {
+        let function = match ask.path() {
+            "/heavy-op" => &self.heavy_op,
+            "/flush" => &self.flush,
+            path if path.starts_with("/user/") => &self.user,
+            _ => &self.page,
+        };
+        let answer = function.invoke(sender.event(ask)).await;
+        Sender::answer(
+            &answer
+                .unwrap_or_else(|error| panic!("{ask:?}: {error}; {}", function.program.stderr())),
+        )
+    }
+}
+
+impl Local {
+    /// Starts it at a free port.
+    pub(crate) async fn start(variables: &[(&'static str, String)]) -> Self {
+        let mut all = vec![("LISTEN", "127.0.0.1:0".to_owned())];
+        all.extend_from_slice(variables);
+        Self::of(Program::start(program::LOCAL, &all)).await
+    }
+
+    /// The server that `program` is.
+    pub(crate) async fn of(mut program: Program) -> Self {
+        let rest = program.line("larder listens at http://localhost:").await;
+        let port = rest.split('/').next().unwrap().parse().unwrap();
+        Self {
+            program,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+        }
+    }
+
+    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
+        http::ask(self.address, ask).await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.ask(&Ask::get(target)).await
+    }
+}
