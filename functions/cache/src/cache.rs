@@ -172,7 +172,7 @@ impl Cache {
         self.0.counters.snapshot()
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.0
     }
 }

@@ -3,7 +3,7 @@
 //! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
 //! value or error, or with a value that was verified.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
@@ -27,10 +27,12 @@ mod claim;
 mod fill;
 mod origin;
 mod pause;
+mod release;
 mod seen;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
 use pause::Pause;
+use release::Release;
 use seen::{Seen, Stale};
 pub(crate) use verb::Written;
 
@@ -39,7 +41,7 @@ const MINTS: u32 = 2;
 
 /// Everything that one call carries on its way.
 pub(crate) struct Call<'a> {
-    cache: &'a Inner,
+    cache: &'a Arc<Inner>,
     key: &'a Key,
     at: Address,
     policy: &'a PolicyParts,
@@ -57,7 +59,7 @@ enum Next<T> {
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
 pub(crate) async fn read_through<T, E, F, Fut>(
-    cache: &Inner,
+    cache: &Arc<Inner>,
     key: &Key,
     policy: &PolicyParts,
     freshness: Freshness,
@@ -90,7 +92,7 @@ where
 
 impl<'a> Call<'a> {
     pub(crate) fn new(
-        cache: &'a Inner,
+        cache: &'a Arc<Inner>,
         key: &'a Key,
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
@@ -258,8 +260,10 @@ impl<'a> Call<'a> {
         T: Serialize + DeserializeOwned,
     {
         let flight = self.cache.flights().begin(hold.token);
+        let release = Release::new(self, &hold);
         let begun = Instant::now();
         let (result, number) = self.held(&hold, origin).await;
+        release.disarm();
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
