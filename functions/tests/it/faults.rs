@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ask::Answer;
+use crate::ask::{Answer, Ask};
 use crate::memcached::Memcached;
 use crate::site::{self, Site};
 
@@ -80,6 +80,18 @@ async fn a_memcached_that_never_was_costs_little() {
             slower_ms: slowest(&local).await,
             ..Run::default()
         });
+    }
+}
+
+#[tokio::test]
+async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
+    let mut memcached = Memcached::start().await;
+    memcached.kill();
+    for site in site::both(site::variables(&memcached.url())).await {
+        let answer = site.ask(&Ask::flush("")).await;
+        assert_eq!(answer.status, 502, "{}: {answer:?}", site.name());
+        let server = format!("127.0.0.1:{}", memcached.port());
+        assert_eq!(answer.json()["servers"], serde_json::json!([server]));
     }
 }
 

@@ -47,6 +47,20 @@ async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
 }
 
 #[tokio::test]
+async fn a_panic_is_reported_and_the_process_lives_on() {
+    let function = Function::start(program::USER, &site::variables("memory:")).await;
+    let good = Sender::HttpApi.event(&Ask::get("/user/7"));
+    // No URL can be made of it, and that makes lambda_http panic.
+    let mut bad = good.clone();
+    bad["headers"]["host"] = "not a host".into();
+    for _ in 0..3 {
+        assert!(function.invoke(bad.clone()).await.is_err());
+        let answer = function.invoke(good.clone()).await.unwrap();
+        assert_eq!(Sender::answer(&answer).status, 200);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_setting_ends_the_start_with_its_name() {
     for (binary, name, value) in [
         (program::HEAVY_OP, "HEAVY_OP_MS", "soon"),
