@@ -5,7 +5,6 @@
 const ROW = 20;                 // requests of "one after another"
 const BURST = 12;               // requests of "all at once": twice what HTTP/1.1 browsers send to one host at a time
 const HTTP1_CONNECTIONS = 6;    // that limit; the same in Chromium, Firefox and WebKit
-const QUEUED_MS = 50;           // so much longer on its way than the quickest: it queued before it was sent
 const MAX_BYTES = 1024;         // the server's limit for `param`
 const MAX_DRAWN = 400;          // marks on the timeline, rows in the table
 const KINDS = ['origin', 'cache', 'shared', 'stale', 'error'];
@@ -138,13 +137,16 @@ function speak(chosen) {
 
 // ---- numbers ----
 
-const digits = (value, places) => new Intl.NumberFormat(language, { minimumFractionDigits: places, maximumFractionDigits: places }).format(value);
+const digits = (value, places = 0) => new Intl.NumberFormat(language, { minimumFractionDigits: places, maximumFractionDigits: places }).format(value);
+
+const measure = (value, unit, places) => `${digits(value, places)}\u00a0${unit}`;
 
 /** A duration in the unit that people would say it in; `ms` is in milliseconds. */
 function span(ms) {
-  if (ms < 999.5) return `${digits(ms, ms < 10 ? 1 : 0)} ms`;
-  if (ms < 60_000) return `${digits(ms / 1000, ms < 10_000 ? 2 : 1)} s`;
-  return `${digits(Math.floor(ms / 60_000), 0)} min ${digits(Math.round(ms % 60_000 / 1000), 0)} s`;
+  if (ms < 999.5) return measure(ms, 'ms', ms < 10 ? 1 : 0);
+  if (ms < 60_000) return measure(ms / 1000, 's', ms < 10_000 ? 2 : 1);
+  const seconds = Math.round(ms / 1000);
+  return `${measure(Math.floor(seconds / 60), 'min')} ${measure(seconds % 60, 's')}`;
 }
 
 const times = ratio => digits(ratio, ratio < 10 ? 1 : 0);
@@ -200,7 +202,7 @@ async function ask(question, signal) {
   // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request brings its own.
   const headers = { 'Cache-Control': 'max-stale' };
   if (question.body) headers['Content-Type'] = 'application/json';
-  if (question.op === 'flush' && token) headers.Authorization = `Bearer ${token}`;
+  if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`;   // as UTF-8
   const asked = { sent: performance.now() }, taken = () => performance.now() - asked.sent;
   pending.add(asked);
   byId('path').classList.add('asking');
@@ -275,8 +277,9 @@ function record(answer, crowd = null) {
   if (crowd && answer.took > 0) {
     const way = answer.ms - answer.took;
     crowd.way = Math.min(crowd.way, way);
+    crowd.longest = Math.max(crowd.longest, answer.took);
     answer.ms = answer.took + crowd.way;
-    answer.queued = way > crowd.way + QUEUED_MS;
+    answer.queued = way > crowd.way + crowd.longest / 2;   // it waited for one of the others to end
   }
   if (answer.op !== 'flush') {
     if (answer.kind === 'origin') [answer.path, answer.op].forEach(key => costs.set(key, answer.ms));
@@ -339,7 +342,7 @@ function waitingLine(abort) {
   const began = performance.now();
   let progress = '';
   const elapsed = h('span', { class: 'elapsed', role: 'timer' });
-  ticking(elapsed, () => { elapsed.textContent = [`${digits((performance.now() - began) / 1000, 1)} s`, progress].filter(Boolean).join(' · '); });
+  ticking(elapsed, () => { elapsed.textContent = [measure((performance.now() - began) / 1000, 's', 1), progress].filter(Boolean).join(' · '); });
   const cancel = h('button', { type: 'button', class: 'cancel', 'data-t': 'cancel' }, word('cancel'));
   cancel.addEventListener('click', () => abort.abort());
   const node = h('div', { class: 'waiting' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), elapsed, cancel);
@@ -384,7 +387,7 @@ async function inARow(question, signal, progress) {
 async function atOnce(signal) {
   const question = heavyOp(`${BURST}× ${Math.random().toString(36).slice(2, 10)}`);
   const began = performance.now();
-  const before = countedCalls(), crowd = { way: Infinity };
+  const before = countedCalls(), crowd = { way: Infinity, longest: 0 };
   const answers = await Promise.all(Array.from({ length: BURST }, async () => record(await ask(question, signal), crowd)));
   const counted = countedCalls() - before, seen = new Set(answers.map(answer => answer.headers?.get('X-Instance')).filter(Boolean)).size;
   return trial(answers, performance.now() - began, () => {
@@ -407,7 +410,7 @@ function trial(answers, wall, facts) {
     return h('article', { class: 'card', 'data-kind': stopped ? 'error' : 'cache' },
       head(stopped ? 'error' : 'cache', word('calls')(calls, answers.length), span(wall)),
       h('div', { class: 'split', 'aria-hidden': 'true' }, parts.map(([kind, n]) => sized(n / answers.length, { 'data-kind': kind }))),
-      h('ul', { class: 'parts' }, parts.map(([kind, n]) => h('li', { 'data-kind': kind }, icon(kind), word('from')[kind], h('b', {}, digits(n, 0))))),
+      h('ul', { class: 'parts' }, parts.map(([kind, n]) => h('li', { 'data-kind': kind }, icon(kind), word('from')[kind], h('b', {}, digits(n))))),
       stopped ? note(`${problemOf(stopped).title}. ${problemOf(stopped).detail}`) : null,
       h('ul', { class: 'facts' }, facts().filter(Boolean).map(fact => h('li', {}, fact))));
   };
@@ -453,8 +456,8 @@ function shelf(answer) {
   return ticking(h('div', { class: 'shelf' }, text, h('div', { class: 'bar', 'aria-hidden': 'true' }, bar)), () => {
     const left = answer.flushed ? 0 : answer.ttl - (performance.now() - answer.at) / 1000;
     text.textContent = answer.flushed ? word('flushed')
-      : answer.ttl < 0 ? word('past')(`${digits(-Math.floor(left), 0)} s`)
-        : left > 0 ? word('fresh')(`${digits(Math.ceil(left), 0)} s`) : word('expired');
+      : answer.ttl < 0 ? word('past')(measure(-Math.floor(left), 's'))
+        : left > 0 ? word('fresh')(measure(Math.ceil(left), 's')) : word('expired');
     bar.style.setProperty('--share', String(Math.max(0, left / whole)));
   });
 }
@@ -540,10 +543,10 @@ function showTotals() {
   const answered = visit.filter(answer => !['error', 'flush'].includes(answer.kind));
   const hits = count(answered, answer => ['cache', 'stale'].includes(answer.kind));
   const saved = sum(visit.map(answer => answer.saved ?? 0));
-  say('total-requests', digits(count(visit, answer => answer.op !== 'flush'), 0));
-  say('total-ratio', answered.length === 0 ? '–' : `${digits(100 * hits / answered.length, 0)} %`);
+  say('total-requests', digits(count(visit, answer => answer.op !== 'flush')));
+  say('total-ratio', answered.length === 0 ? '–' : measure(100 * hits / answered.length, '%'));
   say('total-saved', saved === 0 ? '–' : span(saved));
-  say('total-origin', digits(count(visit, answer => answer.originCall), 0));
+  say('total-origin', digits(count(visit, answer => answer.originCall)));
   say('ground', instances.size === 0 ? '' : word('counted')(countedCalls(), instances.size));
 }
 
@@ -573,7 +576,7 @@ function showRows() {
 
 function row(answer) {
   return h('tr', {},
-    h('td', {}, digits(answer.number, 0)),
+    h('td', {}, digits(answer.number)),
     h('td', {}, `${answer.op} `, h('bdi', {}, answer.label.length > 60 ? `${[...answer.label].slice(0, 60).join('')}…` : answer.label)),
     h('td', { class: 'kind', 'data-kind': answer.kind }, word('from')[answer.kind] ?? ''),
     h('td', { class: 'number' }, span(answer.ms)),
@@ -610,7 +613,7 @@ function drawTimeline() {
   chart.setAttribute('viewBox', `0 0 ${width} ${height}`);
   chart.replaceChildren(
     ...powers.map(ms => line('grid', null, left, right, scale.y(ms), scale.y(ms))),
-    ...powers.map(ms => s('text', { x: left - 8, y: scale.y(ms) + 4, 'text-anchor': 'end' }, ms < 1000 ? `${digits(ms, ms < 1 ? 1 : 0)} ms` : `${digits(ms / 1000, 0)} s`)),
+    ...powers.map(ms => s('text', { x: left - 8, y: scale.y(ms) + 4, 'text-anchor': 'end' }, ms < 1000 ? measure(ms, 'ms', ms < 1 ? 1 : 0) : measure(ms / 1000, 's'))),
     ...drawn.map((answer, index) => plotted(answer, scale.x(index))),
     // a question under way: its stem grows until the answer puts a sign on it
     ...[...pending].map(({ sent }, index) => [scale.x(drawn.length + index), scale.y(performance.now() - sent)]).map(([x, y]) => line('stem rising', null, x, x, y, bottom)),
@@ -640,7 +643,7 @@ function medianLine(kind, ms) {
 
 function countBytes() {
   const bytes = new TextEncoder().encode(byId('param').value).length, count = byId('bytes');
-  count.textContent = `${digits(bytes, 0)} / ${digits(MAX_BYTES, 0)} bytes`;
+  count.textContent = `${digits(bytes)} / ${digits(MAX_BYTES)} bytes`;
   count.classList.toggle('over', bytes > MAX_BYTES);
 }
 
