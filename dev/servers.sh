@@ -21,8 +21,11 @@ is_up() { kill -0 "$1" 2>/dev/null; }
 
 # attend COMMAND…: run it to its end, but stop it at once when we are told to stop.
 attend() {
+  local status=0
   start "$@"
-  wait "$!"
+  wait "$!" || status=$?
+  unset "started[$((${#started[@]} - 1))]"
+  return "$status"
 }
 
 # Everything that was started, newest first, with ten seconds for a clean end.
@@ -68,21 +71,22 @@ start_memcached() {
   read -r _ _ memcached_port <"$told"
 }
 
-# http_status PORT PATH: prints the status, or nothing when there is no answer within five seconds.
-http_status() (
-  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 0
+# http_status PORT PATH: prints the status; fails when there is no answer within a minute.
+http_status() {
+  local status
+  exec 3<>"/dev/tcp/127.0.0.1/$1"
   printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
-  read -r -t 5 _ status _ <&3 || true
-  echo "${status-}"
-) 2>/dev/null
+  read -r -t 60 _ status _ <&3 && echo "$status"
+}
 
 # await_answer PORT PATH STATUS PID: until it answers, which must be with this status, or the process has ended.
 await_answer() {
   local status
-  until status=$(http_status "$1" "$2") && [ -n "$status" ]; do
+  until attend http_status "$1" "$2" >"$scratch/status" 2>/dev/null; do
     is_up "$4" || die "the server on port $1 ended before it answered"
     sleep 0.1
   done
+  read -r status <"$scratch/status"
   [ "$status" = "$3" ] || die "GET $2 answered $status where $3 was expected"
 }
 
