@@ -19,3 +19,4 @@ mod flush_auth; // who may flush
 mod invocations; // deadline, concurrency and failed starts of a function
 mod journey; // origin, cache, flush: the main job
 mod local; // start lines, .env, a taken port, signals
+mod page; // the page in a real headless Chromium

@@ -1,0 +1,208 @@
+//! A real headless Chromium with a chromedriver of its own. Owns both processes and what a visitor's browser is like;
+//! knows nothing of the page.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
+
+use super::webdriver::Session;
+use crate::program::Program;
+
+/// How to get what these tests need; they never skip.
+const NEEDED: &str = "the page's tests need chromium and chromedriver: `make test` installs them, \
+                      or: apt-get install chromium chromium-driver";
+/// Far beyond what anything takes; a test that hangs fails instead.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a visitor's browser is like.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    /// As in `Accept-Language`.
+    pub(crate) language: &'static str,
+    /// `light` or `dark`, as in `prefers-color-scheme`.
+    pub(crate) theme: &'static str,
+    /// Of the viewport, in CSS pixels.
+    pub(crate) width: u32,
+}
+
+pub(crate) const DESK: Look = Look {
+    language: "en-US",
+    theme: "light",
+    width: 1280,
+};
+pub(crate) const PHONE: Look = Look {
+    language: "es-ES",
+    theme: "dark",
+    width: 390,
+};
+
+pub(crate) struct Browser {
+    session: Session,
+    chromium: Pid,
+    // Ended after Chromium, which it would leave behind.
+    _driver: Program,
+}
+
+impl Browser {
+    pub(crate) async fn start(look: Look) -> Self {
+        let version = Command::new("chromedriver").arg("--version").output();
+        assert!(
+            version.is_ok_and(|output| output.status.success()),
+            "no chromedriver: {NEEDED}"
+        );
+        let home = tempfile::tempdir().unwrap();
+        let variables = [
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("HOME", home.path().display().to_string()),
+        ];
+        let mut driver = Program::start_in(home, "chromedriver", &variables, &["--port=0"]);
+        let port = driver
+            .line("ChromeDriver was started successfully on port ")
+            .await;
+        let address = format!("127.0.0.1:{}", port.trim_end_matches('.'))
+            .parse()
+            .unwrap();
+        let profile = driver.folder().join("profile").display().to_string();
+        let session = Session::start(address, &capabilities(look, &profile)).await;
+        let session = session.unwrap_or_else(|error| panic!("no Chromium ({error}): {NEEDED}"));
+        let chromium = session.capabilities["goog:processID"].as_i64().unwrap();
+        let chromium = Pid::from_raw(i32::try_from(chromium).unwrap()).unwrap();
+        let browser = Self {
+            session,
+            chromium,
+            _driver: driver,
+        };
+        browser.wear(look).await;
+        browser
+    }
+
+    /// Viewport and colour scheme, as DevTools emulates them: a window cannot be as narrow as a phone.
+    async fn wear(&self, look: Look) {
+        let Look { theme, width, .. } = look;
+        let metrics =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics)
+            .await;
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.devtools("Emulation.setEmulatedMedia", media).await;
+    }
+
+    async fn devtools(&self, command: &str, params: Value) {
+        self.session
+            .post(
+                "goog/cdp/execute",
+                &json!({ "cmd": command, "params": params }),
+            )
+            .await;
+    }
+
+    pub(crate) async fn goto(&self, url: &str) {
+        self.session.post("url", &json!({ "url": url })).await;
+    }
+
+    /// A click of the mouse, after scrolling there.
+    pub(crate) async fn click(&self, css: &str) {
+        let element = self.session.find(css).await;
+        self.session
+            .post(&format!("element/{element}/click"), &json!({}))
+            .await;
+    }
+
+    /// Key strokes for whatever has the focus.
+    pub(crate) async fn keys(&self, keys: &str) {
+        let element = self.session.active().await;
+        self.session
+            .post(
+                &format!("element/{element}/value"),
+                &json!({ "text": keys }),
+            )
+            .await;
+    }
+
+    /// What the function body `script` returns.
+    pub(crate) async fn js(&self, script: &str) -> Value {
+        self.js_with(script, Vec::new()).await
+    }
+
+    /// The same with `arguments`.
+    pub(crate) async fn js_with(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.session
+            .post(
+                "execute/sync",
+                &json!({ "script": script, "args": arguments }),
+            )
+            .await
+    }
+
+    /// The strings of the list that the function body returns.
+    pub(crate) async fn strings(&self, script: &str) -> Vec<String> {
+        serde_json::from_value(self.js(script).await).unwrap()
+    }
+
+    /// The text of an element as it is laid out.
+    pub(crate) async fn text(&self, css: &str) -> String {
+        // Not WebDriver's own: it leaves out what is still fading in.
+        let text = self
+            .js_with(
+                "return document.querySelector(arguments[0]).innerText",
+                vec![json!(css)],
+            )
+            .await;
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the expression holds.
+    pub(crate) async fn until(&self, condition: &str) {
+        let patience = Instant::now() + PATIENCE;
+        while self.js(&format!("return Boolean({condition})")).await != true {
+            let late = Instant::now() > patience;
+            assert!(
+                !late,
+                "never: {condition}; the page shows: {}",
+                self.text("body").await
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What the browser itself complained of since the last call.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self
+            .session
+            .post("se/log", &json!({ "type": "browser" }))
+            .await;
+        let entries = log.as_array().unwrap().iter();
+        entries
+            .map(|entry| entry["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = rustix::process::kill_process(self.chromium, Signal::KILL);
+    }
+}
+
+fn capabilities(look: Look, profile: &str) -> Value {
+    let arguments = json!([
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        format!("--accept-lang={}", look.language),
+        format!("--user-data-dir={profile}"),
+    ]);
+    json!({
+        "goog:chromeOptions": { "args": arguments },
+        "goog:loggingPrefs": { "browser": "ALL" },
+    })
+}
