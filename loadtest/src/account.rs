@@ -1,49 +1,49 @@
 //! Turns what was measured into the report's plain data. Owns the sums that need a whole run; knows nothing of drawing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::checks::{self, Check};
-use crate::client::Client;
-use crate::ledger::Ledger;
+use crate::checks;
+use crate::course::Course;
 use crate::outcome::Outcome;
 use crate::pairs;
-use crate::preflight::Facts;
-use crate::profile::Profile;
+use crate::phase_sum::PhaseSum;
+use crate::plan::Phase;
 use crate::report::{
-    Dot, Effect, FailureRow, FunctionFacts, Machine, OriginRow, Report, Row, SCHEMA, TargetFacts,
+    Dot, Effect, FailureRow, FunctionFacts, Machine, Origin, OriginRow, Report, Row, SCHEMA,
+    TargetFacts,
 };
-use crate::rounds::Canaries;
+use crate::stampede::Burst;
 use crate::stats::share_interval;
-use crate::truth::{OriginCalls, Truth};
+use crate::timeline::Point;
+use crate::truth::OriginCalls;
 
-/// What a run leaves behind.
-pub(crate) struct Measured<'a> {
-    pub(crate) client: &'a Client,
-    pub(crate) profile: &'a Profile,
-    pub(crate) facts: &'a [Facts],
-    pub(crate) names: &'a [String],
-    pub(crate) ledger: Ledger,
-    pub(crate) truth: Truth,
-    pub(crate) canaries: Canaries,
-    pub(crate) shortfalls: Vec<String>,
-    pub(crate) started: String,
+/// Timers that wake later than this tell of a machine that has other work.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// When and where a run began.
+pub(crate) struct Start {
+    /// RFC 3339.
+    pub(crate) at: String,
     pub(crate) machine: Machine,
-    pub(crate) interrupted: bool,
+    pub(crate) price: crate::cost::Price,
 }
 
-impl Measured<'_> {
+impl Course {
     /// The whole report.
-    pub(crate) fn report(mut self) -> Report {
+    pub(crate) fn report(mut self, start: Start, bursts: Vec<Burst>, interrupted: bool) -> Report {
         self.shortfalls.extend(self.cuts());
-        let checks = self.checks();
         let ledger = &self.ledger;
         let functions: BTreeSet<&String> = ledger.pairs.iter().map(|pair| &pair.function).collect();
+        let speed_ups = functions
+            .iter()
+            .map(|function| pairs::speed_up(function, &ledger.pairs))
+            .collect();
         Report {
             schema: SCHEMA.to_owned(),
             tool: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             seconds: self.client.elapsed().as_secs_f64(),
             target: self.target(),
-            profile: self.profile.clone(),
             rows: self.rows(),
             failures: self.failures(),
             details: ledger
@@ -51,36 +51,37 @@ impl Measured<'_> {
                 .iter()
                 .map(|(detail, count)| (detail.clone(), *count))
                 .collect(),
-            speed_ups: functions
-                .iter()
-                .map(|function| pairs::speed_up(function, &ledger.pairs))
-                .collect(),
-            effect: self.effect(),
+            savings: crate::cost::savings(&start.price, &ledger.pairs),
+            speed_ups,
+            effect: self.effect(&bursts),
             origin: ledger.phases.iter().map(origin_row).collect(),
             cold_functions: ledger.cold_functions.summary(),
-            checks,
-            timeline: ledger.timeline.iter().map(dot).collect(),
+            checks: checks::all(ledger, &self.canaries, self.profile.rounds),
+            timeline: ledger.timeline.points.iter().map(dot).collect(),
             pairs: self.ledger.pairs,
-            started: self.started,
-            machine: self.machine,
-            interrupted: self.interrupted,
+            started: start.at,
+            machine: start.machine,
+            profile: self.profile,
             shortfalls: self.shortfalls,
+            bursts,
+            interrupted,
+            rules: Vec::new(),
+            baseline: None,
         }
-    }
-
-    fn checks(&self) -> Vec<Check> {
-        checks::all(&self.ledger, &self.canaries, self.profile.rounds)
     }
 
     /// What was left out, in sentences.
     fn cuts(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        for (facts, name) in self.facts.iter().zip(self.names) {
-            if facts.keys < self.profile.keys {
-                let (keys, wanted, ms) = (facts.keys, self.profile.keys, facts.origin.as_millis());
+        for ((facts, share), name) in self.facts.iter().zip(&self.shares).zip(&self.names) {
+            if share.keys < self.profile.keys {
+                let (keys, wanted, ms) = (share.keys, self.profile.keys, facts.origin.as_millis());
                 notes.push(format!(
                     "{name}: {keys} keys a round instead of {wanted}, as its origin takes {ms} ms"
                 ));
+            }
+            if self.client.target().bypass.is_some() && !facts.bypass {
+                notes.push(format!("{name}: not measured without its cache (it does not stand aside, or its origin is slow)"));
             }
         }
         let cut: u64 = self.ledger.phases.iter().map(|phase| phase.cut).sum();
@@ -89,20 +90,28 @@ impl Measured<'_> {
                 "{cut} requests were planned and not sent: no time was left, or the target failed"
             ));
         }
+        let slop = self
+            .ledger
+            .phases
+            .iter()
+            .map(|phase| phase.slop)
+            .max()
+            .unwrap_or_default();
+        if slop > BUSY {
+            let ms = slop.as_millis();
+            notes.push(format!("this machine was busy: timers woke {ms} ms late at p99 (not counted as the target's time)"));
+        }
         notes
     }
 
     fn target(&self) -> TargetFacts {
-        let functions = self
-            .facts
-            .iter()
-            .zip(self.names)
-            .map(|(facts, name)| FunctionFacts {
-                name: name.clone(),
-                instances: facts.instances,
-                users: facts.users,
-                keys_a_round: facts.keys,
-            });
+        let functions = self.facts.iter().zip(&self.shares).zip(&self.names);
+        let functions = functions.map(|((facts, share), name)| FunctionFacts {
+            name: name.clone(),
+            instances: facts.instances,
+            users: share.users,
+            keys_a_round: share.keys,
+        });
         let told = self.facts.iter().any(|facts| facts.instances.is_some());
         TargetFacts {
             url: self.client.base().to_owned(),
@@ -112,15 +121,18 @@ impl Measured<'_> {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row = |((phase, function, outcome), latencies): (
-            &(_, usize, _),
-            &crate::latencies::Latencies,
-        )| Row {
-            phase: *phase,
-            function: self.names[*function].clone(),
-            outcome: *outcome,
-            latency: latencies.summary(),
-        };
+        let row =
+            |(key, latencies): (&(Phase, usize, Outcome), &crate::latencies::Latencies)| Row {
+                phase: key.0,
+                function: self.names[key.1].clone(),
+                outcome: key.2,
+                latency: latencies.summary(),
+                response: self
+                    .ledger
+                    .responses
+                    .get(key)
+                    .map(crate::latencies::Latencies::summary),
+            };
         self.ledger.latencies.iter().map(row).collect()
     }
 
@@ -138,39 +150,52 @@ impl Measured<'_> {
         failures.collect()
     }
 
-    fn effect(&self) -> Effect {
+    fn effect(&self, bursts: &[Burst]) -> Effect {
         let ledger = &self.ledger;
-        let outcomes = || {
-            ledger
-                .latencies
-                .iter()
-                .map(|((_, _, outcome), latencies)| (*outcome, latencies.summary().count))
+        let mixed = ledger
+            .phases
+            .iter()
+            .any(|sum| sum.phase == Phase::Mixed && sum.answers > 0);
+        let origin = if mixed { Origin::Mixed } else { Origin::Rounds };
+        let belongs = |sum: &&PhaseSum| match origin {
+            Origin::Mixed => sum.phase == Phase::Mixed,
+            Origin::Rounds => matches!(sum.phase, Phase::Cold | Phase::Warm),
         };
-        let count = |test: fn(Outcome) -> bool| {
-            outcomes()
-                .filter(|(o, _)| test(*o))
-                .map(|(_, n)| n)
-                .sum::<u64>()
+        let sum = |pick: fn(&PhaseSum) -> u64| {
+            ledger.phases.iter().filter(belongs).map(pick).sum::<u64>()
         };
-        let (asked, hits) = (count(Outcome::counts_in_hit_ratio), count(Outcome::is_hit));
-        let answers: u64 = ledger.phases.iter().map(|phase| phase.answers).sum();
-        let claimed: u64 = ledger.phases.iter().map(|phase| phase.claimed).sum();
+        let (answers, asked, hits, claimed) = (
+            sum(|s| s.answers),
+            sum(|s| s.asked),
+            sum(|s| s.hits),
+            sum(|s| s.claimed),
+        );
         let counted: Option<Vec<u64>> = ledger
             .phases
             .iter()
             .map(|phase| counted(&phase.counted))
             .collect();
+        let stale = |outcome: &Outcome| matches!(outcome, Outcome::Stale | Outcome::StaleOnError);
+        let stale = ledger
+            .latencies
+            .iter()
+            .filter(|((_, _, outcome), _)| stale(outcome))
+            .map(|(_, l)| l.count());
+        let met: Vec<&Burst> = bursts.iter().filter(|burst| burst.met()).collect();
+        let calls: usize = met.iter().map(|burst| burst.origin_calls).sum();
         Effect {
+            measured_in: origin,
             hit_ratio: share_interval(hits, asked),
             byte_hit_ratio: (ledger.bytes > 0)
                 .then(|| ledger.hit_bytes as f64 / ledger.bytes as f64),
-            stale: count(|outcome| matches!(outcome, Outcome::Stale | Outcome::StaleOnError)),
+            stale: stale.sum(),
             stalest_s: ledger.stalest_s,
-            claimed_origin_calls: claimed,
+            claimed_origin_calls: ledger.phases.iter().map(|phase| phase.claimed).sum(),
             counted_origin_calls: counted
                 .filter(|counts| !counts.is_empty())
                 .map(|counts| counts.iter().sum()),
             offload: (answers > 0).then(|| 1.0 - claimed as f64 / answers as f64),
+            stampede_factor: (!met.is_empty()).then(|| calls as f64 / met.len() as f64),
         }
     }
 }
@@ -182,7 +207,7 @@ fn counted(calls: &OriginCalls) -> Option<u64> {
     }
 }
 
-fn origin_row(sum: &crate::ledger::PhaseSum) -> OriginRow {
+fn origin_row(sum: &PhaseSum) -> OriginRow {
     OriginRow {
         phase: sum.phase,
         round: sum.round,
@@ -196,7 +221,7 @@ fn origin_row(sum: &crate::ledger::PhaseSum) -> OriginRow {
     }
 }
 
-fn dot(point: &crate::ledger::Point) -> Dot {
+fn dot(point: &Point) -> Dot {
     Dot {
         at_s: point.sent.as_secs_f64(),
         us: point.latency.as_secs_f64() * 1e6,

@@ -1,18 +1,20 @@
 //! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
 //! One failed check makes the whole measurement invalid, whatever its numbers say.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ledger, PhaseSum};
+use crate::course::Canaries;
+use crate::ledger::Ledger;
+use crate::phase_sum::PhaseSum;
 use crate::plan::Phase;
-use crate::rounds::Canaries;
 use crate::truth::OriginCalls;
 
 /// Fewer rounds than this give no interval worth the name.
 const FEWEST_ROUNDS: usize = 3;
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     Pass,
@@ -22,7 +24,7 @@ pub(crate) enum Verdict {
 }
 
 /// One check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Check {
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
@@ -56,11 +58,14 @@ pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) ->
         ground_truth(&ledger.phases),
         purity(ledger, Phase::Cold),
         purity(ledger, Phase::Warm),
+        bypass(ledger),
+        replay(ledger),
         flush(canaries),
         failures(ledger),
         values(ledger),
         clocks(ledger),
         goose(&ledger.phases),
+        generator(&ledger.phases),
         completeness(ledger, wanted_rounds),
     ]
 }
@@ -113,21 +118,76 @@ fn purity(ledger: &Ledger, phase: Phase) -> Check {
         phases().map(|sum| sum.hits).sum(),
     );
     let claimed: u64 = phases().map(|sum| sum.claimed).sum();
-    match phase {
-        Phase::Cold => Check::holds(
+    if phase == Phase::Cold {
+        let detail = format!(
+            "{claimed} of {answers} answers for fresh keys called the origin, {hits} were hits"
+        );
+        return Check::holds(
             "cold answers are misses",
             answers > 0 && claimed == answers,
-            format!(
-                "{claimed} of {answers} answers for fresh keys called the origin, {hits} were hits"
-            ),
-        ),
-        // A thousandth may expire or be evicted between its cold and its warm request.
-        Phase::Warm => Check::holds(
-            "warm answers are hits",
-            answers > 0 && hits * 1000 >= answers * 999,
-            format!("{hits} of {answers} answers for stored keys were hits"),
-        ),
+            detail,
+        );
     }
+    // A thousandth may expire or be evicted between its cold and its warm request.
+    let detail = format!("{hits} of {answers} answers for stored keys were hits");
+    Check::holds(
+        "warm answers are hits",
+        answers > 0 && hits * 1000 >= answers * 999,
+        detail,
+    )
+}
+
+fn bypass(ledger: &Ledger) -> Check {
+    let phases = || {
+        ledger
+            .phases
+            .iter()
+            .filter(|sum| sum.phase == Phase::Bypass)
+    };
+    let (answers, bypassed): (u64, u64) = (
+        phases().map(|s| s.answers).sum(),
+        phases().map(|s| s.bypassed).sum(),
+    );
+    let name = "bypass answers stand aside";
+    if answers == 0 {
+        return Check::new(name, Verdict::NotCheckable, "the target was not asked to");
+    }
+    Check::holds(
+        name,
+        bypassed == answers,
+        format!("{bypassed} of {answers} answers were made without the cache"),
+    )
+}
+
+/// One in a hundred may fall into a race that the model does not know.
+fn replay(ledger: &Ledger) -> Check {
+    let name = "mixed traffic replays";
+    let Some(agreement) = &ledger.agreement else {
+        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+    };
+    let (answers, contradicted) = (agreement.answers, agreement.contradicted);
+    let example = agreement
+        .example
+        .as_ref()
+        .map_or_else(String::new, |example| format!("; {example}"));
+    let detail = format!(
+        "a cache with these lifetimes contradicts {contradicted} of {answers} outcomes{example}"
+    );
+    Check::holds(name, answers > 0 && contradicted * 100 <= answers, detail)
+}
+
+/// Whether the open loop kept its schedule: else the generator was measured, not the target.
+fn generator(phases: &[PhaseSum]) -> Check {
+    let name = "the generator kept up";
+    let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
+        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+    };
+    let planned = mixed.answers + mixed.cut;
+    let detail = format!(
+        "{} of {planned} requests could not be sent in time",
+        mixed.cut
+    );
+    Check::holds(name, mixed.cut * 100 <= planned, detail)
 }
 
 fn flush(canaries: &Canaries) -> Check {

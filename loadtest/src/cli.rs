@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cost::Price;
 use crate::profile::{Name, Profile};
+use crate::rules::Rule;
 
 /// Measures what a cache in front of an HTTP service is worth, and proves its own numbers.
 ///
 /// Every answer is classified by the cache's own word (Cache-Status, RFC 9211), and that word is checked against the
 /// target's count of origin calls.
 ///
-/// Exit codes: 0 fine; 1 the target or the tool failed; 2 wrong usage; 5 the measurement is invalid (it contradicts
-/// itself or the target: its numbers must not be used); 130 interrupted, with a partial report.
+/// Exit codes: 0 fine; 1 the target or the tool failed; 2 wrong usage; 3 a --fail-if fired; 4 worse than the baseline
+/// allows; 5 the measurement is invalid (it contradicts itself or the target: its numbers must not be used, so this
+/// wins over 3 and 4); 130 interrupted, with a partial report.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment)]
 pub(crate) struct Cli {
@@ -24,7 +27,34 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure a target and write report.html, report.json and report.md
-    Run(RunArgs),
+    Run(Box<RunArgs>),
+    /// Compare two report.json: is the second worse than the first?
+    Compare(CompareArgs),
+    /// Draw report.html and report.md again from a report.json
+    Report(ReportArgs),
+    /// Print the JSON schema of report.json
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The baseline
+    #[arg(value_name = "BEFORE.json")]
+    pub(crate) before: PathBuf,
+    #[arg(value_name = "NOW.json")]
+    pub(crate) now: PathBuf,
+    /// How much of a speed-up may be lost
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    pub(crate) max_regress: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    #[arg(value_name = "REPORT.json")]
+    pub(crate) report: PathBuf,
+    /// Where the drawings go; beside the JSON if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +96,36 @@ pub(crate) struct RunArgs {
     /// Seed of keys and their order: the same seed asks the same, apart from the salt that makes keys fresh
     #[arg(long)]
     seed: Option<u64>,
+    /// Seconds of mixed traffic, instead of the profile's; 0 leaves it out
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    mixed: Option<u32>,
+    /// Requests a second of mixed traffic
+    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: Option<u32>,
+    /// Zipf's exponent of mixed traffic: how unequal its keys are
+    #[arg(long, value_name = "EXPONENT", value_parser = exponent)]
+    zipf: Option<f64>,
+    /// Bursts of the stampede, instead of the profile's; 0 leaves it out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+    bursts: Option<u16>,
+    /// Exit with 3 if this holds, as in 'p99{phase=warm,outcome=hit} > 5ms' or 'hit_ratio < 90%'; may be repeated
+    #[arg(long, value_name = "RULE", value_parser = Rule::parse)]
+    pub(crate) fail_if: Vec<Rule>,
+    /// A rule whose interval lies on both sides of its limit fires, too
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Exit with 4 if a speed-up is worse than in this report.json
+    #[arg(long, value_name = "REPORT.json")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// How much of a speed-up may be lost against the baseline
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    pub(crate) max_regress: f64,
+    /// Memory of the functions, for the estimate of money saved
+    #[arg(long, value_name = "MB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    memory_mb: u32,
+    /// Dollars a gigabyte-second: the default is arm64 in us-east-1; x86-64 costs 0.0000166667
+    #[arg(long, value_name = "DOLLARS", default_value = "0.0000133334", value_parser = price)]
+    price: f64,
     /// Allow a target that is not this machine: its cache will be flushed and it will get load
     #[arg(long)]
     pub(crate) yes_i_own_this_target: bool,
@@ -84,9 +144,50 @@ impl RunArgs {
             rounds: self.rounds.map_or(named.rounds, usize::from),
             keys: self.keys.map_or(named.keys, usize::from),
             repeats: self.repeats.map_or(named.repeats, usize::from),
+            mixed: seconds(self.mixed, named.mixed),
+            rate: self.rate.map_or(named.rate, f64::from),
+            zipf: self.zipf.unwrap_or(named.zipf),
+            bursts: self.bursts.map_or(named.bursts, usize::from),
             budget: seconds(self.budget, named.budget),
             timeout: seconds(self.timeout, named.timeout),
             seed: self.seed.unwrap_or(named.seed),
         }
     }
+
+    /// What the functions cost.
+    pub(crate) fn price(&self) -> Price {
+        Price {
+            memory_mb: f64::from(self.memory_mb),
+            gb_second: self.price,
+        }
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .trim_end_matches('%')
+        .trim()
+        .parse()
+        .map_err(|_| "a number of per cent, please".to_owned())?;
+    if (0.0..100.0).contains(&number) {
+        Ok(number / 100.0)
+    } else {
+        Err("from 0% to below 100%".into())
+    }
+}
+
+fn exponent(text: &str) -> Result<f64, String> {
+    let within = |number: &f64| (0.0..=5.0).contains(number);
+    text.parse()
+        .ok()
+        .filter(within)
+        .ok_or_else(|| "a number from 0 to 5, please".into())
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let within = |number: &f64| (0.0..=1.0).contains(number);
+    text.parse()
+        .ok()
+        .filter(within)
+        .ok_or_else(|| "a price from 0 to 1, please".into())
 }

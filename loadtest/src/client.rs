@@ -33,6 +33,26 @@ pub(crate) struct Question {
     /// Number of the key within its phase.
     pub(crate) number: usize,
     pub(crate) key: String,
+    past_the_cache: bool,
+}
+
+impl Question {
+    pub(crate) fn new(function: usize, number: usize, key: String) -> Self {
+        Self {
+            function,
+            number,
+            key,
+            past_the_cache: false,
+        }
+    }
+
+    /// The same question, to be answered without the cache: neither read nor written.
+    pub(crate) fn past_the_cache(self) -> Self {
+        Self {
+            past_the_cache: true,
+            ..self
+        }
+    }
 }
 
 /// A whole answer as it came from the wire.
@@ -79,27 +99,24 @@ impl Client {
     /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
     pub(crate) async fn ask(&self, question: &Question, latest: Duration) -> Sample {
         let function = &self.target.functions[question.function];
-        let request = self.request(
+        let mut request = self.request(
             Method::GET,
             &function.path_for(&question.key),
             String::new(),
         );
+        if let (true, Some(value), Ok(request)) =
+            (question.past_the_cache, &self.target.bypass, &mut request)
+            && let Ok(value) = value.parse()
+        {
+            request.headers_mut().insert("cache-control", value);
+        }
         let limit = self.timeout.min(latest.saturating_sub(self.elapsed()));
         let sent = self.elapsed();
         let started = Instant::now();
         let raw = self.exchange(request, limit).await;
         let latency = started.elapsed();
         let answer = raw.and_then(|raw| read(&self.target, function, &question.key, &raw));
-        let (queued, slop) = (Duration::ZERO, Duration::ZERO);
-        Sample {
-            function: question.function,
-            key: question.number,
-            sent,
-            latency,
-            queued,
-            slop,
-            answer,
-        }
+        Sample::of(question.function, question.number, sent, latency, answer)
     }
 
     /// Empties the cache. `Ok(None)` where the target has no flush; an error is a sentence.

@@ -9,6 +9,10 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line or a file named on it is wrong.
     Usage = 2,
+    /// A `--fail-if` fired.
+    RuleFired = 3,
+    /// Worse than the baseline allows.
+    Regression = 4,
     /// The measurement contradicts itself or the target. It wins over a rule that fired and over a regression: a
     /// wrong number must neither pass nor fail a build.
     Invalid = 5,

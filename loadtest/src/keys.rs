@@ -12,6 +12,8 @@ use crate::target::{Function, Keys};
 pub(crate) enum Stream {
     Range = 1,
     Order = 2,
+    Arrivals = 3,
+    Popularity = 4,
 }
 
 /// The generator for `stream` of `seed`; `part` tells uses of one stream apart.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::{fewest_samples, quantile_ranks};
@@ -28,6 +29,10 @@ impl Latencies {
     pub(crate) fn record(&mut self, latency: Duration) {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(LONGEST_NS);
         self.0.saturating_record(ns.min(LONGEST_NS));
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
     }
 
     pub(crate) fn summary(&self) -> Summary {
@@ -75,7 +80,7 @@ impl Latencies {
 }
 
 /// A distribution as it is reported. All times in microseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
     pub(crate) min_us: f64,
@@ -91,7 +96,7 @@ pub(crate) struct Summary {
 }
 
 /// A quantile with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Quantile {
     pub(crate) us: f64,
     pub(crate) low_us: f64,
@@ -100,15 +105,16 @@ pub(crate) struct Quantile {
 
 /// A time in the unit that reads best, three digits.
 pub(crate) fn human_us(us: f64) -> String {
-    let (value, unit) = match us {
-        us if us < 999.5 => (us, "µs"),
-        us if us < 999_500.0 => (us / 1e3, "ms"),
-        _ => (us / 1e6, "s"),
+    let (divisor, unit) = match us.abs() {
+        size if size < 999.5 => (1.0, "µs"),
+        size if size < 999_500.0 => (1e3, "ms"),
+        _ => (1e6, "s"),
     };
-    let digits = if value < 9.995 {
+    let value = us / divisor;
+    let digits = if value.abs() < 9.995 {
         2
     } else {
-        usize::from(value < 99.95)
+        usize::from(value.abs() < 99.95)
     };
     format!("{value:.digits$} {unit}")
 }
@@ -179,6 +185,7 @@ mod tests {
             (999.6, "1.00 ms"),
             (45_600.0, "45.6 ms"),
             (3.0e6, "3.00 s"),
+            (-6339.0, "-6.34 ms"),
         ];
         for (us, expected) in table {
             assert_eq!(human_us(us), expected);

@@ -2,69 +2,45 @@
 //! knows nothing of how requests are made. Raw samples end here, so that a long run stays small.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::attack::Counts;
 use crate::latencies::Latencies;
+use crate::oracle::{self, Agreement};
 use crate::outcome::{Failure, Outcome};
 use crate::pairs::{self, Pair};
+use crate::phase_sum::PhaseSum;
 use crate::plan::Phase;
-use crate::sample::Sample;
+use crate::sample::{Answer, Sample};
 use crate::stage::Drained;
-use crate::truth::{OriginCalls, Truth};
-
-/// Points of the timeline kept for the report.
-const TIMELINE: usize = 4000;
+use crate::timeline::Timeline;
+use crate::truth::Truth;
 
 /// The sums of a run.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) phases: Vec<PhaseSum>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
+    /// Latency and the time spent due but unsent, of the open loop.
+    pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
     /// The cache's own reasons, such as `timeout`, and how often it gave them.
     pub(crate) details: BTreeMap<String, u64>,
     pub(crate) pairs: Vec<Pair>,
-    /// Answers that were the first of their process: the start of a function, not of a cache. In no other figure.
+    /// Answers that were the first of their process; in no other figure.
     pub(crate) cold_functions: Latencies,
     /// Answers that the client had sooner than the server says it was ready.
     pub(crate) impossibly_fast: u64,
     /// Warm answers whose value was not the cold one of their key.
     pub(crate) changed_values: u64,
     pub(crate) compared_values: u64,
+    /// Bytes of all answers that asked the cache, and of the hits among them.
     pub(crate) bytes: u64,
     pub(crate) hit_bytes: u64,
     /// How far past its lifetime the oldest stale answer was, in seconds.
     pub(crate) stalest_s: Option<i64>,
-    pub(crate) timeline: Vec<Point>,
-    seen: u64,
-    stride: u64,
-}
-
-/// What one phase of one round came to.
-#[derive(Clone, Debug)]
-pub(crate) struct PhaseSum {
-    pub(crate) phase: Phase,
-    pub(crate) round: usize,
-    /// Answers that say that they called the origin.
-    pub(crate) claimed: u64,
-    /// Origin calls that the target counted.
-    pub(crate) counted: OriginCalls,
-    pub(crate) answers: u64,
-    pub(crate) hits: u64,
-    pub(crate) cut: u64,
-    /// Where Goose's count of a label is not ours: label, Goose, ours.
-    pub(crate) miscounted: Vec<(String, usize, usize)>,
-    pub(crate) began: Duration,
-    pub(crate) ended: Duration,
-}
-
-/// One request on the timeline.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
-    pub(crate) sent: Duration,
-    pub(crate) latency: Duration,
-    pub(crate) outcome: Option<Outcome>,
+    /// How the mixed phase compares with a model of a cache.
+    pub(crate) agreement: Option<Agreement>,
+    pub(crate) timeline: Timeline,
 }
 
 impl Ledger {
@@ -77,102 +53,76 @@ impl Ledger {
         names: &[String],
         truth: &mut Truth,
     ) {
-        let samples = &drained.samples;
-        let count = |test: fn(Outcome) -> bool| {
-            samples
-                .iter()
-                .filter(|s| s.outcome().is_some_and(test))
-                .count() as u64
-        };
-        let first = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
-        self.phases.push(PhaseSum {
-            phase,
-            round,
-            claimed: count(Outcome::called_origin),
-            counted: truth.settle(samples),
-            answers: count(|_| true),
-            hits: count(Outcome::is_hit),
-            cut: drained.cut as u64,
-            miscounted: miscounted(phase, samples, goose, names),
-            began: first,
-            ended: samples
-                .iter()
-                .map(|s| s.sent + s.latency)
-                .max()
-                .unwrap_or(first),
-        });
-        samples
+        let counted = truth.settle(&drained.samples);
+        self.phases
+            .push(PhaseSum::of((phase, round), drained, counted, goose, names));
+        drained
+            .samples
             .iter()
             .for_each(|sample| self.add_sample(phase, sample));
     }
 
-    /// Pairs a round's cold samples with its warm ones.
+    /// Pairs a round's cold samples with its warm and its bypass ones.
     pub(crate) fn add_pairs(
         &mut self,
         round: usize,
-        cold: &[Sample],
-        warm: &[Sample],
+        [cold, warm, bypass]: [&[Sample]; 3],
         names: &[String],
     ) {
-        let values: BTreeMap<(usize, usize), u64> = cold
+        let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
+        let key = |sample: &Sample| (sample.function, sample.key);
+        let values: BTreeMap<_, u64> = cold
             .iter()
-            .filter_map(|s| Some(((s.function, s.key), s.answer.as_ref().ok()?.value)))
+            .filter_map(|sample| Some((key(sample), value(sample)?)))
             .collect();
         for sample in warm {
-            if let (Ok(answer), Some(value)) =
-                (&sample.answer, values.get(&(sample.function, sample.key)))
-            {
+            if let (Some(warm), Some(cold)) = (value(sample), values.get(&key(sample))) {
                 self.compared_values += 1;
-                self.changed_values += u64::from(answer.value != *value);
+                self.changed_values += u64::from(warm != *cold);
             }
         }
         for (index, name) in names.iter().enumerate() {
-            let cold: Vec<&Sample> = cold
-                .iter()
-                .filter(|s| s.function == index && !is_first(s))
-                .collect();
-            let warm: Vec<&Sample> = warm
-                .iter()
-                .filter(|s| s.function == index && !is_first(s))
-                .collect();
-            self.pairs.extend(pairs::pair(round, name, &cold, &warm));
+            let of = |samples| counting(samples, index);
+            let [cold, warm, bypass] = [of(cold), of(warm), of(bypass)];
+            self.pairs
+                .extend(pairs::pair(round, name, [&cold, &warm, &bypass]));
         }
+    }
+
+    /// Compares a phase that began with an empty cache with what a cache would have done.
+    pub(crate) fn replay(&mut self, samples: &[Sample]) {
+        self.agreement = Some(oracle::replay(samples));
     }
 
     /// The latest phase in a few words.
     pub(crate) fn last_phase(&self) -> String {
-        let Some(last) = self.phases.last() else {
-            return "nothing yet".into();
-        };
-        let cut = if last.cut > 0 {
-            format!(", {} cut", last.cut)
-        } else {
-            String::new()
-        };
-        format!(
-            "{} answers, {} hits, {} origin calls claimed{cut}",
-            last.answers, last.hits, last.claimed
-        )
+        self.phases
+            .last()
+            .map_or_else(|| "nothing yet".into(), PhaseSum::describe)
     }
 
     fn add_sample(&mut self, phase: Phase, sample: &Sample) {
-        self.add_to_timeline(sample);
-        let answer = match &sample.answer {
-            Ok(answer) => answer,
+        self.timeline.add(sample);
+        match &sample.answer {
+            Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
             Err(failure) => {
                 *self
                     .failures
                     .entry((phase, sample.function, failure.clone()))
                     .or_default() += 1;
-                return;
             }
-        };
-        self.bytes += answer.bytes as u64;
-        self.hit_bytes += if answer.outcome.is_hit() {
-            answer.bytes as u64
-        } else {
-            0
-        };
+        }
+    }
+
+    fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
+        if answer.outcome.counts_in_hit_ratio() {
+            self.bytes += answer.bytes as u64;
+            self.hit_bytes += if answer.outcome.is_hit() {
+                answer.bytes as u64
+            } else {
+                0
+            };
+        }
         self.impossibly_fast += u64::from(
             answer
                 .server
@@ -184,70 +134,27 @@ impl Ledger {
         if let Some(detail) = &answer.detail {
             *self.details.entry(detail.clone()).or_default() += 1;
         }
-        if is_first(sample) {
+        if sample.is_first_of_process() {
             self.cold_functions.record(sample.latency);
-        } else {
-            self.latencies
-                .entry((phase, sample.function, answer.outcome))
+            return;
+        }
+        self.latencies
+            .entry(row)
+            .or_default()
+            .record(sample.latency);
+        if row.0 == Phase::Mixed {
+            self.responses
+                .entry(row)
                 .or_default()
-                .record(sample.latency);
-        }
-    }
-
-    /// Keeps every point while there are few, then every second, fourth, …
-    fn add_to_timeline(&mut self, sample: &Sample) {
-        self.seen += 1;
-        if self.seen.is_multiple_of(self.stride.max(1)) {
-            let point = Point {
-                sent: sample.sent,
-                latency: sample.latency,
-                outcome: sample.outcome(),
-            };
-            self.timeline.push(point);
-        }
-        if self.timeline.len() >= TIMELINE {
-            self.stride = self.stride.max(1) * 2;
-            let mut odd = false;
-            self.timeline.retain(|_| {
-                odd = !odd;
-                !odd
-            });
+                .record(sample.latency + sample.queued);
         }
     }
 }
 
-fn is_first(sample: &Sample) -> bool {
-    let diagnostics = sample
-        .answer
-        .as_ref()
-        .ok()
-        .and_then(|answer| answer.diagnostics.as_ref());
-    diagnostics.is_some_and(|diagnostics| diagnostics.invocation == 1)
-}
-
-fn miscounted(
-    phase: Phase,
-    samples: &[Sample],
-    goose: &Counts,
-    names: &[String],
-) -> Vec<(String, usize, usize)> {
-    let mut ours = Counts::new();
-    for sample in samples {
-        *ours
-            .entry(format!(
-                "{} {} {}",
-                sample.label(),
-                phase.label(),
-                names[sample.function]
-            ))
-            .or_default() += 1;
-    }
-    let labels: std::collections::BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();
-    let of = |counts: &Counts, label: &String| counts.get(label).copied().unwrap_or(0);
-    let differs = |label: &&String| of(goose, label) != of(&ours, label);
-    labels
-        .into_iter()
-        .filter(differs)
-        .map(|label| (label.clone(), of(goose, label), of(&ours, label)))
+/// The samples of one function that its speed-up counts.
+fn counting(samples: &[Sample], function: usize) -> Vec<&Sample> {
+    samples
+        .iter()
+        .filter(|sample| sample.function == function && !sample.is_first_of_process())
         .collect()
 }

@@ -2,9 +2,11 @@
 //!
 //! # Layout
 //! * asking: `target` and `witness` (what to ask, where the outcome stands), `client` (one request), `plan`, `keys`,
-//!   `stage` (the requests of a phase), `attack` (Goose), `rounds`, `preflight`
-//! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `ledger`, `pairs`, `stats`, `checks`
-//! * telling: `account`, `report` and its forms, `progress`, `stdout`
+//!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
+//! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`
+//! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
+//!   `cost`, `checks`, `metric` and `rules`, `compare`
+//! * telling: `account`, `report` and its forms, `render`, `progress`, `stdout`
 //!
 //! It depends on nothing of the services that it measures.
 
@@ -14,27 +16,39 @@ mod cache_status;
 mod checks;
 mod cli;
 mod client;
+mod compare;
+mod cost;
+mod course;
 mod exit;
 mod interrupt;
 mod keys;
 mod latencies;
 mod ledger;
 mod machine;
+mod metric;
+mod mixed;
+mod oracle;
 mod outcome;
 mod pairs;
+mod phase_sum;
 mod plan;
 mod preflight;
 mod profile;
 mod progress;
+mod render;
 mod report;
+mod room;
 mod rounds;
+mod rules;
 mod run;
 mod sample;
 mod server_timing;
 mod stage;
+mod stampede;
 mod stats;
 mod stdout;
 mod target;
+mod timeline;
 mod truth;
 mod witness;
 
@@ -65,5 +79,8 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|e| failed("cannot start", &e))?;
     match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
+        Command::Compare(args) => render::compare(args, &mut stdout),
+        Command::Report(args) => render::again(args, &mut stdout),
+        Command::Schema => render::schema(&mut stdout),
     }
 }

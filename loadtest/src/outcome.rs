@@ -1,10 +1,13 @@
 //! What became of one request at the cache. Owns the closed list of outcomes and what each implies for the origin;
 //! knows nothing of headers or HTTP.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the cache answered, in the terms of RFC 9211.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
     /// A fresh entry.
@@ -63,7 +66,9 @@ impl Outcome {
 }
 
 /// Why a request has no outcome: it was not answered, or not as the target promises.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Failure {
     /// No complete answer within the request timeout.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
@@ -11,7 +12,7 @@ use crate::sample::{Answer, Sample};
 use crate::stats::{Interval, mean_interval, median, ratio_interval};
 
 /// One function in one round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Pair {
     pub(crate) round: usize,
     pub(crate) function: String,
@@ -20,6 +21,10 @@ pub(crate) struct Pair {
     /// Medians over the keys, in microseconds.
     pub(crate) cold_us: f64,
     pub(crate) warm_us: f64,
+    /// Median over the keys without the cache, where that was asked.
+    pub(crate) bypass_us: Option<f64>,
+    /// Median over the keys of what a miss takes longer than no cache: the look-up and the fill.
+    pub(crate) overhead_us: Option<f64>,
     /// Median over the keys of cold divided by warm.
     pub(crate) ratio: f64,
     /// The same by the server's own clock, where it tells it.
@@ -29,7 +34,7 @@ pub(crate) struct Pair {
 }
 
 /// What the cache gains for one function, over all rounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct SpeedUp {
     pub(crate) function: String,
     pub(crate) rounds: usize,
@@ -38,14 +43,26 @@ pub(crate) struct SpeedUp {
     pub(crate) server_ratio: Option<Interval>,
     /// Microseconds that a hit saves.
     pub(crate) saved_us: Option<Interval>,
+    /// Microseconds that a miss takes longer than no cache at all.
+    pub(crate) overhead_us: Option<Interval>,
+    /// The hit ratio above which the cache saves time: its overhead on a miss over what a hit saves against a miss.
+    pub(crate) break_even: Option<f64>,
+    /// Without the cache.
+    pub(crate) bypass_us: Option<f64>,
     /// How long the origin itself takes: a ratio over a chosen delay is as arbitrary as the delay.
     pub(crate) origin_us: Option<f64>,
 }
 
-/// Pairs the cold and the warm samples of one function; `None` when no key has both.
-pub(crate) fn pair(round: usize, name: &str, cold: &[&Sample], warm: &[&Sample]) -> Option<Pair> {
+/// Pairs the cold, warm and bypass samples of one function; `None` when no key has both cold and warm.
+pub(crate) fn pair(
+    round: usize,
+    name: &str,
+    [cold, warm, bypass]: [&[&Sample]; 3],
+) -> Option<Pair> {
     let first = by_key(cold, Outcome::called_origin);
     let again = by_key(warm, Outcome::is_hit);
+    let without = by_key(bypass, |outcome| outcome == Outcome::Bypass);
+    let overhead = |(key, cold): (&usize, &View)| Some(cold.client - without.get(key)?.client);
     let both = || {
         first
             .iter()
@@ -66,6 +83,8 @@ pub(crate) fn pair(round: usize, name: &str, cold: &[&Sample], warm: &[&Sample])
         keys: ratios.len(),
         cold_us: median(&mut both().map(|(cold, _)| cold.client).collect::<Vec<_>>())?,
         warm_us: median(&mut both().map(|(_, warm)| warm.client).collect::<Vec<_>>())?,
+        bypass_us: median(&mut without.values().map(|view| view.client).collect::<Vec<_>>()),
+        overhead_us: median(&mut first.iter().filter_map(overhead).collect::<Vec<_>>()),
         ratio: median(&mut ratios)?,
         server_ratio: median(&mut server_ratios),
         origin_us: median(
@@ -132,12 +151,23 @@ pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
             .filter_map(|pair| pick(pair))
             .collect::<Vec<f64>>()
     };
+    let overhead = mean_interval(&collect(|pair| pair.overhead_us));
+    let saved = mean_interval(&collect(|pair| Some(pair.cold_us - pair.warm_us)));
+    let break_even = overhead
+        .zip(saved)
+        .map(|(overhead, saved)| overhead.estimate / saved.estimate);
     SpeedUp {
         function: function.to_owned(),
         rounds: pairs.len(),
         ratio: ratio_interval(&collect(|pair| Some(pair.ratio))),
         server_ratio: ratio_interval(&collect(|pair| pair.server_ratio)),
-        saved_us: mean_interval(&collect(|pair| Some(pair.cold_us - pair.warm_us))),
+        saved_us: saved,
+        overhead_us: overhead,
+        // Below zero the cache costs nothing that could be measured.
+        break_even: break_even
+            .filter(|ratio| ratio.is_finite())
+            .map(|ratio| ratio.max(0.0)),
+        bypass_us: median(&mut collect(|pair| pair.bypass_us)),
         origin_us: median(&mut collect(|pair| pair.origin_us)),
     }
 }
@@ -152,7 +182,7 @@ mod tests {
             total: Some(Duration::from_micros(ms * 500)),
             ..ServerTiming::default()
         };
-        let answer = Ok(Answer {
+        let answer = Answer {
             outcome,
             ttl_s: None,
             detail: None,
@@ -160,17 +190,14 @@ mod tests {
             server,
             diagnostics: None,
             value: 0,
-        });
-        let (zero, latency) = (Duration::ZERO, Duration::from_millis(ms));
-        Sample {
-            function: 0,
+        };
+        Sample::of(
+            0,
             key,
-            sent: zero,
-            latency,
-            queued: zero,
-            slop: zero,
-            answer,
-        }
+            Duration::ZERO,
+            Duration::from_millis(ms),
+            Ok(answer),
+        )
     }
 
     #[test]
@@ -185,13 +212,17 @@ mod tests {
             sample(0, Outcome::Miss, 99),
             sample(1, Outcome::Hit, 2),
         ];
-        let pair = pair(
-            3,
-            "f",
-            &cold.iter().collect::<Vec<_>>(),
-            &warm.iter().collect::<Vec<_>>(),
-        )
-        .unwrap();
+        let bypass = [
+            sample(0, Outcome::Bypass, 97),
+            sample(1, Outcome::Bypass, 39),
+        ];
+        let [cold, warm, bypass] =
+            [&cold[..], &warm, &bypass].map(|samples| samples.iter().collect::<Vec<_>>());
+        let pair = pair(3, "f", [&cold, &warm, &bypass]).unwrap();
+        assert_eq!(
+            (pair.bypass_us, pair.overhead_us),
+            (Some(68_000.0), Some(2000.0))
+        );
         assert_eq!((pair.round, pair.keys), (3, 2));
         assert!(
             (pair.ratio - 15.0).abs() < 1e-9,
@@ -203,7 +234,7 @@ mod tests {
 
     #[test]
     fn nothing_to_pair_is_no_pair() {
-        assert_eq!(pair(0, "f", &[], &[]), None);
+        assert_eq!(pair(0, "f", [&[], &[], &[]]), None);
         assert_eq!(speed_up("f", &[]).ratio, None);
     }
 }

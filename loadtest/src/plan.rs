@@ -3,19 +3,28 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Question;
 use crate::profile::MAX_IN_FLIGHT;
 
 /// The parts of a measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
     /// Each key for the first time.
     Cold,
     /// The same keys again.
     Warm,
+    /// The same keys past the cache: what a call costs without one.
+    Bypass,
+    /// Many keys of unequal fame, at random times.
+    Mixed,
+    /// Everyone asks for one cold key at once.
+    Stampede,
 }
 
 impl Phase {
@@ -23,6 +32,9 @@ impl Phase {
         match self {
             Self::Cold => "cold",
             Self::Warm => "warm",
+            Self::Bypass => "bypass",
+            Self::Mixed => "mixed",
+            Self::Stampede => "stampede",
         }
     }
 }

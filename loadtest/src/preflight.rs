@@ -1,5 +1,5 @@
 //! Before anything is measured: does the target answer, does it say what its cache does, how many processes answer, how
-//! long does its origin take. Owns these questions and the number of users that follow; measures nothing itself.
+//! long does its origin take. Owns these questions; measures nothing itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use crate::client::{Client, Question};
 use crate::interrupt;
 use crate::keys::Supply;
 use crate::outcome::{Failure, Outcome};
-use crate::profile::Profile;
 use crate::sample::{Answer, Sample};
 use crate::truth::Truth;
 
@@ -19,6 +18,12 @@ const BURST: usize = 8;
 
 /// Users of a function that is one process and answers side by side.
 const SIDE_BY_SIDE: usize = 8;
+
+/// An origin quicker than this is asked by one user; how many it serves at once does not matter.
+const WORTH_A_LOOK: Duration = Duration::from_millis(20);
+
+/// An origin slower than this is asked as rarely as can be.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What one function showed.
 #[derive(Clone, Debug)]
@@ -29,17 +34,16 @@ pub(crate) struct Facts {
     pub(crate) origin: Duration,
     /// How many processes answered; none when they do not tell.
     pub(crate) instances: Option<usize>,
-    /// How many users may ask in the paired phases without waiting for each other.
-    pub(crate) users: usize,
-    /// Keys a round: fewer than the profile wants where the origin is slow.
-    pub(crate) keys: usize,
+    /// How many origin calls run at once.
+    pub(crate) side_by_side: usize,
+    /// Whether it answers past its cache when asked to, and soon enough to be asked so.
+    pub(crate) bypass: bool,
 }
 
 /// Asks each function a few times. The error is a sentence for the user.
 pub(crate) async fn examine(
     client: &Arc<Client>,
     supplies: &mut [Supply],
-    profile: &Profile,
     truth: &mut Truth,
 ) -> Result<Vec<Facts>, String> {
     let mut all = Vec::new();
@@ -47,17 +51,17 @@ pub(crate) async fn examine(
         let canary = supply.take(1).pop().ok_or("a function has no keys")?;
         let (origin, told) = reach(client, index, &canary, supply, truth).await?;
         let instances = find_instances(client, index, &canary, truth).await;
-        let instances = told.then_some(instances);
-        all.push(Facts {
+        let mut facts = Facts {
             canary,
             origin,
-            instances,
-            users: 1,
-            keys: profile.keys,
-        });
+            instances: told.then_some(instances),
+            side_by_side: 1,
+            bypass: false,
+        };
+        facts.bypass = bypasses(client, index, &facts, truth).await;
+        facts.side_by_side = side_by_side(client, index, supply, &facts, truth).await;
+        all.push(facts);
     }
-    let room = room_a_round(profile, client.elapsed());
-    share_room(client, supplies, &mut all, room, truth).await;
     Ok(all)
 }
 
@@ -75,8 +79,7 @@ async fn reach(
     let mut fastest = answer.outcome.called_origin().then_some(first.latency);
     // The first call may have started a process; a slow origin is not asked again.
     for key in supply.take(3) {
-        if interrupt::requested() || fastest.is_some_and(|latency| latency > Duration::from_secs(1))
-        {
+        if interrupt::requested() || fastest.is_some_and(|latency| latency > SLOW) {
             break;
         }
         let sample = ask(client, function, key, truth).await;
@@ -147,37 +150,15 @@ async fn find_instances(
     seen.len()
 }
 
-/// The time that one round may spend on cold requests: most of what is left, after a second a phase for Goose.
-fn room_a_round(profile: &Profile, elapsed: Duration) -> Duration {
-    let rounds = u32::try_from(profile.rounds).unwrap_or(u32::MAX).max(1);
-    let round = profile.budget.saturating_sub(elapsed) / rounds;
-    round.saturating_sub(Duration::from_secs(2)).mul_f64(0.7)
-}
-
-/// Gives each function its users and keys: one user where that fits, as there is no queue to hide anything then; more,
-/// but never more than answer side by side, where the origin is slow; fewer keys where even that does not fit.
-async fn share_room(
-    client: &Arc<Client>,
-    supplies: &mut [Supply],
-    all: &mut [Facts],
-    room: Duration,
-    truth: &mut Truth,
-) {
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by_key(|index| all[*index].origin);
-    let mut left = room.as_secs_f64();
-    for (position, index) in order.iter().enumerate() {
-        let fair = left / (order.len() - position) as f64;
-        let (one, wanted) = (all[*index].origin.as_secs_f64(), all[*index].keys);
-        if one * wanted as f64 > fair {
-            let users =
-                side_by_side(client, *index, &mut supplies[*index], &all[*index], truth).await;
-            let batches = (fair / one).floor().max(1.0) as usize;
-            all[*index].users = users;
-            all[*index].keys = wanted.min(users * batches);
-        }
-        left -= one * all[*index].keys.div_ceil(all[*index].users) as f64;
+/// Whether it stands aside when asked to. A slow origin is left out: its own time hides what a look-up costs.
+async fn bypasses(client: &Client, function: usize, facts: &Facts, truth: &mut Truth) -> bool {
+    if client.target().bypass.is_none() || facts.origin >= SLOW || interrupt::requested() {
+        return false;
     }
+    let question = Question::new(function, 0, facts.canary.clone()).past_the_cache();
+    let sample = client.ask(&question, Duration::MAX).await;
+    truth.observe(&sample);
+    sample.outcome() == Some(Outcome::Bypass)
 }
 
 /// How many calls that reach the origin run at once: one a process, or many where one process does not make them wait.
@@ -190,6 +171,9 @@ async fn side_by_side(
 ) -> usize {
     if let Some(instances @ 2..) = facts.instances {
         return instances.min(16);
+    }
+    if facts.origin < WORTH_A_LOOK || interrupt::requested() {
+        return 1;
     }
     let samples = burst(client, function, supply.take(2)).await;
     samples.iter().for_each(|sample| truth.observe(sample));
@@ -207,14 +191,7 @@ async fn side_by_side(
 
 async fn ask(client: &Client, function: usize, key: String, truth: &mut Truth) -> Sample {
     let sample = client
-        .ask(
-            &Question {
-                function,
-                number: 0,
-                key,
-            },
-            Duration::MAX,
-        )
+        .ask(&Question::new(function, 0, key), Duration::MAX)
         .await;
     truth.observe(&sample);
     sample
@@ -223,19 +200,8 @@ async fn ask(client: &Client, function: usize, key: String, truth: &mut Truth) -
 async fn burst(client: &Arc<Client>, function: usize, keys: Vec<String>) -> Vec<Sample> {
     let mut asked = JoinSet::new();
     for key in keys {
-        let client = client.clone();
-        asked.spawn(async move {
-            client
-                .ask(
-                    &Question {
-                        function,
-                        number: 0,
-                        key,
-                    },
-                    Duration::MAX,
-                )
-                .await
-        });
+        let (client, question) = (client.clone(), Question::new(function, 0, key));
+        asked.spawn(async move { client.ask(&question, Duration::MAX).await });
     }
     asked.join_all().await
 }
@@ -245,16 +211,11 @@ impl std::fmt::Display for Facts {
         let instances = self
             .instances
             .map_or_else(|| "not told".into(), |n| n.to_string());
-        let Self {
-            origin,
-            users,
-            keys,
-            ..
-        } = self;
+        let ms = self.origin.as_secs_f64() * 1e3;
         write!(
             f,
-            "origin {:.1} ms, instances: {instances}, users: {users}, keys a round: {keys}",
-            origin.as_secs_f64() * 1e3
+            "an origin call takes {ms:.1} ms, {} run at once, instances: {instances}",
+            self.side_by_side
         )
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// More requests than this in flight at one target are never made: the local emulator stops for good past about 100.
@@ -19,7 +20,7 @@ pub(crate) enum Name {
 }
 
 /// The sizes of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Profile {
     /// Paired rounds of flush, cold and warm. Intervals come from rounds: five give them for a gate, ten see 10 %.
     pub(crate) rounds: usize,
@@ -27,6 +28,14 @@ pub(crate) struct Profile {
     pub(crate) keys: usize,
     /// Warm requests a key.
     pub(crate) repeats: usize,
+    /// How long the mixed phase lasts; zero leaves it out.
+    pub(crate) mixed: Duration,
+    /// Requests a second in the mixed phase.
+    pub(crate) rate: f64,
+    /// How unequal the keys of the mixed phase are; production caches lie between 0.6 and 1.5.
+    pub(crate) zipf: f64,
+    /// Bursts of the stampede; none leaves it out.
+    pub(crate) bursts: usize,
     /// The whole run ends within this, whatever the target does.
     pub(crate) budget: Duration,
     /// Limit of any one request.
@@ -38,16 +47,21 @@ pub(crate) struct Profile {
 impl Profile {
     /// The sizes behind a name.
     pub(crate) fn named(name: Name) -> Self {
-        let (rounds, keys, repeats, seconds) = match name {
-            Name::Quick => (5, 75, 8, 55),
-            Name::Standard => (10, 75, 20, 240),
-            Name::Soak => (30, 100, 40, 1800),
+        let (rounds, keys, repeats, budget, mixed, bursts) = match name {
+            Name::Quick => (5, 75, 8, 55, 8, 3),
+            Name::Standard => (10, 75, 20, 240, 60, 10),
+            Name::Soak => (30, 100, 40, 1800, 900, 30),
         };
-        let (budget, timeout) = (Duration::from_secs(seconds), Duration::from_secs(10));
+        let (budget, mixed) = (Duration::from_secs(budget), Duration::from_secs(mixed));
+        let timeout = Duration::from_secs(10);
         Self {
             rounds,
             keys,
             repeats,
+            mixed,
+            rate: 150.0,
+            zipf: 0.99,
+            bursts,
             budget,
             timeout,
             seed: 42,

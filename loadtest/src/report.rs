@@ -1,6 +1,7 @@
 //! The report: everything that is said about a run, as plain data. Owns the JSON form (`loadtest/1`);
 //! knows nothing of how it was measured, nor of how it is drawn.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod figures;
@@ -8,20 +9,25 @@ pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod svg;
 pub(crate) mod table;
+pub(crate) mod words;
 
 use crate::checks::{Check, GROUND_TRUTH, Verdict};
+use crate::compare::Comparison;
+use crate::cost::Saving;
 use crate::latencies::Summary;
 use crate::outcome::Outcome;
 use crate::pairs::{Pair, SpeedUp};
 use crate::plan::Phase;
 use crate::profile::Profile;
+use crate::rules::Judgement;
+use crate::stampede::Burst;
 use crate::stats::Interval;
 
 /// The name of this JSON form; a change that old readers cannot take gets a new number.
 pub(crate) const SCHEMA: &str = "loadtest/1";
 
 /// One run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Report {
     pub(crate) schema: String,
     pub(crate) tool: String,
@@ -41,15 +47,21 @@ pub(crate) struct Report {
     pub(crate) pairs: Vec<Pair>,
     pub(crate) speed_ups: Vec<SpeedUp>,
     pub(crate) effect: Effect,
+    pub(crate) savings: Vec<Saving>,
+    pub(crate) bursts: Vec<Burst>,
     pub(crate) origin: Vec<OriginRow>,
     /// Answers that were the first of their process; in no other figure.
     pub(crate) cold_functions: Summary,
     pub(crate) checks: Vec<Check>,
     pub(crate) timeline: Vec<Dot>,
+    /// What `--fail-if` asked.
+    pub(crate) rules: Vec<Judgement>,
+    /// What `--baseline` asked.
+    pub(crate) baseline: Option<Comparison>,
 }
 
 /// Who was measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TargetFacts {
     pub(crate) url: String,
     pub(crate) functions: Vec<FunctionFacts>,
@@ -58,7 +70,7 @@ pub(crate) struct TargetFacts {
 }
 
 /// How one function was asked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FunctionFacts {
     pub(crate) name: String,
     pub(crate) instances: Option<usize>,
@@ -68,7 +80,7 @@ pub(crate) struct FunctionFacts {
 }
 
 /// Where the load came from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Machine {
     pub(crate) cpus: usize,
     pub(crate) os: String,
@@ -79,16 +91,18 @@ pub(crate) struct Machine {
 }
 
 /// Latencies of one phase, function and outcome.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Row {
     pub(crate) phase: Phase,
     pub(crate) function: String,
     pub(crate) outcome: Outcome,
     pub(crate) latency: Summary,
+    /// With the time spent due but unsent; only where requests came on a schedule.
+    pub(crate) response: Option<Summary>,
 }
 
 /// Requests without an outcome.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FailureRow {
     pub(crate) phase: Phase,
     pub(crate) function: String,
@@ -97,9 +111,10 @@ pub(crate) struct FailureRow {
 }
 
 /// What the cache did for the whole run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Effect {
-    /// Hits and stale hits of all answers that asked the cache. The rounds choose it; only mixed traffic tells more.
+    pub(crate) measured_in: Origin,
+    /// Hits and stale hits of all answers that asked the cache.
     pub(crate) hit_ratio: Option<Interval>,
     /// Bytes that came from hits, of all bytes.
     pub(crate) byte_hit_ratio: Option<f64>,
@@ -112,10 +127,22 @@ pub(crate) struct Effect {
     pub(crate) counted_origin_calls: Option<u64>,
     /// Answers that needed no origin call, of all.
     pub(crate) offload: Option<f64>,
+    /// Origin calls a burst on one cold key: one is perfect. None where callers never met.
+    pub(crate) stampede_factor: Option<f64>,
+}
+
+/// Which traffic the hit ratio and the offload are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// Zipf-like popularity and random times.
+    Mixed,
+    /// The cold and warm rounds, which choose the ratio themselves.
+    Rounds,
 }
 
 /// One phase of one round.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct OriginRow {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
@@ -129,7 +156,7 @@ pub(crate) struct OriginRow {
 }
 
 /// One request on the timeline.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Dot {
     pub(crate) at_s: f64,
     pub(crate) us: f64,
@@ -161,56 +188,4 @@ impl Report {
             (true, true, _) => "VERIFIED",
         }
     }
-
-    /// One sentence a function, or why there is none.
-    pub(crate) fn headlines(&self) -> Vec<String> {
-        let sound = |phase: &str| {
-            self.checks
-                .iter()
-                .any(|c| c.name.starts_with(phase) && c.verdict == Verdict::Pass)
-        };
-        if !sound("cold answers") || !sound("warm answers") {
-            return vec![
-                "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
-            ];
-        }
-        self.speed_ups.iter().map(headline).collect()
-    }
-}
-
-fn headline(speed_up: &SpeedUp) -> String {
-    let SpeedUp {
-        function,
-        rounds,
-        ratio,
-        saved_us,
-        origin_us,
-        ..
-    } = speed_up;
-    let (Some(ratio), Some(saved)) = (ratio, saved_us) else {
-        return format!("{function}: n/a ({rounds} rounds are too few)");
-    };
-    let human = crate::latencies::human_us;
-    let origin = origin_us.map_or_else(String::new, |us| {
-        format!("; the origin itself takes {}", human(us))
-    });
-    format!(
-        "{function}: a hit is {} as fast as a miss [{} to {}], saving {} [{} to {}]{origin}",
-        times(ratio.estimate),
-        times(ratio.low),
-        times(ratio.high),
-        human(saved.estimate),
-        human(saved.low),
-        human(saved.high),
-    )
-}
-
-/// A ratio with three digits.
-pub(crate) fn times(ratio: f64) -> String {
-    let digits = if ratio < 9.995 {
-        2
-    } else {
-        usize::from(ratio < 99.95)
-    };
-    format!("{ratio:.digits$}×")
 }

@@ -1,25 +1,32 @@
 //! One measurement from its first request to its report. Owns the order of the parts and which exit code they end in;
 //! knows nothing of how each part works.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::account::Measured;
+use crate::account::Start;
 use crate::cli::RunArgs;
 use crate::client::Client;
+use crate::compare::{self, Comparison};
+use crate::cost::Price;
+use crate::course::{Canaries, Course};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::keys::Supply;
 use crate::ledger::Ledger;
 use crate::machine;
+use crate::mixed;
 use crate::preflight;
 use crate::profile::Profile;
 use crate::progress::Progress;
-use crate::report::{Report, html, markdown, table};
-use crate::rounds::Rounds;
+use crate::render;
+use crate::report::{Report, table};
+use crate::room;
+use crate::rounds;
+use crate::rules::{Judgement, Ruling};
+use crate::stampede;
 use crate::stdout::Stdout;
-use crate::target::{self, Target};
+use crate::target::{self, Function, Target};
 use crate::truth::Truth;
 
 /// Why there is no measurement: a sentence for the user, and the exit code.
@@ -39,80 +46,100 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
     let target =
         Target::load(args.target.as_deref(), &args.functions, &args.prefix).map_err(usage)?;
     let profile = args.profile();
+    let baseline = args.baseline.as_deref().map(render::read).transpose()?;
     let client = Client::new(&url, target, profile.timeout).map_err(|e| failed(&e))?;
-    let report = measure(
-        Arc::new(client),
-        &profile,
-        Progress::detect(args.no_progress),
-    )
-    .await?;
-    write(&report, &args.out)?;
+    let progress = Progress::detect(args.no_progress);
+    let mut report = measure(Arc::new(client), profile, progress, args.price()).await?;
+    report.rules = args
+        .fail_if
+        .iter()
+        .map(|rule| rule.judge(&report))
+        .collect();
+    if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
+        let comparison = compare::compare(&before, &report, args.max_regress);
+        report.baseline =
+            Some(comparison.map_err(|e| Failure(Exit::Usage, format!("--baseline: {e}")))?);
+    }
+    render::write(&report, &args.out)?;
     stdout.print(&table::render(&report));
     stdout.print(&format!(
         "\nreports: {}\n",
         args.out.join("report.{html,json,md}").display()
     ));
-    Ok(exit(&report))
+    Ok(exit(&report, args.strict))
 }
 
-fn exit(report: &Report) -> Exit {
-    match (report.interrupted, report.is_valid()) {
-        (true, _) => Exit::Interrupted,
-        (_, false) => Exit::Invalid,
-        _ => Exit::Ok,
+fn exit(report: &Report, strict: bool) -> Exit {
+    let fired = |judgement: &Judgement| match judgement.ruling {
+        Ruling::Ok => false,
+        Ruling::Fired | Ruling::NoData => true,
+        Ruling::Inconclusive => strict,
+    };
+    match () {
+        () if report.interrupted => Exit::Interrupted,
+        () if !report.is_valid() => Exit::Invalid,
+        () if report.rules.iter().any(fired) => Exit::RuleFired,
+        () if report
+            .baseline
+            .as_ref()
+            .is_some_and(Comparison::has_regression) =>
+        {
+            Exit::Regression
+        }
+        () => Exit::Ok,
     }
 }
 
 async fn measure(
     client: Arc<Client>,
-    profile: &Profile,
+    profile: Profile,
     progress: Progress,
+    price: Price,
 ) -> Result<Report, Failure> {
     let (machine, started) = (machine::read(), SystemTime::now());
     let functions = client.target().functions.clone();
-    let names: Vec<String> = functions
-        .iter()
-        .map(|function| function.name.clone())
-        .collect();
     let salt = salt(started);
-    let mut supplies: Vec<Supply> = functions
-        .iter()
-        .map(|function| Supply::new(function, &salt, profile.seed))
-        .collect();
-    let (mut truth, mut ledger) = (Truth::default(), Ledger::default());
-    let examined = preflight::examine(&client, &mut supplies, profile, &mut truth);
+    let supply = |function: &Function| Supply::new(function, &salt, profile.seed);
+    let mut supplies: Vec<Supply> = functions.iter().map(supply).collect();
+    let mut truth = Truth::default();
+    let examined = preflight::examine(&client, &mut supplies, &mut truth);
     let facts = unless_interrupted(examined)
         .await?
         .map_err(|e| failed(&e))?;
-    for (facts, name) in facts.iter().zip(&names) {
-        progress.say(&client, &format!("{name}: {facts}"));
+    let end = room::end_of_rounds(&profile, &facts);
+    let shares = room::share(&profile, &facts, end.saturating_sub(client.elapsed()));
+    for (facts, function) in facts.iter().zip(&functions) {
+        progress.say(&client, &format!("{}: {facts}", function.name));
     }
-    let rounds = Rounds {
-        client: &client,
+    let mut course = Course {
+        client,
         profile,
-        facts: &facts,
-        names: &names,
         progress,
+        names: functions
+            .into_iter()
+            .map(|function| function.name)
+            .collect(),
+        supplies,
+        facts,
+        shares,
+        ledger: Ledger::default(),
+        truth,
+        canaries: Canaries::default(),
+        shortfalls: Vec::new(),
     };
-    let (canaries, shortfall) = rounds
-        .run(&mut supplies, &mut ledger, &mut truth)
+    rounds::run(&mut course, end)
         .await
         .map_err(|e| failed(&e))?;
-    let measured = Measured {
-        client: &client,
-        profile,
-        facts: &facts,
-        names: &names,
-        ledger,
-        truth,
-        canaries,
-        shortfalls: shortfall.into_iter().collect(),
-        started: chrono::DateTime::<chrono::Utc>::from(started)
-            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        machine,
-        interrupted: interrupt::requested(),
+    // What already failed would only fail again, or hang.
+    let bursts = if course.ledger.failures.is_empty() {
+        mixed::run(&mut course).await.map_err(|e| failed(&e))?;
+        stampede::run(&mut course).await.map_err(|e| failed(&e))?
+    } else {
+        Vec::new()
     };
-    Ok(measured.report())
+    let at = chrono::DateTime::<chrono::Utc>::from(started)
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    Ok(course.report(Start { at, machine, price }, bursts, interrupt::requested()))
 }
 
 /// What no earlier run at this target has used: the clock's nanoseconds and the process.
@@ -135,31 +162,6 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failu
         done = work => Ok(done),
         () = interrupted => Err(Failure(Exit::Interrupted, "interrupted before anything was measured".into())),
     }
-}
-
-fn write(report: &Report, out: &Path) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(report).map_err(|e| failed(&e))?;
-    let files = [
-        ("report.json", json),
-        ("report.md", markdown::render(report)),
-        ("report.html", html::render(report)),
-    ];
-    std::fs::create_dir_all(out).map_err(|e| {
-        Failure(
-            Exit::Failed,
-            format!("cannot create {}: {e}", out.display()),
-        )
-    })?;
-    for (name, text) in files {
-        let path = out.join(name);
-        std::fs::write(&path, text).map_err(|e| {
-            Failure(
-                Exit::Failed,
-                format!("cannot write {}: {e}", path.display()),
-            )
-        })?;
-    }
-    Ok(())
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Failure {

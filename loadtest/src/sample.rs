@@ -24,9 +24,39 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// A sample of a request that was sent as soon as it was due.
+    pub(crate) fn of(
+        function: usize,
+        key: usize,
+        sent: Duration,
+        latency: Duration,
+        answer: Result<Answer, Failure>,
+    ) -> Self {
+        let (queued, slop) = (Duration::ZERO, Duration::ZERO);
+        Self {
+            function,
+            key,
+            sent,
+            latency,
+            queued,
+            slop,
+            answer,
+        }
+    }
+
     /// The outcome, unless the request failed.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.answer.as_ref().ok().map(|answer| answer.outcome)
+    }
+
+    /// Whether its process had no request before: the start of a function, not of a cache.
+    pub(crate) fn is_first_of_process(&self) -> bool {
+        let diagnostics = self
+            .answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| answer.diagnostics.as_ref());
+        diagnostics.is_some_and(|diagnostics| diagnostics.invocation == 1)
     }
 
     /// The word that this request is counted under, also at Goose.

@@ -1,10 +1,11 @@
 //! The statistics that the report stands on. Owns medians, intervals and the sample sizes they need; knows nothing of
 //! requests. Intervals are two-sided at 95 %.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An estimate and where the truth probably lies.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Interval {
     pub(crate) low: f64,
     pub(crate) estimate: f64,
@@ -31,12 +32,7 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
 
 /// The mean of values that are independent of each other, one a round; `None` under two values.
 pub(crate) fn mean_interval(values: &[f64]) -> Option<Interval> {
-    let n = values.len() as f64;
-    if values.len() < 2 || values.iter().any(|v| !v.is_finite()) {
-        return None;
-    }
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let Moments { n, mean, variance } = moments(values)?;
     let half = student_t(values.len() - 1) * (variance / n).sqrt();
     Some(Interval {
         low: mean - half,
@@ -63,6 +59,42 @@ pub(crate) fn ratio_interval(ratios: &[f64]) -> Option<Interval> {
 
 fn student_t(freedom: usize) -> f64 {
     *T_975.get(freedom - 1).unwrap_or(&1.960)
+}
+
+/// The ratio of two geometric means, of independent values with their own spread each, given their logarithms: Welch's
+/// t-interval of the difference. `None` under two values on either side.
+pub(crate) fn log_ratio_of_means(before: &[f64], now: &[f64]) -> Option<Interval> {
+    let (before, now) = (moments(before)?, moments(now)?);
+    let (a, b) = (before.variance / before.n, now.variance / now.n);
+    let freedom = (a + b).powi(2) / (a * a / (before.n - 1.0) + b * b / (now.n - 1.0));
+    let freedom = if freedom.is_finite() {
+        freedom.max(1.0) as usize
+    } else {
+        1
+    };
+    let (difference, half) = (now.mean - before.mean, student_t(freedom) * (a + b).sqrt());
+    let [low, estimate, high] = [difference - half, difference, difference + half].map(f64::exp);
+    Some(Interval {
+        low,
+        estimate,
+        high,
+    })
+}
+
+struct Moments {
+    n: f64,
+    mean: f64,
+    variance: f64,
+}
+
+fn moments(values: &[f64]) -> Option<Moments> {
+    if values.len() < 2 || values.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Some(Moments { n, mean, variance })
 }
 
 /// Wilson's interval of a share: `part` of `whole`; `None` of nothing.

@@ -18,6 +18,8 @@ pub(crate) struct Target {
     /// What in an answer tells a hit from a miss.
     pub(crate) outcome: Witness,
     pub(crate) flush: Option<Flush>,
+    /// The `Cache-Control` of a request that the target answers past its cache; none if it has no such way.
+    pub(crate) bypass: Option<String>,
     #[serde(rename = "function")]
     pub(crate) functions: Vec<Function>,
 }

@@ -142,16 +142,7 @@ mod tests {
             diagnostics,
             value: 0,
         });
-        let zero = Duration::ZERO;
-        Sample {
-            function: 0,
-            key: 0,
-            sent: zero,
-            latency: zero,
-            queued: zero,
-            slop: zero,
-            answer,
-        }
+        Sample::of(0, 0, Duration::ZERO, Duration::ZERO, answer)
     }
 
     fn settle(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {

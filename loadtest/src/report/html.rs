@@ -2,7 +2,8 @@
 //! strict policy in its head says so, and the tests hold it to that.
 
 use crate::checks::Verdict;
-use crate::report::table::{COLUMNS, cells, facts};
+use crate::report::table::{COLUMNS, cells};
+use crate::report::words::{circumstances, findings, headlines, judgements};
 use crate::report::{Report, figures};
 
 const STYLE: &str = include_str!("style.css");
@@ -12,15 +13,14 @@ const POLICY: &str =
 /// The whole page.
 pub(crate) fn render(report: &Report) -> String {
     let heading = report.heading();
-    let headlines: String = report
-        .headlines()
-        .iter()
-        .map(|line| format!("<li>{}</li>", escape(line)))
-        .collect();
-    let facts: String = facts(report)
-        .iter()
-        .map(|line| format!("<li>{}</li>", escape(line)))
-        .collect();
+    let list = |lines: Vec<String>| {
+        lines
+            .iter()
+            .map(|line| format!("<li>{}</li>", escape(line)))
+            .collect::<String>()
+    };
+    let (headlines, findings) = (list(headlines(report)), list(findings(report)));
+    let (circumstances, judgements) = (list(circumstances(report)), list(judgements(report)));
     let figures: String = figures::all(report)
         .into_iter()
         .map(|figure| section(&figure))
@@ -45,10 +45,11 @@ pub(crate) fn render(report: &Report) -> String {
          <h1>What the cache is worth</h1>\n\
          <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
          <ul class=\"headlines\">{headlines}</ul>\n\
+         <ul>{findings}</ul>\n<ul>{judgements}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
-         <ul>{facts}</ul>\n{figures}\
-         <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n</html>\n",
+         {figures}\
+         <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{circumstances}</ul>\n</html>\n",
         meaning = meaning(heading),
         table = latency_table(report),
         checks = check_table(report),

@@ -2,7 +2,8 @@
 
 use crate::checks::Verdict;
 use crate::report::Report;
-use crate::report::table::{COLUMNS, cells, facts};
+use crate::report::table::{COLUMNS, cells};
+use crate::report::words::{circumstances, findings, headlines, judgements};
 
 /// The whole text.
 pub(crate) fn render(report: &Report) -> String {
@@ -12,7 +13,7 @@ pub(crate) fn render(report: &Report) -> String {
         report.target.url, report.started, report.seconds, report.tool
     ));
     let bullet = |line: &String| format!("- {}\n", escape(line));
-    text.extend(report.headlines().iter().map(bullet));
+    text.extend(headlines(report).iter().map(bullet));
     text.push_str(&format!(
         "\n| {} |\n|---|---|---|{}\n",
         COLUMNS.join(" | "),
@@ -25,7 +26,9 @@ pub(crate) fn render(report: &Report) -> String {
             .map(|row| format!("| {} |\n", cells(row).join(" | "))),
     );
     text.push('\n');
-    text.extend(facts(report).iter().map(bullet));
+    for part in [findings(report), circumstances(report), judgements(report)] {
+        text.extend(part.iter().map(bullet));
+    }
     text.push_str("\n| check | | |\n|---|---|---|\n");
     for check in &report.checks {
         let verdict = match check.verdict {

@@ -2,8 +2,8 @@
 
 use crate::checks::Verdict;
 use crate::latencies::{human_quantile, human_us};
-use crate::report::{Report, Row, times};
-use crate::stats::Interval;
+use crate::report::words::{circumstances, findings, headlines, judgements};
+use crate::report::{Report, Row};
 
 /// The columns of the latency table.
 pub(crate) const COLUMNS: [&str; 8] = [
@@ -18,10 +18,15 @@ pub(crate) fn render(report: &Report) -> String {
         &report.rows.iter().map(cells).collect::<Vec<_>>(),
     ));
     text.push('\n');
-    for line in report.headlines().into_iter().chain(facts(report)) {
-        text.push_str(&format!("{line}\n"));
+    for part in [
+        headlines(report),
+        findings(report),
+        circumstances(report),
+        judgements(report),
+    ] {
+        text.extend(part.iter().map(|line| format!("{line}\n")));
+        text.push_str(if part.is_empty() { "" } else { "\n" });
     }
-    text.push('\n');
     for check in &report.checks {
         let mark = match check.verdict {
             Verdict::Pass => "✓",
@@ -48,93 +53,6 @@ pub(crate) fn cells(row: &Row) -> Vec<String> {
         quantile(latency.p99, 0.99),
         human_us(latency.max_us),
     ]
-}
-
-/// The sentences below the table: ratios, origin calls, failures and what was left out.
-pub(crate) fn facts(report: &Report) -> Vec<String> {
-    let effect = &report.effect;
-    let percent = |share: Interval| {
-        let Interval {
-            low,
-            estimate,
-            high,
-        } = share;
-        format!(
-            "{:.2} % [{:.2} to {:.2}]",
-            estimate * 100.0,
-            low * 100.0,
-            high * 100.0
-        )
-    };
-    let ratio = effect.hit_ratio.map_or_else(|| "n/a".into(), percent);
-    let counted = effect
-        .counted_origin_calls
-        .map_or_else(|| "not told".into(), |count| count.to_string());
-    let mut lines = vec![
-        format!(
-            "hit ratio of these rounds: {ratio} (the rounds choose it: {} warm to one cold)",
-            warm_to_one(report)
-        ),
-        format!(
-            "origin calls: {} claimed by the answers, {counted} counted by the target",
-            effect.claimed_origin_calls
-        ),
-    ];
-    lines.extend(report.speed_ups.iter().filter_map(|speed_up| {
-        let ratio = speed_up.server_ratio?;
-        Some(format!(
-            "{} by the server's own clock: {} [{} to {}]",
-            speed_up.function,
-            times(ratio.estimate),
-            times(ratio.low),
-            times(ratio.high)
-        ))
-    }));
-    lines.extend(report.target.functions.iter().map(|function| {
-        let instances = function
-            .instances
-            .map_or_else(|| "not told".into(), |n: usize| n.to_string());
-        format!(
-            "{}: instances {instances}, users {}, keys a round {}",
-            function.name, function.users, function.keys_a_round
-        )
-    }));
-    lines.extend(report.failures.iter().map(|failure| {
-        format!(
-            "failed: {} × {} in {} {}",
-            failure.count,
-            failure.failure,
-            failure.phase.label(),
-            failure.function
-        )
-    }));
-    if report.cold_functions.count > 0 {
-        let (count, worst) = (
-            report.cold_functions.count,
-            human_us(report.cold_functions.max_us),
-        );
-        lines.push(format!(
-            "left out: {count} first answers of a process (at most {worst})"
-        ));
-    }
-    if let Some(stalest) = effect.stalest_s {
-        let count = effect.stale;
-        lines.push(format!(
-            "stale: {count} answers, at most {stalest} s past their lifetime"
-        ));
-    }
-    lines.extend(
-        report
-            .details
-            .iter()
-            .map(|(detail, count)| format!("the cache said {detail:?} {count} times")),
-    );
-    lines.extend(report.shortfalls.iter().map(|text| format!("note: {text}")));
-    lines
-}
-
-fn warm_to_one(report: &Report) -> String {
-    format!("{}", report.profile.repeats)
 }
 
 /// Columns set under each other: words to the left, numbers to the right.

@@ -13,15 +13,20 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
     ended.expect_code(0);
     let report = ended.report();
     for check in report["checks"].as_array().unwrap() {
-        assert_eq!(check["verdict"], "pass", "{check}");
+        let idle = check["detail"] == "there was no mixed phase";
+        assert_eq!(
+            check["verdict"],
+            if idle { "not-checkable" } else { "pass" },
+            "{check}"
+        );
     }
     assert!(ended.stdout.contains("VERIFIED"), "{}", ended.stdout);
-    // 3 rounds × 10 keys × 2 functions cold, and each three times warm.
-    assert_eq!(report["effect"]["claimed_origin_calls"], 60);
-    assert_eq!(report["effect"]["counted_origin_calls"], 60);
+    // 3 rounds × 10 keys × 2 functions cold, each three times warm, and once past the cache.
+    assert_eq!(report["effect"]["claimed_origin_calls"], 120);
+    assert_eq!(report["effect"]["counted_origin_calls"], 120);
     assert_eq!(report["effect"]["hit_ratio"]["estimate"], 0.75);
     assert!(
-        server.origin_calls() >= 60,
+        server.origin_calls() >= 120,
         "the canaries and the first look come on top"
     );
     let row = |phase: &str| {
@@ -103,7 +108,7 @@ fn off_a_terminal_progress_is_plain_lines() {
     let server = Server::telling(Lie::None);
     let ended = tool::run(&server.url, &[]);
     assert!(
-        ended.stderr.contains("round 3/3 warm: 60 answers, 60 hits"),
+        ended.stderr.contains("warm 3: 60 answers, 60 hits"),
         "{}",
         ended.stderr
     );

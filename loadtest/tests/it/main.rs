@@ -5,6 +5,10 @@ mod server;
 /// Runs the binary and reads what it leaves behind.
 mod tool;
 
+/// Mixed traffic and stampedes, on servers that do well and badly.
+mod crowds;
+/// Rules, baselines, and the commands that read a report again.
+mod gates;
 /// Against an honest server everything agrees, and the numbers are the server's.
 mod honest;
 /// Ctrl-C in a phase, between phases and before the first.

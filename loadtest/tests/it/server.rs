@@ -23,6 +23,8 @@ pub(crate) enum Lie {
     HitsCalledMisses,
     /// The first request of every tenth key is called a hit, and as many hits are called misses.
     EvenedOut,
+    /// An entry is dropped after it has been served three times.
+    ForgetsWhenBusy,
     FlushDoesNothing,
     FlushRefused,
     /// A hit gives the value of the key that was stored before.
@@ -51,6 +53,10 @@ pub(crate) struct Character {
     pub(crate) lie: Lie,
     /// How long the origin of `heavy-op` takes.
     pub(crate) origin: Duration,
+    /// How long a hit takes.
+    pub(crate) hit: Duration,
+    /// Whether callers that meet share one origin call.
+    pub(crate) collapses: bool,
     /// How many processes it pretends to be; requests go round.
     pub(crate) instances: usize,
 }
@@ -60,6 +66,8 @@ impl Default for Character {
         Self {
             lie: Lie::None,
             origin: Duration::from_millis(5),
+            hit: Duration::ZERO,
+            collapses: true,
             instances: 3,
         }
     }
@@ -75,6 +83,8 @@ pub(crate) struct Server {
 struct State {
     character: Character,
     store: Mutex<HashMap<String, String>>,
+    served: Mutex<HashMap<String, u32>>,
+    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     order: Mutex<VecDeque<String>>,
     requests: AtomicU64,
     origin_calls: AtomicU64,
@@ -96,6 +106,8 @@ impl Server {
         let state = Arc::new(State {
             character,
             store: Mutex::default(),
+            served: Mutex::default(),
+            flights: Mutex::default(),
             order: Mutex::default(),
             requests: AtomicU64::new(0),
             origin_calls: AtomicU64::new(0),
@@ -196,6 +208,15 @@ async fn answer(request: &Request<Incoming>, state: &State) -> Option<Response<F
         .query()
         .map_or(path, |query| query.trim_start_matches("param="));
     let key = key.trim_start_matches("/user/").to_owned();
+    if request
+        .headers()
+        .get("cache-control")
+        .is_some_and(|value| value == "no-store")
+    {
+        let instance = number as usize % state.instances.len();
+        let value = compute(state, path, &key, instance).await;
+        return Some(told(state, instance, "larder; fwd=request", 0.0, &value));
+    }
     Some(lookup(state, path, &key, number).await)
 }
 
@@ -212,24 +233,74 @@ async fn lookup(state: &State, path: &str, key: &str, number: u64) -> Response<F
     let started = Instant::now();
     let lie = state.character.lie;
     let instance = number as usize % state.instances.len();
-    let stored = state
-        .store
+    let name = format!("{path} {key}");
+    let stored = || state.store.lock().unwrap().get(&name).cloned();
+    let flight = state
+        .flights
         .lock()
         .unwrap()
-        .get(&format!("{path} {key}"))
-        .cloned();
-    let known = stored.is_some();
-    let value = match stored {
-        Some(value) if lie != Lie::MissesCalledHits => value,
-        _ => compute(state, path, key, instance).await,
+        .entry(name.clone())
+        .or_default()
+        .clone();
+    let early = stored();
+    let known = early.is_some();
+    let _flight = if state.character.collapses && !known {
+        Some(flight.lock().await)
+    } else {
+        None
     };
-    let status = status(state, known, number);
+    let (value, collapsed) = match (stored(), known) {
+        (Some(value), false) if state.character.collapses => (value, true),
+        (Some(value), true) if lie != Lie::MissesCalledHits => (value, false),
+        _ => {
+            let value = compute(state, path, key, instance).await;
+            state
+                .store
+                .lock()
+                .unwrap()
+                .insert(name.clone(), value.clone());
+            (value, false)
+        }
+    };
+    let status = if collapsed {
+        "larder; fwd=miss; collapsed"
+    } else {
+        status(state, known, number)
+    };
+    if known {
+        tokio::time::sleep(state.character.hit).await;
+    }
+    if known && lie == Lie::ForgetsWhenBusy {
+        forget(state, &name);
+    }
     let value = distort(state, value, known);
     let total = if lie == Lie::SlowClock {
         60_000.0
     } else {
         started.elapsed().as_secs_f64() * 1e3
     };
+    told(state, instance, status, total, &value)
+}
+
+/// Drops a user that has been served three times: no paired round asks as often.
+fn forget(state: &State, name: &str) {
+    let mut served = state.served.lock().unwrap();
+    let count = served.entry(name.to_owned()).or_insert(0);
+    *count += 1;
+    if *count > 3 && !name.contains("lt-") {
+        *count = 0;
+        state.store.lock().unwrap().remove(name);
+    }
+}
+
+fn told(
+    state: &State,
+    instance: usize,
+    status: &str,
+    total: f64,
+    value: &str,
+) -> Response<Full<Bytes>> {
+    let lie = state.character.lie;
     let mut response = Response::builder().header("server-timing", format!("total;dur={total:.3}"));
     if lie != Lie::NoCacheStatus {
         response = response.header("cache-status", status);
@@ -262,19 +333,13 @@ async fn compute(state: &State, path: &str, key: &str, instance: usize) -> Strin
     state.instances[instance]
         .origin_calls
         .fetch_add(1, Ordering::SeqCst);
-    let value = match path {
+    match path {
         "/heavy-op" => {
             tokio::time::sleep(state.character.origin).await;
             format!(r#"{{"param":"{key}"}}"#)
         }
         _ => format!(r#"{{"id":{key}}}"#),
-    };
-    state
-        .store
-        .lock()
-        .unwrap()
-        .insert(format!("{path} {key}"), value.clone());
-    value
+    }
 }
 
 fn status(state: &State, known: bool, number: u64) -> &'static str {

@@ -39,6 +39,10 @@ pub(crate) fn start(url: &str, more: &[&str]) -> Running {
             "10",
             "--repeats",
             "3",
+            "--mixed",
+            "0",
+            "--bursts",
+            "0",
             "--out",
         ])
         .arg(out.path());
@@ -88,6 +92,11 @@ impl Ended {
         let path = self.out.path().join(name);
         std::fs::read_to_string(&path)
             .unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr))
+    }
+
+    /// Where a report file lies.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.out.path().join(name).to_str().unwrap().to_owned()
     }
 
     pub(crate) fn has_file(&self, name: &str) -> bool {

@@ -1,0 +1,97 @@
+//! A run in progress: what its parts share, and how one phase of any kind is run. Owns the sums while they grow; knows
+//! nothing of which phases there are, nor of reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::attack;
+use crate::client::{Client, Question};
+use crate::keys::Supply;
+use crate::ledger::Ledger;
+use crate::plan::{Phase, Plan};
+use crate::preflight::Facts;
+use crate::profile::Profile;
+use crate::progress::Progress;
+use crate::room::Share;
+use crate::stage::{Drained, Stage};
+use crate::truth::Truth;
+
+/// The state of a run.
+pub(crate) struct Course {
+    pub(crate) client: Arc<Client>,
+    pub(crate) profile: Profile,
+    pub(crate) progress: Progress,
+    pub(crate) names: Vec<String>,
+    pub(crate) supplies: Vec<Supply>,
+    pub(crate) facts: Vec<Facts>,
+    pub(crate) shares: Vec<Share>,
+    pub(crate) ledger: Ledger,
+    pub(crate) truth: Truth,
+    pub(crate) canaries: Canaries,
+    /// Why there is less than was asked for, in sentences.
+    pub(crate) shortfalls: Vec<String>,
+}
+
+/// Whether each flush emptied the cache, by a key that was stored before it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Canaries {
+    pub(crate) asked: u64,
+    /// Still hits after the flush.
+    pub(crate) survived: u64,
+    /// Why a flush after the first failed.
+    pub(crate) failed: Option<String>,
+}
+
+impl Course {
+    /// Runs one phase and adds it to the sums. Nothing is sent after `deadline` since the start of the run.
+    pub(crate) async fn phase(
+        &mut self,
+        (phase, round): (Phase, usize),
+        plan: Plan,
+        deadline: Duration,
+    ) -> Result<Drained, String> {
+        let stage = Arc::new(Stage::new(plan, deadline));
+        let title = match phase {
+            Phase::Mixed => phase.label().to_owned(),
+            _ => format!("{} {}", phase.label(), round + 1),
+        };
+        let watch = self
+            .progress
+            .watch(self.client.clone(), stage.clone(), title.clone());
+        let counts = attack::run(&self.client, &stage)
+            .await
+            .map_err(|e| format!("Goose stopped: {e}"))?;
+        drop(watch);
+        let drained = stage.take();
+        self.ledger.add_phase(
+            (phase, round),
+            &drained,
+            &counts,
+            &self.names,
+            &mut self.truth,
+        );
+        self.progress.say(
+            &self.client,
+            &format!("{title}: {}", self.ledger.last_phase()),
+        );
+        Ok(drained)
+    }
+
+    /// Flushes, and looks whether a key that was stored before is gone. An error is a sentence.
+    pub(crate) async fn flush(&mut self) -> Result<(), String> {
+        let origin = |index: &usize| self.facts[*index].origin;
+        let quickest = (0..self.facts.len()).min_by_key(origin).unwrap_or(0);
+        let question = Question::new(quickest, 0, self.facts[quickest].canary.clone());
+        self.truth
+            .observe(&self.client.ask(&question, Duration::MAX).await);
+        if self.client.flush().await?.is_none() {
+            return Ok(());
+        }
+        let after = self.client.ask(&question, Duration::MAX).await;
+        self.truth.observe(&after);
+        self.canaries.asked += 1;
+        self.canaries.survived +=
+            u64::from(after.outcome().is_some_and(|outcome| outcome.is_hit()));
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The figures that a rule may ask for. Owns their names, their units and where the report has them; judges nothing.
+
+use crate::latencies::{Quantile, Summary};
+use crate::report::{Report, Row};
+use crate::stats::Interval;
+
+/// A figure of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metric {
+    P50,
+    P90,
+    P99,
+    P999,
+    Mean,
+    Max,
+    SpeedUp,
+    Saved,
+    Overhead,
+    BreakEven,
+    HitRatio,
+    ByteHitRatio,
+    Offload,
+    StampedeFactor,
+    Errors,
+    OriginCalls,
+    Stale,
+}
+
+/// What a figure is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// Microseconds.
+    Time,
+    /// Of one.
+    Share,
+    Ratio,
+    Count,
+}
+
+/// One value of a figure. None: too few samples.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Observed {
+    /// Which row it is of.
+    pub(crate) of: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
+const NAMES: [(&str, Metric, Quantity); 17] = [
+    ("p50", Metric::P50, Quantity::Time),
+    ("p90", Metric::P90, Quantity::Time),
+    ("p99", Metric::P99, Quantity::Time),
+    ("p999", Metric::P999, Quantity::Time),
+    ("mean", Metric::Mean, Quantity::Time),
+    ("max", Metric::Max, Quantity::Time),
+    ("speedup", Metric::SpeedUp, Quantity::Ratio),
+    ("saved", Metric::Saved, Quantity::Time),
+    ("overhead", Metric::Overhead, Quantity::Time),
+    ("break_even", Metric::BreakEven, Quantity::Share),
+    ("hit_ratio", Metric::HitRatio, Quantity::Share),
+    ("byte_hit_ratio", Metric::ByteHitRatio, Quantity::Share),
+    ("offload", Metric::Offload, Quantity::Share),
+    ("stampede_factor", Metric::StampedeFactor, Quantity::Ratio),
+    ("errors", Metric::Errors, Quantity::Count),
+    ("origin_calls", Metric::OriginCalls, Quantity::Count),
+    ("stale", Metric::Stale, Quantity::Count),
+];
+
+impl Metric {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        NAMES
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .map(|(_, metric, _)| *metric)
+    }
+
+    pub(crate) fn names() -> String {
+        NAMES.map(|(name, ..)| name).join(", ")
+    }
+
+    pub(crate) fn quantity(self) -> Quantity {
+        NAMES
+            .iter()
+            .find(|(_, metric, _)| *metric == self)
+            .map_or(Quantity::Count, |(.., quantity)| *quantity)
+    }
+
+    /// All values of this figure whose row has these labels; a label that a figure does not have matches nothing.
+    pub(crate) fn observe(self, report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
+        let effect = &report.effect;
+        match self {
+            Self::P50 => rows(report, labels, |latency| quantile(latency.p50)),
+            Self::P90 => rows(report, labels, |latency| quantile(latency.p90)),
+            Self::P99 => rows(report, labels, |latency| quantile(latency.p99)),
+            Self::P999 => rows(report, labels, |latency| quantile(latency.p999)),
+            Self::Mean => rows(report, labels, |latency| (Some(latency.mean_us), None)),
+            Self::Max => rows(report, labels, |latency| (Some(latency.max_us), None)),
+            Self::SpeedUp => functions(report, labels, |speed_up| interval(speed_up.ratio)),
+            Self::Saved => functions(report, labels, |speed_up| interval(speed_up.saved_us)),
+            Self::Overhead => functions(report, labels, |speed_up| interval(speed_up.overhead_us)),
+            Self::BreakEven => functions(report, labels, |speed_up| (speed_up.break_even, None)),
+            Self::HitRatio => whole(labels, "all", interval(effect.hit_ratio)),
+            Self::ByteHitRatio => whole(labels, "all", (effect.byte_hit_ratio, None)),
+            Self::Offload => whole(labels, "all", (effect.offload, None)),
+            Self::StampedeFactor => whole(labels, "all", (effect.stampede_factor, None)),
+            Self::OriginCalls => whole(
+                labels,
+                "all",
+                (Some(effect.claimed_origin_calls as f64), None),
+            ),
+            Self::Stale => whole(labels, "all", (Some(effect.stale as f64), None)),
+            Self::Errors => errors(report, labels),
+        }
+    }
+}
+
+type Value = (Option<f64>, Option<(f64, f64)>);
+
+fn quantile(quantile: Option<Quantile>) -> Value {
+    (
+        quantile.map(|q| q.us),
+        quantile.map(|q| (q.low_us, q.high_us)),
+    )
+}
+
+fn interval(interval: Option<Interval>) -> Value {
+    (
+        interval.map(|i| i.estimate),
+        interval.map(|i| (i.low, i.high)),
+    )
+}
+
+fn rows(
+    report: &Report,
+    labels: &[(String, String)],
+    pick: fn(&Summary) -> Value,
+) -> Vec<Observed> {
+    let has = |row: &&Row| {
+        labels.iter().all(|(label, value)| match label.as_str() {
+            "phase" => row.phase.label() == value,
+            "function" => row.function == *value,
+            _ => row.outcome.label() == value,
+        })
+    };
+    let observed = |row: &Row| {
+        let (value, interval) = pick(&row.latency);
+        Observed {
+            of: format!(
+                "{} {} {}",
+                row.phase.label(),
+                row.function,
+                row.outcome.label()
+            ),
+            value,
+            interval,
+        }
+    };
+    report.rows.iter().filter(has).map(observed).collect()
+}
+
+fn functions(
+    report: &Report,
+    labels: &[(String, String)],
+    pick: fn(&crate::pairs::SpeedUp) -> Value,
+) -> Vec<Observed> {
+    let speed_ups = report.speed_ups.iter().filter(|speed_up| {
+        labels
+            .iter()
+            .all(|(label, value)| label == "function" && speed_up.function == *value)
+    });
+    let observed = speed_ups.map(|speed_up| {
+        let (value, interval) = pick(speed_up);
+        Observed {
+            of: speed_up.function.clone(),
+            value,
+            interval,
+        }
+    });
+    observed.collect()
+}
+
+fn whole(labels: &[(String, String)], of: &str, (value, interval): Value) -> Vec<Observed> {
+    if labels.is_empty() {
+        vec![Observed {
+            of: of.to_owned(),
+            value,
+            interval,
+        }]
+    } else {
+        Vec::new()
+    }
+}
+
+fn errors(report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
+    let failures = report.failures.iter().filter(|failure| {
+        labels.iter().all(|(label, value)| match label.as_str() {
+            "phase" => failure.phase.label() == value,
+            "function" => failure.function == *value,
+            _ => false,
+        })
+    });
+    let count: u64 = failures.map(|failure| failure.count).sum();
+    vec![Observed {
+        of: "failed requests".into(),
+        value: Some(count as f64),
+        interval: None,
+    }]
+}

@@ -1,0 +1,128 @@
+//! What one phase of one round came to. Owns its sums and the comparison with Goose's counts; knows nothing of
+//! latencies.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::attack::Counts;
+use crate::outcome::Outcome;
+use crate::plan::Phase;
+use crate::sample::Sample;
+use crate::stage::Drained;
+use crate::truth::OriginCalls;
+
+/// The sums of one phase.
+#[derive(Clone, Debug)]
+pub(crate) struct PhaseSum {
+    pub(crate) phase: Phase,
+    pub(crate) round: usize,
+    /// Answers that say that they called the origin.
+    pub(crate) claimed: u64,
+    /// Origin calls that the target counted.
+    pub(crate) counted: OriginCalls,
+    pub(crate) answers: u64,
+    /// Answers that asked the cache, and how many of them were hits.
+    pub(crate) asked: u64,
+    pub(crate) hits: u64,
+    pub(crate) bypassed: u64,
+    /// Planned and not sent.
+    pub(crate) cut: u64,
+    /// Where Goose's count of a label is not ours: label, Goose, ours.
+    pub(crate) miscounted: Vec<(String, usize, usize)>,
+    /// The 99th percentile of how late the timer woke a user that was free.
+    pub(crate) slop: Duration,
+    pub(crate) began: Duration,
+    pub(crate) ended: Duration,
+}
+
+impl PhaseSum {
+    /// Adds up a phase. `names` are the target's functions.
+    pub(crate) fn of(
+        (phase, round): (Phase, usize),
+        drained: &Drained,
+        counted: OriginCalls,
+        goose: &Counts,
+        names: &[String],
+    ) -> Self {
+        let samples = &drained.samples;
+        let count = |test: fn(Outcome) -> bool| {
+            samples
+                .iter()
+                .filter(|s| s.outcome().is_some_and(test))
+                .count() as u64
+        };
+        let began = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
+        Self {
+            phase,
+            round,
+            claimed: count(Outcome::called_origin),
+            counted,
+            answers: count(|_| true),
+            asked: count(Outcome::counts_in_hit_ratio),
+            hits: count(Outcome::is_hit),
+            bypassed: count(|outcome| outcome == Outcome::Bypass),
+            cut: drained.cut as u64,
+            miscounted: miscounted(phase, samples, goose, names),
+            slop: slop(samples),
+            began,
+            ended: samples
+                .iter()
+                .map(|s| s.sent + s.latency)
+                .max()
+                .unwrap_or(began),
+        }
+    }
+
+    /// In a few words.
+    pub(crate) fn describe(&self) -> String {
+        let Self {
+            answers,
+            hits,
+            claimed,
+            cut,
+            ..
+        } = self;
+        let cut = if *cut > 0 {
+            format!(", {cut} cut")
+        } else {
+            String::new()
+        };
+        format!("{answers} answers, {hits} hits, {claimed} origin calls claimed{cut}")
+    }
+}
+
+fn slop(samples: &[Sample]) -> Duration {
+    let mut slops: Vec<Duration> = samples.iter().map(|sample| sample.slop).collect();
+    slops.sort_unstable();
+    slops
+        .get(slops.len() * 99 / 100)
+        .copied()
+        .unwrap_or_default()
+}
+
+fn miscounted(
+    phase: Phase,
+    samples: &[Sample],
+    goose: &Counts,
+    names: &[String],
+) -> Vec<(String, usize, usize)> {
+    let mut ours = Counts::new();
+    for sample in samples {
+        *ours
+            .entry(format!(
+                "{} {} {}",
+                sample.label(),
+                phase.label(),
+                names[sample.function]
+            ))
+            .or_default() += 1;
+    }
+    let labels: BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();
+    let of = |counts: &Counts, label: &String| counts.get(label).copied().unwrap_or(0);
+    let differs = |label: &&String| of(goose, label) != of(&ours, label);
+    labels
+        .into_iter()
+        .filter(differs)
+        .map(|label| (label.clone(), of(goose, label), of(&ours, label)))
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! Reports as files: written, read again, drawn again, compared. Owns their names and their errors; measures nothing.
+
+use std::path::Path;
+
+use crate::cli::{CompareArgs, ReportArgs};
+use crate::compare;
+use crate::exit::Exit;
+use crate::report::{Report, SCHEMA, html, markdown, table, words};
+use crate::run::Failure;
+use crate::stdout::Stdout;
+
+/// Writes report.json, report.md and report.html into `out`.
+pub(crate) fn write(report: &Report, out: &Path) -> Result<(), Failure> {
+    let json =
+        serde_json::to_string_pretty(report).map_err(|e| Failure(Exit::Failed, e.to_string()))?;
+    draw(report, out)?;
+    put(out, "report.json", &json)
+}
+
+/// Reads a report.json.
+pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
+    let complain = |reason: &dyn std::fmt::Display| {
+        Failure(Exit::Usage, format!("{}: {reason}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| complain(&e))?;
+    let report: Report = serde_json::from_str(&text).map_err(|e| complain(&e))?;
+    if report.schema != SCHEMA {
+        return Err(complain(&format!(
+            "its schema is {:?}, this tool reads {SCHEMA:?}",
+            report.schema
+        )));
+    }
+    Ok(report)
+}
+
+/// `loadtest report`.
+pub(crate) fn again(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let report = read(&args.report)?;
+    let beside = args.report.parent().unwrap_or_else(|| Path::new("."));
+    draw(&report, args.out.as_deref().unwrap_or(beside))?;
+    stdout.print(&table::render(&report));
+    Ok(Exit::Ok)
+}
+
+/// `loadtest compare`.
+pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let (before, now) = (read(&args.before)?, read(&args.now)?);
+    let comparison =
+        compare::compare(&before, &now, args.max_regress).map_err(|e| Failure(Exit::Usage, e))?;
+    words::comparison(&comparison)
+        .iter()
+        .for_each(|line| stdout.print(&format!("{line}\n")));
+    Ok(if comparison.has_regression() {
+        Exit::Regression
+    } else {
+        Exit::Ok
+    })
+}
+
+/// `loadtest schema`.
+pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let schema = schemars::schema_for!(Report);
+    let text =
+        serde_json::to_string_pretty(&schema).map_err(|e| Failure(Exit::Failed, e.to_string()))?;
+    stdout.print(&format!("{text}\n"));
+    Ok(Exit::Ok)
+}
+
+fn draw(report: &Report, out: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(out).map_err(|e| {
+        Failure(
+            Exit::Failed,
+            format!("cannot create {}: {e}", out.display()),
+        )
+    })?;
+    put(out, "report.md", &markdown::render(report))?;
+    put(out, "report.html", &html::render(report))
+}
+
+fn put(out: &Path, name: &str, text: &str) -> Result<(), Failure> {
+    let path = out.join(name);
+    std::fs::write(&path, text).map_err(|e| {
+        Failure(
+            Exit::Failed,
+            format!("cannot write {}: {e}", path.display()),
+        )
+    })
+}

@@ -1,0 +1,250 @@
+//! The report in sentences. Owns the words that terminal, Markdown and page share; knows nothing of layout.
+
+use crate::checks::Verdict;
+use crate::compare::{Change, Comparison};
+use crate::latencies::human_us;
+use crate::pairs::SpeedUp;
+use crate::report::{Origin, Report};
+use crate::rules::Ruling;
+use crate::stampede::Burst;
+use crate::stats::Interval;
+
+/// One sentence a function, or why there is none.
+pub(crate) fn headlines(report: &Report) -> Vec<String> {
+    let sound = |phase: &str| {
+        report
+            .checks
+            .iter()
+            .any(|c| c.name.starts_with(phase) && c.verdict == Verdict::Pass)
+    };
+    if !sound("cold answers") || !sound("warm answers") {
+        return vec![
+            "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
+        ];
+    }
+    report.speed_ups.iter().map(headline).collect()
+}
+
+fn headline(speed_up: &SpeedUp) -> String {
+    let SpeedUp {
+        function,
+        rounds,
+        ratio,
+        saved_us,
+        origin_us,
+        ..
+    } = speed_up;
+    let (Some(ratio), Some(saved)) = (ratio, saved_us) else {
+        return format!("{function}: n/a ({rounds} rounds are too few)");
+    };
+    let origin = origin_us.map_or_else(String::new, |us| {
+        format!("; the origin itself takes {}", human_us(us))
+    });
+    let (ratio, saved) = (interval(*ratio, times), interval(*saved, human_us));
+    format!("{function}: a hit is {ratio} as fast as a miss and saves {saved}{origin}")
+}
+
+/// What was found, besides latencies: ratios, origin calls, what the cache costs and saves.
+pub(crate) fn findings(report: &Report) -> Vec<String> {
+    let effect = &report.effect;
+    let ratio = effect
+        .hit_ratio
+        .map_or_else(|| "n/a".into(), |ratio| interval(ratio, percent));
+    let counted = effect
+        .counted_origin_calls
+        .map_or_else(|| "not told".into(), |count| count.to_string());
+    let traffic = match effect.measured_in {
+        Origin::Mixed => "of mixed traffic",
+        Origin::Rounds => "of the rounds, which choose it themselves",
+    };
+    let offload = effect.offload.map_or_else(|| "n/a".into(), percent);
+    let mut lines = vec![
+        format!("hit ratio {traffic}: {ratio}; {offload} of the requests needed no origin call"),
+        format!(
+            "origin calls: {} claimed by the answers, {counted} counted by the target",
+            effect.claimed_origin_calls
+        ),
+    ];
+    if let Some(cliff) = effect.hit_ratio {
+        let share = percent(cliff.estimate);
+        lines.push(format!(
+            "percentile cliff: up to p{} requests are hits; slower ones meet the origin",
+            share.trim_end_matches(" %")
+        ));
+    }
+    lines.extend(report.speed_ups.iter().flat_map(costs));
+    lines.extend(report.bursts.first().map(|_| stampede(report)));
+    lines.extend(report.savings.iter().map(|saving| {
+        format!(
+            "{}: a million hits save {:.0} GB-seconds, {:.2} $ (estimate: {} ms billed without the cache, {} ms for a hit, \
+             {:.0} MB, {} $ a GB-second; the cache's own price is not taken off)",
+            saving.function,
+            saving.gb_seconds,
+            saving.dollars,
+            saving.origin_ms,
+            saving.hit_ms,
+            saving.price.memory_mb,
+            saving.price.gb_second,
+        )
+    }));
+    if let Some(stalest) = effect.stalest_s {
+        lines.push(format!(
+            "stale: {} answers, at most {stalest} s past their lifetime",
+            effect.stale
+        ));
+    }
+    lines
+}
+
+fn costs(speed_up: &SpeedUp) -> Vec<String> {
+    let function = &speed_up.function;
+    let server = speed_up.server_ratio.map(|ratio| {
+        format!(
+            "{function} by the server's own clock: {}",
+            interval(ratio, times)
+        )
+    });
+    let overhead = speed_up.overhead_us.map(|overhead| {
+        let told = interval(overhead, human_us);
+        if overhead.low <= 0.0 {
+            return format!("{function}: a miss takes no longer than no cache, as far as can be told ({told} longer)");
+        }
+        let even = speed_up.break_even.map_or_else(|| "n/a".into(), percent);
+        format!("{function}: a miss takes {told} longer than no cache; the cache pays above a hit ratio of {even}")
+    });
+    server.into_iter().chain(overhead).collect()
+}
+
+fn stampede(report: &Report) -> String {
+    let bursts = &report.bursts;
+    let callers: usize = bursts.iter().map(|burst| burst.callers).sum();
+    let met: Vec<&Burst> = bursts.iter().filter(|burst| burst.met()).collect();
+    let Some(factor) = report.effect.stampede_factor else {
+        return "stampede: not measurable on this target, which answers one after another".into();
+    };
+    let spread = met.iter().map(|burst| burst.spread_us).fold(0.0, f64::max);
+    format!(
+        "stampede: {factor:.2} origin calls a cold key ({callers} callers in {} bursts, each sent within {})",
+        bursts.len(),
+        human_us(spread)
+    )
+}
+
+/// How it was measured, and what was left out.
+pub(crate) fn circumstances(report: &Report) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(report.target.functions.iter().map(|function| {
+        let instances = function
+            .instances
+            .map_or_else(|| "not told".into(), |n: usize| n.to_string());
+        format!(
+            "{}: instances {instances}, users {}, keys a round {}",
+            function.name, function.users, function.keys_a_round
+        )
+    }));
+    lines.extend(report.failures.iter().map(|failure| {
+        format!(
+            "failed: {} × {} in {} {}",
+            failure.count,
+            failure.failure,
+            failure.phase.label(),
+            failure.function
+        )
+    }));
+    lines.extend(report.rows.iter().filter_map(|row| {
+        let (response, service) = (row.response.as_ref()?.p99?, row.latency.p99?);
+        let (function, outcome) = (&row.function, row.outcome.label());
+        let (response, service) = (human_us(response.us), human_us(service.us));
+        Some(format!(
+            "mixed {function} {outcome}: p99 {service}, with the wait for a free user {response}"
+        ))
+    }));
+    if report.cold_functions.count > 0 {
+        let (count, worst) = (
+            report.cold_functions.count,
+            human_us(report.cold_functions.max_us),
+        );
+        lines.push(format!(
+            "left out: {count} first answers of a process (at most {worst})"
+        ));
+    }
+    lines.extend(
+        report
+            .details
+            .iter()
+            .map(|(detail, count)| format!("the cache said {detail:?} {count} times")),
+    );
+    lines.extend(report.shortfalls.iter().map(|text| format!("note: {text}")));
+    lines
+}
+
+/// What the rules and the baseline came to.
+pub(crate) fn judgements(report: &Report) -> Vec<String> {
+    let rules = report.rules.iter().map(|judgement| {
+        let word = match judgement.ruling {
+            Ruling::Ok => "ok",
+            Ruling::Fired => "FIRED",
+            Ruling::Inconclusive => "inconclusive",
+            Ruling::NoData => "FIRED, no data",
+        };
+        format!(
+            "{word}: {}, observed {}",
+            judgement.rule, judgement.observed
+        )
+    });
+    rules
+        .chain(report.baseline.iter().flat_map(comparison))
+        .collect()
+}
+
+/// A comparison, figure by figure.
+pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
+    let limit = percent(comparison.max_regress);
+    let figures = comparison.figures.iter().map(|figure| {
+        let word = match figure.change {
+            Change::Regression => "REGRESSION",
+            Change::Within => "ok",
+            Change::Inconclusive => "inconclusive",
+            Change::NoData => "no data",
+        };
+        let ratio = figure
+            .ratio
+            .map_or_else(|| "n/a".into(), |ratio| interval(ratio, times));
+        format!(
+            "{word}: {} is {ratio} that of {} (at most {limit} may be lost)",
+            figure.what, comparison.baseline
+        )
+    });
+    figures
+        .chain(
+            comparison
+                .warnings
+                .iter()
+                .map(|warning| format!("warning: {warning}")),
+        )
+        .collect()
+}
+
+fn interval(interval: Interval, number: fn(f64) -> String) -> String {
+    format!(
+        "{} [{} to {}]",
+        number(interval.estimate),
+        number(interval.low),
+        number(interval.high)
+    )
+}
+
+/// A ratio with three digits.
+pub(crate) fn times(ratio: f64) -> String {
+    let digits = if ratio < 9.995 {
+        2
+    } else {
+        usize::from(ratio < 99.95)
+    };
+    format!("{ratio:.digits$}×")
+}
+
+/// A share with two decimals.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}

@@ -1,0 +1,265 @@
+//! `--fail-if`: a rule states what must not be, such as `p99{phase=warm,outcome=hit} > 5ms`. Owns its grammar and its
+//! judgement; knows nothing of how the observed value came to be.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::latencies::human_us;
+use crate::metric::{Metric, Observed, Quantity};
+use crate::report::Report;
+
+/// A rule as it was written, and what it means.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rule {
+    text: String,
+    metric: Metric,
+    labels: Vec<(String, String)>,
+    comparison: Comparison,
+    limit: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+/// How a rule ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ruling {
+    Ok,
+    Fired,
+    /// The interval of the observed value lies on both sides of the limit.
+    Inconclusive,
+    /// Nothing was observed, or too little: as bad as fired.
+    NoData,
+}
+
+/// A rule and what was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Judgement {
+    pub(crate) rule: String,
+    pub(crate) ruling: Ruling,
+    pub(crate) observed: String,
+}
+
+impl Rule {
+    /// Reads `metric{label=value,…} comparison number[unit]`. The error is a sentence.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let at = text
+            .find(['<', '>'])
+            .ok_or_else(|| format!("{text:?}: no < or > in it"))?;
+        let (left, right) = text.split_at(at);
+        let (comparison, right) = match right.as_bytes() {
+            [b'<', b'=', ..] => (Comparison::AtMost, &right[2..]),
+            [b'<', ..] => (Comparison::Below, &right[1..]),
+            [b'>', b'=', ..] => (Comparison::AtLeast, &right[2..]),
+            _ => (Comparison::Above, &right[1..]),
+        };
+        let (name, labels) = match left.trim().split_once('{') {
+            None => (left.trim(), Vec::new()),
+            Some((name, labels)) => (name.trim(), parse_labels(text, labels)?),
+        };
+        let metric = Metric::named(name).ok_or_else(|| {
+            format!(
+                "{text:?}: no metric {name:?}; there are {}",
+                Metric::names()
+            )
+        })?;
+        let limit = parse_limit(right.trim(), metric.quantity())
+            .map_err(|reason| format!("{text:?}: {reason}"))?;
+        Ok(Self {
+            text: text.trim().to_owned(),
+            metric,
+            labels,
+            comparison,
+            limit,
+        })
+    }
+
+    /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.
+    pub(crate) fn judge(&self, report: &Report) -> Judgement {
+        let all = self.metric.observe(report, &self.labels);
+        let rulings = all
+            .iter()
+            .map(|observed| (self.rule_on(observed), observed));
+        let worst = |ruling: &Ruling| {
+            [
+                Ruling::Ok,
+                Ruling::Inconclusive,
+                Ruling::NoData,
+                Ruling::Fired,
+            ]
+            .iter()
+            .position(|r| r == ruling)
+        };
+        match rulings.max_by_key(|(ruling, _)| worst(ruling)) {
+            None => Judgement {
+                rule: self.text.clone(),
+                ruling: Ruling::NoData,
+                observed: "nothing matches".into(),
+            },
+            Some((ruling, observed)) => {
+                let observed = describe(observed, self.metric.quantity());
+                Judgement {
+                    rule: self.text.clone(),
+                    ruling,
+                    observed,
+                }
+            }
+        }
+    }
+
+    fn rule_on(&self, observed: &Observed) -> Ruling {
+        let Some(value) = observed.value else {
+            return Ruling::NoData;
+        };
+        let (low, high) = observed.interval.unwrap_or((value, value));
+        match (self.fires(low), self.fires(high)) {
+            (true, true) => Ruling::Fired,
+            (false, false) => Ruling::Ok,
+            _ => Ruling::Inconclusive,
+        }
+    }
+
+    fn fires(&self, value: f64) -> bool {
+        match self.comparison {
+            Comparison::Below => value < self.limit,
+            Comparison::AtMost => value <= self.limit,
+            Comparison::Above => value > self.limit,
+            Comparison::AtLeast => value >= self.limit,
+        }
+    }
+}
+
+fn parse_labels(text: &str, labels: &str) -> Result<Vec<(String, String)>, String> {
+    let inside = labels
+        .trim_end()
+        .strip_suffix('}')
+        .ok_or_else(|| format!("{text:?}: the {{ is not closed"))?;
+    let pairs = inside.split(',').map(|pair| {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?}: {pair:?} is not label=value"))?;
+        let name = name.trim();
+        if !["phase", "function", "outcome"].contains(&name) {
+            return Err(format!(
+                "{text:?}: no label {name:?}; there are phase, function and outcome"
+            ));
+        }
+        Ok((name.to_owned(), value.trim().to_owned()))
+    });
+    pairs.collect()
+}
+
+/// The limit in the unit that the metric is observed in: microseconds, a share of one, or a plain number.
+fn parse_limit(text: &str, quantity: Quantity) -> Result<f64, String> {
+    let split = text
+        .find(|c: char| c.is_alphabetic() || c == '%')
+        .unwrap_or(text.len());
+    let (number, unit) = (text[..split].trim(), text[split..].trim());
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{number:?} is not a number"))?;
+    let factor = match (quantity, unit) {
+        (Quantity::Time, "us" | "µs")
+        | (Quantity::Ratio, "x" | "×" | "")
+        | (Quantity::Share | Quantity::Count, "") => 1.0,
+        (Quantity::Time, "ms") => 1e3,
+        (Quantity::Time, "s") => 1e6,
+        (Quantity::Share, "%") => 0.01,
+        (Quantity::Time, "") => return Err("a time needs its unit: us, ms or s".into()),
+        _ => return Err(format!("the unit {unit:?} does not fit")),
+    };
+    if !number.is_finite() {
+        return Err("the limit is not finite".into());
+    }
+    Ok(number * factor)
+}
+
+fn describe(observed: &Observed, quantity: Quantity) -> String {
+    let number = |value: f64| match quantity {
+        Quantity::Time => human_us(value),
+        Quantity::Share => format!("{:.2} %", value * 100.0),
+        Quantity::Ratio => crate::report::words::times(value),
+        Quantity::Count => format!("{value}"),
+    };
+    let Some(value) = observed.value else {
+        return format!("{}: n/a", observed.of);
+    };
+    let interval = observed.interval.map_or_else(String::new, |(low, high)| {
+        format!(" [{}, {}]", number(low), number(high))
+    });
+    format!("{}: {}{interval}", observed.of, number(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_understood() {
+        let rule = Rule::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
+        let labels =
+            [("phase", "warm"), ("outcome", "hit")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(
+            (rule.labels.as_slice(), rule.comparison, rule.limit),
+            (&labels[..], Comparison::Above, 5000.0)
+        );
+        for (text, limit) in [
+            ("hit_ratio<90%", 0.9),
+            ("speedup <= 10x", 10.0),
+            ("errors>0", 0.0),
+            ("p50>=1.5 s", 1.5e6),
+        ] {
+            assert!(
+                (Rule::parse(text).unwrap().limit - limit).abs() < 1e-9,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        let table = [
+            ("speedup", "no < or >"),
+            ("latency>5ms", "no metric \"latency\""),
+            ("p99>5", "needs its unit"),
+            ("p99>5%", "does not fit"),
+            ("p99{phase=warm>5ms", "not closed"),
+            ("p99{colour=red}>5ms", "no label \"colour\""),
+            ("p99>fastms", "is not a number"),
+        ];
+        for (text, message) in table {
+            let error = Rule::parse(text).unwrap_err();
+            assert!(error.contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_interval_on_both_sides_is_inconclusive() {
+        let rule = Rule::parse("speedup<10").unwrap();
+        let ruling = |low, high| {
+            rule.rule_on(&Observed {
+                of: String::new(),
+                value: Some(f64::midpoint(low, high)),
+                interval: Some((low, high)),
+            })
+        };
+        assert_eq!(
+            [ruling(11.0, 12.0), ruling(8.0, 9.0), ruling(9.0, 12.0)],
+            [Ruling::Ok, Ruling::Fired, Ruling::Inconclusive]
+        );
+        assert_eq!(
+            rule.rule_on(&Observed {
+                of: String::new(),
+                value: None,
+                interval: None
+            }),
+            Ruling::NoData
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! Everyone at once: all users ask for one key that nobody has stored. Owns the bursts and what they cost;
+//! knows nothing of statistics.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::client::Question;
+use crate::course::Course;
+use crate::interrupt;
+use crate::outcome::Outcome;
+use crate::plan::{Phase, Plan, Segment, Slot};
+use crate::sample::Sample;
+
+/// Users of a burst: half of what the target may get at once.
+const USERS: usize = 32;
+
+/// One burst on one cold key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Burst {
+    pub(crate) function: String,
+    pub(crate) callers: usize,
+    /// Answers that say that they called the origin; one is perfect.
+    pub(crate) origin_calls: usize,
+    pub(crate) collapsed: usize,
+    pub(crate) hits: usize,
+    pub(crate) failed: usize,
+    /// Processes that answered; none when they do not tell.
+    pub(crate) instances: Option<usize>,
+    /// From the first request sent to the last, in microseconds: how simultaneous it was.
+    pub(crate) spread_us: f64,
+    /// Each caller's start and end since the first was sent, in microseconds, and its outcome.
+    pub(crate) lanes: Vec<(f64, f64, Option<Outcome>)>,
+}
+
+impl Burst {
+    /// Whether requests really met each other. If a single process answers one after another, the first fills the cache
+    /// and there is no stampede to prevent.
+    pub(crate) fn met(&self) -> bool {
+        self.collapsed > 0
+            || self.origin_calls > 1
+            || self.instances.is_some_and(|instances| instances > 1)
+    }
+}
+
+/// Runs the bursts on the function with the slowest origin, where a stampede costs most.
+pub(crate) async fn run(course: &mut Course) -> Result<Vec<Burst>, String> {
+    let origin = |index: &usize| course.facts[*index].origin;
+    let slowest = (0..course.facts.len()).max_by_key(origin).unwrap_or(0);
+    let mut bursts = Vec::new();
+    for number in 0..course.profile.bursts {
+        let left = course
+            .profile
+            .budget
+            .saturating_sub(course.client.elapsed());
+        if interrupt::requested() || left < course.facts[slowest].origin + Duration::from_secs(1) {
+            break;
+        }
+        let Some(key) = course.supplies[slowest].take(1).pop() else {
+            break;
+        };
+        let slot = |_| Slot {
+            question: Question::new(slowest, 0, key.clone()),
+            due: Some(Duration::ZERO),
+        };
+        let segment = Segment {
+            users: USERS,
+            slots: (0..USERS).map(slot).collect(),
+        };
+        let plan = Plan {
+            phase: Phase::Stampede,
+            segments: vec![segment],
+        };
+        let deadline = course.profile.budget;
+        let drained = course
+            .phase((Phase::Stampede, number), plan, deadline)
+            .await?;
+        bursts.push(burst(&course.names[slowest], &drained.samples));
+    }
+    Ok(bursts)
+}
+
+fn burst(function: &str, samples: &[Sample]) -> Burst {
+    let count = |test: fn(Outcome) -> bool| {
+        samples
+            .iter()
+            .filter(|s| s.outcome().is_some_and(test))
+            .count()
+    };
+    let first = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
+    let since = |at: Duration| at.saturating_sub(first).as_secs_f64() * 1e6;
+    let told = |s: &Sample| {
+        Some(
+            s.answer
+                .as_ref()
+                .ok()?
+                .diagnostics
+                .as_ref()?
+                .instance
+                .clone(),
+        )
+    };
+    let instances: BTreeSet<String> = samples.iter().filter_map(told).collect();
+    Burst {
+        function: function.to_owned(),
+        callers: samples.len(),
+        origin_calls: count(Outcome::called_origin),
+        collapsed: count(|outcome| outcome == Outcome::Collapsed),
+        hits: count(Outcome::is_hit),
+        failed: samples
+            .iter()
+            .filter(|sample| sample.answer.is_err())
+            .count(),
+        instances: (!instances.is_empty()).then_some(instances.len()),
+        spread_us: samples.last().map_or(0.0, |last| since(last.sent)),
+        lanes: samples
+            .iter()
+            .map(|s| (since(s.sent), since(s.sent + s.latency), s.outcome()))
+            .collect(),
+    }
+}

@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use crate::server::{Character, Lie, Server};
+use crate::tool;
+
+const CROWD: [&str; 6] = ["--mixed", "3", "--bursts", "2", "--rate", "200"];
+
+#[test]
+fn mixed_traffic_replays_and_a_stampede_costs_one_call() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(50),
+        ..Character::default()
+    });
+    let ended = tool::run(&server.url, &CROWD);
+    ended.expect_code(0);
+    let report = ended.report();
+    for check in [
+        "mixed traffic replays",
+        "the generator kept up",
+        "misses = origin calls",
+        "bypass answers",
+    ] {
+        assert_eq!(ended.verdict(check), "pass", "{check}");
+    }
+    assert_eq!(report["effect"]["measured_in"], "mixed");
+    assert_eq!(report["effect"]["stampede_factor"], 1.0);
+    let burst = &report["bursts"][1];
+    assert_eq!(
+        (&burst["callers"], &burst["origin_calls"]),
+        (&32.into(), &1.into())
+    );
+    let ratio = report["effect"]["hit_ratio"]["estimate"].as_f64().unwrap();
+    assert!(ratio > 0.5 && ratio < 1.0, "{ratio}");
+}
+
+#[test]
+fn a_cache_without_single_flight_shows_in_the_stampede_factor() {
+    let origin = Duration::from_millis(100);
+    let server = Server::start(Character {
+        origin,
+        collapses: false,
+        ..Character::default()
+    });
+    let ended = tool::run(&server.url, &["--bursts", "1"]);
+    ended.expect_code(0);
+    let factor = ended.report()["effect"]["stampede_factor"]
+        .as_f64()
+        .unwrap();
+    assert!(
+        factor > 20.0,
+        "32 callers within 100 ms, {factor} origin calls"
+    );
+}
+
+#[test]
+fn a_lie_in_mixed_traffic_alone_is_found() {
+    let server = Server::telling(Lie::ForgetsWhenBusy);
+    let ended = tool::run(&server.url, &["--mixed", "3", "--rounds", "3"]);
+    ended.expect_code(5);
+    assert_eq!(
+        ended.verdict("mixed traffic replays"),
+        "fail",
+        "{}",
+        ended.stdout
+    );
+}

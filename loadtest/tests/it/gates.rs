@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use crate::server::{Character, Lie, Server};
+use crate::tool;
+
+#[test]
+fn rules_print_what_was_observed_and_set_the_exit_code() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(20),
+        ..Character::default()
+    });
+    let holds = [
+        "--fail-if",
+        "errors > 0",
+        "--fail-if",
+        "p50{phase=warm,outcome=hit} > 20ms",
+    ];
+    let ended = tool::run(&server.url, &holds);
+    ended.expect_code(0);
+    assert!(
+        ended
+            .stdout
+            .contains("ok: errors > 0, observed failed requests: 0"),
+        "{}",
+        ended.stdout
+    );
+    let ended = tool::run(
+        &server.url,
+        &["--fail-if", "speedup{function=heavy-op} < 10000x"],
+    );
+    ended.expect_code(3);
+    assert!(
+        ended
+            .stdout
+            .contains("FIRED: speedup{function=heavy-op} < 10000x"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+fn a_figure_without_data_fires_and_an_invalid_run_wins_over_rules() {
+    let server = Server::telling(Lie::None);
+    tool::run(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
+    let liar = Server::telling(Lie::StuckCounter);
+    tool::run(&liar.url, &["--fail-if", "errors >= 0"]).expect_code(5);
+}
+
+#[test]
+fn a_rule_that_makes_no_sense_is_a_usage_error() {
+    let ended = tool::run("http://127.0.0.1:1", &["--fail-if", "speed<9"]);
+    ended.expect_code(2);
+    assert!(
+        ended.stderr.contains("no metric \"speed\""),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_planted_regression_is_found_and_its_absence_is_not() {
+    let server = |ms| {
+        let (origin, hit) = (Duration::from_millis(ms), Duration::from_millis(10));
+        Server::start(Character {
+            origin,
+            hit,
+            ..Character::default()
+        })
+    };
+    let arguments = ["--functions", "heavy-op", "--rounds", "5"];
+    let (slow, quick) = (server(100), server(40));
+    let before = tool::run(&slow.url, &arguments);
+    let file = before.path("report.json");
+    let against = |url: &str| {
+        tool::run(
+            url,
+            &[
+                &arguments[..],
+                &["--baseline", &file, "--max-regress", "30%"],
+            ]
+            .concat(),
+        )
+    };
+    against(&slow.url).expect_code(0);
+    // Less than half of the origin's delay is less than half of the speed-up.
+    let worse = against(&quick.url);
+    worse.expect_code(4);
+    assert!(
+        worse.stdout.contains("REGRESSION: speed-up of heavy-op"),
+        "{}",
+        worse.stdout
+    );
+    let compared = tool::command()
+        .args(["compare", &file, &worse.path("report.json")])
+        .output()
+        .unwrap();
+    assert_eq!(compared.status.code(), Some(4));
+}
+
+#[test]
+fn a_report_is_drawn_again_as_it_was() {
+    let server = Server::telling(Lie::None);
+    let ended = tool::run(&server.url, &[]);
+    let out = tempfile::tempdir().unwrap();
+    let mut command = tool::command();
+    let again = command
+        .args(["report", &ended.path("report.json"), "--out"])
+        .arg(out.path())
+        .output()
+        .unwrap();
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+    for file in ["report.html", "report.md"] {
+        assert_eq!(
+            std::fs::read_to_string(out.path().join(file)).unwrap(),
+            ended.file(file),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_schema_names_what_the_report_holds() {
+    let output = tool::command().arg("schema").output().unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let server = Server::telling(Lie::None);
+    let report = tool::run(&server.url, &[]).report();
+    for key in report.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(key).is_some(), "{key}");
+    }
+}
