@@ -14,7 +14,7 @@ const DOWN = ['timeout', 'refused', 'closed', 'protocol'];   // `detail` values 
 
 const WORDS = {};
 WORDS.en = {
-  from: { origin: 'From the origin', cache: 'From the cache', shared: 'Shared with another request', stale: 'From the cache, stale', error: 'No answer' },
+  from: { origin: 'From the origin', cache: 'From the cache', shared: 'Shared with another request', stale: 'From the cache, stale', error: 'Error' },
   why: {
     hit: 'Kept from before, so nobody had to work it out again.',
     cold: 'Nothing was kept yet, so the origin worked it out. It is kept now: ask again.',
@@ -70,9 +70,9 @@ WORDS.es = {
   liveTitle: 'Qué está pasando', you: 'Tú', youDo: 'preguntas', cache: 'Caché', cacheDoes: 'recuerda', origin: 'Origen', originDoes: 'lo calcula',
   totalRequests: 'Peticiones', totalRatio: 'Aciertos', totalSaved: 'Tiempo ahorrado', totalOrigin: 'Llamadas al origen',
   logTitle: 'Todas las peticiones en una tabla', colNumber: 'N.º', colAsked: 'Petición', colFrom: 'De', colTime: 'Tiempo',
-  footer: 'Cada respuesta dice de dónde viene en su cabecera Cache-Status (RFC 9211); esta página no muestra otra cosa.',
+  footer: 'Cada respuesta dice de dónde viene en su cabecera Cache-Status (RFC 9211); de ahí lo lee esta página.',
   cancel: 'Cancelar', language: 'Idioma',
-  from: { origin: 'Del origen', cache: 'De la caché', shared: 'Compartida con otra petición', stale: 'De la caché, caducada', error: 'Sin respuesta' },
+  from: { origin: 'Del origen', cache: 'De la caché', shared: 'Compartida con otra petición', stale: 'De la caché, caducada', error: 'Error' },
   why: {
     hit: 'Estaba guardada, así que nadie ha tenido que calcularla otra vez.',
     cold: 'Aún no había nada guardado y el origen la ha calculado. Ya está guardada: pídela otra vez.',
@@ -101,7 +101,7 @@ WORDS.es = {
   limit: n => `Por HTTP/1.1 tu navegador envía como mucho ${n} peticiones a la vez a un servidor; las demás hacen cola.`,
   calls: (n, of) => `${n} ${n === 1 ? 'llamada' : 'llamadas'} al origen para ${of} peticiones`,
   without: (n, cost, total) => `Sin caché: ${n} × ${cost} = ${total}.`,
-  withoutWork: (n, cost, total) => `Sin turno, el origen habría trabajado ${n} × ${cost} = ${total}.`,
+  withoutWork: (n, cost, total) => `Sin coordinación, el origen habría trabajado ${n} × ${cost} = ${total}.`,
   queued: n => `En cola en el navegador hasta tener conexión libre: ${n}.`,
   counted: (n, of) => `Llamadas al origen según el propio servidor: ${n} (X-Origin-Calls; instancias vistas: ${of}).`,
   idle: 'Pide algo, y aquí se ilumina el camino de su respuesta.',
@@ -531,12 +531,14 @@ function showPath(answer) {
   path.className = 'path';
   path.removeAttribute('data-kind');
   void path.offsetWidth;   // lets the lines draw themselves anew
-  if (answer.kind === 'flush') { say('said', word('flushDone')); return; }
+  if (answer.kind === 'flush' || answer.kind === 'error') {
+    say('said', answer.kind === 'flush' ? word('flushDone') : problemOf(answer).title);
+    return;
+  }
   path.dataset.kind = answer.kind;
-  path.classList.toggle('through', answer.originCall === true);
-  path.classList.toggle('without', answer.down === true || answer.why === 'disabled' || answer.why === 'breaker');
-  say('said', answer.kind === 'error' ? problemOf(answer).title
-    : `${span(answer.ms)}. ${answer.down ? `${word('down')(answer.detail)} ` : ''}${word('why')[answer.why] ?? ''}`);
+  path.classList.toggle('through', answer.originCall);
+  path.classList.toggle('without', answer.down || ['disabled', 'breaker'].includes(answer.why));
+  say('said', `${span(answer.ms)}. ${answer.down ? `${word('down')(answer.detail)} ` : ''}${word('why')[answer.why] ?? ''}`);
 }
 
 function showTotals() {
