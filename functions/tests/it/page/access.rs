@@ -26,7 +26,7 @@ async fn violations(browser: &Browser, axe: &str) -> Vec<String> {
         .await;
     browser.js(axe).await;
     // A promise that the script returns is waited for.
-    let run = "return axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) => \
+    let run = "return axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ id, nodes }) => \
                nodes.map(node => `${id}: ${node.html} ${node.failureSummary}`)))";
     browser.strings(run).await
 }
