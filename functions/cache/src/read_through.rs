@@ -36,6 +36,10 @@ use release::Release;
 use seen::{Seen, Stale};
 pub(crate) use verb::Written;
 
+/// How long a lease that a lookup left stays empty before it is nobody's: its holder stamps it long before, and one whose answer was
+/// lost has no holder.
+const BARE: u32 = 2;
+
 /// How often a call mints missing generations before it goes without the cache.
 const MINTS: u32 = 2;
 
@@ -52,7 +56,7 @@ pub(crate) struct Call<'a> {
 enum Next<T> {
     Value(Fetched<T>),
     /// The lease is ours: call the origin and fill.
-    Lead(Hold),
+    Lead(Box<Hold>),
     /// Call the origin and store nothing.
     Alone(Alone),
 }
@@ -112,7 +116,7 @@ impl<'a> Call<'a> {
         let mut pause = Pause::new(self.budget.wait_until(self.policy.wait));
         let mut mints = 0;
         loop {
-            let looked = match self.lookup(Some(self.lease_seconds())).await {
+            let looked = match self.lookup(Some(BARE)).await {
                 Ok(looked) => looked,
                 Err(error) => return Next::Alone(error.into()),
             };
@@ -253,17 +257,15 @@ impl<'a> Call<'a> {
     /// Calls the origin under our lease and stores its answer.
     async fn lead<T, E>(
         &self,
-        hold: Hold,
+        hold: Box<Hold>,
         origin: impl Future<Output = Result<T, E>>,
     ) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
     {
         let flight = self.cache.flights().begin(hold.token);
-        let release = Release::new(self, &hold);
         let begun = Instant::now();
         let (result, number) = self.held(&hold, origin).await;
-        release.disarm();
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
@@ -273,11 +275,16 @@ impl<'a> Call<'a> {
                     Why::Expired => Outcome::Expired(fill),
                     Why::Requested => Outcome::Refreshed(fill),
                 };
+                // A fill without an answer may have left the lease there.
+                if !matches!(fill, Fill::Failed(_)) {
+                    hold.release.disarm();
+                }
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
                 drop(flight);
                 self.give_back(&hold, number).await;
+                hold.release.disarm();
                 self.stale_on_error(hold.stale).ok_or(error)
             }
         }

@@ -1,7 +1,11 @@
-//! Parts for tests against real servers: a memcached of one's own, and a proxy that breaks what passes through it.
+//! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, and peers that lie.
 //! Behind the feature `testing`; never part of what ships.
 
 mod memcached;
+mod noise;
+mod peer;
 mod proxy;
 pub use memcached::{Memcached, signal};
+pub use noise::Noise;
+pub use peer::{Peer, Script};
 pub use proxy::{Fault, Proxy};

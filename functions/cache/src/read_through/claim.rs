@@ -3,7 +3,7 @@
 //! Every write is an add, or a compare-and-swap with a number that was read while what stood there was exactly what this call
 //! had decided upon. So whatever an invalidation, an expiry, an eviction or another caller did in between, the write is refused.
 
-use super::{Call, Next, Seen, Stale};
+use super::{Call, Next, Release, Seen, Stale};
 use crate::{
     clock,
     entry::{self, Generation, Lease, Stamp, Token},
@@ -22,6 +22,7 @@ pub(super) struct Hold {
     pub(super) why: Why,
     pub(super) claim: Claim,
     pub(super) stale: Option<Stale>,
+    pub(super) release: Release,
 }
 
 /// What the right rests on, and with it how a fill is written.
@@ -48,7 +49,7 @@ pub(super) enum Why {
 /// What an attempt came to.
 #[derive(Debug)]
 pub(super) enum Tried {
-    Won(Hold),
+    Won(Box<Hold>),
     /// Somebody was faster: wait for them.
     Lost,
     /// What was decided upon is no more there: look again at once.
@@ -88,12 +89,14 @@ impl Call<'_> {
             return Ok(Tried::Again);
         };
         let record = mine.write(self.at.item(), self.at.digest());
-        match self
-            .add(Slot::Item, record.clone(), self.lease_life())
-            .await?
-        {
-            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, None)),
-            Stored::No => Ok(Tried::Lost),
+        let release = Release::armed(self, Slot::Item, &record, None);
+        let life = self.lease_life();
+        match self.add(Slot::Item, record.clone(), life).await? {
+            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, release)),
+            Stored::No => {
+                release.disarm();
+                Ok(Tried::Lost)
+            }
         }
     }
 
@@ -103,7 +106,8 @@ impl Call<'_> {
             return Tried::Again;
         };
         let record = mine.write(self.at.item(), self.at.digest());
-        won(&mine, why, Claim::Bare { record, number }, None)
+        let release = Release::armed(self, Slot::Item, &record, Some(number));
+        won(&mine, why, Claim::Bare { record, number }, release)
     }
 
     /// Mints, with an empty lease of ours already there. It must be stamped before the origin is called: the server may have
@@ -134,10 +138,14 @@ impl Call<'_> {
             return Ok(Tried::Again);
         };
         let record = mine.write(self.at.item(), self.at.digest());
+        let release = Release::armed(self, Slot::Item, &record, None);
         let life = self.lease_life();
         match self.swap(Slot::Item, record.clone(), life, number).await? {
-            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, None)),
-            Stored::No => Ok(Tried::Again),
+            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, release)),
+            Stored::No => {
+                release.disarm();
+                Ok(Tried::Again)
+            }
         }
     }
 
@@ -150,6 +158,7 @@ impl Call<'_> {
             return Ok(Tried::Again);
         };
         let record = mine.write(self.at.marker(), self.at.digest());
+        let release = Release::armed(self, Slot::Marker, &record, None);
         let stored = match seen.marked {
             None => {
                 self.add(Slot::Marker, record.clone(), self.lease_life())
@@ -164,6 +173,7 @@ impl Call<'_> {
             },
         };
         if stored == Stored::No {
+            release.disarm();
             return Ok(Tried::Lost);
         }
         // Before the origin is read: what changes the entry from here on refuses the fill.
@@ -171,7 +181,15 @@ impl Call<'_> {
             return Ok(Tried::Again);
         };
         let claim = Claim::Marker { record, entry };
-        Ok(won(&mine, Why::Expired, claim, seen.stale(self)))
+        let (Lease { token, stamp, .. }, stale) = (mine, seen.stale(self));
+        Ok(Tried::Won(Box::new(Hold {
+            token,
+            stamp,
+            why: Why::Expired,
+            claim,
+            stale,
+            release,
+        })))
     }
 
     /// For a refresh on request: whatever stands there, the right to replace it.
@@ -204,7 +222,12 @@ impl Call<'_> {
                 let Some((mine, entry)) = self.lease(&seen, 0).zip(number) else {
                     return Ok(Tried::Again);
                 };
-                Ok(won(&mine, Why::Requested, Claim::Entry { entry }, None))
+                Ok(won(
+                    &mine,
+                    Why::Requested,
+                    Claim::Entry { entry },
+                    Release::nothing(),
+                ))
             }
             _ => self.take_over(&seen, Why::Requested).await,
         }
@@ -305,12 +328,14 @@ impl Call<'_> {
     }
 }
 
-fn won(mine: &Lease, why: Why, claim: Claim, stale: Option<Stale>) -> Tried {
-    Tried::Won(Hold {
-        token: mine.token,
-        stamp: mine.stamp,
+fn won(mine: &Lease, why: Why, claim: Claim, release: Release) -> Tried {
+    let Lease { token, stamp, .. } = *mine;
+    Tried::Won(Box::new(Hold {
+        token,
+        stamp,
         why,
         claim,
-        stale,
-    })
+        stale: None,
+        release,
+    }))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Claim, Hold};
+use super::Call;
 use crate::{
     cache::{Inner, VERB},
     entry,
@@ -10,9 +10,12 @@ use crate::{
     store::{Lifetime, Slot},
 };
 
-/// Armed while the origin runs. Dropped armed, it gives back what is held, beside everything else.
+/// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
+/// acquisition whose answer was lost, it gives back what is held, beside everything else.
+#[derive(Debug)]
 pub(super) struct Release(Option<Held>);
 
+#[derive(Debug)]
 struct Held {
     cache: Arc<Inner>,
     at: Address,
@@ -23,14 +26,9 @@ struct Held {
 }
 
 impl Release {
-    pub(super) fn new(call: &Call<'_>, hold: &Hold) -> Self {
-        let (slot, record, bare) = match &hold.claim {
-            Claim::Lease { record } => (Slot::Item, record.clone(), None),
-            Claim::Bare { record, number } => (Slot::Item, record.clone(), Some(*number)),
-            Claim::Marker { record, .. } => (Slot::Marker, record.clone(), None),
-            Claim::Entry { .. } => return Self(None),
-        };
-        let (cache, at) = (call.cache.clone(), call.at.clone());
+    /// For a lease `record` under `slot`.
+    pub(super) fn armed(call: &Call<'_>, slot: Slot, record: &[u8], bare: Option<u64>) -> Self {
+        let (cache, at, record) = (call.cache.clone(), call.at.clone(), record.to_vec());
         Self(Some(Held {
             cache,
             at,
@@ -40,7 +38,12 @@ impl Release {
         }))
     }
 
-    /// The origin has answered: what is held is somebody's business again.
+    /// Nothing is held that somebody could wait for.
+    pub(super) fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// What was held is used, given back, or was never had.
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }

@@ -6,9 +6,17 @@ mod support;
 mod attribute;
 /// A call's way on every store: hit, miss, flush, invalidate, and the other verbs.
 mod calls;
+/// Every public call, dropped wherever it waits.
+mod cancellation;
+/// Randomised: many operations, some cancelled, through faults; and the same on a client that does not keep the promise.
+mod chaos;
 /// Concurrent callers of one cold key.
 mod collapse;
-/// Dead, hung, slow and lying servers.
+/// Peers that answer what no memcached would.
+mod hostile;
+/// Dead, hung and slow servers.
 mod outages;
+/// Time, room and connections: what is promised of each.
+mod resources;
 /// Values that must never come back: of another key, type, function or time.
 mod wrong_values;

@@ -1,0 +1,267 @@
+use std::time::{Duration, Instant};
+
+use larder::{
+    Bypass, Fill, Outcome, Trouble,
+    testing::{Memcached, Noise, Peer, Script},
+};
+
+use crate::support::{MINUTE, Origin, cache, key};
+
+/// The budget, and the contract's slack.
+const BOUND: Duration = Duration::from_millis(50 + 25);
+
+/// Calls three times and expects three misses with the same trouble. The budget is wide: a busy machine must not turn one
+/// trouble into another.
+async fn check(protocol: &str, script: Script, expected: Trouble) {
+    let peer = Peer::start(script.clone()).await;
+    let url = format!("{}?protocol={protocol}", peer.url());
+    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
+    let origin = Origin::default();
+    for n in 1..=3 {
+        let key = key("hostile", 7);
+        let fetched = cache
+            .get_or_fetch(&key, &MINUTE, || origin.call())
+            .await
+            .unwrap();
+        assert_eq!(*fetched, n);
+        assert_eq!(
+            fetched.outcome(),
+            Outcome::Miss(Fill::Failed(expected)),
+            "{protocol} {script:?}"
+        );
+    }
+}
+
+/// Calls three times and expects no answer to be awaited beyond the budget.
+async fn check_time(protocol: &str, script: Script) {
+    let peer = Peer::start(script.clone()).await;
+    let cache = cache(&[("CACHE_URL", &format!("{}?protocol={protocol}", peer.url()))]);
+    let (origin, noise) = (Origin::default(), Noise::start());
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let key = key("hostile", 7);
+        let fetched = cache
+            .get_or_fetch(&key, &MINUTE, || origin.call())
+            .await
+            .unwrap();
+        let took = begun.elapsed();
+        assert_eq!(
+            fetched.outcome(),
+            Outcome::Miss(Fill::Failed(Trouble::Timeout))
+        );
+        assert!(
+            took < noise.forgive(BOUND),
+            "{protocol} {script:?}: {took:?}"
+        );
+    }
+}
+
+fn answer(text: &str) -> Script {
+    Script::Answer(text.as_bytes().to_vec())
+}
+
+/// The keys of the call that [`check`] makes.
+fn item() -> String {
+    format!("larder:hostile:{}", hex::encode(key("hostile", 7).digest()))
+}
+
+#[tokio::test]
+async fn classic_answers_that_lie_are_misses() {
+    let item = item();
+    let protocol = [
+        format!("VALUE {item} 0 18446744073709551615\r\n"),
+        format!("VALUE {item} 0 1000000000000\r\n"),
+        format!("VALUE {item} 0 9007199254740993\r\n"),
+        format!("VALUE {item} 0 -1\r\n"),
+        format!("VALUE {item} 0 3\r\nabcd\r\nEND\r\n"),
+        format!("VALUE {item} 0 3\r\nabc\r\nEND\r\nEND\r\n"),
+        "VALUE other 0 5\r\nWRONG\r\nEND\r\n".to_owned(),
+        "ENDLESS\r\n".to_owned(),
+        "STORED\r\n".to_owned(),
+        "ERROR\r\n".to_owned(),
+        "CLIENT_ERROR bad command line format\r\n\r\n".to_owned(),
+        "SERVER_ERROR out of memory\r\n".to_owned(),
+        "\u{0}\u{1}\r\n".to_owned(),
+        "\r\n".to_owned(),
+        "x".repeat(1 << 20),
+    ];
+    for text in protocol {
+        check("classic", answer(&text), Trouble::Protocol).await;
+    }
+    check(
+        "classic",
+        Script::Endless(b"x".repeat(65536)),
+        Trouble::Protocol,
+    )
+    .await;
+    check(
+        "classic",
+        Script::Endless(b"END\r\n".to_vec()),
+        Trouble::Protocol,
+    )
+    .await;
+    for half in ["", "VALUE", &format!("VALUE {item} 0 100\r\nabc")] {
+        check(
+            "classic",
+            Script::AnswerAndClose(half.as_bytes().to_vec()),
+            Trouble::Closed,
+        )
+        .await;
+        check_time("classic", answer(half)).await;
+    }
+}
+
+#[tokio::test]
+async fn meta_answers_that_lie_are_misses() {
+    let item = item();
+    let protocol = [
+        format!("VA 18446744073709551615 c1 k{item} O0\r\n"),
+        format!("VA 1000000000000 c1 k{item} O0\r\n"),
+        format!("VA -1 c1 k{item} O0\r\n"),
+        format!("VA 3 c1 k{item} O0\r\nabcd\r\nMN\r\n"),
+        format!("VA 3 c1 k{item} O1\r\nabc\r\nMN\r\n"),
+        "VA 3 c1 kother O0\r\nabc\r\nMN\r\n".to_owned(),
+        "VA 3 c1\r\nabc\r\nMN\r\n".to_owned(),
+        format!("HD k{item} O0\r\nMN\r\n"),
+        "MN\r\nMN\r\n".to_owned(),
+        "END\r\n".to_owned(),
+        "ERROR\r\n".to_owned(),
+        "CLIENT_ERROR invalid flag\r\n".to_owned(),
+        "\u{0}\u{1}\r\n".to_owned(),
+        "x".repeat(1 << 20),
+    ];
+    for text in protocol {
+        check("meta", answer(&text), Trouble::Protocol).await;
+    }
+    check(
+        "meta",
+        Script::Endless(b"x".repeat(65536)),
+        Trouble::Protocol,
+    )
+    .await;
+    for half in ["", "VA", &format!("VA 100 c1 k{item} O0\r\nabc")] {
+        check(
+            "meta",
+            Script::AnswerAndClose(half.as_bytes().to_vec()),
+            Trouble::Closed,
+        )
+        .await;
+        check_time("meta", answer(half)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_greets_like_no_memcached_is_a_miss() {
+    for protocol in ["classic", "meta", "auto"] {
+        let full = b"ERROR Too many open connections\r\n";
+        let greetings: [&[u8]; 3] = [
+            full,
+            b"220 mail.example ESMTP\r\nready\r\n",
+            b"\x15\x03\x03\x00\x02\x02\x0a\n\n\n",
+        ];
+        for greeting in greetings {
+            check(
+                protocol,
+                Script::Greet(greeting.to_vec()),
+                Trouble::Protocol,
+            )
+            .await;
+        }
+        check_time(protocol, Script::Greet(Vec::new())).await;
+    }
+}
+
+/// Peak memory of this process, in KiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_endless_answer_does_not_grow_the_process() {
+    let before = peak();
+    for protocol in ["classic", "meta"] {
+        for endless in [&b"x"[..], b"END\r\n", b"VALUE a 0 1\r\n"] {
+            let peer = Peer::start(Script::Endless(endless.repeat(4096))).await;
+            let url = format!("{}?protocol={protocol}", peer.url());
+            let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "500")]);
+            let origin = Origin::default();
+            let _ = cache
+                .get_or_fetch(&key("grow", 1), &MINUTE, || origin.call())
+                .await;
+        }
+    }
+    // Other tests of this binary run beside it, and store a few megabytes.
+    let grown = peak().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB");
+}
+
+#[tokio::test]
+async fn a_server_without_numbers_is_no_cache() {
+    let server = Memcached::start_with(&["-C"]);
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = cache(&[("CACHE_URL", &url), ("CACHE_NAMESPACE", protocol)]);
+        let origin = Origin::default();
+        for n in 1..=3 {
+            let key = key("numberless", 1);
+            let fetched = cache
+                .get_or_fetch(&key, &MINUTE, || origin.call())
+                .await
+                .unwrap();
+            assert_eq!(*fetched, n, "{protocol}: nothing can be filled safely");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_at_its_limit_of_connections_is_a_miss_in_time() {
+    for option in ["maxconns_fast", "no_maxconns_fast"] {
+        let server = Memcached::start_with(&["-c", "64", "-o", option]);
+        let address = ([127, 0, 0, 1], server.port()).into();
+        // At its limit without maxconns_fast, a server lets connects wait.
+        let connect =
+            |_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(20)).ok();
+        let taken: Vec<_> = (0..80).filter_map(connect).collect();
+        let cache = cache(&[("CACHE_URL", &server.url())]);
+        let (origin, noise) = (Origin::default(), Noise::start());
+        for n in 0..5 {
+            let begun = Instant::now();
+            let key = key("full", n);
+            let fetched = cache
+                .get_or_fetch(&key, &MINUTE, || origin.call())
+                .await
+                .unwrap();
+            let took = begun.elapsed();
+            let outcome = fetched.outcome();
+            let failed = matches!(
+                outcome,
+                Outcome::Miss(Fill::Failed(_)) | Outcome::Bypassed(Bypass::Breaker)
+            );
+            assert!(failed, "{option}: {outcome:?}");
+            assert!(took < noise.forgive(BOUND), "{option}: {took:?}");
+        }
+        drop(taken);
+        let begun = Instant::now();
+        loop {
+            let key = key("full", 1);
+            if cache
+                .get_or_fetch(&key, &MINUTE, || origin.call())
+                .await
+                .unwrap()
+                .is_hit()
+            {
+                break;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{option}: no hit came back"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use std::time::{Duration, Instant};
+
+use larder::{
+    Policy,
+    testing::{Fault, Memcached, Proxy},
+};
+
+use crate::support::{MINUTE, Origin, cache, key};
+
+/// A cache that a busy machine does not make impatient.
+fn patient(url: &str, namespace: &str) -> larder::Cache {
+    cache(&[
+        ("CACHE_URL", url),
+        ("CACHE_NAMESPACE", namespace),
+        ("CACHE_BUDGET_MS", "5000"),
+    ])
+}
+
+/// The lifetimes that stand on the server, as it tells them.
+#[tokio::test]
+async fn every_ttl_reaches_the_server_honestly() {
+    let server = Memcached::start();
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "2000")]);
+    let day = 24 * 60 * 60;
+    let rows = [
+        (Duration::from_millis(1), 1..=2),
+        (Duration::from_millis(500), 1..=2),
+        (Duration::from_secs(1), 1..=2),
+        (Duration::from_secs(30 * day), 30 * day - 1..=30 * day + 1),
+        (Duration::from_secs(30 * day + 1), 30 * day..=30 * day + 2),
+        (Duration::from_secs(3650 * day), 300 * day..=3650 * day + 1),
+    ];
+    for (n, (ttl, expected)) in (0..).zip(rows) {
+        let key = key("ttl", n);
+        cache.put(&key, &Policy::ttl(ttl), &n).await.unwrap();
+        let wire = format!("larder:ttl:{}", hex::encode(key.digest()));
+        let answer = server.ask(&format!("mg {wire} t\r\n"), "\r\n");
+        let left = answer
+            .trim()
+            .strip_prefix("HD t")
+            .and_then(|t| t.parse::<u64>().ok());
+        let left = left.unwrap_or_else(|| panic!("{ttl:?}: {answer}"));
+        assert!(expected.contains(&left), "{ttl:?}: {left} s");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_served_past_its_ttl() {
+    const SHORT: Policy = Policy::ttl(Duration::from_millis(300));
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = patient(&url, protocol);
+        let key = key("past", 1);
+        cache.put(&key, &SHORT, &1_u64).await.unwrap();
+        let filled = Instant::now();
+        loop {
+            let asked = Instant::now();
+            let there = cache.peek::<u64>(&key, &SHORT).await.is_some();
+            if !there {
+                assert!(
+                    filled.elapsed() >= Duration::from_millis(290),
+                    "{protocol}: gone too early"
+                );
+                break;
+            }
+            assert!(
+                asked - filled < Duration::from_millis(301),
+                "{protocol}: served too late"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hit_does_not_wait_for_delayed_acknowledgements() {
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = patient(&url, protocol);
+        let mut took = Vec::new();
+        for n in 0..200 {
+            let key = key("nagle", n);
+            let begun = Instant::now();
+            cache.put(&key, &MINUTE, &"x".repeat(2000)).await.unwrap();
+            cache.peek::<String>(&key, &MINUTE).await.unwrap();
+            took.push(begun.elapsed());
+        }
+        took.sort();
+        // Nagle's algorithm against delayed acknowledgement costs 40 ms an exchange.
+        assert!(
+            took[100] < Duration::from_millis(20),
+            "{protocol}: {:?}",
+            took[100]
+        );
+    }
+}
+
+fn files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[tokio::test]
+async fn broken_connections_leave_nothing_behind() {
+    let server = Memcached::start();
+    let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", proxy.url());
+        let cache = patient(&url, protocol);
+        let before = proxy.connections();
+        proxy.set(Fault {
+            cut: 200,
+            ..Fault::default()
+        });
+        let origin = Origin::default();
+        for n in 0..500 {
+            let _ = cache
+                .get_or_fetch(&key("leak", n), &MINUTE, || origin.call())
+                .await;
+        }
+        let made = proxy.connections() - before;
+        assert!(
+            made > 100,
+            "{protocol}: only {made} connections were broken"
+        );
+        proxy.set(Fault::default());
+        drop(cache);
+        let begun = Instant::now();
+        // One connection is the one that asks.
+        while server.stat("curr_connections") > 3 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{}",
+                server.stat("curr_connections")
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert!(files() < 500, "{} files are open", files());
+}
+
+#[tokio::test]
+async fn a_busy_process_shares_a_few_connections() {
+    let server = Memcached::start();
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "5000")]);
+    let origin = Origin::default();
+    let calls = (0..500).map(|n| {
+        let (cache, origin) = (&cache, &origin);
+        async move {
+            cache
+                .get_or_fetch(&key("busy", n), &MINUTE, || origin.call())
+                .await
+        }
+    });
+    let fetched = futures_util::future::join_all(calls).await;
+    assert!(fetched.iter().all(|f| matches!(
+        f.as_ref().unwrap().outcome(),
+        larder::Outcome::Miss(larder::Fill::Stored)
+    )));
+    // 8 of the cache, one that asks, and memcached's own listener.
+    let connections = server.stat("curr_connections");
+    assert!(connections <= 10, "{connections}");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_while_idle_is_replaced_unseen() {
+    let server = Memcached::start_with(&["-o", "idle_timeout=1"]);
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let cache = patient(&url, protocol);
+        let origin = Origin::default();
+        let key = key("idle", 1);
+        cache
+            .get_or_fetch(&key, &MINUTE, || origin.call())
+            .await
+            .unwrap();
+        let kicked = server.stat("idle_kicks");
+        let begun = Instant::now();
+        while server.stat("idle_kicks") == kicked {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "the server kept the connection"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(
+            cache
+                .get_or_fetch(&key, &MINUTE, || origin.call())
+                .await
+                .unwrap()
+                .is_hit()
+        );
+        cache.invalidate(&key).await.unwrap();
+        assert!(cache.peek::<u64>(&key, &MINUTE).await.is_none());
+    }
+}
