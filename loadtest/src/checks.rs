@@ -128,13 +128,15 @@ fn purity(ledger: &Ledger, phase: Phase) -> Check {
             detail,
         );
     }
-    // A thousandth may expire or be evicted between its cold and its warm request.
-    let detail = format!("{hits} of {answers} answers for stored keys were hits");
-    Check::holds(
-        "warm answers are hits",
-        answers > 0 && hits * 1000 >= answers * 999,
-        detail,
-    )
+    // A thousandth may expire or be evicted between its cold and its warm request. A cache that says that it failed is
+    // believed, as its origin calls are counted; but not if it fails more than now and then.
+    let troubled: u64 = phases().map(|sum| sum.troubled).sum();
+    let expected = answers - troubled;
+    let detail = format!(
+        "{hits} of {expected} answers for stored keys were hits; for {troubled} more the cache failed, and said so"
+    );
+    let pure = expected > 0 && hits * 1000 >= expected * 999 && troubled * 20 <= answers;
+    Check::holds("warm answers are hits", pure, detail)
 }
 
 fn bypass(ledger: &Ledger) -> Check {

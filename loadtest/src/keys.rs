@@ -54,6 +54,14 @@ impl Supply {
         }
     }
 
+    /// Takes one key out for good: no later key is the same, even when a range begins again.
+    pub(crate) fn reserve(&mut self) -> Option<String> {
+        match &mut self.source {
+            Source::Salted => self.take(1).pop(),
+            Source::Shuffled(numbers) => numbers.pop().map(|number| number.to_string()),
+        }
+    }
+
     /// The next `count` keys, none of which this supply gave before, unless a range of numbers was used up: then it
     /// begins again and only the flush between rounds makes its keys cold. Fewer if the range itself is smaller.
     pub(crate) fn take(&mut self, count: usize) -> Vec<String> {
@@ -108,6 +116,19 @@ mod tests {
             let mut supply = supply(function);
             let keys: Vec<String> = (0..5).flat_map(|_| supply.take(100)).collect();
             assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 500);
+        }
+    }
+
+    #[test]
+    fn a_reserved_key_never_comes_again() {
+        for function in [0, 1] {
+            let mut supply = supply(function);
+            let reserved = supply.reserve().unwrap();
+            assert!(
+                (0..20)
+                    .flat_map(|_| supply.take(99))
+                    .all(|key| key != reserved)
+            );
         }
     }
 

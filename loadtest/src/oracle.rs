@@ -49,7 +49,8 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     }
     let mut agreement = Agreement::default();
     for sample in samples {
-        let Some(outcome) = sample.outcome() else {
+        // Where the cache says that it failed, it is not held to its entries.
+        let Some(outcome) = sample.outcome().filter(|_| !sample.is_troubled()) else {
             continue;
         };
         agreement.answers += 1;

@@ -25,6 +25,8 @@ pub(crate) struct PhaseSum {
     pub(crate) asked: u64,
     pub(crate) hits: u64,
     pub(crate) bypassed: u64,
+    /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
+    pub(crate) troubled: u64,
     /// Planned and not sent.
     pub(crate) cut: u64,
     /// Where Goose's count of a label is not ours: label, Goose, ours.
@@ -60,6 +62,7 @@ impl PhaseSum {
             answers: count(|_| true),
             asked: count(Outcome::counts_in_hit_ratio),
             hits: count(Outcome::is_hit),
+            troubled: samples.iter().filter(|sample| sample.is_troubled()).count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             cut: drained.cut as u64,
             miscounted: miscounted(phase, samples, goose, names),

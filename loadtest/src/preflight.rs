@@ -48,7 +48,7 @@ pub(crate) async fn examine(
 ) -> Result<Vec<Facts>, String> {
     let mut all = Vec::new();
     for (index, supply) in supplies.iter_mut().enumerate() {
-        let canary = supply.take(1).pop().ok_or("a function has no keys")?;
+        let canary = supply.reserve().ok_or("a function has no keys")?;
         let (origin, told) = reach(client, index, &canary, supply, truth).await?;
         let instances = find_instances(client, index, &canary, truth).await;
         let mut facts = Facts {

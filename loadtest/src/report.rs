@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod figures;
 pub(crate) mod html;
+pub(crate) mod lanes;
 pub(crate) mod markdown;
+pub(crate) mod money;
 pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod words;

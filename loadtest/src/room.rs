@@ -12,7 +12,7 @@ const GOOSE: Duration = Duration::from_millis(900);
 /// How one function is asked in the paired phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
-    /// One where that fits, as there is no queue to hide anything then; never more than its origin serves at once.
+    /// Users of cold and bypass: one where that fits, as there is no queue to hide anything then; never more than its origin serves at once.
     pub(crate) users: usize,
     /// Keys a round: fewer than the profile wants where the origin is slow.
     pub(crate) keys: usize,

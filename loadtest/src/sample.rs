@@ -59,6 +59,12 @@ impl Sample {
         diagnostics.is_some_and(|diagnostics| diagnostics.invocation == 1)
     }
 
+    /// Whether the cache says that it failed, and why: a miss with a reason.
+    pub(crate) fn is_troubled(&self) -> bool {
+        let troubled = |answer: &Answer| answer.outcome == Outcome::Miss && answer.detail.is_some();
+        self.answer.as_ref().is_ok_and(troubled)
+    }
+
     /// The word that this request is counted under, also at Goose.
     pub(crate) fn label(&self) -> String {
         match &self.answer {

@@ -62,7 +62,7 @@ impl Truth {
             .iter()
             .filter_map(|sample| diagnostics(sample))
             .collect();
-        if told.is_empty() || told.len() < answered.len() {
+        if told.len() < answered.len() {
             return OriginCalls::Absent;
         }
         let mut total = OriginCalls::Counted(0);
@@ -189,6 +189,11 @@ mod tests {
             settle(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
             OriginCalls::Contradictory(_)
         ));
+    }
+
+    #[test]
+    fn a_phase_without_answers_cost_nothing() {
+        assert_eq!(settle(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
     }
 
     #[test]

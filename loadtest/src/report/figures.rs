@@ -4,7 +4,7 @@ use crate::outcome::Outcome;
 use crate::plan::Phase;
 use crate::report::html::escape;
 use crate::report::svg::{Axis, Chart, Scale};
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, lanes, money};
 
 /// A chart with its words.
 pub(crate) struct Figure {
@@ -32,6 +32,8 @@ pub(crate) fn all(report: &Report) -> Vec<Figure> {
         }
     }
     figures.extend(timeline(report));
+    figures.extend(lanes::figure(report));
+    figures.extend(money::figure(report));
     figures
 }
 
@@ -121,7 +123,8 @@ fn percentiles(function: &str, cold: &Row, warm: &Row) -> Figure {
         title: format!("{function}: percentiles"),
         legend: series(cold, warm),
         svg: chart.render(&escape(&format!("Latency by percentile of {function}"))),
-        caption: "To the right of a line’s last tick its sample is too small to say more.".into(),
+        caption: "Each step to the right is ten times rarer; a line ends at its rarest sample."
+            .into(),
     }
 }
 
@@ -157,6 +160,9 @@ fn timeline(report: &Report) -> Option<Figure> {
         Axis::linear("seconds since the start", last, ""),
         Axis::latency("latency", low, high),
     );
+    for phase in &report.origin {
+        chart.band(phase.phase.label(), phase.began_s, phase.ended_s);
+    }
     for dot in &report.timeline {
         let (class, shape) = mark(dot.outcome);
         chart.dot(class, shape, dot.at_s, dot.us);
@@ -171,13 +177,14 @@ fn timeline(report: &Report) -> Option<Figure> {
         ],
         svg: chart.render("Latency of requests over time, by outcome"),
         caption: format!(
-            "{} requests are shown; long runs are thinned evenly.",
+            "{} requests are shown; long runs are thinned evenly. Shaded: warm, mixed and stampede phases.",
             report.timeline.len()
         ),
     })
 }
 
-fn mark(outcome: Option<Outcome>) -> (&'static str, usize) {
+/// Class and shape of an outcome.
+pub(crate) fn mark(outcome: Option<Outcome>) -> (&'static str, usize) {
     match outcome {
         None | Some(Outcome::Unknown) => ("bad", 3),
         Some(outcome) if outcome.is_hit() => ("warm", 0),

@@ -81,11 +81,19 @@ fn section(figure: &figures::Figure) -> String {
     )
 }
 
+/// The series' name behind its line, or behind its own mark where the text begins with one.
 fn legend_entry(class: &str, text: &str) -> String {
-    let text = escape(text);
-    format!(
-        "<span><svg viewBox=\"0 0 32 10\" aria-hidden=\"true\"><line class=\"line {class}\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/></svg>{text}</span>"
-    )
+    let (mark, name) = match text.split_once(' ') {
+        Some((mark @ ("●" | "▲" | "■" | "×"), name)) => (mark, name),
+        _ => ("", text),
+    };
+    let name = escape(name);
+    if mark.is_empty() {
+        return format!(
+            "<span><svg viewBox=\"0 0 32 10\" aria-hidden=\"true\"><line class=\"line {class}\" x1=\"0\" x2=\"32\" y1=\"5\" y2=\"5\"/></svg>{name}</span>"
+        );
+    }
+    format!("<span><b class=\"mark {class}\">{mark}</b> {name}</span>")
 }
 
 fn latency_table(report: &Report) -> String {

@@ -27,7 +27,7 @@ pub(crate) enum Scale {
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 32.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 48.0;
 
@@ -58,6 +58,15 @@ impl Chart {
         let (width, height) = ((right - left - 1.0).max(1.0), HEIGHT - BOTTOM - top);
         self.marks.push_str(&format!(
             "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        ));
+    }
+
+    /// Shades a span of the x axis; the class of the shade ends in `label`.
+    pub(crate) fn band(&mut self, label: &str, from: f64, to: f64) {
+        let (left, width) = (self.at_x(from), (self.at_x(to) - self.at_x(from)).max(0.5));
+        let height = HEIGHT - BOTTOM - TOP;
+        self.marks.push_str(&format!(
+            "<rect class=\"band {label}-band\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"><title>{label}</title></rect>"
         ));
     }
 
