@@ -103,14 +103,14 @@ impl<'a> Parts<'a> {
             names: function.inputs.iter().map(|input| &input.name).collect(),
             keyed_names: keyed().map(|input| &input.name).collect(),
             turbofish: turbofish(function),
-            site: quote!({
+            site: quote! {
                 static SITE: ::larder::__private::Site = ::larder::__private::Site::new(
                     #name,
                     ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
                 );
                 &SITE
-            }),
-            policy: quote!(const { &#policy }),
+            },
+            policy: quote!(#policy),
             arguments: arguments(args, function),
         }
     }
@@ -177,14 +177,14 @@ fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
 
         /// The key of a call with these arguments.
         #vis fn key #generics (#(#keyed),*) -> ::core::result::Result<::larder::Key, ::larder::KeyError> #clause {
-            ::larder::__private::key(Self::site(), #policy, &#arguments)
+            ::larder::__private::key(Self::site(), Self::policy(), &#arguments)
         }
 
         /// The value and where it came from.
         #vis async fn fetch #generics (#(#all),*) -> #shape::Fetched #clause {
             let key = #key;
             ::larder::__private::fetch::<#output, #kind, _, _>(
-                Self::site(), #policy, key, || Self::uncached #turbofish (#(#names),*),
+                Self::site(), Self::policy(), key, || Self::uncached #turbofish (#(#names),*),
             ).await
         }
 
@@ -192,18 +192,18 @@ fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
         #vis async fn refresh #generics (#(#all),*) -> #shape::Fetched #clause {
             let key = #key;
             ::larder::__private::refresh::<#output, #kind, _, _>(
-                Self::site(), #policy, key, || Self::uncached #turbofish (#(#names),*),
+                Self::site(), Self::policy(), key, || Self::uncached #turbofish (#(#names),*),
             ).await
         }
 
         /// The cached value, fresh or stale; never calls the origin.
         #vis async fn peek #generics (#(#keyed),*) -> ::core::option::Option<::larder::Fetched<#shape::Value>> #clause {
-            ::larder::__private::peek::<#output, #kind>(Self::site(), #policy, #key).await
+            ::larder::__private::peek::<#output, #kind>(Self::site(), Self::policy(), #key).await
         }
 
         /// Stores a value as if the origin had just answered with it.
         #vis async fn put #generics (#(#keyed,)* value: &#shape::Value) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::put::<#output, #kind>(#policy, #key, value).await
+            ::larder::__private::put::<#output, #kind>(Self::policy(), #key, value).await
         }
 
         /// Removes the cached value; acknowledged, or an error.
@@ -213,11 +213,16 @@ fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
 
         /// Makes the cached value stale.
         #vis async fn expire #generics (#(#keyed),*) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::expire(#policy, #key).await
+            ::larder::__private::expire(Self::policy(), #key).await
         }
 
         fn site() -> &'static ::larder::__private::Site {
             #site
+        }
+
+        fn policy() -> &'static ::larder::Policy {
+            const POLICY: ::larder::Policy = #policy;
+            &POLICY
         }
     }
 }

@@ -14,6 +14,8 @@ mod chaos;
 mod collapse;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// What the compiler says about a mistake in the attribute.
+mod messages;
 /// Dead, hung and slow servers.
 mod outages;
 /// Time, room and connections: what is promised of each.

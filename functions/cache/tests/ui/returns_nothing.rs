@@ -1,0 +1,6 @@
+#[larder::cached("f", ttl = "60s")]
+async fn f(n: u8) {
+    let _ = n;
+}
+
+fn main() {}
