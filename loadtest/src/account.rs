@@ -65,6 +65,7 @@ impl Course {
             shortfalls: self.shortfalls,
             bursts,
             interrupted,
+            floor: None,
             rules: Vec::new(),
             baseline: None,
         }

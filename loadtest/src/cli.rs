@@ -18,7 +18,7 @@ use crate::rules::Rule;
 /// allows; 5 the measurement is invalid (it contradicts itself or the target: its numbers must not be used, so this
 /// wins over 3 and 4); 130 interrupted, with a partial report.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,6 +28,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Measure a target and write report.html, report.json and report.md
     Run(Box<RunArgs>),
+    /// Ask a target a few times: does it answer, tell its outcomes, count its origin calls?
+    Preflight(TargetArgs),
+    /// Measure delays that are known: does this tool time rightly on this machine?
+    Calibrate,
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
     /// Draw report.html and report.md again from a report.json
@@ -57,18 +61,12 @@ pub(crate) struct ReportArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+/// What is measured.
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
-pub(crate) struct RunArgs {
+pub(crate) struct TargetArgs {
     /// Base URL of the target, such as http://localhost:9000
     #[arg(long, value_name = "URL")]
     pub(crate) url: String,
-    /// How much to measure
-    #[arg(long, value_enum, default_value_t = Name::Quick)]
-    profile: Name,
-    /// Where the reports go
-    #[arg(long, value_name = "DIR", default_value = "target/loadtest")]
-    pub(crate) out: PathBuf,
     /// A TOML file that describes a target which is not this project's own functions
     #[arg(long, value_name = "FILE")]
     pub(crate) target: Option<PathBuf>,
@@ -78,6 +76,22 @@ pub(crate) struct RunArgs {
     /// Only these functions of the target
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) functions: Vec<String>,
+    /// Allow a target that is not this machine: it will get load, and a run flushes its cache
+    #[arg(long)]
+    pub(crate) yes_i_own_this_target: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_override_self = true)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// How much to measure
+    #[arg(long, value_enum, default_value_t = Name::Quick)]
+    profile: Name,
+    /// Where the reports go
+    #[arg(long, value_name = "DIR", default_value = "target/loadtest")]
+    pub(crate) out: PathBuf,
     /// Paired rounds of flush, cold and warm, instead of the profile's
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
@@ -126,9 +140,9 @@ pub(crate) struct RunArgs {
     /// Dollars a gigabyte-second: the default is arm64 in us-east-1; x86-64 costs 0.0000166667
     #[arg(long, value_name = "DOLLARS", default_value = "0.0000133334", value_parser = price)]
     price: f64,
-    /// Allow a target that is not this machine: its cache will be flushed and it will get load
-    #[arg(long)]
-    pub(crate) yes_i_own_this_target: bool,
+    /// Also measure a bare GET of this memcached, as the floor of every hit
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) memcached: Option<String>,
     /// Print no progress
     #[arg(long)]
     pub(crate) no_progress: bool,

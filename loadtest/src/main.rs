@@ -6,20 +6,24 @@
 //! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
 //!   `cost`, `checks`, `metric` and `rules`, `compare`
-//! * telling: `account`, `report` and its forms, `render`, `progress`, `stdout`
+//! * telling: `account`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
+//! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (a bare memcached GET)
 //!
 //! It depends on nothing of the services that it measures.
 
 mod account;
 mod attack;
 mod cache_status;
+mod calibrate;
 mod checks;
+mod ci;
 mod cli;
 mod client;
 mod compare;
 mod cost;
 mod course;
 mod exit;
+mod floor;
 mod interrupt;
 mod keys;
 mod latencies;
@@ -47,6 +51,7 @@ mod stage;
 mod stampede;
 mod stats;
 mod stdout;
+mod survey;
 mod target;
 mod timeline;
 mod truth;
@@ -79,6 +84,8 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(|e| failed("cannot start", &e))?;
     match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
+        Command::Preflight(args) => runtime.block_on(survey::preflight(args, &mut stdout)),
+        Command::Calibrate => runtime.block_on(survey::calibrate(&mut stdout)),
         Command::Compare(args) => render::compare(args, &mut stdout),
         Command::Report(args) => render::again(args, &mut stdout),
         Command::Schema => render::schema(&mut stdout),

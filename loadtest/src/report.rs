@@ -51,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) effect: Effect,
     pub(crate) savings: Vec<Saving>,
     pub(crate) bursts: Vec<Burst>,
+    /// A bare memcached GET from this machine, where that was asked for.
+    pub(crate) floor: Option<Summary>,
     pub(crate) origin: Vec<OriginRow>,
     /// Answers that were the first of their process; in no other figure.
     pub(crate) cold_functions: Summary,

@@ -2,15 +2,17 @@
 //! knows nothing of how each part works.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::account::Start;
-use crate::cli::RunArgs;
+use crate::ci;
+use crate::cli::{RunArgs, TargetArgs};
 use crate::client::Client;
 use crate::compare::{self, Comparison};
 use crate::cost::Price;
 use crate::course::{Canaries, Course};
 use crate::exit::Exit;
+use crate::floor;
 use crate::interrupt;
 use crate::keys::Supply;
 use crate::ledger::Ledger;
@@ -34,22 +36,16 @@ pub(crate) struct Failure(pub(crate) Exit, pub(crate) String);
 
 /// Measures and reports.
 pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
-    let usage = |error: target::TargetError| Failure(Exit::Usage, error.to_string());
-    let url = target::base_url(&args.url).map_err(usage)?;
-    if !target::is_loopback(&url) && !args.yes_i_own_this_target {
-        let host = url.host_str().unwrap_or_default();
-        let text = format!(
-            "{host} is not this machine: its cache would be flushed; add --yes-i-own-this-target"
-        );
-        return Err(Failure(Exit::Usage, text));
-    }
-    let target =
-        Target::load(args.target.as_deref(), &args.functions, &args.prefix).map_err(usage)?;
     let profile = args.profile();
     let baseline = args.baseline.as_deref().map(render::read).transpose()?;
-    let client = Client::new(&url, target, profile.timeout).map_err(|e| failed(&e))?;
+    let client = client(&args.target, profile.timeout)?;
+    let floor = match &args.memcached {
+        None => None,
+        Some(address) => Some(floor::measure(address).await.map_err(|e| failed(&e))?),
+    };
     let progress = Progress::detect(args.no_progress);
     let mut report = measure(Arc::new(client), profile, progress, args.price()).await?;
+    report.floor = floor;
     report.rules = args
         .fail_if
         .iter()
@@ -66,7 +62,26 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
         "\nreports: {}\n",
         args.out.join("report.{html,json,md}").display()
     ));
+    for line in ci::tell(&report, |name| std::env::var(name).ok()) {
+        stdout.print(&format!("{line}\n"));
+    }
     Ok(exit(&report, args.strict))
+}
+
+/// The client of the target that the command line describes.
+pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, Failure> {
+    let usage = |error: target::TargetError| Failure(Exit::Usage, error.to_string());
+    let url = target::base_url(&args.url).map_err(usage)?;
+    if !target::is_loopback(&url) && !args.yes_i_own_this_target {
+        let host = url.host_str().unwrap_or_default();
+        let text = format!(
+            "{host} is not this machine: its cache would be flushed; add --yes-i-own-this-target"
+        );
+        return Err(Failure(Exit::Usage, text));
+    }
+    let target =
+        Target::load(args.target.as_deref(), &args.functions, &args.prefix).map_err(usage)?;
+    Client::new(&url, target, timeout).map_err(|e| failed(&e))
 }
 
 fn exit(report: &Report, strict: bool) -> Exit {
@@ -143,7 +158,7 @@ async fn measure(
 }
 
 /// What no earlier run at this target has used: the clock's nanoseconds and the process.
-fn salt(started: SystemTime) -> String {
+pub(crate) fn salt(started: SystemTime) -> String {
     let nanos = started
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()
@@ -152,10 +167,10 @@ fn salt(started: SystemTime) -> String {
 }
 
 /// Before the first phase there is nothing to report: an interrupt just ends it.
-async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let interrupted = async {
         while !interrupt::requested() {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     tokio::select! {

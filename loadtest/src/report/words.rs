@@ -87,6 +87,12 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
             saving.price.gb_second,
         )
     }));
+    if let Some(p50) = report.floor.as_ref().and_then(|floor| floor.p50) {
+        lines.push(format!(
+            "floor: a bare memcached GET from this machine takes {} at p50",
+            human_us(p50.us)
+        ));
+    }
     if let Some(stalest) = effect.stalest_s {
         lines.push(format!(
             "stale: {} answers, at most {stalest} s past their lifetime",

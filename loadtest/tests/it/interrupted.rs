@@ -5,11 +5,15 @@ use crate::tool;
 
 /// Interrupts once the server has had `requests`; the tool must end soon, with a partial report if it got so far.
 fn interrupt_after(requests: u64, origin: Duration) -> tool::Ended {
+    interrupt(requests, origin, &["--rounds", "50", "--budget", "120"])
+}
+
+fn interrupt(requests: u64, origin: Duration, arguments: &[&str]) -> tool::Ended {
     let server = Server::start(Character {
         origin,
         ..Character::default()
     });
-    let running = tool::start(&server.url, &["--rounds", "50", "--budget", "120"]);
+    let running = tool::start(&server.url, arguments);
     let limit = Instant::now() + Duration::from_secs(60);
     while server.requests() < requests {
         assert!(
@@ -66,4 +70,13 @@ fn before_the_first_phase() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn in_mixed_traffic() {
+    // Each round asks 100 times, and flushes with two more; then 60 s of mixed traffic begin.
+    let arguments = ["--rounds", "3", "--mixed", "60", "--budget", "120"];
+    let ended = interrupt(600, Duration::from_millis(5), &arguments);
+    let phases = ended.report()["origin"].as_array().unwrap().clone();
+    assert_eq!(phases.last().unwrap()["phase"], "mixed");
 }

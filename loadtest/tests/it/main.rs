@@ -5,8 +5,12 @@ mod server;
 /// Runs the binary and reads what it leaves behind.
 mod tool;
 
+/// What stands beside a run: preflight, known delays, a bare memcached, CI.
+mod beside;
 /// Mixed traffic and stampedes, on servers that do well and badly.
 mod crowds;
+/// Targets that are not ours, described in a file.
+mod foreign;
 /// Rules, baselines, and the commands that read a report again.
 mod gates;
 /// Against an honest server everything agrees, and the numbers are the server's.

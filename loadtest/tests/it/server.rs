@@ -323,8 +323,16 @@ fn told(
             )
             .header("x-origin-calls", calls.to_string());
     }
+    // What other services say instead of Cache-Status.
+    let (header, word) = if status.contains("hit") {
+        ("HIT from here", "cache")
+    } else {
+        ("MISS", "database")
+    };
+    let body = format!("{{\"from\":\"{word}\",\"result\":{value}}}");
     response
-        .body(Full::from(format!("{{\"result\":{value}}}")))
+        .header("x-cache", header)
+        .body(Full::from(body))
         .unwrap()
 }
 

@@ -1,0 +1,68 @@
+//! The commands that measure nothing of a cache: `preflight` and `calibrate`. Owns their words and exit codes.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::calibrate;
+use crate::cli::TargetArgs;
+use crate::exit::Exit;
+use crate::keys::Supply;
+use crate::latencies::human_us;
+use crate::preflight;
+use crate::run::{self, Failure, salt, unless_interrupted};
+use crate::stdout::Stdout;
+use crate::truth::Truth;
+
+/// `loadtest preflight`: asks each function a few times, without a flush.
+pub(crate) async fn preflight(args: &TargetArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let client = Arc::new(run::client(args, Duration::from_secs(10))?);
+    let functions = client.target().functions.clone();
+    let salt = salt(SystemTime::now());
+    let mut supplies: Vec<Supply> = functions
+        .iter()
+        .map(|function| Supply::new(function, &salt, 0))
+        .collect();
+    let mut truth = Truth::default();
+    let examined = preflight::examine(&client, &mut supplies, &mut truth);
+    let facts = unless_interrupted(examined)
+        .await?
+        .map_err(|text| Failure(Exit::Failed, text))?;
+    for (facts, function) in facts.iter().zip(&functions) {
+        let bypass = if facts.bypass {
+            "stands aside when asked"
+        } else {
+            "is not asked to stand aside"
+        };
+        stdout.print(&format!("{}: {facts}; {bypass}\n", function.name));
+    }
+    let verified = facts.iter().all(|facts| facts.instances.is_some());
+    stdout.print(match verified {
+        true => "ground truth: the target counts its origin calls\n",
+        false => "ground truth: none, reports will be headed UNVERIFIED\n",
+    });
+    Ok(Exit::Ok)
+}
+
+/// `loadtest calibrate`: measures delays that are known.
+pub(crate) async fn calibrate(stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let all = unless_interrupted(calibrate::measure())
+        .await?
+        .map_err(|text| Failure(Exit::Failed, text))?;
+    for calibrated in &all {
+        let (delay, median) = (
+            human_us(calibrated.delay_us),
+            human_us(calibrated.median_us),
+        );
+        let word = if calibrated.is_right() {
+            "right"
+        } else {
+            "WRONG"
+        };
+        let error = human_us(calibrated.error_us());
+        stdout.print(&format!(
+            "a delay of {delay}: measured {median}, {error} besides the floor: {word}\n"
+        ));
+    }
+    let right = all.iter().all(calibrate::Calibrated::is_right);
+    Ok(if right { Exit::Ok } else { Exit::Invalid })
+}

@@ -1,0 +1,127 @@
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::server::{Lie, Server};
+use crate::tool;
+
+#[test]
+fn preflight_tells_what_a_run_would_meet() {
+    let server = Server::telling(Lie::None);
+    let output = tool::command()
+        .args(["preflight", "--url", &server.url])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && stdout.contains("instances: 3; stands aside when asked"),
+        "{stdout}"
+    );
+    assert!(
+        stdout.contains("the target counts its origin calls"),
+        "{stdout}"
+    );
+    let silent = Server::telling(Lie::NoCacheStatus);
+    let output = tool::command()
+        .args(["preflight", "--url", &silent.url])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn known_delays_are_measured() {
+    let output = tool::command().arg("calibrate").output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let measured: Vec<&str> = stdout
+        .lines()
+        .filter(|line| line.contains("a delay of"))
+        .collect();
+    assert_eq!(measured.len(), 4, "{stdout}");
+    // A machine busy with other tests may be later than the tool's own limit; a wrong clock would be far off.
+    let hundred = measured[3]
+        .split("measured ")
+        .nth(1)
+        .unwrap()
+        .split(" ms")
+        .next()
+        .unwrap();
+    let hundred: f64 = hundred.parse().unwrap();
+    assert!((100.0..150.0).contains(&hundred), "{stdout}");
+}
+
+#[test]
+fn a_bare_memcached_is_the_floor() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut memcached = Command::new("memcached");
+    let memcached = memcached
+        .args(["-l", "127.0.0.1", "-u", "nobody", "-p", &port.to_string()])
+        .spawn();
+    let mut memcached = memcached.expect("memcached must be installed");
+    let address = format!("127.0.0.1:{port}");
+    let limit = Instant::now() + Duration::from_secs(20);
+    while std::net::TcpStream::connect(&address).is_err() {
+        assert!(Instant::now() < limit, "memcached did not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let server = Server::telling(Lie::None);
+    let ended = tool::run(&server.url, &["--memcached", &address]);
+    memcached.kill().unwrap();
+    memcached.wait().unwrap();
+    ended.expect_code(0);
+    assert_eq!(ended.report()["floor"]["count"], 1000);
+    assert!(
+        ended
+            .stdout
+            .contains("a bare memcached GET from this machine takes"),
+        "{}",
+        ended.stdout
+    );
+    let ended = tool::run(&server.url, &["--memcached", &address]);
+    ended.expect_code(1);
+    assert!(
+        ended.stderr.contains("memcached at 127.0.0.1"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_ci_service_gets_annotations_and_a_summary() {
+    let server = Server::telling(Lie::StuckCounter);
+    let out = tempfile::tempdir().unwrap();
+    let summary = out.path().join("summary.md");
+    let mut command = tool::command();
+    command.args([
+        "run",
+        "--rounds",
+        "3",
+        "--keys",
+        "10",
+        "--mixed",
+        "0",
+        "--bursts",
+        "0",
+        "--url",
+        &server.url,
+        "--out",
+    ]);
+    command
+        .arg(out.path())
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", &summary);
+    let stdout = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert!(
+        stdout.contains("::error::misses = origin calls"),
+        "{stdout}"
+    );
+    assert!(
+        std::fs::read_to_string(summary)
+            .unwrap()
+            .contains("# Load test: INVALID")
+    );
+}
