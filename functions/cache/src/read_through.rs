@@ -116,7 +116,7 @@ impl<'a> Call<'a> {
         let mut pause = Pause::new(self.budget.wait_until(self.policy.wait));
         let mut mints = 0;
         loop {
-            let looked = match self.lookup(Some(BARE)).await {
+            let looked = match self.look(pause.has_waited()).await {
                 Ok(looked) => looked,
                 Err(error) => return Next::Alone(error.into()),
             };
@@ -164,14 +164,26 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
+    async fn look(&self, waiting: bool) -> Result<Looked, StoreError> {
+        if !waiting {
+            return self.lookup(Some(BARE)).await;
+        }
+        let ask = self.ask(Some(BARE));
+        let limit = self.budget.beside();
+        self.cache.store().lookup(&self.at, ask, limit).await
+    }
+
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
     async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
-        let ask = Ask {
-            marker: !self.policy.stale().is_zero(),
-            lease,
-        };
+        let ask = self.ask(lease);
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
         self.budget.spend(exchange).await
+    }
+
+    fn ask(&self, lease: Option<u32>) -> Ask {
+        let marker = !self.policy.stale().is_zero();
+        Ask { marker, lease }
     }
 
     /// The value of a fresh entry; `None` if it does not decode as a `T`.

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use larder::{Fill, Outcome, testing::Memcached};
+use larder::{
+    Fill, Outcome,
+    testing::{Fault, Memcached, Proxy},
+};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 
@@ -103,5 +106,46 @@ async fn a_leaders_error_is_its_own_and_one_waiter_leads_next() {
         assert_eq!(first.unwrap_err(), "down");
         assert!(others.iter().all(|other| **other.as_ref().unwrap() == 1));
         assert_eq!(origin.calls(), 1, "{}", cache.location());
+    }
+}
+
+#[tokio::test]
+async fn waiting_does_not_use_up_the_budget() {
+    let server = Memcached::start();
+    // Each poll takes 40 ms: a dozen of them are more than the budget of 400 ms.
+    let delay = Fault {
+        delay: Duration::from_millis(40),
+        ..Fault::default()
+    };
+    let proxy = Proxy::start(server.port(), 1, delay).await;
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", proxy.url());
+        let caches = [(); 2].map(|()| {
+            let settings = [
+                ("CACHE_URL", url.as_str()),
+                ("CACHE_NAMESPACE", protocol),
+                ("CACHE_BUDGET_MS", "400"),
+            ];
+            cache(&settings)
+        });
+        for cache in &caches {
+            // Connections and generations are there before the clock runs.
+            let warm = key("warm", 1);
+            while cache.put(&warm, &MINUTE, &1_u64).await.is_err() {}
+        }
+        let (origin, key) = (Origin::default(), key("polls", 1));
+        let slow = || async {
+            tokio::time::sleep(Duration::from_millis(2000)).await;
+            origin.call().await
+        };
+        let calls = caches
+            .iter()
+            .map(|cache| cache.get_or_fetch(&key, &MINUTE, slow));
+        let fetched = futures_util::future::join_all(calls).await;
+        let outcomes: Vec<_> = fetched
+            .iter()
+            .map(|f| f.as_ref().unwrap().outcome())
+            .collect();
+        assert_eq!(origin.calls(), 1, "{protocol}: {outcomes:?}");
     }
 }

@@ -38,6 +38,11 @@ impl Command<'_> {
     pub(super) fn is_repeatable(&self) -> bool {
         !matches!(self, Self::Add(..) | Self::Swap(..))
     }
+
+    /// Whether somebody asked for this very exchange, and not for a value.
+    pub(super) fn is_verb(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::Ping)
+    }
 }
 
 #[derive(Debug)]

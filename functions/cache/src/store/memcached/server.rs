@@ -33,7 +33,12 @@ impl Server {
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
-        if !self.breaker.allows() {
+        if limit.is_zero() {
+            // Nothing was tried: that says nothing about the server.
+            return Err(StoreError::Timeout);
+        }
+        // An explicit verb is tried in any case: its caller asked for this server's word.
+        if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
         let result = tokio::time::timeout(limit, self.attempt(command)).await;
