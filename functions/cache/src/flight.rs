@@ -105,3 +105,6 @@ impl Drop for Pilot<'_> {
         self.flight.land(Landing::Failed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,11 @@ impl Solo {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.map().is_empty()
+    }
+
     fn visit(&self, key: [u8; 32]) -> Visit<'_> {
         let gate = self.map().entry(key).or_default().clone();
         Visit {
