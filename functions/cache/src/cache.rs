@@ -79,10 +79,7 @@ impl Cache {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
-            Some(Servers {
-                endpoints,
-                protocol,
-            }) => Store::Memcached(Memcached::new(endpoints, protocol)),
+            Some(Servers { endpoints, how }) => Store::Memcached(Memcached::new(endpoints, &how)),
         };
         Self(Arc::new(Inner {
             store,

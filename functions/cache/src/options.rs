@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     entry::Seal,
     key::Namespace,
-    store::memcached::{Endpoint, Protocol},
+    store::memcached::{Endpoint, How, Tls},
 };
 
 mod url;
@@ -14,8 +14,9 @@ mod url;
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`; or `memory:` |
+/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`; `memcached+tls://…`; `memcached+unix:///path`; `memory:` |
 /// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset |
+/// | `CACHE_CA_FILE` | bundled roots | a PEM file of further roots for TLS |
 /// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
 /// | `CACHE_BUDGET_MS` | `50` | the most that cache I/O adds to one call, 1 to 10000 |
 /// | `CACHE_DISABLED` | `false` | every call goes to its origin |
@@ -35,7 +36,7 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) struct Servers {
     pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) protocol: Protocol,
+    pub(crate) how: How,
 }
 
 /// A setting that can not be understood. Its value is shown unless it is a secret.
@@ -90,7 +91,12 @@ impl Options {
             None => "memory:".to_owned(),
             Some(servers) => {
                 let names: Vec<_> = servers.endpoints.iter().map(ToString::to_string).collect();
-                format!("memcached://{}", names.join(","))
+                let scheme = match (servers.endpoints.as_slice(), &servers.how.tls) {
+                    ([Endpoint::Unix(_)], _) => "memcached+unix",
+                    (_, Some(_)) => "memcached+tls",
+                    (_, None) => "memcached",
+                };
+                format!("{scheme}://{}", names.join(","))
             }
         }
     }
@@ -100,16 +106,36 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     if let Some(url) = lookup("CACHE_URL") {
-        return url::parse(&url).map_err(|problem| OptionsError::new("CACHE_URL", problem));
+        let parsed = url::parse(&url);
+        let parsed = parsed.map_err(|problem| OptionsError::new("CACHE_URL", problem))?;
+        return match parsed {
+            None => Ok(None),
+            Some(url::Parsed {
+                endpoints,
+                protocol,
+                tls,
+            }) => {
+                let tls = tls.then(|| tls_roots(lookup)).transpose()?;
+                Ok(Some(Servers {
+                    endpoints,
+                    how: How { protocol, tls },
+                }))
+            }
+        };
     }
     let host = lookup("MEMCACHED_HOST").unwrap_or_else(|| "localhost".to_owned());
     let host = url::host(&host).map_err(|problem| OptionsError::new("MEMCACHED_HOST", problem))?;
     let port = lookup("MEMCACHED_PORT").unwrap_or_else(|| url::DEFAULT_PORT.to_string());
     let port = url::port(&port).map_err(|problem| OptionsError::new("MEMCACHED_PORT", problem))?;
     Ok(Some(Servers {
-        endpoints: vec![Endpoint { host, port }],
-        protocol: Protocol::Auto,
+        endpoints: vec![Endpoint::Tcp { host, port }],
+        how: How::default(),
     }))
+}
+
+fn tls_roots(lookup: Lookup<'_>) -> Result<Tls, OptionsError> {
+    Tls::new(lookup("CACHE_CA_FILE").as_deref())
+        .map_err(|problem| OptionsError::new("CACHE_CA_FILE", problem))
 }
 
 fn namespace(lookup: Lookup<'_>) -> Result<Namespace, OptionsError> {
@@ -196,6 +222,10 @@ mod tests {
             location(&[("CACHE_URL", ""), ("MEMCACHED_HOST", "")]),
             "memcached://localhost:11211"
         );
+        let unix = "memcached+unix:///run/memcached.sock";
+        assert_eq!(location(&[("CACHE_URL", unix)]), unix);
+        let tls = [("CACHE_URL", "memcached+tls://a,b:7?protocol=meta")];
+        assert_eq!(location(&tls), "memcached+tls://a:11211,b:7");
         assert_eq!(options(&[]).unwrap().budget, Duration::from_millis(50));
         assert!(options(&[("CACHE_DISABLED", "true")]).unwrap().disabled);
     }
@@ -214,6 +244,12 @@ mod tests {
             &[("CACHE_URL", "memcached://a?protocol=binary")],
             &[("CACHE_URL", "memcached://user:secret@a")],
             &[("CACHE_URL", "memory:x")],
+            &[("CACHE_URL", "memcached+unix://relative")],
+            &[("CACHE_URL", "memcached+tls://")],
+            &[
+                ("CACHE_CA_FILE", "/nonexistent"),
+                ("CACHE_URL", "memcached+tls://a"),
+            ],
             &[("MEMCACHED_PORT", "eleven")],
             &[("MEMCACHED_HOST", "a:11211")],
             &[("CACHE_NAMESPACE", "a:b")],

@@ -1,25 +1,53 @@
 //! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
 
-use super::Servers;
 use crate::store::memcached::{Endpoint, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
+/// What a URL says of memcached servers; at least one.
+pub(super) struct Parsed {
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) protocol: Protocol,
+    pub(super) tls: bool,
+}
+
 /// `None` for `memory:`.
-pub(super) fn parse(url: &str) -> Result<Option<Servers>, String> {
+pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     if url == "memory:" {
         return Ok(None);
     }
-    let Some(rest) = url.strip_prefix("memcached://") else {
-        return Err("neither memcached://host:port[,host:port…] nor memory:".to_owned());
-    };
-    if rest.contains('@') {
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| UNKNOWN.to_owned())?;
+    let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if servers.contains('@') {
         return Err(
             "memcached has no user and password here: remove what stands before the @".to_owned(),
         );
     }
-    let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let endpoints = servers.split(',').map(endpoint).collect::<Result<_, _>>()?;
+    let hosts = || {
+        servers
+            .split(',')
+            .map(endpoint)
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let (endpoints, tls) = match scheme {
+        "memcached" => (hosts()?, false),
+        "memcached+tls" => (hosts()?, true),
+        "memcached+unix" if servers.starts_with('/') => {
+            (vec![Endpoint::Unix(servers.into())], false)
+        }
+        "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
+        _ => return Err(UNKNOWN.to_owned()),
+    };
+    Ok(Some(Parsed {
+        endpoints,
+        protocol: protocol(query)?,
+        tls,
+    }))
+}
+
+const UNKNOWN: &str = "none of memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
+
+fn protocol(query: &str) -> Result<Protocol, String> {
     let mut protocol = Protocol::Auto;
     for option in query.split('&').filter(|option| !option.is_empty()) {
         protocol = match option {
@@ -33,10 +61,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Servers>, String> {
             }
         };
     }
-    Ok(Some(Servers {
-        endpoints,
-        protocol,
-    }))
+    Ok(protocol)
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
@@ -54,7 +79,7 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         host(name)?
     };
     let port = given.map_or(Ok(DEFAULT_PORT), port)?;
-    Ok(Endpoint { host, port })
+    Ok(Endpoint::Tcp { host, port })
 }
 
 fn address(text: &str) -> Result<String, String> {

@@ -19,8 +19,11 @@ mod pool;
 mod ring;
 mod server;
 mod socket;
+mod tls;
+pub(crate) use connection::How;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
+pub(crate) use tls::Tls;
 
 use connection::{Command, Reply};
 use ring::Ring;
@@ -34,12 +37,12 @@ pub(crate) struct Memcached {
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: Vec<Endpoint>, protocol: Protocol) -> Self {
+    pub(crate) fn new(endpoints: Vec<Endpoint>, how: &How) -> Self {
         let ring = Ring::new(&endpoints);
         Self {
             servers: endpoints
                 .into_iter()
-                .map(|to| Server::new(to, protocol))
+                .map(|to| Server::new(to, how.clone()))
                 .collect(),
             ring,
         }

@@ -52,6 +52,22 @@ impl Memcached {
         panic!("memcached did not start on any of 20 free ports");
     }
 
+    /// Starts one on a Unix socket, without a port.
+    ///
+    /// # Panics
+    /// As [`Memcached::start`].
+    #[must_use]
+    pub fn start_at(path: &str) -> Self {
+        let options = vec!["-s".to_owned(), path.to_owned()];
+        let mut server = Self {
+            child: None,
+            port: 0,
+            options,
+        };
+        assert!(server.launch(), "memcached did not start at {path}");
+        server
+    }
+
     /// `127.0.0.1`'s port.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -161,7 +177,7 @@ impl Memcached {
             if !matches!(child.try_wait(), Ok(None)) {
                 return false;
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            if self.accepts() {
                 self.child = Some(child);
                 return true;
             }
@@ -170,6 +186,13 @@ impl Memcached {
         let _ = child.kill();
         let _ = child.wait();
         false
+    }
+
+    fn accepts(&self) -> bool {
+        match self.options.as_slice() {
+            [flag, path] if flag == "-s" => std::os::unix::net::UnixStream::connect(path).is_ok(),
+            _ => TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+        }
     }
 
     fn signal(&self, name: &str) {

@@ -20,5 +20,7 @@ mod messages;
 mod outages;
 /// Time, room and connections: what is promised of each.
 mod resources;
+/// TLS and Unix sockets.
+mod transports;
 /// Values that must never come back: of another key, type, function or time.
 mod wrong_values;

@@ -13,19 +13,19 @@ use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
     exptime,
     guard::{Expect, Guarded, Watcher, guarded},
-    socket::Socket,
+    tls::Stream,
 };
 use crate::key::Address;
 
 pub(super) struct Classic {
-    protocol: Protocol<Guarded<BufWriter<Socket>>>,
+    protocol: Protocol<Guarded<BufWriter<Stream>>>,
     watcher: Watcher,
 }
 
 impl Classic {
-    pub(super) fn new(socket: Socket) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         // The crate writes a command in several pieces; they leave as one.
-        let (stream, watcher) = guarded(BufWriter::new(socket));
+        let (stream, watcher) = guarded(BufWriter::new(stream));
         Self {
             protocol: Protocol::new(stream),
             watcher,

@@ -6,8 +6,16 @@ use super::{
     handshake::{Protocol, handshake},
     meta::Meta,
     socket::{Endpoint, Socket},
+    tls::{Stream, Tls},
 };
 use crate::key::Address;
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct How {
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<Tls>,
+}
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -54,13 +62,14 @@ pub(super) enum Reply {
 }
 
 impl Connection {
-    pub(super) async fn open(to: &Endpoint, protocol: Protocol) -> Result<Self, StoreError> {
-        let mut socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
-        let driver = match handshake(&mut socket, protocol).await? {
-            Protocol::Meta => Driver::Meta(Box::new(Meta::new(socket.clone()))),
-            Protocol::Classic | Protocol::Auto => {
-                Driver::Classic(Box::new(Classic::new(socket.clone())))
-            }
+    pub(super) async fn open(to: &Endpoint, how: &How) -> Result<Self, StoreError> {
+        let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
+        let stream = Stream::new(how.tls.as_ref(), to, socket.clone()).await;
+        // A certificate that is not believed, or a server that speaks no TLS.
+        let mut stream = stream.map_err(|_| StoreError::Refused)?;
+        let driver = match handshake(&mut stream, how.protocol).await? {
+            Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
+            Protocol::Classic | Protocol::Auto => Driver::Classic(Box::new(Classic::new(stream))),
         };
         Ok(Self {
             socket,

@@ -1,11 +1,11 @@
 //! The first words on a new connection: is this memcached, and which protocol does it speak?
 //!
-//! A server over its connection limit says so unasked, and a TLS or hung one says nothing: both are found here and not in the middle
+//! A server over its connection limit says so unasked, and a hung one says nothing: both are found here and not in the middle
 //! of a lookup.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::{super::StoreError, socket::Socket};
+use super::{super::StoreError, tls::Stream};
 
 /// Which protocol to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,18 +23,19 @@ const META: [u32; 3] = [1, 6, 12];
 const MOST: usize = 1024;
 
 /// What the server's answers choose: never [`Protocol::Auto`].
-pub(super) async fn handshake(socket: &mut Socket, wish: Protocol) -> Result<Protocol, StoreError> {
+pub(super) async fn handshake(stream: &mut Stream, wish: Protocol) -> Result<Protocol, StoreError> {
     let lines = if wish == Protocol::Classic { 1 } else { 2 };
     let request = if lines == 1 {
         "version\r\n"
     } else {
         "version\r\nmn\r\n"
     };
-    socket
+    stream
         .write_all(request.as_bytes())
         .await
         .map_err(|_| StoreError::Closed)?;
-    let answer = read(socket, lines).await?;
+    stream.flush().await.map_err(|_| StoreError::Closed)?;
+    let answer = read(stream, lines).await?;
     match (choose(&answer).ok_or(StoreError::Protocol)?, wish) {
         (_, Protocol::Classic) => Ok(Protocol::Classic),
         (Speaks::MetaAsUsed, _) => Ok(Protocol::Meta),
@@ -44,14 +45,14 @@ pub(super) async fn handshake(socket: &mut Socket, wish: Protocol) -> Result<Pro
     }
 }
 
-async fn read(socket: &mut Socket, lines: usize) -> Result<String, StoreError> {
+async fn read(stream: &mut Stream, lines: usize) -> Result<String, StoreError> {
     let mut answer = Vec::with_capacity(64);
     while answer.iter().filter(|b| **b == b'\n').count() < lines {
         // Over the limit of connections, one line is all that comes.
         if answer.len() > MOST || answer.starts_with(b"ERROR ") {
             return Err(StoreError::Protocol);
         }
-        match socket.read_buf(&mut answer).await {
+        match stream.read_buf(&mut answer).await {
             Ok(0) | Err(_) => return Err(StoreError::Closed),
             Ok(_) => {}
         }

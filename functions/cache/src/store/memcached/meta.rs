@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
     exptime,
-    socket::Socket,
+    tls::Stream,
 };
 use crate::key::Address;
 
@@ -21,7 +21,7 @@ const CHUNK: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Meta {
-    socket: Socket,
+    stream: Stream,
     input: BytesMut,
     output: Vec<u8>,
     /// The number of the next command.
@@ -30,10 +30,10 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    pub(super) fn new(socket: Socket) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         let (input, output) = (BytesMut::with_capacity(CHUNK), Vec::new());
         Self {
-            socket,
+            stream,
             input,
             output,
             opaque: 0,
@@ -227,10 +227,12 @@ impl Meta {
     }
 
     async fn send(&mut self) -> Result<(), StoreError> {
-        self.socket
-            .write_all(&self.output)
-            .await
-            .map_err(|_| StoreError::Closed)
+        // TLS holds back what was written until it is told to send it.
+        let sent = async {
+            self.stream.write_all(&self.output).await?;
+            self.stream.flush().await
+        };
+        sent.await.map_err(|_| StoreError::Closed)
     }
 
     async fn parsed(&mut self) -> Result<Parsed, StoreError> {
@@ -239,7 +241,7 @@ impl Meta {
                 return Ok(parsed);
             }
             self.input.reserve(CHUNK);
-            match self.socket.read_buf(&mut self.input).await {
+            match self.stream.read_buf(&mut self.input).await {
                 Ok(0) | Err(_) => return Err(StoreError::Closed),
                 Ok(_) => {}
             }

@@ -10,7 +10,11 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{super::StoreError, connection::Connection, handshake::Protocol, socket::Endpoint};
+use super::{
+    super::StoreError,
+    connection::{Connection, How},
+    socket::Endpoint,
+};
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
 const MOST: usize = 8;
@@ -23,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Pool {
     to: Endpoint,
-    protocol: Protocol,
+    how: How,
     state: Mutex<State>,
     /// A connection came back, or there is room for another.
     freed: Notify,
@@ -69,10 +73,10 @@ pub(super) struct Lent {
 }
 
 impl Pool {
-    pub(super) fn new(to: Endpoint, protocol: Protocol) -> Arc<Self> {
+    pub(super) fn new(to: Endpoint, how: How) -> Arc<Self> {
         Arc::new(Self {
             to,
-            protocol,
+            how,
             state: Mutex::default(),
             freed: Notify::new(),
         })
@@ -139,19 +143,15 @@ impl Pool {
         let (tell, told) = oneshot::channel();
         let pool = self.clone();
         tokio::spawn(async move {
-            let result = match tokio::time::timeout(
-                CONNECT,
-                Connection::open(&pool.to, pool.protocol),
-            )
-            .await
-            {
-                Err(_) => Err(StoreError::Timeout),
-                Ok(Err(error)) => Err(error),
-                Ok(Ok(connection)) => {
-                    pool.state().idle.push_back(Idle::new(connection));
-                    Ok(())
-                }
-            };
+            let result =
+                match tokio::time::timeout(CONNECT, Connection::open(&pool.to, &pool.how)).await {
+                    Err(_) => Err(StoreError::Timeout),
+                    Ok(Err(error)) => Err(error),
+                    Ok(Ok(connection)) => {
+                        pool.state().idle.push_back(Idle::new(connection));
+                        Ok(())
+                    }
+                };
             if result.is_err() {
                 pool.state().open -= 1;
             }

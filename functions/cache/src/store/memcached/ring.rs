@@ -19,11 +19,15 @@ pub(super) struct Ring {
 impl Ring {
     pub(super) fn new(servers: &[Endpoint]) -> Self {
         let mut points = Vec::with_capacity(servers.len() * 160);
-        for (server, Endpoint { host, port }) in servers.iter().enumerate() {
+        for (server, endpoint) in servers.iter().enumerate() {
             for i in 0..STRINGS {
-                let name = match *port {
-                    DEFAULT_PORT => format!("{host}-{i}"),
-                    port => format!("{host}:{port}-{i}"),
+                let name = match endpoint {
+                    Endpoint::Tcp {
+                        host,
+                        port: DEFAULT_PORT,
+                    } => format!("{host}-{i}"),
+                    Endpoint::Tcp { host, port } => format!("{host}:{port}-{i}"),
+                    Endpoint::Unix(path) => format!("{}-{i}", path.display()),
                 };
                 let digest = Md5::digest(name);
                 points.extend((0..4).map(|word| (little_endian(&digest, word), server)));
@@ -61,7 +65,7 @@ mod tests {
             ("cache.0002.use1.cache.amazonaws.com", 11211),
             ("10.0.1.3", 21911),
         ];
-        let servers = servers.map(|(host, port)| Endpoint {
+        let servers = servers.map(|(host, port)| Endpoint::Tcp {
             host: host.to_owned(),
             port,
         });
@@ -78,7 +82,7 @@ mod tests {
     #[test]
     fn a_lost_server_moves_its_own_keys_only() {
         let all: Vec<_> = (0..4)
-            .map(|i| Endpoint {
+            .map(|i| Endpoint::Tcp {
                 host: format!("node{i}"),
                 port: DEFAULT_PORT,
             })

@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     super::StoreError,
     breaker::Breaker,
-    connection::{Command, Reply},
-    handshake::Protocol,
+    connection::{Command, How, Reply},
     pool::Pool,
     socket::Endpoint,
 };
@@ -19,10 +18,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(endpoint: Endpoint, protocol: Protocol) -> Self {
+    pub(super) fn new(endpoint: Endpoint, how: How) -> Self {
         Self {
             name: endpoint.to_string(),
-            pool: Pool::new(endpoint, protocol),
+            pool: Pool::new(endpoint, how),
             breaker: Breaker::new(),
         }
     }

@@ -1,7 +1,9 @@
-//! One TCP connection that can be asked whether its peer is still there while somebody else owns the reading side.
+//! One connection to a server, over TCP or a Unix socket, that can be asked whether its peer is still there while somebody
+//! else owns the reading side.
 
 use std::{
     io,
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,46 +13,93 @@ use std::{
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 
 /// A server's address as it was written: resolved anew at each connect, since a replaced node keeps its name and not its IP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+pub(crate) enum Endpoint {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "[{}]:{}", self.host, self.port);
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
         }
-        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
 /// A handle on the connection that reads and writes; clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Socket(Arc<TcpStream>);
+pub(super) struct Socket(Arc<Raw>);
+
+#[derive(Debug)]
+enum Raw {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
 
 impl Socket {
     pub(super) async fn connect(to: &Endpoint) -> io::Result<Self> {
-        let stream = TcpStream::connect((to.host.as_str(), to.port)).await?;
-        // Without it each exchange of several small writes costs 40 ms of delayed acknowledgement.
-        stream.set_nodelay(true)?;
-        let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Self(Arc::new(stream)))
+        let raw = match to {
+            Endpoint::Unix(path) => Raw::Unix(UnixStream::connect(path).await?),
+            Endpoint::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                // Without it each exchange of several small writes costs 40 ms of delayed acknowledgement.
+                stream.set_nodelay(true)?;
+                let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+                Raw::Tcp(stream)
+            }
+        };
+        Ok(Self(Arc::new(raw)))
     }
 
     /// Whether the peer has neither closed the connection nor sent anything unasked. Asks the kernel and not the
     /// runtime: after a freeze the runtime has not yet heard of what happened meanwhile.
     pub(super) fn is_quiet(&self) -> bool {
+        let socket = match &*self.0 {
+            Raw::Tcp(stream) => SockRef::from(stream),
+            Raw::Unix(stream) => SockRef::from(stream),
+        };
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        match SockRef::from(&*self.0).peek(&mut byte) {
+        match socket.peek(&mut byte) {
             Err(error) => error.kind() == io::ErrorKind::WouldBlock,
             Ok(_) => false,
+        }
+    }
+}
+
+impl Raw {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buf),
+            Self::Unix(stream) => stream.try_read(buf),
+        }
+    }
+
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(buf),
+            Self::Unix(stream) => stream.try_write(buf),
         }
     }
 }
