@@ -79,7 +79,12 @@ impl Cache {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
-            Some(Servers { endpoints, how }) => Store::Memcached(Memcached::new(endpoints, &how)),
+            Some(Servers::Listed { endpoints, how }) => {
+                Store::Memcached(Memcached::new(&endpoints, &how))
+            }
+            Some(Servers::Discovered { endpoint, how }) => {
+                Store::Memcached(Memcached::discovered(endpoint, how))
+            }
         };
         Self(Arc::new(Inner {
             store,

@@ -14,7 +14,7 @@ mod url;
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`; `memcached+tls://…`; `memcached+unix:///path`; `memory:` |
+/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`, `?discover=true`; `memcached+tls://…`; `memcached+unix:///path`; `memory:` |
 /// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset |
 /// | `CACHE_CA_FILE` | bundled roots | a PEM file of further roots for TLS |
 /// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
@@ -32,11 +32,13 @@ pub(crate) struct Options {
     pub(crate) seal: Seal,
 }
 
-/// The memcached servers of one cache; at least one.
+/// The memcached servers of one cache.
 #[derive(Debug)]
-pub(crate) struct Servers {
-    pub(crate) endpoints: Vec<Endpoint>,
-    pub(crate) how: How,
+pub(crate) enum Servers {
+    /// These, at least one.
+    Listed { endpoints: Vec<Endpoint>, how: How },
+    /// Those that this ElastiCache configuration endpoint tells.
+    Discovered { endpoint: Endpoint, how: How },
 }
 
 /// A setting that can not be understood. Its value is shown unless it is a secret.
@@ -89,14 +91,9 @@ impl Options {
     pub(crate) fn location(&self) -> String {
         match &self.servers {
             None => "memory:".to_owned(),
-            Some(servers) => {
-                let names: Vec<_> = servers.endpoints.iter().map(ToString::to_string).collect();
-                let scheme = match (servers.endpoints.as_slice(), &servers.how.tls) {
-                    ([Endpoint::Unix(_)], _) => "memcached+unix",
-                    (_, Some(_)) => "memcached+tls",
-                    (_, None) => "memcached",
-                };
-                format!("{scheme}://{}", names.join(","))
+            Some(Servers::Listed { endpoints, how }) => url::format(endpoints, how),
+            Some(Servers::Discovered { endpoint, how }) => {
+                url::format(std::slice::from_ref(endpoint), how) + "?discover=true"
             }
         }
     }
@@ -110,16 +107,13 @@ fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
         let parsed = parsed.map_err(|problem| OptionsError::new("CACHE_URL", problem))?;
         return match parsed {
             None => Ok(None),
-            Some(url::Parsed {
-                endpoints,
-                protocol,
-                tls,
-            }) => {
-                let tls = tls.then(|| tls_roots(lookup)).transpose()?;
-                Ok(Some(Servers {
-                    endpoints,
-                    how: How { protocol, tls },
-                }))
+            Some(parsed) => {
+                let tls = parsed.tls.then(|| tls_roots(lookup)).transpose()?;
+                let how = How {
+                    protocol: parsed.protocol,
+                    tls,
+                };
+                Ok(Some(parsed.servers(how)))
             }
         };
     }
@@ -127,7 +121,7 @@ fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     let host = url::host(&host).map_err(|problem| OptionsError::new("MEMCACHED_HOST", problem))?;
     let port = lookup("MEMCACHED_PORT").unwrap_or_else(|| url::DEFAULT_PORT.to_string());
     let port = url::port(&port).map_err(|problem| OptionsError::new("MEMCACHED_PORT", problem))?;
-    Ok(Some(Servers {
+    Ok(Some(Servers::Listed {
         endpoints: vec![Endpoint::Tcp { host, port }],
         how: How::default(),
     }))
@@ -226,6 +220,8 @@ mod tests {
         assert_eq!(location(&[("CACHE_URL", unix)]), unix);
         let tls = [("CACHE_URL", "memcached+tls://a,b:7?protocol=meta")];
         assert_eq!(location(&tls), "memcached+tls://a:11211,b:7");
+        let told = "memcached+tls://a.cfg:11211?discover=true";
+        assert_eq!(location(&[("CACHE_URL", told)]), told);
         assert_eq!(options(&[]).unwrap().budget, Duration::from_millis(50));
         assert!(options(&[("CACHE_DISABLED", "true")]).unwrap().disabled);
     }
@@ -246,6 +242,8 @@ mod tests {
             &[("CACHE_URL", "memory:x")],
             &[("CACHE_URL", "memcached+unix://relative")],
             &[("CACHE_URL", "memcached+tls://")],
+            &[("CACHE_URL", "memcached://a,b?discover=true")],
+            &[("CACHE_URL", "memcached://a?discover=yes")],
             &[
                 ("CACHE_CA_FILE", "/nonexistent"),
                 ("CACHE_URL", "memcached+tls://a"),

@@ -1,6 +1,7 @@
 //! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
 
-use crate::store::memcached::{Endpoint, Protocol};
+use super::Servers;
+use crate::store::memcached::{Endpoint, How, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
@@ -9,6 +10,33 @@ pub(super) struct Parsed {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) protocol: Protocol,
     pub(super) tls: bool,
+    discover: bool,
+}
+
+impl Parsed {
+    pub(super) fn servers(mut self, how: How) -> Servers {
+        match self.endpoints.pop() {
+            Some(endpoint) if self.discover => Servers::Discovered { endpoint, how },
+            last => {
+                self.endpoints.extend(last);
+                Servers::Listed {
+                    endpoints: self.endpoints,
+                    how,
+                }
+            }
+        }
+    }
+}
+
+/// The URL of these servers, without options.
+pub(super) fn format(endpoints: &[Endpoint], how: &How) -> String {
+    let scheme = match (endpoints, &how.tls) {
+        ([Endpoint::Unix(_)], _) => "memcached+unix",
+        (_, Some(_)) => "memcached+tls",
+        (_, None) => "memcached",
+    };
+    let names: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    format!("{scheme}://{}", names.join(","))
 }
 
 /// `None` for `memory:`.
@@ -38,31 +66,30 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
         _ => return Err(UNKNOWN.to_owned()),
     };
+    let (mut protocol, mut discover) = (Protocol::Auto, false);
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        match option {
+            "protocol=auto" => protocol = Protocol::Auto,
+            "protocol=classic" => protocol = Protocol::Classic,
+            "protocol=meta" => protocol = Protocol::Meta,
+            "discover=false" => discover = false,
+            "discover=true" if endpoints.len() == 1 => discover = true,
+            "discover=true" => {
+                return Err("discover=true asks one configuration endpoint".to_owned());
+            }
+            other => return Err(format!("unknown option {other:?}: {OPTIONS}")),
+        }
+    }
     Ok(Some(Parsed {
         endpoints,
-        protocol: protocol(query)?,
+        protocol,
         tls,
+        discover,
     }))
 }
 
+const OPTIONS: &str = "protocol=auto, classic or meta; discover=true";
 const UNKNOWN: &str = "none of memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
-
-fn protocol(query: &str) -> Result<Protocol, String> {
-    let mut protocol = Protocol::Auto;
-    for option in query.split('&').filter(|option| !option.is_empty()) {
-        protocol = match option {
-            "protocol=auto" => Protocol::Auto,
-            "protocol=classic" => Protocol::Classic,
-            "protocol=meta" => Protocol::Meta,
-            other => {
-                return Err(format!(
-                    "unknown option {other:?}: protocol=auto, classic or meta"
-                ));
-            }
-        };
-    }
-    Ok(protocol)
-}
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let (name, given) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
 use crate::key::Address;
 
@@ -20,40 +22,44 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
+mod topology;
 pub(crate) use connection::How;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
 use connection::{Command, Reply};
-use ring::Ring;
-use server::Server;
+use topology::Topology;
 
 #[derive(Debug)]
-pub(crate) struct Memcached {
-    servers: Vec<Server>,
-    ring: Ring,
-}
+pub(crate) struct Memcached(Topology);
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: Vec<Endpoint>, how: &How) -> Self {
-        let ring = Ring::new(&endpoints);
-        Self {
-            servers: endpoints
-                .into_iter()
-                .map(|to| Server::new(to, how.clone()))
-                .collect(),
-            ring,
-        }
+    pub(crate) fn new(endpoints: &[Endpoint], how: &How) -> Self {
+        Self(Topology::fixed(endpoints, how))
     }
 
-    /// All four keys of an address are looked up where its item stands.
-    fn server(&self, at: &Address) -> &Server {
-        match self.servers.as_slice() {
-            [only] => only,
-            several => &several[self.ring.place(at.item())],
+    /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
+    pub(crate) fn discovered(endpoint: Endpoint, how: How) -> Self {
+        Self(Topology::told(endpoint, how))
+    }
+
+    /// One exchange with the server where the item of `at` stands: all four keys of an address are looked up there.
+    async fn run(
+        &self,
+        at: &Address,
+        command: Command<'_>,
+        limit: Duration,
+    ) -> Result<Reply, StoreError> {
+        let begun = Instant::now();
+        let servers = self.0.servers(limit).await?;
+        let left = limit.saturating_sub(begun.elapsed());
+        let result = servers.holding(at.item()).run(command, left).await;
+        if let Err(StoreError::Refused) = result {
+            self.0.doubt();
         }
+        result
     }
 
     pub(super) async fn lookup(
@@ -62,7 +68,7 @@ impl Memcached {
         ask: Ask,
         limit: Duration,
     ) -> Result<Looked, StoreError> {
-        match self.server(at).run(Command::Lookup(at, ask), limit).await? {
+        match self.run(at, Command::Lookup(at, ask), limit).await? {
             Reply::Looked(looked) => Ok(looked),
             _ => Err(StoreError::Protocol),
         }
@@ -75,8 +81,7 @@ impl Memcached {
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
         match self
-            .server(at)
-            .run(Command::Numbered(at.slot(slot)), limit)
+            .run(at, Command::Numbered(at.slot(slot)), limit)
             .await?
         {
             Reply::Item(item) => Ok(item),
@@ -93,8 +98,7 @@ impl Memcached {
         limit: Duration,
     ) -> Result<Stored, StoreError> {
         match self
-            .server(at)
-            .run(Command::Add(at.slot(slot), bytes, life), limit)
+            .run(at, Command::Add(at.slot(slot), bytes, life), limit)
             .await?
         {
             Reply::Stored(stored) => Ok(stored),
@@ -112,15 +116,14 @@ impl Memcached {
         limit: Duration,
     ) -> Result<Stored, StoreError> {
         let command = Command::Swap(at.slot(slot), bytes, life, number);
-        match self.server(at).run(command, limit).await? {
+        match self.run(at, command, limit).await? {
             Reply::Stored(stored) => Ok(stored),
             _ => Err(StoreError::Protocol),
         }
     }
 
     pub(super) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
-        self.server(at)
-            .run(Command::Delete(at.item()), limit)
+        self.run(at, Command::Delete(at.item()), limit)
             .await
             .map(|_| ())
     }
@@ -152,7 +155,11 @@ impl Memcached {
         command: Command<'_>,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
-        let asked = self.servers.iter().map(|server| async move {
+        let servers = match self.0.servers(limit).await {
+            Ok(servers) => servers,
+            Err(error) => return vec![("configuration endpoint".to_owned(), Err(error))],
+        };
+        let asked = servers.all.iter().map(|server| async move {
             (
                 server.name.clone(),
                 server.run(command, limit).await.map(|_| ()),

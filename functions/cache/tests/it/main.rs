@@ -10,6 +10,8 @@ mod calls;
 mod cancellation;
 /// Randomised: many operations, some cancelled, through faults; and the same on a client that does not keep the promise.
 mod chaos;
+/// Several servers, and who tells of them.
+mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
 /// Peers that answer what no memcached would.
