@@ -4,7 +4,6 @@
 mod ask; // a request and its answer, in no protocol yet
 mod event; // a request as the events of API Gateway, ALB and Function URL
 mod http; // a request over HTTP/1.1
-mod memcached; // a real memcached on a free port
 mod program; // one of our binaries as a process
 mod runtime_api; // the fake Lambda Runtime API
 mod site; // all routes, as functions or as the local server
