@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::client::{Client, Question};
+use crate::client::Client;
+use crate::question::Question;
 use crate::stats::median;
 use crate::target::{Function, Keys, Target};
 use crate::witness::Witness;

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use crate::checks::Verdict;
+use crate::check::Verdict;
 use crate::report::{Report, markdown};
 use crate::rules::Ruling;
 

@@ -9,6 +9,7 @@ use reqwest::{Method, Request, Url};
 use serde_json::Value;
 
 use crate::outcome::Failure;
+use crate::question::Question;
 use crate::sample::{Answer, Diagnostics, Sample};
 use crate::server_timing;
 use crate::target::{Function, Target};
@@ -23,36 +24,6 @@ pub(crate) struct Client {
     target: Target,
     epoch: Instant,
     timeout: Duration,
-}
-
-/// What to ask: one key of one function.
-#[derive(Clone, Debug)]
-pub(crate) struct Question {
-    /// Index into the target's functions.
-    pub(crate) function: usize,
-    /// Number of the key within its phase.
-    pub(crate) number: usize,
-    pub(crate) key: String,
-    past_the_cache: bool,
-}
-
-impl Question {
-    pub(crate) fn new(function: usize, number: usize, key: String) -> Self {
-        Self {
-            function,
-            number,
-            key,
-            past_the_cache: false,
-        }
-    }
-
-    /// The same question, to be answered without the cache: neither read nor written.
-    pub(crate) fn past_the_cache(self) -> Self {
-        Self {
-            past_the_cache: true,
-            ..self
-        }
-    }
 }
 
 /// A whole answer as it came from the wire.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attack;
-use crate::client::{Client, Question};
+use crate::client::Client;
 use crate::keys::Supply;
 use crate::ledger::Ledger;
 use crate::plan::{Phase, Plan};
 use crate::preflight::Facts;
 use crate::profile::Profile;
 use crate::progress::Progress;
+use crate::question::Question;
 use crate::room::Share;
 use crate::stage::{Drained, Stage};
 use crate::truth::Truth;

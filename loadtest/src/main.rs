@@ -1,11 +1,11 @@
 //! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
 //!
 //! # Layout
-//! * asking: `target` and `witness` (what to ask, where the outcome stands), `client` (one request), `plan`, `keys`,
+//! * asking: `target` and `witness` (what to ask, where the outcome stands), `question` and `client` (one request), `plan`, `keys`,
 //!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
 //! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
-//!   `cost`, `checks`, `metric` and `rules`, `compare`
+//!   `cost`, `check` and `checks`, `metric` and `rules`, `compare`
 //! * telling: `account`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
 //! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (a bare memcached GET)
 //!
@@ -15,6 +15,7 @@ mod account;
 mod attack;
 mod cache_status;
 mod calibrate;
+mod check;
 mod checks;
 mod ci;
 mod cli;
@@ -39,6 +40,7 @@ mod plan;
 mod preflight;
 mod profile;
 mod progress;
+mod question;
 mod render;
 mod report;
 mod room;

@@ -37,6 +37,33 @@ pub(crate) enum Quantity {
     Count,
 }
 
+impl Quantity {
+    /// Reads a number and its unit: microseconds, a share of one, or a plain number. The error is a sentence.
+    pub(crate) fn parse(self, text: &str) -> Result<f64, String> {
+        let split = text
+            .find(|c: char| c.is_alphabetic() || c == '%')
+            .unwrap_or(text.len());
+        let (number, unit) = (text[..split].trim(), text[split..].trim());
+        let number: f64 = number
+            .parse()
+            .map_err(|_| format!("{number:?} is not a number"))?;
+        let factor = match (self, unit) {
+            (Self::Time, "us" | "µs")
+            | (Self::Ratio, "x" | "×" | "")
+            | (Self::Share | Self::Count, "") => 1.0,
+            (Self::Time, "ms") => 1e3,
+            (Self::Time, "s") => 1e6,
+            (Self::Share, "%") => 0.01,
+            (Self::Time, "") => return Err("a time needs its unit: us, ms or s".into()),
+            _ => return Err(format!("the unit {unit:?} does not fit")),
+        };
+        if !number.is_finite() {
+            return Err("the limit is not finite".into());
+        }
+        Ok(number * factor)
+    }
+}
+
 /// One value of a figure. None: too few samples.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Observed {

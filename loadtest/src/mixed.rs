@@ -7,11 +7,11 @@ use rand::Rng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 
-use crate::client::Question;
 use crate::course::Course;
 use crate::interrupt;
 use crate::keys::{Stream, generator};
 use crate::plan::{Phase, Plan, Segment, Slot};
+use crate::question::Question;
 
 /// Users that stand ready; when all wait for answers, a due request queues, and that is counted.
 const USERS: usize = 32;
@@ -43,7 +43,9 @@ pub(crate) async fn run(course: &mut Course) -> Result<(), String> {
         return Ok(());
     }
     let plan = plan(course, &keys, &asked);
-    let deadline = course.client.elapsed() + lasting + Duration::from_secs(2);
+    // A backlog may be worked off for as long again: its wait is counted, so nothing is hidden by it.
+    let now = course.client.elapsed();
+    let deadline = (now + lasting * 2 + Duration::from_secs(2)).min(course.profile.budget);
     let drained = course.phase((Phase::Mixed, 0), plan, deadline).await?;
     course.ledger.replay(&drained.samples);
     Ok(())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Question;
 use crate::profile::MAX_IN_FLIGHT;
+use crate::question::Question;
 
 /// The parts of a measurement.
 #[derive(

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::client::{Client, Question};
+use crate::client::Client;
 use crate::interrupt;
 use crate::keys::Supply;
 use crate::outcome::{Failure, Outcome};
+use crate::question::Question;
 use crate::sample::{Answer, Sample};
 use crate::truth::Truth;
 

@@ -59,7 +59,7 @@ impl Profile {
             keys,
             repeats,
             mixed,
-            rate: 150.0,
+            rate: 100.0,
             zipf: 0.99,
             bursts,
             budget,

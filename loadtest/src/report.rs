@@ -9,11 +9,13 @@ pub(crate) mod html;
 pub(crate) mod lanes;
 pub(crate) mod markdown;
 pub(crate) mod money;
+pub(crate) mod numbers;
 pub(crate) mod svg;
 pub(crate) mod table;
 pub(crate) mod words;
 
-use crate::checks::{Check, GROUND_TRUTH, Verdict};
+use crate::check::{Check, Verdict};
+use crate::checks::GROUND_TRUTH;
 use crate::compare::Comparison;
 use crate::cost::Saving;
 use crate::latencies::Summary;

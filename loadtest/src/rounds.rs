@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::client::Question;
 use crate::course::Course;
 use crate::interrupt;
 use crate::keys;
 use crate::plan::{Phase, Plan, Segment};
+use crate::question::Question;
 use crate::stage::Drained;
 
 /// Runs all rounds, to end by `end` since the start of the run. An error is a sentence: the target cannot be measured
@@ -58,10 +58,15 @@ async fn one(course: &mut Course, round: usize, end: Duration) -> Result<Flow, S
         .map(|(supply, share)| supply.take(share.keys))
         .collect();
     let end = end_of(course, round, end);
+    let mut numbers: Vec<Vec<usize>> = keys.iter().map(|keys| (0..keys.len()).collect()).collect();
     let mut done: Vec<Drained> = Vec::new();
     // The first phases leave a part of the round to those after them.
-    for (phase, keep) in [(Phase::Cold, 0.5), (Phase::Warm, 0.4), (Phase::Bypass, 0.0)] {
-        let plan = plan(course, phase, round, &keys);
+    for (phase, keep) in [
+        (Phase::Cold, 0.35),
+        (Phase::Warm, 0.4),
+        (Phase::Bypass, 0.0),
+    ] {
+        let plan = plan(course, (phase, round), &keys, &numbers);
         if plan.len() == 0 || interrupt::requested() {
             break;
         }
@@ -69,6 +74,14 @@ async fn one(course: &mut Course, round: usize, end: Duration) -> Result<Flow, S
         let deadline = end - end.saturating_sub(now).mul_f64(keep);
         let drained = course.phase((phase, round), plan, deadline).await?;
         let gave_up = drained.gave_up;
+        if phase == Phase::Cold {
+            // A key that was cut or failed is stored nowhere.
+            let asked = |function, number: &usize| drained.has_answer(function, *number);
+            numbers
+                .iter_mut()
+                .enumerate()
+                .for_each(|(function, all)| all.retain(|number| asked(function, number)));
+        }
         done.push(drained);
         if gave_up {
             return Ok(Flow::GaveUp);
@@ -92,19 +105,26 @@ fn end_of(course: &Course, round: usize, end: Duration) -> Duration {
     now + end.saturating_sub(now) / left
 }
 
-fn plan(course: &Course, phase: Phase, round: usize, keys: &[Vec<String>]) -> Plan {
+/// `keys` of each function, and the `numbers` of those to ask for.
+fn plan(
+    course: &Course,
+    (phase, round): (Phase, usize),
+    keys: &[Vec<String>],
+    numbers: &[Vec<usize>],
+) -> Plan {
     let profile = &course.profile;
-    let segments = keys.iter().enumerate().map(|(function, keys)| {
+    let segment = |function: usize| {
+        let (keys, numbers) = (&keys[function], &numbers[function]);
         let repeats = match phase {
             // As many warm requests as the profile wants, also where a slow origin left few keys.
-            Phase::Warm => (profile.keys * profile.repeats).div_ceil(keys.len().max(1)),
+            Phase::Warm => (profile.keys * profile.repeats).div_ceil(numbers.len().max(1)),
             Phase::Bypass => usize::from(course.facts[function].bypass),
             _ => 1,
         };
         let part = ((round * 64 + function) * 8 + phase as usize) as u64;
-        let order = keys::order(keys.len(), repeats, profile.seed, part);
-        let ask = |number: usize| {
-            let question = Question::new(function, number, keys[number].clone());
+        let order = keys::order(numbers.len(), repeats, profile.seed, part);
+        let ask = |place: usize| {
+            let question = Question::new(function, numbers[place], keys[numbers[place]].clone());
             if phase == Phase::Bypass {
                 question.past_the_cache()
             } else {
@@ -118,9 +138,12 @@ fn plan(course: &Course, phase: Phase, round: usize, keys: &[Vec<String>]) -> Pl
             course.shares[function].users
         };
         Segment::closed(users, order.into_iter().map(ask))
-    });
+    };
+    // The quick ones first: if time runs out, few are cut.
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|function| course.facts[*function].origin);
     Plan {
         phase,
-        segments: segments.collect(),
+        segments: order.into_iter().map(segment).collect(),
     }
 }

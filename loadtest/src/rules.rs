@@ -69,7 +69,9 @@ impl Rule {
                 Metric::names()
             )
         })?;
-        let limit = parse_limit(right.trim(), metric.quantity())
+        let limit = metric
+            .quantity()
+            .parse(right.trim())
             .map_err(|reason| format!("{text:?}: {reason}"))?;
         Ok(Self {
             text: text.trim().to_owned(),
@@ -155,36 +157,11 @@ fn parse_labels(text: &str, labels: &str) -> Result<Vec<(String, String)>, Strin
     pairs.collect()
 }
 
-/// The limit in the unit that the metric is observed in: microseconds, a share of one, or a plain number.
-fn parse_limit(text: &str, quantity: Quantity) -> Result<f64, String> {
-    let split = text
-        .find(|c: char| c.is_alphabetic() || c == '%')
-        .unwrap_or(text.len());
-    let (number, unit) = (text[..split].trim(), text[split..].trim());
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("{number:?} is not a number"))?;
-    let factor = match (quantity, unit) {
-        (Quantity::Time, "us" | "µs")
-        | (Quantity::Ratio, "x" | "×" | "")
-        | (Quantity::Share | Quantity::Count, "") => 1.0,
-        (Quantity::Time, "ms") => 1e3,
-        (Quantity::Time, "s") => 1e6,
-        (Quantity::Share, "%") => 0.01,
-        (Quantity::Time, "") => return Err("a time needs its unit: us, ms or s".into()),
-        _ => return Err(format!("the unit {unit:?} does not fit")),
-    };
-    if !number.is_finite() {
-        return Err("the limit is not finite".into());
-    }
-    Ok(number * factor)
-}
-
 fn describe(observed: &Observed, quantity: Quantity) -> String {
     let number = |value: f64| match quantity {
         Quantity::Time => human_us(value),
         Quantity::Share => format!("{:.2} %", value * 100.0),
-        Quantity::Ratio => crate::report::words::times(value),
+        Quantity::Ratio => crate::report::numbers::times(value),
         Quantity::Count => format!("{value}"),
     };
     let Some(value) = observed.value else {

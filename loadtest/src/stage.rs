@@ -73,6 +73,15 @@ pub(crate) struct Drained {
     pub(crate) gave_up: bool,
 }
 
+impl Drained {
+    /// Whether this key of this function got an answer.
+    pub(crate) fn has_answer(&self, function: usize, key: usize) -> bool {
+        self.samples
+            .iter()
+            .any(|sample| sample.function == function && sample.key == key && sample.answer.is_ok())
+    }
+}
+
 impl Stage {
     /// A phase that starts nothing after `deadline` (since the start of the run).
     pub(crate) fn new(mut plan: Plan, deadline: Duration) -> Self {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Question;
 use crate::course::Course;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::plan::{Phase, Plan, Segment, Slot};
+use crate::question::Question;
 use crate::sample::Sample;
 
 /// Users of a burst: half of what the target may get at once.

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request};
+use tokio::task::JoinSet;
 
 use super::Local;
 use crate::Response;
@@ -46,11 +47,16 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     Ok(kept)
 }
 
-/// In a task of its own, so that a panic ends one request, as on Lambda, and not its connection.
+/// In a task of its own, so that a panic ends one request, as on Lambda, and not its connection. The task ends with its
+/// connection: what nobody waits for any more must not pile up.
 async fn handled(request: Request, local: Arc<Local>) -> Response {
-    let task = tokio::spawn(async move { local.route(request).await });
-    task.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "the handler failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed").into_response()
-    })
+    let mut task = JoinSet::new();
+    task.spawn(async move { local.route(request).await });
+    match task.join_next().await {
+        Some(Ok(response)) => response,
+        failed => {
+            tracing::error!(?failed, "the handler failed");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed").into_response()
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! What `DIAGNOSTICS=on` shows and allows, and that without it nothing is shown or allowed.
 
+use larder::testing::Memcached;
+
 use crate::ask::{Answer, Ask};
-use crate::memcached::Memcached;
 use crate::site;
 
 fn number(answer: &Answer, name: &str) -> u64 {
@@ -13,7 +14,7 @@ fn number(answer: &Answer, name: &str) -> u64 {
 
 #[tokio::test]
 async fn the_counters_tell_origin_calls_apart_from_requests() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     let mut variables = site::variables(&memcached.url());
     variables.push(("DIAGNOSTICS", "on".to_owned()));
     for site in site::both(variables).await {
@@ -51,7 +52,7 @@ async fn the_counters_tell_origin_calls_apart_from_requests() {
 
 #[tokio::test]
 async fn a_request_steers_the_cache_only_with_diagnostics() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for (diagnostics, no_cache, no_store) in [
         ("on", "larder; fwd=request; stored", "larder; fwd=request"),
         ("off", "", ""),

@@ -5,8 +5,9 @@
 
 use std::time::{Duration, Instant};
 
+use larder::testing::Memcached;
+
 use crate::ask::{Answer, Ask};
-use crate::memcached::Memcached;
 use crate::site::{self, Site};
 
 /// What the contract grants the cache on top of the origin, in milliseconds.
@@ -30,15 +31,15 @@ impl Run {
 
 #[tokio::test]
 async fn a_frozen_memcached_costs_little_and_is_used_again() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for site in site::both(site::with_default_budget(&memcached.url())).await {
         let mut runs = Vec::new();
         while !runs.last().is_some_and(Run::is_within_bounds) {
             assert!(runs.len() < RUNS, "{}: {runs:?}", site.name());
             warm(&site).await;
-            memcached.freeze();
+            memcached.stop();
             let slower_ms = slowest(&site).await;
-            memcached.thaw();
+            memcached.resume();
             let back_after = time_to_a_hit(&site).await;
             runs.push(Run {
                 slower_ms,
@@ -50,7 +51,7 @@ async fn a_frozen_memcached_costs_little_and_is_used_again() {
 
 #[tokio::test]
 async fn a_killed_memcached_costs_little_and_its_successor_is_used() {
-    let mut memcached = Memcached::start().await;
+    let mut memcached = Memcached::start();
     for site in site::both(site::with_default_budget(&memcached.url())).await {
         let mut runs = Vec::new();
         while !runs.last().is_some_and(Run::is_within_bounds) {
@@ -58,7 +59,7 @@ async fn a_killed_memcached_costs_little_and_its_successor_is_used() {
             warm(&site).await;
             memcached.kill();
             let slower_ms = slowest(&site).await;
-            memcached.start_again().await;
+            memcached.restart();
             let back_after = time_to_a_hit(&site).await;
             runs.push(Run {
                 slower_ms,
@@ -70,7 +71,7 @@ async fn a_killed_memcached_costs_little_and_its_successor_is_used() {
 
 #[tokio::test]
 async fn a_memcached_that_never_was_costs_little() {
-    let mut memcached = Memcached::start().await;
+    let mut memcached = Memcached::start();
     memcached.kill();
     let mut runs = Vec::new();
     while !runs.last().is_some_and(Run::is_within_bounds) {
@@ -85,7 +86,7 @@ async fn a_memcached_that_never_was_costs_little() {
 
 #[tokio::test]
 async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
-    let mut memcached = Memcached::start().await;
+    let mut memcached = Memcached::start();
     memcached.kill();
     for site in site::both(site::variables(&memcached.url())).await {
         let answer = site.ask(&Ask::flush("")).await;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use larder::testing::Memcached;
+
 use crate::ask::Ask;
 use crate::event::Sender;
-use crate::memcached::Memcached;
 use crate::program::{self, Program};
 use crate::runtime_api::Function;
 use crate::site;
 
 #[tokio::test]
 async fn a_deadline_ahead_changes_no_answer() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     let function = Function::start(program::HEAVY_OP, &site::variables(&memcached.url())).await;
     let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
     for hit in [false, true] {
@@ -26,7 +27,7 @@ async fn a_deadline_ahead_changes_no_answer() {
 
 #[tokio::test]
 async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     let mut variables = site::variables(&memcached.url());
     variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", "16".to_owned()));
     variables.push(("DIAGNOSTICS", "on".to_owned()));

@@ -1,9 +1,9 @@
 //! The main job on a real memcached: the origin answers first, the cache from then on, until a flush.
 
+use larder::testing::Memcached;
 use serde_json::Value;
 
 use crate::ask::{Answer, Ask};
-use crate::memcached::Memcached;
 use crate::site::{self, Site};
 
 /// `ñandú ☕`, a line break and a memcached command.
@@ -19,7 +19,7 @@ fn source(answer: &Answer) -> Value {
 
 #[tokio::test]
 async fn the_first_answer_is_the_origins_and_the_second_the_caches() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for site in site::both(site::variables(&memcached.url())).await {
         for target in [NASTY, "/heavy-op?param=a", "/user/7"] {
             let first = site.get(target).await;
@@ -52,7 +52,7 @@ async fn the_first_answer_is_the_origins_and_the_second_the_caches() {
 
 #[tokio::test]
 async fn an_absent_user_is_a_cached_answer_too() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for site in site::both(site::variables(&memcached.url())).await {
         let first = site.get("/user/501").await;
         assert!(
@@ -79,7 +79,7 @@ async fn an_absent_user_is_a_cached_answer_too() {
 
 #[tokio::test]
 async fn a_flush_empties_what_it_names_and_nothing_else() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for site in site::both(site::variables(&memcached.url())).await {
         for (scope, heavy_op_is_hit, user_is_hit) in [
             ("heavy-op", false, true),
@@ -118,7 +118,7 @@ async fn warm(site: &Site) {
 
 #[tokio::test]
 async fn flushing_one_namespace_leaves_the_others_entries() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     let [one, other] = site::both(site::variables(&memcached.url())).await;
     for (flushed, kept) in [(&one, &other), (&other, &one)] {
         warm(flushed).await;
@@ -131,7 +131,7 @@ async fn flushing_one_namespace_leaves_the_others_entries() {
 
 #[tokio::test]
 async fn two_processes_share_what_one_of_them_computed() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     let variables = site::variables(&memcached.url());
     let (functions, local) = (
         Site::functions(&variables).await,

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use larder::testing::Memcached;
 use rustix::process::Signal;
 
 use crate::ask::Ask;
-use crate::memcached::Memcached;
 use crate::program::{self, Program};
 use crate::site::Local;
 
@@ -31,7 +31,7 @@ async fn without_settings_everything_is_in_the_process() {
 
 #[tokio::test]
 async fn the_start_lines_tell_whether_memcached_answers() {
-    let mut memcached = Memcached::start().await;
+    let mut memcached = Memcached::start();
     let port = memcached.port();
     let variables = [
         ("MEMCACHED_HOST", "127.0.0.1".to_owned()),

@@ -4,8 +4,8 @@
 mod ask; // a request and its answer, in no protocol yet
 mod event; // a request as the events of API Gateway, ALB and Function URL
 mod http; // a request over HTTP/1.1
-mod memcached; // a real memcached on a free port
 mod program; // one of our binaries as a process
+mod question; // random questions, and whether an answer is theirs
 mod runtime_api; // the fake Lambda Runtime API
 mod site; // all routes, as functions or as the local server
 
@@ -16,7 +16,10 @@ mod diagnostics; // what DIAGNOSTICS=on shows and allows
 mod events; // every kind of event gives the same answer
 mod faults; // memcached frozen, killed, back
 mod flush_auth; // who may flush
+mod freeze; // a function's process frozen between invocations, as Lambda freezes it
+mod hangups; // clients that hang up beside clients that check
 mod invocations; // deadline, concurrency and failed starts of a function
 mod journey; // origin, cache, flush: the main job
 mod local; // start lines, .env, a taken port, signals
 mod page; // the page in a real headless Chromium
+mod restarts; // memcached restarted again and again under load

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub(crate) const LOCAL: &str = env!("CARGO_BIN_EXE_local");
@@ -59,8 +60,9 @@ impl Program {
         std::fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        send(&self.child, signal);
+    /// Sends a signal to exactly this process.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of it.
@@ -104,18 +106,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        end(&mut self.child);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-}
-
-/// Sends a signal to exactly this child.
-pub(crate) fn send(child: &Child, signal: rustix::process::Signal) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, signal).unwrap();
-}
-
-/// Kills the child and takes its exit status.
-pub(crate) fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
 }

@@ -1,7 +1,7 @@
 //! The report as one HTML file. Owns the page; knows nothing of scales and marks. It loads nothing and runs nothing: a
 //! strict policy in its head says so, and the tests hold it to that.
 
-use crate::checks::Verdict;
+use crate::check::Verdict;
 use crate::report::table::{COLUMNS, cells};
 use crate::report::words::{circumstances, findings, headlines, judgements};
 use crate::report::{Report, figures};

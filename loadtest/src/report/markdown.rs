@@ -1,6 +1,6 @@
 //! The report as Markdown, short enough for a pull request. Owns its layout; the words are the terminal's.
 
-use crate::checks::Verdict;
+use crate::check::Verdict;
 use crate::report::Report;
 use crate::report::table::{COLUMNS, cells};
 use crate::report::words::{circumstances, findings, headlines, judgements};

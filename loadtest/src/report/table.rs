@@ -1,6 +1,6 @@
 //! The report on a terminal. Owns the one table and the lines around it; knows nothing of files.
 
-use crate::checks::Verdict;
+use crate::check::Verdict;
 use crate::latencies::{human_quantile, human_us};
 use crate::report::words::{circumstances, findings, headlines, judgements};
 use crate::report::{Report, Row};

@@ -1,13 +1,13 @@
 //! The report in sentences. Owns the words that terminal, Markdown and page share; knows nothing of layout.
 
-use crate::checks::Verdict;
+use crate::check::Verdict;
 use crate::compare::{Change, Comparison};
 use crate::latencies::human_us;
 use crate::pairs::SpeedUp;
+use crate::report::numbers::{interval, percent, times};
 use crate::report::{Origin, Report};
 use crate::rules::Ruling;
 use crate::stampede::Burst;
-use crate::stats::Interval;
 
 /// One sentence a function, or why there is none.
 pub(crate) fn headlines(report: &Report) -> Vec<String> {
@@ -229,28 +229,4 @@ pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
                 .map(|warning| format!("warning: {warning}")),
         )
         .collect()
-}
-
-fn interval(interval: Interval, number: fn(f64) -> String) -> String {
-    format!(
-        "{} [{} to {}]",
-        number(interval.estimate),
-        number(interval.low),
-        number(interval.high)
-    )
-}
-
-/// A ratio with three digits.
-pub(crate) fn times(ratio: f64) -> String {
-    let digits = if ratio < 9.995 {
-        2
-    } else {
-        usize::from(ratio < 99.95)
-    };
-    format!("{ratio:.digits$}×")
-}
-
-/// A share with two decimals.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.2} %", share * 100.0)
 }

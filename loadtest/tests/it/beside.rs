@@ -2,7 +2,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::server::{Lie, Server};
+use crate::character::Lie;
+use crate::server::Server;
 use crate::tool;
 
 #[test]

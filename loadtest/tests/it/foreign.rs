@@ -1,6 +1,7 @@
 use std::io::Write;
 
-use crate::server::{Lie, Server};
+use crate::character::Lie;
+use crate::server::Server;
 use crate::tool;
 
 /// Runs against a server that knows no `Cache-Status`, described by `target`.

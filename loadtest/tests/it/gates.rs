@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use crate::server::{Character, Lie, Server};
+use crate::character::{Character, Lie};
+use crate::server::Server;
 use crate::tool;
 
 #[test]

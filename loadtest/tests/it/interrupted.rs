@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-use crate::server::{Character, Server};
+use crate::character::Character;
+use crate::server::Server;
 use crate::tool;
 
 /// Interrupts once the server has had `requests`; the tool must end soon, with a partial report if it got so far.

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-use crate::server::{Lie, Server};
+use crate::character::Lie;
+use crate::server::Server;
 use crate::tool;
 
 /// The lie must end in exit 5, with this check failed.

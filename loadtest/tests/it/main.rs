@@ -1,5 +1,7 @@
 //! The real binary against servers of every character, started here on free ports.
 
+/// What a server is like, and which lie it tells.
+mod character;
 /// A server with a real cache, and with lies that can be told about it.
 mod server;
 /// Runs the binary and reads what it leaves behind.

@@ -1,4 +1,5 @@
-use crate::server::{Lie, Server};
+use crate::character::Lie;
+use crate::server::Server;
 use crate::tool;
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use larder::testing::Memcached;
+
 use super::browser::DESK;
 use super::visit::{BURST, HEAVY, ROW, USER, Visit, demo};
-use crate::memcached::Memcached;
 
 #[tokio::test]
 async fn twenty_in_a_row_are_one_origin_call() {
@@ -27,7 +28,7 @@ async fn twenty_in_a_row_are_one_origin_call() {
 
 #[tokio::test]
 async fn many_at_once_on_a_cold_key_are_one_origin_call() {
-    let memcached = Memcached::start().await;
+    let memcached = Memcached::start();
     for cache in ["memory:".to_owned(), memcached.url()] {
         let mut variables = demo(&cache);
         // On a busy machine the default of 50 ms may pass, and then more than one goes to the origin, as it should.

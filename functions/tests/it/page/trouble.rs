@@ -1,10 +1,10 @@
 //! When things go wrong: a slow operation, a failing origin, a server that is gone, a cache that is down.
 
+use larder::testing::Memcached;
 use rustix::process::Signal;
 
 use super::browser::DESK;
 use super::visit::{HEAVY, USER, Visit, demo};
-use crate::memcached::Memcached;
 
 #[tokio::test]
 async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
@@ -68,7 +68,7 @@ async fn a_server_that_is_gone_is_said_to_be_unreachable() {
 
 #[tokio::test]
 async fn with_the_cache_down_answers_come_all_the_same_and_say_so() {
-    let mut memcached = Memcached::start().await;
+    let mut memcached = Memcached::start();
     let visit = Visit::to(&demo(&memcached.url()), DESK).await;
     visit.run(HEAVY).await;
     visit.run(HEAVY).await;
@@ -85,7 +85,7 @@ async fn with_the_cache_down_answers_come_all_the_same_and_say_so() {
             .await,
         "path through without"
     );
-    memcached.start_again().await;
+    memcached.restart();
     // How soon is the cache's own promise, tested where it is made; here: the page follows.
     visit.run(USER).await;
     while visit.kind(USER).await != "cache" {

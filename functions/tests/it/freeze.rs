@@ -1,0 +1,106 @@
+//! A function's process, frozen between invocations as Lambda freezes it, while its connections to memcached die: the
+//! next invocation has no error, the right answer, and is not later than its origin by more than the cache's budget.
+
+use std::time::{Duration, Instant};
+
+use larder::testing::{Memcached, Noise};
+use rustix::process::Signal;
+
+use crate::ask::{Answer, Ask};
+use crate::event::Sender;
+use crate::program;
+use crate::runtime_api::Function;
+use crate::site;
+
+const ROUNDS: u32 = 5;
+/// The cache's default budget, and the contract's slack for a busy machine.
+const ALLOWED: Duration = Duration::from_millis(50 + 25);
+/// What an invocation may still take, as Lambda tells it.
+const LEFT: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn user(memcached: &Memcached) -> Function {
+    Function::start(program::USER, &site::with_default_budget(&memcached.url())).await
+}
+
+async fn invoke(function: &Function, id: u32) -> Answer {
+    let event = Sender::HttpApi.event(&Ask::get(format!("/user/{id}")));
+    let answer = Sender::answer(&function.invoke_within(LEFT, event).await.unwrap());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["result"]["id"], id, "{answer:?}");
+    answer
+}
+
+/// Until the answer is in the cache, and with it a connection in use.
+async fn warm(function: &Function, id: u32) {
+    let begun = Instant::now();
+    while !invoke(function, id).await.is_hit() {
+        assert!(begun.elapsed() < PATIENCE, "no hit");
+    }
+}
+
+/// Thaws the process for an invocation that is there already, and holds its time against the contract.
+async fn thawed(function: &Function, id: u32) -> Answer {
+    let noise = Noise::start();
+    let begun = Instant::now();
+    let thaw = async { function.program.signal(Signal::CONT) };
+    let (answer, ()) = tokio::join!(invoke(function, id), thaw);
+    let origin = Duration::from_secs_f64(answer.timing("origin") / 1000.0);
+    let slower = begun.elapsed().saturating_sub(origin);
+    let allowed = noise.forgive(ALLOWED);
+    assert!(slower <= allowed, "{slower:?} of {allowed:?}: {answer:?}");
+    println!("{slower:?} of {allowed:?}, {}", answer.cache_status());
+    answer
+}
+
+#[tokio::test]
+async fn connections_that_were_closed_during_a_freeze_are_not_used() {
+    let memcached = Memcached::start_with(&["-o", "idle_timeout=1"]);
+    let function = user(&memcached).await;
+    let mut hits = 0;
+    for id in 1..=ROUNDS {
+        warm(&function, id).await;
+        function.program.signal(Signal::STOP);
+        until_all_are_closed(&memcached).await;
+        hits += u32::from(thawed(&function, id).await.is_hit());
+    }
+    // Connecting anew fits into the budget, if not on a busy machine each time.
+    assert!(hits > 0);
+}
+
+/// One connection is left: that of the question.
+async fn until_all_are_closed(memcached: &Memcached) {
+    let begun = Instant::now();
+    while memcached.stat("curr_connections") > 2 {
+        assert!(begun.elapsed() < PATIENCE, "memcached closes no connection");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_memcached_that_was_restarted_during_a_freeze_is_used() {
+    let mut memcached = Memcached::start();
+    let function = user(&memcached).await;
+    for id in 1..=ROUNDS {
+        warm(&function, id).await;
+        function.program.signal(Signal::STOP);
+        memcached.restart();
+        assert!(
+            !thawed(&function, id).await.is_hit(),
+            "the new one is empty"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_memcached_that_died_during_a_freeze_is_done_without() {
+    let mut memcached = Memcached::start();
+    let function = user(&memcached).await;
+    for id in 1..=ROUNDS {
+        warm(&function, id).await;
+        function.program.signal(Signal::STOP);
+        memcached.kill();
+        assert!(!thawed(&function, id).await.is_hit());
+        memcached.restart();
+    }
+}
