@@ -22,6 +22,12 @@ mod socket;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 
+/// For the entry points of fuzzing.
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz {
+    pub(crate) use super::{guard::fuzz::reply as classic_reply, meta::fuzz as meta_reply};
+}
+
 use connection::{Command, Reply};
 use ring::Ring;
 use server::Server;
