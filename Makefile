@@ -1,6 +1,6 @@
 # Thin on purpose: what a target does is in dev/.
 .DEFAULT_GOAL := help
-.PHONY: help run test loadtest build deploy
+.PHONY: help run test loadtest bench build deploy
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## this list
@@ -14,6 +14,9 @@ test: ## format, lints and every test of the workspace, installing what is missi
 
 loadtest: ## measure what the cache is worth: at most 60 s after the build, reports in target/loadtest/
 	@dev/loadtest
+
+bench: ## one hit against the raw socket, as a ratio, on both core layouts: report in target/bench/
+	@dev/bench
 
 build: ## the functions as Lambda takes them, in target/lambda/
 	@dev/build

@@ -128,5 +128,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -40,5 +40,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadErro
     Ok(value)
 }
 
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, and peers that lie.
 //! Behind the feature `testing`; never part of what ships.
 
+pub mod fuzz;
 mod memcached;
 mod noise;
 mod peer;

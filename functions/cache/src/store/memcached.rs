@@ -28,6 +28,12 @@ pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
+/// For the entry points of fuzzing.
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz {
+    pub(crate) use super::{guard::fuzz::reply as classic_reply, meta::fuzz as meta_reply};
+}
+
 use connection::{Command, Reply};
 use topology::Topology;
 

@@ -172,7 +172,7 @@ async fn what_greets_like_no_memcached_is_a_miss() {
 }
 
 /// Peak memory of this process, in KiB.
-fn peak() -> u64 {
+pub(crate) fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
         .lines()

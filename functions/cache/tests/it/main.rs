@@ -14,12 +14,18 @@ mod chaos;
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
+/// What the fuzzers were given, and what they found.
+mod corpus;
+/// Records replaced by other bytes.
+mod forgeries;
 /// Peers that answer what no memcached would.
 mod hostile;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
 /// Dead, hung and slow servers.
 mod outages;
+/// Whatever the arguments are: what is sent, and which key it is sent for.
+mod properties;
 /// Time, room and connections: what is promised of each.
 mod resources;
 /// TLS and Unix sockets.

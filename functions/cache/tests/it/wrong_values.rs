@@ -171,7 +171,8 @@ async fn bytes_of_another_key_and_changed_bytes_are_a_miss() {
     }
 }
 
-fn raw(server: &Memcached, key: &str) -> Vec<u8> {
+/// What stands under `key`.
+pub(crate) fn raw(server: &Memcached, key: &str) -> Vec<u8> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     stream
@@ -189,7 +190,8 @@ fn raw(server: &Memcached, key: &str) -> Vec<u8> {
     answer[start..answer.len() - 7].to_vec()
 }
 
-fn write(server: &Memcached, key: &str, bytes: &[u8]) {
+/// Puts `bytes` under `key`, for ever.
+pub(crate) fn write(server: &Memcached, key: &str, bytes: &[u8]) {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
     write!(stream, "set {key} 0 0 {}\r\n", bytes.len()).unwrap();

@@ -14,6 +14,8 @@ use super::{
 use crate::key::Address;
 
 mod codec;
+#[cfg(feature = "testing")]
+pub(crate) use codec::fuzz::reply as fuzz;
 use codec::{Get, Parsed, Parser, Status, Value};
 
 /// What one read asks the socket for; a larger answer takes several.

@@ -240,5 +240,7 @@ impl Flags {
     }
 }
 
+#[cfg(feature = "testing")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

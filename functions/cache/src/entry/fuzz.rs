@@ -1,0 +1,53 @@
+//! What must hold for any bytes that stand under a key.
+
+use super::*;
+use crate::clock;
+
+const KEY: &str = "larder:user:ab";
+const OTHER: &str = "larder:user:ac";
+
+pub(crate) fn record(bytes: &[u8]) {
+    let digest = match bytes.get(4..HEAD) {
+        Some(own) => field(own, 0),
+        None => [0xaa; 16],
+    };
+    let rotated = Seal::signature(b"secret", Some(b"older"));
+    for seal in [Seal::Checksum, Seal::signature(b"secret", None), rotated] {
+        let closed = seal.close(bytes.to_vec(), KEY);
+        for bytes in [bytes, &finish(bytes.to_vec(), KEY), &closed] {
+            check(bytes, digest, &seal);
+        }
+    }
+    for bytes in [bytes, &finish(bytes.to_vec(), KEY)] {
+        if let Ok(generation) = Generation::read(bytes, KEY) {
+            assert_eq!(generation.write(KEY), bytes);
+        }
+    }
+}
+
+fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
+    let again = match read(bytes, KEY, digest, seal) {
+        Err(_) => return,
+        Ok(Record::Freed) => return assert_eq!(bytes.len(), HEAD + CHECK),
+        Ok(Record::Lease(lease)) => lease.write(KEY, digest),
+        Ok(Record::Entry(entry)) => {
+            assert!(Entry::size(entry.payload.len()) >= bytes.len());
+            // Whatever the times are, the clock's arithmetic takes them.
+            let _ = (clock::until(entry.soft), clock::since(entry.created));
+            let again = entry.write(KEY, digest, seal);
+            let Ok(Record::Entry(same)) = read(&again, KEY, digest, seal) else {
+                panic!("an entry that does not read back: {entry:?}");
+            };
+            assert_eq!(same, entry);
+            again
+        }
+    };
+    assert_eq!(again.len(), bytes.len());
+    let mut changed = bytes.to_vec();
+    let place = usize::from(bytes[HEAD - 1]) % bytes.len();
+    changed[place] ^= 1;
+    assert!(read(&changed, KEY, digest, seal).is_err(), "bit of {place}");
+    assert!(read(bytes, OTHER, digest, seal).is_err());
+    assert!(read(bytes, KEY, digest.map(|byte| !byte), seal).is_err());
+    assert!(read(&bytes[..bytes.len() - 1], KEY, digest, seal).is_err());
+}
