@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lambda_http::{Request, run_concurrent, service_fn};
 
@@ -10,6 +11,9 @@ use crate::Handler;
 use crate::place::Place;
 use crate::settings::SettingsError;
 use crate::start::{self, Start};
+
+/// How long a start may wait for what makes the first answer quicker: twice what the cache may add to a call by default.
+const WARM_UP: Duration = Duration::from_millis(100);
 
 /// Serves invocations with the handler that `make` makes, one at a time or as many as `AWS_LAMBDA_MAX_CONCURRENCY`
 /// allows, until the runtime ends the process. A bad setting ends the start with exit code 1 and its name on stderr.
@@ -34,6 +38,7 @@ async fn serve<H: Handler>(
         Place::of_function(start::environment)
     })?;
     let handler = Arc::new(make(&start)?);
+    let _ = tokio::time::timeout(WARM_UP, handler.warm_up()).await;
     run_concurrent(service_fn(move |request: Request| {
         let handler = Arc::clone(&handler);
         async move { Ok::<_, Infallible>(handler.handle(request).await) }

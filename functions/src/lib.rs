@@ -51,4 +51,9 @@ pub type Response = lambda_http::Response<lambda_http::Body>;
 pub trait Handler: Send + Sync + 'static {
     /// Answers the request. Failures are answers too, so there is no error.
     fn handle(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// What makes the first answer quicker and can be done before there is a request. May be broken off, or not be done.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }

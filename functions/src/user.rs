@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use lambda_http::Request;
-use larder::Policy;
+use larder::{Cache, Policy};
 use percent_encoding::percent_decode_str;
 
 use crate::exchange::{Exchange, Methods};
@@ -29,6 +29,7 @@ async fn user(id: i64, db: &Users) -> Result<Option<Row>, DbError> {
 pub struct User {
     exchange: Exchange,
     users: Users,
+    cache: Cache,
 }
 
 impl User {
@@ -47,6 +48,7 @@ impl User {
         Ok(Self {
             exchange: Exchange::new(Methods::Read, settings.diagnostics),
             users,
+            cache: start.cache.clone(),
         })
     }
 }
@@ -66,6 +68,11 @@ impl Handler for User {
             })
         };
         self.exchange.answer(&request, work).await
+    }
+
+    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    async fn warm_up(&self) {
+        self.cache.ping().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! A function's process as Lambda treats it: deadlines, several invocations at once, a start that fails.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder::testing::Memcached;
 
@@ -22,6 +22,20 @@ async fn a_deadline_ahead_changes_no_answer() {
             .unwrap();
         let answer = Sender::answer(&answer);
         assert_eq!((answer.status, answer.is_hit()), (200, hit), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_has_connected_to_memcached_before_its_first_invocation() {
+    for binary in [program::HEAVY_OP, program::USER] {
+        let memcached = Memcached::start();
+        let before = memcached.stat("curr_connections");
+        let _function = Function::start(binary, &site::variables(&memcached.url())).await;
+        let patience = Instant::now() + Duration::from_secs(30);
+        while memcached.stat("curr_connections") <= before {
+            assert!(Instant::now() < patience, "{binary} does not connect");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
