@@ -56,9 +56,7 @@ impl Cache {
     /// # Errors
     /// [`OptionsError`] names the variable that can not be understood.
     pub fn from_env() -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_lookup(|name| {
-            std::env::var(name).ok()
-        })?))
+        Ok(Self::new(Options::from_env()?))
     }
 
     /// As [`Cache::from_env`], with the variables taken from `lookup`.

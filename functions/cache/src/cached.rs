@@ -147,6 +147,7 @@ where
 
 /// Stores a value under a call's key.
 pub async fn put<R, const KIND: u8>(
+    site: &'static Site,
     policy: &Policy,
     key: Result<Key, KeyError>,
     value: &R::Value,
@@ -154,10 +155,11 @@ pub async fn put<R, const KIND: u8>(
 where
     R: Shape<KIND>,
 {
-    context::cache()
-        .ok_or(CacheError::NotInstalled)?
-        .put(&key?, policy, value)
-        .await
+    let cache = context::cache().ok_or(CacheError::NotInstalled)?;
+    if !cache.inner().accepts(site) {
+        return Err(CacheError::NameTaken(site.name()));
+    }
+    cache.put(&key?, policy, value).await
 }
 
 /// Removes the entry of a call's key.

@@ -53,6 +53,8 @@ pub(crate) enum Unreadable {
     Check,
     #[error("not signed as expected")]
     Signature,
+    #[error("fresh for longer than it may be served")]
+    Times,
 }
 
 /// Reads what stands under `key`, which is an item's key or its marker.

@@ -9,6 +9,9 @@ pub enum CacheError {
     /// No cache is installed and none is given by [`with_cache`](crate::with_cache).
     #[error("no cache is installed")]
     NotInstalled,
+    /// Another function has this name: what would be stored is what that one would read.
+    #[error("another cached function is named {0:?}")]
+    NameTaken(&'static str),
     /// The arguments have no key.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -15,6 +15,8 @@ pub struct Site {
     place: &'static str,
     /// The id of the cache that last accepted this site; 0 is none.
     accepted: AtomicU64,
+    /// The id of the cache that last refused it, and said so.
+    refused: AtomicU64,
 }
 
 impl Site {
@@ -25,6 +27,7 @@ impl Site {
             name,
             place,
             accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -62,12 +65,14 @@ impl Names {
             site.accepted.store(self.cache, Ordering::Relaxed);
             return true;
         }
-        tracing::error!(
-            name = site.name,
-            first = place,
-            second = site.place,
-            "two functions have one name; the second is not cached"
-        );
+        if site.refused.swap(self.cache, Ordering::Relaxed) != self.cache {
+            tracing::error!(
+                name = site.name,
+                first = place,
+                second = site.place,
+                "two functions have one name; the second is not cached"
+            );
+        }
         false
     }
 }

@@ -67,7 +67,31 @@ impl OptionsError {
 /// A signing key shorter than this is guessed, not broken.
 const KEY_MIN: usize = 16;
 
+/// All that are read here.
+const NAMES: [&str; 9] = [
+    "CACHE_URL",
+    "MEMCACHED_HOST",
+    "MEMCACHED_PORT",
+    "CACHE_CA_FILE",
+    "CACHE_NAMESPACE",
+    "CACHE_BUDGET_MS",
+    "CACHE_DISABLED",
+    "CACHE_SIGNING_KEY",
+    "CACHE_SIGNING_KEY_PREVIOUS",
+];
+
 impl Options {
+    /// From the process's environment. A variable that is not UTF-8 is an error and not "unset": an unreadable signing key must
+    /// not switch signing off.
+    pub(crate) fn from_env() -> Result<Self, OptionsError> {
+        let unreadable =
+            |name: &&&str| std::env::var_os(name).is_some_and(|value| value.into_string().is_err());
+        if let Some(name) = NAMES.iter().find(unreadable) {
+            return Err(OptionsError::new(name, "not UTF-8"));
+        }
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
     pub(crate) fn from_lookup(
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, OptionsError> {

@@ -96,6 +96,9 @@ impl PolicyParts {
         if self.lease.as_secs() < 2 || self.lease.as_secs() > 3600 {
             return Some("lease is 2 seconds to an hour: memcached may end a shorter one at once");
         }
+        if self.wait.as_secs() > 3600 {
+            return Some("wait is at most an hour: its caller waits as long");
+        }
         if self.max_size == 0 || self.max_size > MAX_SIZE {
             return Some("max_size is 1 to 1,048,000 bytes, what one memcached item can hold");
         }
@@ -174,7 +177,7 @@ impl Policy {
         })
     }
 
-    /// How long a caller waits for another caller's origin call before it makes its own (default 10 s).
+    /// How long a caller waits for another caller's origin call before it makes its own (at most 1 h; default 10 s).
     #[must_use]
     pub const fn wait(self, wait: Duration) -> Self {
         Self::sound(PolicyParts { wait, ..self.parts })
@@ -284,6 +287,13 @@ mod tests {
                     ..good
                 },
                 "lease",
+            ),
+            (
+                PolicyParts {
+                    wait: Duration::MAX,
+                    ..good
+                },
+                "wait",
             ),
             (
                 PolicyParts {

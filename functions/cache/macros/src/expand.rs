@@ -66,8 +66,7 @@ impl<'a> Parts<'a> {
     fn new(args: &Args, function: &'a Function) -> Self {
         let signature = &function.item.sig;
         let output = &function.output;
-        let generic = function.parameters().next().is_some();
-        let kind = if !generic {
+        let kind = if !function.output_names_a_parameter() {
             quote_spanned!(output.span()=> {
                 #[allow(unused_imports)]
                 use ::larder::__private::Plain as _;
@@ -83,7 +82,7 @@ impl<'a> Parts<'a> {
             quote!(#name: #ty)
         };
         let keyed = || function.inputs.iter().filter(|input| !input.skipped);
-        let name = &args.name;
+        let (name, ident) = (&args.name, &signature.ident);
         let policy = &args.policy;
         Self {
             vis: &function.item.vis,
@@ -106,7 +105,10 @@ impl<'a> Parts<'a> {
             site: quote! {
                 static SITE: ::larder::__private::Site = ::larder::__private::Site::new(
                     #name,
-                    ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!()),
+                    ::core::concat!(
+                        ::core::module_path!(), "::", ::core::stringify!(#ident),
+                        " at ", ::core::file!(), ":", ::core::line!(),
+                    ),
                 );
                 &SITE
             },
@@ -182,17 +184,17 @@ fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
 
         /// The value and where it came from.
         #vis async fn fetch #generics (#(#all),*) -> #shape::Fetched #clause {
-            let key = #key;
+            let __larder_key = #key;
             ::larder::__private::fetch::<#output, #kind, _, _>(
-                Self::site(), Self::policy(), key, || Self::uncached #turbofish (#(#names),*),
+                Self::site(), Self::policy(), __larder_key, || Self::uncached #turbofish (#(#names),*),
             ).await
         }
 
         /// A new value from the origin, stored in place of the old one.
         #vis async fn refresh #generics (#(#all),*) -> #shape::Fetched #clause {
-            let key = #key;
+            let __larder_key = #key;
             ::larder::__private::refresh::<#output, #kind, _, _>(
-                Self::site(), Self::policy(), key, || Self::uncached #turbofish (#(#names),*),
+                Self::site(), Self::policy(), __larder_key, || Self::uncached #turbofish (#(#names),*),
             ).await
         }
 
@@ -202,8 +204,8 @@ fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
         }
 
         /// Stores a value as if the origin had just answered with it.
-        #vis async fn put #generics (#(#keyed,)* value: &#shape::Value) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::put::<#output, #kind>(Self::policy(), #key, value).await
+        #vis async fn put #generics (#(#keyed,)* __larder_value: &#shape::Value) -> ::core::result::Result<(), ::larder::CacheError> #clause {
+            ::larder::__private::put::<#output, #kind>(Self::site(), Self::policy(), #key, __larder_value).await
         }
 
         /// Removes the cached value; acknowledged, or an error.

@@ -1,6 +1,6 @@
 //! The function under the attribute: what it must be, and its parts.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::{
     Error, FnArg, GenericArgument, GenericParam, Ident, ItemFn, Pat, PatType, PathArguments,
     Result, ReturnType, Type, spanned::Spanned,
@@ -51,6 +51,29 @@ impl Function {
         let generic = |param: &&GenericParam| !matches!(param, GenericParam::Lifetime(_));
         self.item.sig.generics.params.iter().filter(generic)
     }
+
+    /// Whether the return type depends on a type or const parameter, so that no constant can be computed from it.
+    pub(crate) fn output_names_a_parameter(&self) -> bool {
+        let names: Vec<_> = self.parameters().map(name).collect();
+        let output = &self.output;
+        mentions(quote::quote!(#output), &names)
+    }
+}
+
+fn name(param: &GenericParam) -> &Ident {
+    match param {
+        GenericParam::Type(param) => &param.ident,
+        GenericParam::Const(param) => &param.ident,
+        GenericParam::Lifetime(param) => &param.lifetime.ident,
+    }
+}
+
+fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => names.iter().any(|name| ident == **name),
+        TokenTree::Group(group) => mentions(group.stream(), names),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 fn inputs(item: &ItemFn, args: &Args) -> Result<Vec<Input>> {

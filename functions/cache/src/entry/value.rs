@@ -49,6 +49,9 @@ impl<'a> Entry<'a> {
             return Err(Unreadable::Length);
         }
         let time = |at| Millis::from_be_bytes(field(body, at));
+        if time(SOFT) > time(HARD) {
+            return Err(Unreadable::Times);
+        }
         Ok(Self {
             id: u64::from_be_bytes(field(body, ID)),
             stamp: Stamp::read(body, STAMP),

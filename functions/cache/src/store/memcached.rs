@@ -161,9 +161,9 @@ impl Memcached {
         command: Command<'_>,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
-        let servers = match self.0.servers(limit).await {
+        let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
-            Err(error) => return vec![("configuration endpoint".to_owned(), Err(error))],
+            Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
         let asked = servers.all.iter().map(|server| async move {
             (

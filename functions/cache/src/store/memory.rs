@@ -115,7 +115,10 @@ impl Memory {
     }
 
     pub(super) fn delete(&self, key: &str) {
-        self.items.invalidate(key);
+        // Not `invalidate`, which does not wait for a write of this key that is under way.
+        self.items
+            .entry_by_ref(key)
+            .and_compute_with(|_| Op::Remove);
     }
 
     /// `allowed` sees what stands there now; nobody else writes the key until it has answered.

@@ -129,3 +129,35 @@ async fn without_a_cache_the_origin_answers() {
         Err(larder::CacheError::NotInstalled)
     ));
 }
+
+#[tokio::test]
+async fn arguments_may_have_any_name_and_aliases_are_told_apart_in_generic_functions_too() {
+    #[larder::cached("any-name", ttl = "60s")]
+    async fn any_name(key: &str, value: u8, site: u8, policy: u8) -> String {
+        format!("{key} {value} {site} {policy}")
+    }
+    type Load = Result<u8, String>;
+    #[larder::cached("generic-alias", ttl = "60s", key = n, skip(with))]
+    async fn generic_alias<W: Send>(n: u8, with: W) -> Load {
+        let _ = with;
+        if n == 0 {
+            Err("zero".to_owned())
+        } else {
+            Ok(n)
+        }
+    }
+    with_cache(Cache::memory(), async {
+        assert_eq!(any_name("a", 1, 2, 3).await, "a 1 2 3");
+        any_name::put("a", 1, 2, 3, &"put".to_owned())
+            .await
+            .unwrap();
+        assert_eq!(any_name("a", 1, 2, 3).await, "put");
+        for _ in 0..2 {
+            let failed: Result<Fetched<u8>, String> = generic_alias::fetch(0, "x").await;
+            assert_eq!(failed, Err("zero".to_owned()));
+        }
+        assert_eq!(generic_alias(1, "x").await, Ok(1));
+        assert!(generic_alias::fetch(1, "x").await.unwrap().is_hit());
+    })
+    .await;
+}

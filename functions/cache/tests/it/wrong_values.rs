@@ -50,6 +50,8 @@ async fn two_functions_with_one_name_do_not_share_an_entry() {
             (&**other, other.outcome()),
             ("second", Outcome::Bypassed(Bypass::Disabled))
         );
+        let forged = second::twins::put(1, &"second".to_owned()).await;
+        assert_eq!(forged, Err(larder::CacheError::NameTaken("twins")));
         assert!(first::twins::fetch(1).await.is_hit());
     })
     .await;

@@ -123,6 +123,21 @@ impl Topology {
         servers.clone().ok_or(StoreError::Closed)
     }
 
+    /// The servers as they are right now: an acknowledgement by yesterday's servers would be none.
+    pub(super) async fn current(
+        &self,
+        limit: Duration,
+    ) -> Result<Arc<Servers>, (String, StoreError)> {
+        if let Self::Told(told) = self {
+            let failed = |error| (told.endpoint.to_string(), error);
+            let answer = tokio::time::timeout(limit, told.ask()).await;
+            let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
+            told.learn(Some(config));
+        }
+        let servers = self.servers(limit).await;
+        servers.map_err(|error| ("the configuration endpoint".to_owned(), error))
+    }
+
     /// A server could not be connected to: the list may be out of date.
     pub(super) fn doubt(&self) {
         if let Self::Told(told) = self {
@@ -144,12 +159,11 @@ impl Told {
         let told = self.clone();
         tokio::spawn(async move {
             let answer = tokio::time::timeout(PATIENCE, told.ask()).await;
-            told.learn(answer.ok().and_then(Result::ok).flatten());
+            told.learn(answer.ok().and_then(Result::ok));
         });
     }
 
-    /// `None`: what answered knows nothing of clusters and is the one node itself.
-    async fn ask(&self) -> Result<Option<Config>, StoreError> {
+    async fn ask(&self) -> Result<Config, StoreError> {
         let socket = Socket::connect(&self.endpoint)
             .await
             .map_err(|_| StoreError::Refused)?;
@@ -164,7 +178,7 @@ impl Told {
         let mut answer = Vec::new();
         loop {
             if let Some(config) = read(&answer)? {
-                return Ok(Some(config));
+                return Ok(config);
             }
             if answer.len() > MOST {
                 return Err(StoreError::Protocol);
