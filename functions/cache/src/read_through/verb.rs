@@ -8,7 +8,7 @@ use super::{Call, Fetched, Seen};
 use crate::{
     clock,
     entry::{Entry, Lease, Token},
-    lease::{self, Age, Item as Standing, Step},
+    lease::{self, Step},
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -38,21 +38,18 @@ impl Call<'_> {
         }
     }
 
-    /// Writes the entry again, with its freshness over.
+    /// Writes the entry again, with its freshness over. Also one that is stale already: a refresh of it may have read its origin
+    /// before, and must not come out as fresh.
     pub(crate) async fn expire(&self) -> Result<Written, StoreError> {
         let looked = self.lookup(None).await?;
         let seen = Seen::new(self, &looked);
-        let (Standing::Entry(age), Some(entry), Some(there)) = (seen.item, seen.entry, seen.there)
-        else {
+        let (Some(entry), Some(there)) = (seen.entry, seen.there) else {
             return Ok(Written::Nothing);
         };
-        if age != Age::Fresh {
-            return Ok(Written::Yes);
-        }
         let Some(number) = self.number(Slot::Item, there).await? else {
             return Ok(Written::Again);
         };
-        let soft = clock::now();
+        let soft = entry.soft.min(clock::now());
         let hard = entry.hard.min(soft + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
