@@ -9,6 +9,9 @@ use tokio::time::Instant;
 
 use crate::store::StoreError;
 
+/// A year: no process waits longer, and no clock overflows.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 #[derive(Debug)]
 pub(crate) struct Budget {
     total: Duration,
@@ -55,7 +58,7 @@ impl Budget {
 
     /// The moment until which a caller who begins now may wait for another's origin call.
     pub(crate) fn wait_until(&self, wait: Duration) -> Instant {
-        let end = Instant::now() + wait;
+        let end = Instant::now() + wait.min(LONGEST);
         self.deadline.map_or(end, |deadline| end.min(deadline))
     }
 
@@ -69,5 +72,16 @@ impl Budget {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.deadline
             .map_or(time, |deadline| time.min(left(deadline)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_without_end_is_a_long_one() {
+        let until = Budget::new(Duration::ZERO, None).wait_until(Duration::MAX);
+        assert!(until > Instant::now() + LONGEST / 2);
     }
 }

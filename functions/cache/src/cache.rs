@@ -9,7 +9,7 @@ use crate::{
     entry::Seal,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    flight::{Flights, Solo},
+    flight::{Flights, Solo, Vigils},
     key::{Key, Namespace},
     log::Log,
     metrics::{Counters, Stats},
@@ -45,6 +45,7 @@ pub(crate) struct Inner {
     disabled: bool,
     flights: Flights,
     solo: Solo,
+    vigils: Vigils,
     counters: Counters,
     log: Log,
     names: Names,
@@ -93,6 +94,7 @@ impl Cache {
             disabled: options.disabled,
             flights: Flights::default(),
             solo: Solo::default(),
+            vigils: Vigils::default(),
             counters: Counters::default(),
             log: Log::default(),
             names: Names::new(),
@@ -207,6 +209,10 @@ impl Inner {
 
     pub(crate) fn solo(&self) -> &Solo {
         &self.solo
+    }
+
+    pub(crate) fn vigils(&self) -> &Vigils {
+        &self.vigils
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -13,8 +13,11 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::entry::{Millis, Token};
 
+mod in_use;
 mod solo;
+mod vigil;
 pub(crate) use solo::{Shared, Solo};
+pub(crate) use vigil::{Vigils, Waiter};
 
 /// How a flight ended.
 #[derive(Debug, Clone)]

@@ -279,6 +279,7 @@ mod tests {
             &[("CACHE_BUDGET_MS", "50ms")],
             &[("CACHE_DISABLED", "maybe")],
             &[("CACHE_SIGNING_KEY", "hunter2")],
+            &[("CACHE_SIGNING_KEY", "0123456789abcdef\u{fffd}")],
             &[("CACHE_SIGNING_KEY_PREVIOUS", "0123456789abcdef")],
         ];
         for settings in rows {

@@ -12,9 +12,8 @@ use crate::{
     budget::Budget,
     cache::Inner,
     clock,
-    entry::Millis,
     fetched::Fetched,
-    flight::{Landing, Shared},
+    flight::Shared,
     key::{Address, Key},
     lease::{self, Lost, Step},
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
@@ -29,6 +28,7 @@ mod origin;
 mod pause;
 mod release;
 mod seen;
+mod serve;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
 use pause::Pause;
@@ -40,6 +40,10 @@ pub(crate) use verb::Written;
 /// lost has no holder.
 const BARE: u32 = 2;
 
+/// An empty lease seen for so long is nobody's: the answer to its lookup was lost, or a stranger put it there. Its holder would
+/// have filled or stamped it within a few milliseconds. Taken over by its number, so that a late holder's fill is refused.
+const ORPHANED: Duration = Duration::from_millis(250);
+
 /// How often a call mints missing generations before it goes without the cache.
 const MINTS: u32 = 2;
 
@@ -50,6 +54,8 @@ pub(crate) struct Call<'a> {
     at: Address,
     policy: &'a PolicyParts,
     budget: Budget,
+    /// The moment until which it may wait for other callers.
+    until: Instant,
 }
 
 /// Where a lookup, or several, led.
@@ -59,6 +65,8 @@ enum Next<T> {
     Lead(Box<Hold>),
     /// Call the origin and store nothing.
     Alone(Alone),
+    /// The same, after waiting in vain; this may be served should the origin fail.
+    Late(Option<Stale>),
 }
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -86,6 +94,10 @@ where
         Next::Value(fetched) => Ok(fetched),
         Next::Lead(hold) => call.lead(hold, origin()).await,
         Next::Alone(why) => call.alone(why, origin).await,
+        Next::Late(stale) => {
+            let result = call.alone(Alone::Waited, origin).await;
+            result.or_else(|error| call.stale_on_error(stale).ok_or(error))
+        }
     };
     match &result {
         Ok(fetched) => cache.counters().outcome(fetched.outcome),
@@ -101,40 +113,42 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        let at = Address::new(cache.namespace(), key);
+        let budget = Budget::new(cache.budget(), deadline);
         Self {
             cache,
             key,
-            at,
+            at: Address::new(cache.namespace(), key),
             policy,
-            budget: Budget::new(cache.budget(), deadline),
+            until: budget.wait_until(policy.wait),
+            budget,
         }
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Next<T> {
-        let mut pause = Pause::new(self.budget.wait_until(self.policy.wait));
-        let mut mints = 0;
+        let mut pause = Pause::new(self.cache.vigils(), self.key.digest(), self.until);
+        let (mut mints, mut bare) = (0, None);
         loop {
             let looked = match self.look(pause.has_waited()).await {
                 Ok(looked) => looked,
                 Err(error) => return Next::Alone(error.into()),
             };
             let seen = Seen::new(self, &looked);
-            let tried = match lease::step(seen.item, seen.marker, seen.stamp.map(|_| ())) {
+            let step = lease::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
+            if step != Step::Wait {
+                pause.changed();
+            }
+            bare = (seen.item == lease::Item::Bare).then(|| bare.unwrap_or_else(Instant::now));
+            let orphaned = bare.is_some_and(|since: Instant| since.elapsed() > ORPHANED);
+            if let Some(fetched) = self.answer(step, &seen, &pause).await {
+                return Next::Value(fetched);
+            }
+            let tried = match step {
                 Step::Mint if mints == MINTS => return Next::Alone(Alone::Waited),
                 Step::Mint => {
                     mints += 1;
                     self.mint_for(&looked, seen.won).await
                 }
-                Step::Hit => match self.serve(&seen, pause.has_waited()) {
-                    Some(fetched) => return Next::Value(fetched),
-                    None => self.take_over(&seen, Why::Miss).await,
-                },
-                Step::ServeStale => match self.serve_stale(&seen) {
-                    Some(fetched) => return Next::Value(fetched),
-                    None => self.take_over(&seen, Why::Miss).await,
-                },
                 Step::Refresh(lost) => match (self.claim_refresh(&seen).await, lost) {
                     (Ok(Tried::Lost), Lost::ServeStale) => match self.serve_stale(&seen) {
                         Some(fetched) => return Next::Value(fetched),
@@ -144,13 +158,12 @@ impl<'a> Call<'a> {
                 },
                 Step::Acquire => self.acquire(&seen, Why::Miss).await,
                 Step::Compute => Ok(self.won_bare(&seen, Why::Miss)),
-                Step::TakeOver => self.take_over(&seen, Why::Miss).await,
-                Step::Wait => {
-                    if let Some(fetched) = self.join(&seen, pause.until()).await {
-                        return Next::Value(fetched);
-                    }
-                    Ok(Tried::Lost)
+                // What was to be served could not be decoded.
+                Step::Hit | Step::ServeStale | Step::TakeOver => {
+                    self.take_over(&seen, Why::Miss).await
                 }
+                Step::Wait if orphaned => self.take_over(&seen, Why::Miss).await,
+                Step::Wait => Ok(Tried::Lost),
             };
             match tried {
                 Ok(Tried::Won(hold)) => return Next::Lead(hold),
@@ -159,7 +172,7 @@ impl<'a> Call<'a> {
                 Err(error) => return Next::Alone(error.into()),
             }
             if pause.is_over() {
-                return Next::Alone(Alone::Waited);
+                return Next::Late(seen.stale(self));
             }
         }
     }
@@ -184,86 +197,6 @@ impl<'a> Call<'a> {
     fn ask(&self, lease: Option<u32>) -> Ask {
         let marker = !self.policy.stale().is_zero();
         Ask { marker, lease }
-    }
-
-    /// The value of a fresh entry; `None` if it does not decode as a `T`.
-    fn serve<T: DeserializeOwned>(&self, seen: &Seen<'_>, waited: bool) -> Option<Fetched<T>> {
-        let outcome = if waited {
-            Outcome::Collapsed
-        } else {
-            Outcome::Hit
-        };
-        let entry = seen.entry.as_ref()?;
-        self.decoded(
-            entry.payload,
-            entry.created,
-            outcome,
-            clock::until(entry.soft),
-        )
-    }
-
-    fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
-        let entry = seen.entry.as_ref()?;
-        self.decoded(
-            entry.payload,
-            entry.created,
-            Outcome::Stale,
-            clock::until(entry.soft),
-        )
-    }
-
-    /// The answer of an origin call of this process that holds the lease which this call's own lookup has shown.
-    async fn join<T: DeserializeOwned>(
-        &self,
-        seen: &Seen<'_>,
-        until: Instant,
-    ) -> Option<Fetched<T>> {
-        let flight = self.cache.flights().of(seen.holder?)?;
-        match flight.landing(until).await? {
-            Landing::Value { payload, created } => self.decoded(
-                &payload,
-                created,
-                Outcome::Collapsed,
-                self.policy.ttl.as_secs() as i64,
-            ),
-            Landing::Failed => None,
-        }
-    }
-
-    fn decoded<T: DeserializeOwned>(
-        &self,
-        bytes: &[u8],
-        created: Millis,
-        outcome: Outcome,
-        ttl_left: i64,
-    ) -> Option<Fetched<T>> {
-        match payload::decode(bytes) {
-            Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
-            Err(error) => {
-                self.cache.counters().unreadable();
-                self.cache.log().unreadable(self.key.name(), &error);
-                None
-            }
-        }
-    }
-
-    fn fetched<T>(
-        &self,
-        value: T,
-        outcome: Outcome,
-        age: Duration,
-        ttl_left: i64,
-        origin_time: Option<Duration>,
-    ) -> Fetched<T> {
-        let cache_time = self.budget.spent();
-        Fetched {
-            value,
-            outcome,
-            age,
-            ttl_left,
-            cache_time,
-            origin_time,
-        }
     }
 
     /// Calls the origin under our lease and stores its answer.
@@ -302,17 +235,6 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn stale_on_error<T: DeserializeOwned>(&self, stale: Option<Stale>) -> Option<Fetched<T>> {
-        let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
-        let ttl_left = clock::until(stale.soft);
-        self.decoded(
-            &stale.payload,
-            stale.created,
-            Outcome::StaleOnError,
-            ttl_left,
-        )
-    }
-
     /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
     async fn alone<T, E, F, Fut>(&self, why: Alone, origin: F) -> Result<Fetched<T>, E>
     where
@@ -326,8 +248,7 @@ impl<'a> Call<'a> {
         }
         let mut turn = None;
         if shares {
-            let until = self.budget.wait_until(self.policy.wait);
-            match self.cache.solo().share(self.key.digest(), until).await {
+            match self.cache.solo().share(self.key.digest(), self.until).await {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {

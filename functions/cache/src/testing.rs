@@ -1,12 +1,14 @@
-//! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, and peers that lie.
-//! Behind the feature `testing`; never part of what ships.
+//! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, peers that lie,
+//! and a crowd of processes that all want the same. Behind the feature `testing`; never part of what ships.
 
 pub mod fuzz;
 mod memcached;
 mod noise;
 mod peer;
 mod proxy;
+pub mod stampede;
 pub use memcached::{Memcached, signal};
 pub use noise::Noise;
 pub use peer::{Peer, Script};
 pub use proxy::{Fault, Proxy};
+pub use stampede::Stampede;

@@ -3,10 +3,7 @@
 //! Nothing vouches for a value then, so a caller takes only the result of an origin call that begins after it came: those who come
 //! while one runs share the next.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::{
@@ -14,11 +11,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Flight, Landing};
+use super::{
+    Flight, Landing,
+    in_use::{InUse, Use},
+};
 use crate::entry::Millis;
 
 #[derive(Debug, Default)]
-pub(crate) struct Solo(Mutex<HashMap<[u8; 32], Arc<Gate>>>);
+pub(crate) struct Solo(InUse<Gate>);
 
 /// One key: whose turn it is, and the flight of those who wait for the next turn.
 #[derive(Debug, Default)]
@@ -40,24 +40,17 @@ pub(crate) enum Shared<'a> {
 
 /// The right to call the origin for a key. Dropped without landing, its followers have to lead themselves.
 pub(crate) struct Turn<'a> {
-    visit: Visit<'a>,
+    _gate: Use<'a, Gate>,
     flight: Arc<Flight>,
     _turn: OwnedMutexGuard<()>,
 }
 
-/// Somebody who uses a gate; the last to leave removes it.
-struct Visit<'a> {
-    solo: &'a Solo,
-    key: [u8; 32],
-    gate: Arc<Gate>,
-}
-
 impl Solo {
     pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Shared<'_> {
-        let visit = self.visit(*key);
+        let gate = self.0.of(*key);
         loop {
-            let flight = visit.gate.next().get_or_insert_with(Flight::new).clone();
-            let turn = timeout_at(until, visit.gate.turn.clone().lock_owned());
+            let flight = gate.next().get_or_insert_with(Flight::new).clone();
+            let turn = timeout_at(until, gate.turn.clone().lock_owned());
             tokio::select! {
                 biased;
                 landing = flight.landing(until) => match landing {
@@ -69,11 +62,11 @@ impl Solo {
                 },
                 turn = turn => {
                     let Ok(turn) = turn else { return Shared::Late };
-                    let mut next = visit.gate.next();
+                    let mut next = gate.next();
                     if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, &flight)) {
                         *next = None;
                         drop(next);
-                        return Shared::Lead(Turn { visit, flight, _turn: turn });
+                        return Shared::Lead(Turn { flight, _turn: turn, _gate: gate });
                     }
                     // Another has led this flight and ended it: its landing is there to be read.
                 }
@@ -83,20 +76,7 @@ impl Solo {
 
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.map().is_empty()
-    }
-
-    fn visit(&self, key: [u8; 32]) -> Visit<'_> {
-        let gate = self.map().entry(key).or_default().clone();
-        Visit {
-            solo: self,
-            key,
-            gate,
-        }
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<[u8; 32], Arc<Gate>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.is_empty()
     }
 }
 
@@ -119,17 +99,6 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let _ = &self.visit;
         self.flight.land(Landing::Failed);
-    }
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        let mut map = self.solo.map();
-        // The map's own and this one: nobody else can come by another while the map is locked.
-        if Arc::strong_count(&self.gate) == 2 {
-            map.remove(&self.key);
-        }
     }
 }

@@ -6,7 +6,7 @@
 use super::{Call, Next, Release, Seen, Stale};
 use crate::{
     clock,
-    entry::{self, Generation, Lease, Stamp, Token},
+    entry::{self, Generation, Lease, Millis, Stamp, Token},
     lease::Item as Standing,
     outcome::Alone,
     random,
@@ -32,8 +32,12 @@ pub(super) enum Claim {
     Lease { record: Vec<u8> },
     /// Our empty lease stands there with this number; the record is to be written if the origin takes long.
     Bare { record: Vec<u8>, number: u64 },
-    /// Our lease record stands under the marker; the entry has this number.
-    Marker { record: Vec<u8>, entry: u64 },
+    /// Our lease record stands under the marker; the entry has this number, and others are served it until then.
+    Marker {
+        record: Vec<u8>,
+        entry: u64,
+        served_until: Millis,
+    },
     /// Nothing but the number of the entry that is to be replaced.
     Entry { entry: u64 },
 }
@@ -157,6 +161,7 @@ impl Call<'_> {
         let Some(mine) = self.lease(seen, entry.id) else {
             return Ok(Tried::Again);
         };
+        let served_until = self.served_until(entry);
         let record = mine.write(self.at.marker(), self.at.digest());
         let release = Release::armed(self, Slot::Marker, &record, None);
         let stored = match seen.marked {
@@ -180,7 +185,11 @@ impl Call<'_> {
         let Some(entry) = self.number(Slot::Item, there).await? else {
             return Ok(Tried::Again);
         };
-        let claim = Claim::Marker { record, entry };
+        let claim = Claim::Marker {
+            record,
+            entry,
+            served_until,
+        };
         let (Lease { token, stamp, .. }, stale) = (mine, seen.stale(self));
         Ok(Tried::Won(Box::new(Hold {
             token,
@@ -233,33 +242,40 @@ impl Call<'_> {
         }
     }
 
-    /// Leaves the item to others: the origin failed. A stale entry stays, and so does its marker: the pause between two
-    /// attempts to refresh.
+    /// Leaves the origin to others: it failed. A stale entry stays, and while others are served it so does its marker: the pause
+    /// between two attempts to refresh. Once they wait for the refresh, one of them is to lead.
     pub(super) async fn give_back(&self, hold: &Hold, number: Option<u64>) {
-        if let Claim::Lease { record } | Claim::Bare { record, .. } = &hold.claim {
-            let number = match number {
-                Some(number) => Some(number),
-                None => self.learn(Slot::Item, record).await.unwrap_or(None),
-            };
-            self.free(number).await;
-        }
+        let (slot, record) = match &hold.claim {
+            Claim::Lease { record } | Claim::Bare { record, .. } => (Slot::Item, record),
+            Claim::Marker {
+                record,
+                served_until,
+                ..
+            } if *served_until <= clock::now() => (Slot::Marker, record),
+            Claim::Marker { .. } | Claim::Entry { .. } => return,
+        };
+        let number = match number {
+            Some(number) => Some(number),
+            None => self.learn(slot, record).await.unwrap_or(None),
+        };
+        self.free(slot, number).await;
     }
 
     /// The origin's answer is not to be stored, so nothing older may stay either.
     pub(super) async fn leave_empty(&self, hold: &Hold, number: Option<u64>) {
         match &hold.claim {
             Claim::Lease { .. } | Claim::Bare { .. } => self.give_back(hold, number).await,
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => self.free(Some(*entry)).await,
+            Claim::Marker { entry, .. } | Claim::Entry { entry } => {
+                self.free(Slot::Item, Some(*entry)).await
+            }
         }
     }
 
-    async fn free(&self, number: Option<u64>) {
+    async fn free(&self, slot: Slot, number: Option<u64>) {
         if let Some(number) = number {
             let freed = entry::freed(&self.at);
             // Refused: it is no more ours. No answer: a lease ends by itself.
-            let _ = self
-                .swap(Slot::Item, freed, Lifetime::seconds(2), number)
-                .await;
+            let _ = self.swap(slot, freed, Lifetime::seconds(2), number).await;
         }
     }
 

@@ -125,14 +125,39 @@ impl Call<'_> {
         }
     }
 
-    /// As long as the entry may be served, and with a stale window one lease more: a refresh may be under way at the end.
+    /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
-        let served = Duration::from_millis(entry.hard - entry.created);
+        let served = Duration::from_millis(entry.hard.saturating_sub(clock::now()));
         let grace = if self.policy.stale().is_zero() {
             Duration::ZERO
         } else {
             self.policy.lease
         };
         Lifetime::at_least(served + grace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cache, Key, Policy, entry::Generation};
+
+    #[test]
+    fn an_entry_of_a_faster_clock_that_is_over_already_lives_as_long_as_one_that_is_just_over() {
+        let policy =
+            Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_millis(1));
+        let (cache, key) = (Cache::memory(), Key::new("life", &()).unwrap());
+        let call = Call::new(cache.inner(), &key, &policy.parts, None);
+        let generation = Generation::mint(0, 0);
+        let stamp = Stamp {
+            namespace: generation,
+            function: generation,
+        };
+        let created = clock::now() + 900;
+        let entry = Entry {
+            hard: created - 900,
+            ..call.entry(stamp, policy.parts.ttl, created, Duration::ZERO, b"")
+        };
+        assert_eq!(call.life(&entry), Lifetime::at_least(policy.parts.lease));
     }
 }

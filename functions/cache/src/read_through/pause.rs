@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::flight::{Vigils, Waiter};
+
 #[derive(Debug)]
-pub(super) struct Pause {
+pub(super) struct Pause<'a> {
+    vigils: &'a Vigils,
+    key: &'a [u8; 32],
     begun: Instant,
     until: Instant,
-    waited: bool,
+    /// From the first pause on.
+    waiter: Option<Waiter<'a>>,
 }
 
-impl Pause {
-    pub(super) fn new(until: Instant) -> Self {
+impl<'a> Pause<'a> {
+    pub(super) fn new(vigils: &'a Vigils, key: &'a [u8; 32], until: Instant) -> Self {
         Self {
+            vigils,
+            key,
             begun: Instant::now(),
             until,
-            waited: false,
+            waiter: None,
         }
     }
 
@@ -26,17 +33,27 @@ impl Pause {
     }
 
     pub(super) fn has_waited(&self) -> bool {
-        self.waited
+        self.waiter.is_some()
     }
 
     pub(super) fn is_over(&self) -> bool {
         self.until <= Instant::now()
     }
 
-    /// Pauses for 4 % of the time waited so far, at least 1 ms.
+    /// Pauses for 4 % of the time waited so far, at least 1 ms, since somebody of this process has looked; less if that look
+    /// has shown a change.
     pub(super) async fn take(&mut self) {
-        self.waited = true;
         let pause = (self.begun.elapsed() / 25).max(Duration::from_millis(1));
-        tokio::time::sleep_until((Instant::now() + pause).min(self.until)).await;
+        let waiter = self
+            .waiter
+            .get_or_insert_with(|| self.vigils.join(self.key));
+        waiter.turn(pause, self.until).await;
+    }
+
+    /// There is no more reason to wait: the others who do may look at once.
+    pub(super) fn changed(&self) {
+        if let Some(waiter) = &self.waiter {
+            waiter.changed();
+        }
     }
 }

@@ -73,6 +73,8 @@ impl<'a> Seen<'a> {
             return;
         }
         self.item = match call.read(&item.bytes, call.at.item()) {
+            // Of another version: a key that was not made with the policy's own.
+            Ok(Record::Entry(entry)) if entry.version != call.policy.version => Item::Dead,
             Ok(Record::Entry(entry)) if Some(entry.stamp) == self.stamp => {
                 match age(call, &entry) {
                     Some(age) => {
@@ -117,10 +119,7 @@ fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
     if call.policy.stale().is_zero() {
         return None;
     }
-    let served = entry
-        .soft
-        .saturating_add(clock::millis(call.policy.stale_while_revalidate));
-    Some(if now < served.min(entry.hard) {
+    Some(if now < call.served_until(entry) {
         Age::Stale
     } else {
         Age::Past
@@ -137,6 +136,12 @@ fn stamp(call: &Call<'_>, looked: &Looked) -> Option<Stamp> {
 }
 
 impl Call<'_> {
+    /// Until when those who do not refresh `entry` themselves are served it.
+    pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
+        let window = clock::millis(self.policy.stale_while_revalidate);
+        entry.soft.saturating_add(window).min(entry.hard)
+    }
+
     pub(super) fn read<'a>(
         &self,
         bytes: &'a [u8],

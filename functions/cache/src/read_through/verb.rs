@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Call, Fetched, Seen};
+use super::{Call, Fetched, Release, Seen};
 use crate::{
     clock,
     entry::{Entry, Lease, Token},
-    lease::{self, Age, Item as Standing, Step},
+    lease::{self, Step},
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -38,21 +38,18 @@ impl Call<'_> {
         }
     }
 
-    /// Writes the entry again, with its freshness over.
+    /// Writes the entry again, with its freshness over. Also one that is stale already: a refresh of it may have read its origin
+    /// before, and must not come out as fresh.
     pub(crate) async fn expire(&self) -> Result<Written, StoreError> {
         let looked = self.lookup(None).await?;
         let seen = Seen::new(self, &looked);
-        let (Standing::Entry(age), Some(entry), Some(there)) = (seen.item, seen.entry, seen.there)
-        else {
+        let (Some(entry), Some(there)) = (seen.entry, seen.there) else {
             return Ok(Written::Nothing);
         };
-        if age != Age::Fresh {
-            return Ok(Written::Yes);
-        }
         let Some(number) = self.number(Slot::Item, there).await? else {
             return Ok(Written::Again);
         };
-        let soft = clock::now();
+        let soft = entry.soft.min(clock::now());
         let hard = entry.hard.min(soft + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
@@ -75,6 +72,8 @@ impl Call<'_> {
             self.mint(&looked).await?;
             return Ok(Written::Again);
         };
+        // Given back should this end before the value stands there.
+        let mut held = None;
         let number = match (seen.there, seen.won) {
             (Some(there), _) => self.number(Slot::Item, there).await?,
             (None, Some(won)) => Some(won),
@@ -85,20 +84,25 @@ impl Call<'_> {
                     subject: 0,
                 };
                 let record = mine.write(self.at.item(), self.at.digest());
-                match self
-                    .add(Slot::Item, record.clone(), self.lease_life())
-                    .await?
-                {
+                let release = Release::armed(self, Slot::Item, &record, None);
+                let life = self.lease_life();
+                let number = match self.add(Slot::Item, record.clone(), life).await? {
                     Stored::Yes => self.learn(Slot::Item, &record).await?,
                     Stored::No => None,
-                }
+                };
+                held = Some(release);
+                number
             }
         };
         let Some(number) = number else {
             return Ok(Written::Again);
         };
         let entry = self.entry(stamp, ttl, clock::now(), Duration::ZERO, payload);
-        self.write(&entry, number).await
+        let written = self.write(&entry, number).await?;
+        if let Some(held) = held {
+            held.disarm();
+        }
+        Ok(written)
     }
 
     /// Why a payload of `bytes` would not be stored.

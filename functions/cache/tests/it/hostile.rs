@@ -265,3 +265,28 @@ async fn a_server_at_its_limit_of_connections_is_a_miss_in_time() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_empty_item_that_is_nobodys_lease_is_replaced() {
+    use std::io::{Read as _, Write as _};
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let settings = [
+            ("CACHE_URL", url.as_str()),
+            ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", "5000"),
+        ];
+        let (cache, origin, key) = (cache(&settings), Origin::default(), key("empty", 1));
+        cache.put(&key, &MINUTE, &7_u64).await.unwrap();
+        let wire = format!("{protocol}:empty:{}", hex::encode(key.digest()));
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        write!(stream, "set {wire} 0 0 0\r\n\r\n").unwrap();
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).unwrap();
+        let call = || cache.get_or_fetch(&key, &MINUTE, || origin.call());
+        let first = call().await.unwrap();
+        assert_eq!(first.outcome(), Outcome::Miss(Fill::Stored), "{protocol}");
+        assert!(call().await.unwrap().is_hit(), "{protocol}");
+    }
+}

@@ -16,6 +16,8 @@ mod clusters;
 mod collapse;
 /// What the fuzzers were given, and what they found.
 mod corpus;
+/// Whatever stands on the server, thrown out in the middle of each operation.
+mod evictions;
 /// Records replaced by other bytes.
 mod forgeries;
 /// Peers that answer what no memcached would.
@@ -26,9 +28,17 @@ mod messages;
 mod outages;
 /// Whatever the arguments are: what is sent, and which key it is sent for.
 mod properties;
+/// Invalidations and flushes against fills, at random moments.
+mod races;
 /// Time, room and connections: what is promised of each.
 mod resources;
+/// Entries past their ttl: who refreshes, who is served, who waits.
+mod staleness;
+/// Many processes that want the same at the same moment.
+mod stampede;
 /// TLS and Unix sockets.
 mod transports;
+/// Waiting for another's origin call: how long, and at what cost.
+mod waiting;
 /// Values that must never come back: of another key, type, function or time.
 mod wrong_values;

@@ -98,6 +98,25 @@ async fn reordered_fields_read_right_and_renamed_ones_are_a_miss() {
 }
 
 #[tokio::test]
+async fn an_entry_of_another_version_is_a_miss_also_under_a_key_without_version() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let key = key("version", 1);
+        cache.put(&key, &MINUTE, &1_u64).await.unwrap();
+        let newer = MINUTE.version(1);
+        assert!(
+            cache.peek::<u64>(&key, &newer).await.is_none(),
+            "{}",
+            cache.location()
+        );
+        let origin = async || Ok::<_, ()>(2_u64);
+        let read = cache.get_or_fetch(&key, &newer, origin).await.unwrap();
+        assert_eq!((read.is_hit(), *read), (false, 2));
+        assert!(cache.peek::<u64>(&key, &MINUTE).await.is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_cancelled_read_does_not_answer_the_next_one() {
     let server = Memcached::start();
     for protocol in ["classic", "meta"] {

@@ -1,0 +1,141 @@
+//! Answering a call with bytes that are there: of an entry, of a flight of this process, or of what an entry was.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::{Call, Pause, Seen, Stale};
+use crate::{
+    clock,
+    entry::Millis,
+    fetched::Fetched,
+    flight::{Flight, Landing},
+    lease::Step,
+    outcome::Outcome,
+    payload,
+};
+
+impl Call<'_> {
+    /// What `step` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
+    pub(super) async fn answer<T: DeserializeOwned>(
+        &self,
+        step: Step,
+        seen: &Seen<'_>,
+        pause: &Pause<'_>,
+    ) -> Option<Fetched<T>> {
+        match step {
+            Step::Hit => self.serve(seen, pause.has_waited()),
+            Step::ServeStale => self.serve_stale(seen),
+            Step::Wait => {
+                let flight = self.flight(seen)?;
+                // The others who wait can join it too.
+                pause.changed();
+                self.join(&flight, pause.until()).await
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of a fresh entry; `None` if it does not decode as a `T`.
+    pub(super) fn serve<T: DeserializeOwned>(
+        &self,
+        seen: &Seen<'_>,
+        waited: bool,
+    ) -> Option<Fetched<T>> {
+        let outcome = if waited {
+            Outcome::Collapsed
+        } else {
+            Outcome::Hit
+        };
+        let entry = seen.entry.as_ref()?;
+        self.decoded(
+            entry.payload,
+            entry.created,
+            outcome,
+            clock::until(entry.soft),
+        )
+    }
+
+    pub(super) fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
+        let entry = seen.entry.as_ref()?;
+        self.decoded(
+            entry.payload,
+            entry.created,
+            Outcome::Stale,
+            clock::until(entry.soft),
+        )
+    }
+
+    /// The origin call of this process that holds the lease which this call's own lookup has shown.
+    fn flight(&self, seen: &Seen<'_>) -> Option<Arc<Flight>> {
+        self.cache.flights().of(seen.holder?)
+    }
+
+    /// The answer of `flight`.
+    async fn join<T: DeserializeOwned>(
+        &self,
+        flight: &Flight,
+        until: Instant,
+    ) -> Option<Fetched<T>> {
+        match flight.landing(until).await? {
+            Landing::Value { payload, created } => self.decoded(
+                &payload,
+                created,
+                Outcome::Collapsed,
+                self.policy.ttl.as_secs() as i64,
+            ),
+            Landing::Failed => None,
+        }
+    }
+
+    pub(super) fn decoded<T: DeserializeOwned>(
+        &self,
+        bytes: &[u8],
+        created: Millis,
+        outcome: Outcome,
+        ttl_left: i64,
+    ) -> Option<Fetched<T>> {
+        match payload::decode(bytes) {
+            Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
+            Err(error) => {
+                self.cache.counters().unreadable();
+                self.cache.log().unreadable(self.key.name(), &error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn fetched<T>(
+        &self,
+        value: T,
+        outcome: Outcome,
+        age: Duration,
+        ttl_left: i64,
+        origin_time: Option<Duration>,
+    ) -> Fetched<T> {
+        let cache_time = self.budget.spent();
+        Fetched {
+            value,
+            outcome,
+            age,
+            ttl_left,
+            cache_time,
+            origin_time,
+        }
+    }
+
+    pub(super) fn stale_on_error<T: DeserializeOwned>(
+        &self,
+        stale: Option<Stale>,
+    ) -> Option<Fetched<T>> {
+        let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
+        let ttl_left = clock::until(stale.soft);
+        self.decoded(
+            &stale.payload,
+            stale.created,
+            Outcome::StaleOnError,
+            ttl_left,
+        )
+    }
+}

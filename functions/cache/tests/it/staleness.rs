@@ -1,0 +1,105 @@
+//! Entries past their ttl: who refreshes, who is served, and whom a failing or dead refresh holds up.
+
+use std::{convert::Infallible, time::Duration};
+
+use larder::{Cache, Fill, Outcome, Policy, testing::Memcached};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::support::{MINUTE, every_store, key};
+
+/// Nobody may wait this long in these tests.
+const LEASE: Duration = Duration::from_secs(30);
+const COVERED: Policy = MINUTE.stale_if_error(MINUTE_LONG).lease(LEASE).wait(LEASE);
+const MINUTE_LONG: Duration = Duration::from_secs(60);
+
+/// An entry with this value, past its ttl since just now.
+async fn outdate(cache: &Cache, n: u64, policy: &Policy, value: u64) {
+    cache.put(&key("stale", n), policy, &value).await.unwrap();
+    cache.expire(&key("stale", n), policy).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refresh_that_began_before_an_expire_does_not_make_the_entry_fresh() {
+    const STALE: Policy = MINUTE.stale_while_revalidate(MINUTE_LONG);
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let (key, begun, go) = (key("expire", 1), Notify::new(), Notify::new());
+        cache.put(&key, &STALE, &1_u64).await.unwrap();
+        cache.expire(&key, &STALE).await.unwrap();
+        let refresh = cache.get_or_fetch(&key, &STALE, || async {
+            begun.notify_one();
+            go.notified().await;
+            Ok::<_, Infallible>(2_u64)
+        });
+        let expire = async {
+            begun.notified().await;
+            cache.expire(&key, &STALE).await.unwrap();
+            go.notify_one();
+        };
+        let (refreshed, ()) = tokio::join!(refresh, expire);
+        let location = cache.location();
+        assert_eq!(
+            refreshed.unwrap().outcome(),
+            Outcome::Expired(Fill::NotStored),
+            "{location}"
+        );
+        let left = cache.peek::<u64>(&key, &STALE).await.unwrap();
+        assert_eq!((left.outcome(), *left), (Outcome::Stale, 1), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn each_caller_of_a_failing_origin_is_served_the_covering_value_at_once() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        outdate(&cache, 1, &COVERED, 7).await;
+        let (begun, key) = (Instant::now(), key("stale", 1));
+        let call = || cache.get_or_fetch(&key, &COVERED, async || Err::<u64, _>("down"));
+        for fetched in futures_util::future::join_all((0..5).map(|_| call())).await {
+            let fetched = fetched.unwrap();
+            assert_eq!(
+                (fetched.outcome(), *fetched),
+                (Outcome::StaleOnError, 7),
+                "{}",
+                cache.location()
+            );
+        }
+        assert!(
+            begun.elapsed() < LEASE / 2,
+            "{}: callers waited for a failed refresh",
+            cache.location()
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_and_then_fails_is_served_the_covering_value_too() {
+    const IMPATIENT: Policy = COVERED.wait(Duration::from_millis(50));
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        outdate(&cache, 1, &COVERED, 7).await;
+        let key = key("stale", 1);
+        let (begun, go) = (Notify::new(), Notify::new());
+        let refresh = cache.get_or_fetch(&key, &COVERED, async || {
+            begun.notify_one();
+            go.notified().await;
+            Ok::<_, &str>(8)
+        });
+        let other = async {
+            begun.notified().await;
+            let late = cache
+                .get_or_fetch(&key, &IMPATIENT, async || Err::<u64, _>("down"))
+                .await;
+            go.notify_one();
+            late.unwrap()
+        };
+        let (refreshed, late) = tokio::join!(refresh, other);
+        assert_eq!(
+            (late.outcome(), *late),
+            (Outcome::StaleOnError, 7),
+            "{}",
+            cache.location()
+        );
+        assert_eq!(*refreshed.unwrap(), 8);
+    }
+}

@@ -1,0 +1,70 @@
+//! Waiting for an origin call of another cache: how long that may take, and what it may cost.
+
+use std::time::Duration;
+
+use larder::{Cache, Policy, testing::Memcached};
+
+use crate::support::{MINUTE, Origin, cache, key};
+
+#[tokio::test]
+async fn an_origin_that_outlives_its_lease_four_times_is_called_once() {
+    const SLOW: Policy = MINUTE
+        .lease(Duration::from_secs(2))
+        .wait(Duration::from_secs(60));
+    let server = Memcached::start();
+    let run = async |protocols: [&str; 2]| {
+        let caches = protocols.map(|protocol| at_namespace(&server, protocol, &protocols.concat()));
+        let (origin, key) = (Origin::default(), key("slow", 1));
+        let slow = || async {
+            let value = origin.call().await;
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            value
+        };
+        let calls = (0..10).map(|n| caches[n % 2].get_or_fetch(&key, &SLOW, slow));
+        for fetched in futures_util::future::join_all(calls).await {
+            assert_eq!(*fetched.unwrap(), 1, "{protocols:?}");
+        }
+        assert_eq!(origin.calls(), 1, "{protocols:?}");
+    };
+    tokio::join!(
+        run(["classic", "classic"]),
+        run(["meta", "meta"]),
+        run(["classic", "meta"])
+    );
+}
+
+#[tokio::test]
+async fn those_who_wait_in_one_process_look_one_at_a_time() {
+    const CROWD: u64 = 50;
+    let server = Memcached::start();
+    let [holder, waiting] = [(); 2].map(|()| at_namespace(&server, "classic", "looks"));
+    let (origin, key) = (Origin::default(), key("looks", 1));
+    let slow = || async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        origin.call().await
+    };
+    let leader = holder.get_or_fetch(&key, &MINUTE, slow);
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let before = server.stat("cmd_get");
+        let calls = (0..CROWD).map(|_| waiting.get_or_fetch(&key, &MINUTE, slow));
+        futures_util::future::join_all(calls).await;
+        server.stat("cmd_get") - before
+    };
+    let (_, looks) = tokio::join!(leader, others);
+    assert_eq!(origin.calls(), 1);
+    // Three keys a lookup: one of each caller at the beginning and one at the end, and between them those of one lone caller,
+    // who looks some 110 times in a second. Each for himself they would be 5,000.
+    let looks = looks / 3;
+    println!("{looks} lookups of {CROWD} callers");
+    assert!(looks < 500, "{looks} lookups");
+}
+
+fn at_namespace(server: &Memcached, protocol: &str, namespace: &str) -> Cache {
+    let url = format!("{}?protocol={protocol}", server.url());
+    cache(&[
+        ("CACHE_URL", &url),
+        ("CACHE_NAMESPACE", namespace),
+        ("CACHE_BUDGET_MS", "2000"),
+    ])
+}
