@@ -150,7 +150,7 @@ async fn a_cancelled_read_does_not_answer_the_next_one() {
                 );
             }
         }
-        assert!(cancelled > 50, "hardly a read was cancelled");
+        assert!(cancelled > 10, "hardly a read was cancelled");
         assert_eq!(origin.calls(), 0);
     }
 }
