@@ -52,7 +52,9 @@ pub(crate) struct Inner {
 }
 
 impl Cache {
-    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say; see [`Options`].
+    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
+    /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
+    /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
     /// [`OptionsError`] names the variable that can not be understood.
