@@ -187,6 +187,10 @@ fn disabled(lookup: Lookup<'_>) -> Result<bool, OptionsError> {
 
 fn seal(lookup: Lookup<'_>) -> Result<Seal, OptionsError> {
     let key = |name: &'static str| match lookup(name) {
+        // How a caller's lookup passes on what is not UTF-8: a key that many others would equal.
+        Some(key) if key.contains(char::REPLACEMENT_CHARACTER) => {
+            Err(OptionsError::new(name, "not UTF-8"))
+        }
         Some(key) if key.len() < KEY_MIN => Err(OptionsError::new(
             name,
             format!("shorter than {KEY_MIN} bytes"),
