@@ -166,6 +166,9 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
     hits(&cache).await;
     endpoint.say(Some(b"CONFIG cluster 0 99999999999\r\n".to_vec()));
     assert_eq!(hits(&cache).await, 400);
+    // A flush asks who is there now: yesterday's list is no acknowledgement.
+    assert!(cache.flush(Scope::All).await.is_err());
+    endpoint.tell(3, &[&servers[0], &servers[2]]);
     cache.flush(Scope::All).await.unwrap();
 }
 

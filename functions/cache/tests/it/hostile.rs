@@ -218,15 +218,39 @@ async fn a_server_without_numbers_is_no_cache() {
     }
 }
 
+/// Connects until the server answers no more, be it that it says so or that it lets the connect wait.
+fn fill_up(port: u16) -> Vec<std::net::TcpStream> {
+    use std::io::{Read as _, Write as _};
+    let address = ([127, 0, 0, 1], port).into();
+    let mut taken = Vec::new();
+    while taken.len() < 200 {
+        let connect = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1));
+        let Ok(mut stream) = connect else { break };
+        stream
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let mut answer = [0; 7];
+        let answered = stream.write_all(b"version\r\n").is_ok()
+            && stream.read_exact(&mut answer).is_ok()
+            && answer == *b"VERSION";
+        taken.push(stream);
+        if !answered {
+            break;
+        }
+    }
+    assert!(
+        (50..200).contains(&taken.len()),
+        "{} connections",
+        taken.len()
+    );
+    taken
+}
+
 #[tokio::test]
 async fn a_server_at_its_limit_of_connections_is_a_miss_in_time() {
     for option in ["maxconns_fast", "no_maxconns_fast"] {
         let server = Memcached::start_with(&["-c", "64", "-o", option]);
-        let address = ([127, 0, 0, 1], server.port()).into();
-        // At its limit without maxconns_fast, a server lets connects wait.
-        let connect =
-            |_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(20)).ok();
-        let taken: Vec<_> = (0..80).filter_map(connect).collect();
+        let taken = fill_up(server.port());
         let cache = cache(&[("CACHE_URL", &server.url())]);
         let (origin, noise) = (Origin::default(), Noise::start());
         for n in 0..5 {
