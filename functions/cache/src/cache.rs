@@ -1,6 +1,6 @@
 //! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ use crate::{
     names::{Names, Site},
     options::{Options, OptionsError, Servers},
     policy::Policy,
-    read_through::read_through,
+    read_through::{read_through, read_through_many},
     store::{Store, memcached::Memcached, memory::Memory},
 };
 
@@ -120,6 +120,66 @@ impl Cache {
     {
         let (freshness, deadline) = (context::freshness(), context::deadline());
         read_through(&self.0, key, &policy.parts, freshness, deadline, origin).await
+    }
+
+    /// The values of many keys, each given with the argument that the origin knows it by: what is cached from the cache, the rest from
+    /// `origin`, which is called once for all that are missing.
+    ///
+    /// One lookup a server finds what is there, and one write a server stores what was not. Each key has a lease of its own, as in
+    /// [`Cache::get_or_fetch`]: those that another caller computes just now are waited for while `origin` computes the others.
+    /// Should that caller fail, or take longer than the policy's `wait`, `origin` is called once more, for these.
+    ///
+    /// The result has an entry for each argument, however often it was given; what `origin` did not answer with is in neither the
+    /// result nor the cache. To cache an absence, answer with `None` and give the policy a
+    /// [`negative_ttl`](Policy::negative_ttl). An answer that was not asked for is dropped.
+    ///
+    /// ```
+    /// # use std::{collections::HashMap, convert::Infallible, time::Duration};
+    /// # use larder::{Cache, Key, KeyError, Policy};
+    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    ///
+    /// /// One query for all: `select id, name from users where id = any($1)`
+    /// async fn names(ids: Vec<u64>) -> Result<HashMap<u64, String>, Infallible> {
+    ///     let known = ids.into_iter().filter(|id| *id < 500);
+    ///     Ok(known.map(|id| (id, format!("user {id}"))).collect())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), KeyError> {
+    /// # let cache = Cache::memory();
+    /// let mut keyed = Vec::new();
+    /// for id in [7, 8, 7, 999] {
+    ///     keyed.push((Key::new("name", &(id,))?, id));
+    /// }
+    /// let names = cache.get_or_fetch_many(keyed, &NAME, names).await.unwrap();
+    /// assert_eq!(*names[&7], "user 7");
+    /// assert_eq!(names.len(), 2); // 7 and 8: the origin knows no 999
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An outcome's origin time, and what [`min_cost`](Policy::min_cost) compares with, is that of the whole origin call. While the
+    /// cache is unreachable, callers of this process do not share an origin call for many, as they do one for a single key.
+    ///
+    /// # Errors
+    /// The origin's own, unchanged, even if some of the values were there: unless a stale one may be served for every key that it was
+    /// called for ([`stale_if_error`](Policy::stale_if_error)).
+    pub async fn get_or_fetch_many<A, T, E, M, F, Fut>(
+        &self,
+        keyed: impl IntoIterator<Item = (Key, A)>,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<HashMap<A, Fetched<T>>, E>
+    where
+        A: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        M: IntoIterator<Item = (A, T)>,
+        F: FnMut(Vec<A>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
+        let keyed: Vec<_> = keyed.into_iter().collect();
+        let (freshness, deadline) = (context::freshness(), context::deadline());
+        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin).await
     }
 
     /// Empties `scope` on every server, in parallel; other namespaces keep their entries.

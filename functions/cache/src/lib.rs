@@ -22,6 +22,7 @@
 //! * `read_through`: one call's way, the only place that sees everything
 //! * `policy`, `key`, `lease`, `entry`, `payload`: decisions and bytes, without clock or socket
 //! * `store`: where bytes stand: `memory`, and `memcached`, which alone opens sockets
+//! * [`origin`]: what an origin says about the value that it returns
 //! * `flight`: callers of one process who share an origin call
 //! * `options`: the settings; `context`: which cache a call uses; `metrics`, `log`: what is told of it
 
@@ -40,6 +41,7 @@ mod log;
 mod metrics;
 mod names;
 mod options;
+pub mod origin;
 mod outcome;
 mod payload;
 mod policy;

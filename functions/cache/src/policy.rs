@@ -79,7 +79,7 @@ impl PolicyParts {
         if self.ttl.is_zero() {
             return Some("a ttl of zero would never hit: leave the function uncached instead");
         }
-        if self.ttl.as_secs() > LONGEST || self.stale().as_secs() > LONGEST {
+        if self.ttl.as_secs() > LONGEST.as_secs() || self.stale().as_secs() > LONGEST.as_secs() {
             return Some("ttl and stale windows end at ten years: an entry must expire some day");
         }
         if self.jitter_percent > 50 {
@@ -115,8 +115,8 @@ impl PolicyParts {
     }
 }
 
-/// Ten years of seconds.
-const LONGEST: u64 = 315_360_000;
+/// Ten years.
+pub(crate) const LONGEST: Duration = Duration::from_secs(315_360_000);
 
 /// memcached's items end at 1 MiB with their key (at most 250 bytes) and header (59 to 63 bytes, measured on 1.6.18 to 1.6.45).
 const MAX_SIZE: usize = 1_048_000;

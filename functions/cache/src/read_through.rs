@@ -16,6 +16,7 @@ use crate::{
     flight::Shared,
     key::{Address, Key},
     lease::{self, Lost, Step},
+    origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
     payload,
     policy::PolicyParts,
@@ -24,6 +25,7 @@ use crate::{
 
 mod claim;
 mod fill;
+mod many;
 mod origin;
 mod pause;
 mod release;
@@ -31,6 +33,7 @@ mod seen;
 mod serve;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
+pub(crate) use many::read_through_many;
 use pause::Pause;
 use release::Release;
 use seen::{Seen, Stale};
@@ -210,11 +213,11 @@ impl<'a> Call<'a> {
     {
         let flight = self.cache.flights().begin(hold.token);
         let begun = Instant::now();
-        let (result, number) = self.held(&hold, origin).await;
+        let ((result, said), number) = self.held(&hold, listened(origin)).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
-                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, &flight).await;
+                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, said, &flight).await;
                 let outcome = match hold.why {
                     Why::Miss => Outcome::Miss(fill),
                     Why::Expired => Outcome::Expired(fill),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::key::Address;
 
+pub(crate) mod many;
 pub(crate) mod memcached;
 pub(crate) mod memory;
 

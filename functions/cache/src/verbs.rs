@@ -11,6 +11,7 @@ use crate::{
     error::{CacheError, ServerError},
     fetched::Fetched,
     key::Key,
+    origin::Said,
     outcome::Freshness,
     payload,
     policy::Policy,
@@ -74,7 +75,7 @@ impl Cache {
         if let Some(problem) = call.refuses(payload.len()) {
             return Err(CacheError::Value(problem));
         }
-        let Some(ttl) = call.ttl(value, Duration::MAX) else {
+        let Some(ttl) = call.ttl(value, Duration::MAX, Said::Nothing) else {
             return Err(CacheError::Value(
                 "None, and the policy has no negative_ttl".to_owned(),
             ));

@@ -299,7 +299,7 @@ impl Call<'_> {
         }
     }
 
-    fn lease(&self, seen: &Seen<'_>, subject: u64) -> Option<Lease> {
+    pub(super) fn lease(&self, seen: &Seen<'_>, subject: u64) -> Option<Lease> {
         Some(Lease {
             token: Token(random::bytes()),
             stamp: seen.stamp?,

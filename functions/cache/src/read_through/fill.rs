@@ -10,6 +10,7 @@ use crate::{
     clock,
     entry::{Entry, Millis, Stamp},
     flight::Pilot,
+    origin::Said,
     outcome::{Fill, Trouble},
     payload, random,
     store::{Lifetime, Slot, Stored},
@@ -24,6 +25,7 @@ impl Call<'_> {
         number: Option<u64>,
         value: &T,
         cost: Duration,
+        said: Said,
         flight: &Pilot<'_>,
     ) -> (Fill, i64) {
         let created = clock::now();
@@ -36,7 +38,7 @@ impl Call<'_> {
             }
         };
         flight.land(payload.clone(), created);
-        let Some(ttl) = self.ttl(value, cost) else {
+        let Some(ttl) = self.ttl(value, cost, said) else {
             self.leave_empty(hold, number).await;
             return (Fill::NotStored, 0);
         };
@@ -56,9 +58,17 @@ impl Call<'_> {
     }
 
     /// How long the value may be kept fresh; `None`: it is not to be stored.
-    pub(crate) fn ttl<T: Serialize>(&self, value: &T, cost: Duration) -> Option<Duration> {
-        if cost < self.policy.min_cost {
-            return None;
+    pub(crate) fn ttl<T: Serialize>(
+        &self,
+        value: &T,
+        cost: Duration,
+        said: Said,
+    ) -> Option<Duration> {
+        match said {
+            Said::NoStore => return None,
+            Said::Ttl(ttl) => return Some(ttl),
+            Said::Nothing if cost < self.policy.min_cost => return None,
+            Said::Nothing => {}
         }
         if payload::is_none(value) {
             self.policy.negative_ttl

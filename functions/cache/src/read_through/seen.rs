@@ -30,7 +30,7 @@ pub(super) struct Seen<'a> {
 }
 
 /// A copy of a stale entry, kept while its refresh runs: the origin may fail.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stale {
     pub(super) payload: Bytes,
     pub(super) created: Millis,

@@ -68,7 +68,7 @@ impl Call<'_> {
     }
 
     /// The origin call of this process that holds the lease which this call's own lookup has shown.
-    fn flight(&self, seen: &Seen<'_>) -> Option<Arc<Flight>> {
+    pub(super) fn flight(&self, seen: &Seen<'_>) -> Option<Arc<Flight>> {
         self.cache.flights().of(seen.holder?)
     }
 

@@ -22,6 +22,8 @@ mod evictions;
 mod forgeries;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// Many keys in one call.
+mod many;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
 /// Dead, hung and slow servers.
