@@ -26,6 +26,8 @@ mod hostile;
 mod many;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
+/// What an origin says of its own value.
+mod origin;
 /// Dead, hung and slow servers.
 mod outages;
 /// Whatever the arguments are: what is sent, and which key it is sent for.
