@@ -14,7 +14,7 @@ use crate::{
     log::Log,
     metrics::{Counters, Stats},
     names::{Names, Site},
-    options::{Options, OptionsError, Servers},
+    options::{Builder, Configuration, Options, OptionsError, Servers, check_names},
     policy::Policy,
     read_through::{read_through, read_through_many},
     store::{Store, memcached::Memcached, memory::Memory},
@@ -39,6 +39,7 @@ pub struct Cache(Arc<Inner>);
 pub(crate) struct Inner {
     store: Store,
     location: String,
+    configuration: Configuration,
     namespace: Namespace,
     seal: Seal,
     budget: Duration,
@@ -52,28 +53,46 @@ pub(crate) struct Inner {
 }
 
 impl Cache {
+    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
+    /// counters of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
     /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
     /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
-    /// [`OptionsError`] names the variable that can not be understood.
+    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
     pub fn from_env() -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_env()?))
+        Self::builder().build_from_env()
     }
 
     /// As [`Cache::from_env`], with the variables taken from `lookup`.
     ///
     /// # Errors
-    /// As [`Cache::from_env`].
+    /// As [`Builder::build_from_lookup`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_lookup(lookup)?))
+        Self::builder().build_from_lookup(lookup)
+    }
+
+    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
+    /// in the environment, and use [`Cache::from_lookup`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
+    pub fn check_variables<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), OptionsError> {
+        check_names(names)
     }
 
     /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
     #[must_use]
     pub fn memory() -> Self {
-        Self::new(Options::memory())
+        let memory = Self::builder().memory().build();
+        memory.expect("the defaults are sound")
     }
 
     pub(crate) fn new(options: Options) -> Self {
@@ -90,6 +109,7 @@ impl Cache {
         Self(Arc::new(Inner {
             store,
             location,
+            configuration: options.configuration,
             namespace: options.namespace,
             seal: options.seal,
             budget: options.budget,
@@ -222,6 +242,12 @@ impl Cache {
     #[must_use]
     pub fn location(&self) -> &str {
         &self.0.location
+    }
+
+    /// The settings that count, and who said so. Shows no secret.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.0.configuration
     }
 
     /// The prefix of every key.

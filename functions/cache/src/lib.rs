@@ -59,7 +59,7 @@ pub use fetched::Fetched;
 pub use key::{Key, KeyError};
 pub use larder_macros::cached;
 pub use metrics::Stats;
-pub use options::OptionsError;
+pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
 pub use policy::{Policy, PolicyError, PolicyParts};
 

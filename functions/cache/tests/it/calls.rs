@@ -375,3 +375,31 @@ async fn signed_caches_believe_only_signed_entries() {
     );
     assert_eq!(signed.stats().unreadable, 1);
 }
+
+#[tokio::test]
+async fn caches_stand_side_by_side_each_with_its_own_settings() {
+    let server = Memcached::start();
+    let on = |namespace: &str| {
+        let builder = larder::Cache::builder().url(server.url());
+        builder.namespace(namespace).budget(Duration::from_secs(2))
+    };
+    let one = on("one").build().unwrap();
+    let two = on("two").signing_key("0123456789abcdef").build().unwrap();
+    let (origin, key) = (Origin::default(), key("beside", 1));
+    for (cache, n) in [(&one, 1), (&two, 2)] {
+        let value = cache
+            .get_or_fetch(&key, &MINUTE, || origin.call())
+            .await
+            .unwrap();
+        assert_eq!((value.outcome(), *value), (Outcome::Miss(Fill::Stored), n));
+        let again = larder::with_cache(
+            cache.clone(),
+            cache.get_or_fetch(&key, &MINUTE, || origin.call()),
+        );
+        assert!(again.await.unwrap().is_hit());
+        assert_eq!((cache.stats().hit, cache.stats().miss), (1, 1));
+    }
+    one.flush(Scope::All).await.unwrap();
+    assert!(one.peek::<u64>(&key, &MINUTE).await.is_none());
+    assert_eq!(*two.peek::<u64>(&key, &MINUTE).await.unwrap(), 2);
+}
