@@ -2,8 +2,9 @@
 //! strict policy in its head says so, and the tests hold it to that.
 
 use crate::check::Verdict;
+use crate::compare::Comparison;
 use crate::report::table::{COLUMNS, cells};
-use crate::report::words::{circumstances, findings, headlines, judgements};
+use crate::report::words::{self, circumstances, findings, headlines, judgements};
 use crate::report::{Report, figures};
 
 const STYLE: &str = include_str!("style.css");
@@ -48,10 +49,11 @@ pub(crate) fn render(report: &Report) -> String {
          <ul>{findings}</ul>\n<ul>{judgements}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
-         {figures}\
+         {beside}{figures}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{circumstances}</ul>\n</html>\n",
         meaning = meaning(heading),
         table = latency_table(report),
+        beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
         checks = check_table(report),
     )
 }
@@ -113,6 +115,26 @@ fn latency_table(report: &Report) -> String {
         "<table><tr>{}</tr>{}</table>",
         header.collect::<String>(),
         rows.collect::<String>()
+    )
+}
+
+/// A comparison's figures side by side.
+fn beside(comparison: &Comparison) -> String {
+    let rows: String = comparison
+        .beside
+        .iter()
+        .map(|one| {
+            let [what, before, now] = words::beside(one).map(|cell| escape(&cell));
+            format!("<tr><td>{what}</td><td class=\"number\">{before}</td><td class=\"number\">{now}</td></tr>")
+        })
+        .collect();
+    let (before, at) = (
+        escape(&comparison.baseline_url),
+        escape(&comparison.baseline),
+    );
+    format!(
+        "<h2>Beside the baseline</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"number\">{before}<br><span class=\"faint\">{at}</span></th>\
+         <th class=\"number\">this run</th></tr>{rows}</table></div>\n"
     )
 }
 
