@@ -12,6 +12,7 @@ pub(crate) mod money;
 pub(crate) mod numbers;
 pub(crate) mod svg;
 pub(crate) mod table;
+pub(crate) mod tiles;
 pub(crate) mod words;
 
 use crate::check::{Check, Verdict};

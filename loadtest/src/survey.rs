@@ -48,12 +48,7 @@ pub(crate) async fn calibrate(args: &CalibrateArgs, stdout: &mut Stdout) -> Resu
     let all = unless_interrupted(calibrate::measure(usize::from(args.requests)))
         .await?
         .map_err(|text| Failure(Exit::Failed, text))?;
-    let floor = all.first().map_or(0.0, |first| first.floor_us);
-    stdout.print(&format!(
-        "connection, HTTP and this client take {} at p50: the floor\n",
-        human_us(floor)
-    ));
-    for calibrated in all.iter().skip(1) {
+    for calibrated in &all {
         let word = if calibrated.is_right() {
             "right"
         } else {

@@ -11,15 +11,19 @@ use crate::report::{Origin, Report};
 use crate::rules::Ruling;
 use crate::stampede::Burst;
 
-/// One sentence a function, or why there is none.
-pub(crate) fn headlines(report: &Report) -> Vec<String> {
-    let sound = |phase: &str| {
+/// Whether cold and warm were told apart: else no speed-up is given.
+pub(crate) fn is_sound(report: &Report) -> bool {
+    ["cold answers", "warm answers"].iter().all(|phase| {
         report
             .checks
             .iter()
             .any(|c| c.name.starts_with(phase) && c.verdict == Verdict::Pass)
-    };
-    if !sound("cold answers") || !sound("warm answers") {
+    })
+}
+
+/// One sentence a function, or why there is none.
+pub(crate) fn headlines(report: &Report) -> Vec<String> {
+    if !is_sound(report) {
         return vec![
             "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
         ];
