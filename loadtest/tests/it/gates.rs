@@ -124,9 +124,16 @@ fn a_report_is_drawn_again_as_it_was() {
 }
 
 #[test]
-fn the_schema_names_what_the_report_holds() {
+fn the_schema_names_what_the_report_holds_and_is_the_published_one() {
     let output = tool::command().arg("schema").output().unwrap();
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let published = concat!(env!("CARGO_MANIFEST_DIR"), "/report.schema.json");
+    let published: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(published).unwrap()).unwrap();
+    assert_eq!(
+        schema, published,
+        "cargo run -p loadtest -- schema > loadtest/report.schema.json"
+    );
     let server = Server::telling(Lie::None);
     let report = tool::run(&server.url, &[]).report();
     for key in report.as_object().unwrap().keys() {
