@@ -3,7 +3,7 @@
 //! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
 //! value or error, or with a value that was verified.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
@@ -92,7 +92,9 @@ where
 {
     let call = Call::new(cache, key, policy, deadline);
     let span = observe::call(key.name());
-    let result = call.run(freshness, origin).instrument(span.clone()).await;
+    // Pinned where it is: moving it into the span would cost more than the span.
+    let run = pin!(call.run(freshness, origin));
+    let result = run.instrument(span.clone()).await;
     let event = match &result {
         Ok(fetched) => Event::value(key.name(), fetched),
         Err(_) => Event::error(key.name(), call.budget.spent()),
