@@ -1,8 +1,14 @@
 //! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 
 use crate::{
     context,
@@ -12,8 +18,9 @@ use crate::{
     flight::{Flights, Solo, Vigils},
     key::{Key, Namespace},
     log::Log,
-    metrics::{Counters, Stats},
+    metrics::{Count, Counters, Stats, Tally},
     names::{Names, Site},
+    observe::{self, Event, Observers},
     options::{Builder, Configuration, Options, OptionsError, Servers, check_names},
     policy::Policy,
     read_through::{read_through, read_through_many},
@@ -47,7 +54,8 @@ pub(crate) struct Inner {
     flights: Flights,
     solo: Solo,
     vigils: Vigils,
-    counters: Counters,
+    tally: Tally,
+    observers: Observers,
     log: Log,
     names: Names,
 }
@@ -95,7 +103,7 @@ impl Cache {
         memory.expect("the defaults are sound")
     }
 
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
@@ -117,7 +125,8 @@ impl Cache {
             flights: Flights::default(),
             solo: Solo::default(),
             vigils: Vigils::default(),
-            counters: Counters::default(),
+            tally: Tally::default(),
+            observers,
             log: Log::default(),
             names: Names::new(),
         }))
@@ -199,7 +208,9 @@ impl Cache {
     {
         let keyed: Vec<_> = keyed.into_iter().collect();
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin).await
+        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin)
+            .instrument(observe::call_many(keyed.len()))
+            .await
     }
 
     /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
@@ -259,7 +270,13 @@ impl Cache {
     /// How many calls ended how.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.counters.snapshot()
+        self.0.tally.total()
+    }
+
+    /// The same for each function, by its name; of more than 256 names the others are counted together.
+    #[must_use]
+    pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
+        self.0.tally.by_name()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -303,8 +320,20 @@ impl Inner {
         &self.vigils
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts what became of a call, and tells who wants to hear it.
+    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.one(Count::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Count::OriginMicros, took);
+        }
+        self.observers.tell(event);
     }
 
     pub(crate) fn log(&self) -> &Log {

@@ -1,9 +1,12 @@
 //! Settings given in code. They are kept as the environment would give them, so that both go through the same checks.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{Options, OptionsError, check_names, names::Known};
-use crate::cache::Cache;
+use crate::{
+    cache::Cache,
+    observe::{Observer, Observers},
+};
 
 /// Makes a [`Cache`]. What is said here beats the environment, and that beats the default:
 ///
@@ -26,7 +29,10 @@ use crate::cache::Cache;
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "a builder makes nothing until it is built"]
-pub struct Builder(Vec<(Known, String)>);
+pub struct Builder {
+    said: Vec<(Known, String)>,
+    observers: Observers,
+}
 
 impl Builder {
     /// Where the cache is, as `CACHE_URL` says it: `memcached://host:port[,host:port…]`, `memcached+tls://…`,
@@ -72,6 +78,12 @@ impl Builder {
         self.set(Known::SigningKeyPrevious, key.into())
     }
 
+    /// Who hears of every call that has ended.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = Observers::of(observer);
+        self
+    }
+
     /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
     ///
     /// # Errors
@@ -105,18 +117,18 @@ impl Builder {
         self,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Cache, OptionsError> {
-        Ok(Cache::new(Options::new(&self, &lookup)?))
+        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
     }
 
     /// The last word counts.
     fn set(mut self, known: Known, value: String) -> Self {
-        self.0.retain(|(other, _)| *other != known);
-        self.0.push((known, value));
+        self.said.retain(|(other, _)| *other != known);
+        self.said.push((known, value));
         self
     }
 
     pub(super) fn get(&self, known: Known) -> Option<&str> {
-        let found = self.0.iter().find(|(other, _)| *other == known);
+        let found = self.said.iter().find(|(other, _)| *other == known);
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -124,7 +136,7 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Builder");
-        for (known, value) in &self.0 {
+        for (known, value) in &self.said {
             match known {
                 // A URL may hold a password by mistake.
                 Known::Url | Known::SigningKey | Known::SigningKeyPrevious => {
@@ -133,7 +145,7 @@ impl fmt::Debug for Builder {
                 _ => shown.field(known.method(), value),
             };
         }
-        shown.finish()
+        shown.field("observer", &self.observers).finish()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     clock,
     entry::{Entry, Millis, Stamp},
     flight::Pilot,
+    metrics::Count,
     origin::Said,
     outcome::{Fill, Trouble},
     payload, random,
@@ -121,8 +122,14 @@ impl Call<'_> {
         let stored = match number {
             Ok(Some(number)) => {
                 let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
-                self.swap(Slot::Item, record, self.life(entry), number)
-                    .await
+                let bytes = record.len();
+                let stored = self
+                    .swap(Slot::Item, record, self.life(entry), number)
+                    .await;
+                if stored == Ok(Stored::Yes) {
+                    self.counters.bytes(Count::BytesWritten, bytes);
+                }
+                stored
             }
             // The lease is lost: to an invalidation, to an eviction, or to another who took it over.
             Ok(None) => Ok(Stored::No),

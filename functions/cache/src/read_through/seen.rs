@@ -7,6 +7,7 @@ use crate::{
     clock,
     entry::{self, Entry, Generation, Millis, Record, Stamp, Token},
     lease::{Age, Item, Marker},
+    metrics::Count,
     store::{self, Found, Looked},
 };
 
@@ -54,6 +55,7 @@ impl<'a> Seen<'a> {
             Found::Absent => {}
             Found::Won(number) => (seen.item, seen.won) = (Item::Won, Some(*number)),
             Found::Item(item) => {
+                call.counters.bytes(Count::BytesRead, item.bytes.len());
                 seen.there = Some(item);
                 seen.understand(call, item);
             }
@@ -90,7 +92,7 @@ impl<'a> Seen<'a> {
             }
             Ok(_) => Item::Dead,
             Err(reason) => {
-                call.cache.counters().unreadable();
+                call.counters.one(Count::Unreadable);
                 call.cache.log().unreadable(call.key.name(), &reason);
                 Item::Dead
             }

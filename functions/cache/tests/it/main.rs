@@ -26,6 +26,8 @@ mod hostile;
 mod many;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
+/// What is counted and told of calls.
+mod observed;
 /// What an origin says of its own value.
 mod origin;
 /// Dead, hung and slow servers.

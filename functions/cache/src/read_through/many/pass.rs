@@ -18,6 +18,7 @@ use crate::{
     fetched::Fetched,
     flight::Landing,
     lease::{self, Item, Lost, Step},
+    metrics::Count,
     outcome::{Alone, Freshness, Outcome},
     random,
     store::{
@@ -264,7 +265,7 @@ impl<'a> Many<'a> {
 
     fn settle<T: DeserializeOwned, A: Clone>(
         &self,
-        mut one: One<'a, A>,
+        one: One<'a, A>,
         plan: Plan<'_, T, A>,
         looked: &Looked,
         stored: Option<Result<Stored, StoreError>>,
@@ -275,7 +276,13 @@ impl<'a> Many<'a> {
             (Plan::Lead(hold), _) => pass.lead(one, hold),
             (Plan::Alone(why), _) => pass.alone(one, why),
             (_, Some(Err(error))) => pass.alone(one, error.into()),
-            (Plan::Try(attempt), Some(Ok(Stored::Yes))) => pass.lead(one, attempt.hold),
+            (Plan::Try(attempt), Some(Ok(Stored::Yes))) => {
+                let ours = one.won.map_or(Over::Nothing, Over::Number);
+                if attempt.slot == Slot::Item && ![Over::Nothing, ours].contains(&attempt.over) {
+                    one.call.counters.one(Count::LeaseTakenOver);
+                }
+                pass.lead(one, attempt.hold);
+            }
             (Plan::Try(attempt), _) => {
                 attempt.hold.release.disarm();
                 let stale = match attempt.lost {
@@ -288,7 +295,7 @@ impl<'a> Many<'a> {
                 };
                 match stale {
                     Some(values) => pass.served.extend(values),
-                    None => pass.waiting.push(one),
+                    None => pass.wait(one),
                 }
             }
             (Plan::Mint | Plan::Again, _) => {
@@ -302,10 +309,7 @@ impl<'a> Many<'a> {
                     right: Right::Late(stale),
                 });
             }
-            (Plan::Wait, _) => {
-                one.waited = true;
-                pass.waiting.push(one);
-            }
+            (Plan::Wait, _) => pass.wait(one),
         }
     }
 }
@@ -314,6 +318,13 @@ impl<'a, T, A> Pass<'a, T, A> {
     fn lead(&mut self, one: One<'a, A>, hold: Box<Hold>) {
         let right = Right::Lead(hold);
         self.called.push(Called { one, right });
+    }
+
+    fn wait(&mut self, mut one: One<'a, A>) {
+        if !std::mem::replace(&mut one.waited, true) {
+            one.call.counters.one(Count::LeaseWaited);
+        }
+        self.waiting.push(one);
     }
 
     fn alone(&mut self, one: One<'a, A>, why: Alone) {
