@@ -55,6 +55,15 @@ pub(crate) fn all(before: &Report, now: &Report) -> Vec<Beside> {
             all.push(beside((before, now), what, metric, &labels));
         }
     }
+    if before.faults.is_some() || now.faults.is_some() {
+        let what = "failed while the cache was broken".to_owned();
+        let labels = [("phase".to_owned(), "faults".to_owned())];
+        let mut failed = beside((before, now), what, Metric::Errors, &labels);
+        // No failure is not the same as nothing tried.
+        failed.before = failed.before.filter(|_| before.faults.is_some());
+        failed.now = failed.now.filter(|_| now.faults.is_some());
+        all.push(failed);
+    }
     for (what, metric) in OF_ALL {
         all.push(beside((before, now), what.to_owned(), metric, &[]));
     }

@@ -37,8 +37,8 @@ pub(crate) struct Calibrated {
     /// What the server's own clock says that it took.
     pub(crate) truth: Summary,
     pub(crate) measured: Summary,
-    /// The median, in microseconds, of what is measured besides the truth where there is no delay.
-    pub(crate) floor_us: f64,
+    /// What is measured besides the truth where there is no delay: connection, HTTP and this client.
+    pub(crate) floor: Summary,
 }
 
 impl Calibrated {
@@ -54,7 +54,8 @@ impl Calibrated {
 
     fn off(&self, pick: fn(&Summary) -> Option<f64>) -> Option<Off> {
         let (truth, measured) = (pick(&self.truth)?, pick(&self.measured)?);
-        let error = measured - truth - self.floor_us;
+        // The delay is the same each time: so a quantile of the sum is the delay and that quantile of the rest.
+        let error = measured - truth - pick(&self.floor)?;
         Some(Off {
             truth,
             measured,
@@ -150,7 +151,7 @@ impl Bench {
                 delay,
                 truth: told.summary(),
                 measured: measured.summary(),
-                floor_us: floor.summary().p50.map_or(0.0, |p50| p50.us),
+                floor: floor.summary(),
             });
         }
         Ok(all)

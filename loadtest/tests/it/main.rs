@@ -6,6 +6,8 @@ mod answers;
 mod character;
 /// A server of some character on a free port.
 mod server;
+/// The scripts that start and stop servers for a run: whatever ends them, no process is left.
+mod supervisor;
 /// Runs the binary and reads what it leaves behind.
 mod tool;
 
