@@ -21,7 +21,7 @@ use crate::{
     observe::{self, Event},
     origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     policy::PolicyParts,
     store::{Ask, Looked, StoreError},
 };
@@ -280,7 +280,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
-                    if let Some(fetched) = self.decoded(&payload, created, Outcome::Collapsed, 0) {
+                    if let Some(fetched) =
+                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                    {
                         return Ok(fetched);
                     }
                 }
