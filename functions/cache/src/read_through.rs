@@ -34,6 +34,8 @@ mod pause;
 mod release;
 mod seen;
 mod serve;
+#[cfg(test)]
+mod simulation;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
 pub(crate) use many::read_through_many;
