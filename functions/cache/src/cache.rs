@@ -11,6 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tracing::Instrument as _;
 
 use crate::{
+    clock::Clock,
     context,
     entry::Seal,
     error::{CacheError, ServerError},
@@ -51,6 +52,7 @@ pub(crate) struct Inner {
     seal: Seal,
     budget: Duration,
     disabled: bool,
+    clock: Clock,
     flights: Flights,
     solo: Solo,
     vigils: Vigils,
@@ -97,21 +99,76 @@ impl Cache {
     }
 
     /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
+    ///
+    /// It follows tokio's clock as well as the machine's, so a test of what happens after a minute takes none: with tokio's
+    /// `test-util`, time stands still until the test, or a sleep of its own, moves it on.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, with_cache};
+    /// #[larder::cached("rate", ttl = "60s")]
+    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// // In a test: #[tokio::test(start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// with_cache(Cache::memory(), async {
+    ///     rate("EUR").await.unwrap();
+    ///     assert!(rate::fetch("EUR").await.unwrap().is_hit());
+    ///     tokio::time::advance(Duration::from_secs(61)).await;
+    ///     assert!(!rate::fetch("EUR").await.unwrap().is_hit());
+    /// })
+    /// .await;
+    /// # }
+    /// ```
     #[must_use]
     pub fn memory() -> Self {
         let memory = Self::builder().memory().build();
         memory.expect("the defaults are sound")
     }
 
+    /// A cache that keeps nothing: every call goes to its origin and is counted. For tests of what a function does by itself, and to
+    /// see how often it would be called.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use larder::{Cache, with_cache};
+    /// #[larder::cached("rate", ttl = "60s")]
+    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::null();
+    /// with_cache(cache.clone(), async {
+    ///     for _ in 0..3 {
+    ///         assert!(!rate::fetch("EUR").await.unwrap().is_hit());
+    ///     }
+    /// })
+    /// .await;
+    /// assert_eq!(cache.stats_by_name()["rate"].disabled, 3);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn null() -> Self {
+        let null = Self::builder().memory().disabled(true).build();
+        null.expect("the defaults are sound")
+    }
+
     pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
-        let store = match options.servers {
-            None => Store::Memory(Memory::new()),
+        let (store, clock) = match options.servers {
+            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
             Some(Servers::Listed { endpoints, how }) => {
-                Store::Memcached(Memcached::new(&endpoints, &how))
+                let memcached = Memcached::new(&endpoints, &how);
+                (Store::Memcached(memcached), Clock::Wall)
             }
             Some(Servers::Discovered { endpoint, how }) => {
-                Store::Memcached(Memcached::discovered(endpoint, how))
+                let memcached = Memcached::discovered(endpoint, how);
+                (Store::Memcached(memcached), Clock::Wall)
             }
         };
         Self(Arc::new(Inner {
@@ -122,6 +179,7 @@ impl Cache {
             seal: options.seal,
             budget: options.budget,
             disabled: options.disabled,
+            clock,
             flights: Flights::default(),
             solo: Solo::default(),
             vigils: Vigils::default(),
@@ -306,6 +364,10 @@ impl Inner {
 
     pub(crate) fn is_disabled(&self) -> bool {
         self.disabled
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     pub(crate) fn flights(&self) -> &Flights {

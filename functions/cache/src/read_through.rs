@@ -12,7 +12,6 @@ use tracing::Instrument as _;
 use crate::{
     budget::Budget,
     cache::Inner,
-    clock,
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
@@ -292,7 +291,7 @@ impl<'a> Call<'a> {
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)
         {
-            turn.land(payload.into(), clock::now());
+            turn.land(payload.into(), self.cache.clock().now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }

@@ -1,7 +1,7 @@
 //! What must hold for any bytes that stand under a key.
 
 use super::*;
-use crate::clock;
+use crate::clock::Clock;
 
 const KEY: &str = "larder:user:ab";
 const OTHER: &str = "larder:user:ac";
@@ -33,7 +33,10 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
         Ok(Record::Entry(entry)) => {
             assert!(Entry::size(entry.payload.len()) >= bytes.len());
             // Whatever the times are, the clock's arithmetic takes them.
-            let _ = (clock::until(entry.soft), clock::since(entry.created));
+            let _ = (
+                Clock::Wall.until(entry.soft),
+                Clock::Wall.since(entry.created),
+            );
             let again = entry.write(KEY, digest, seal);
             let Ok(Record::Entry(same)) = read(&again, KEY, digest, seal) else {
                 panic!("an entry that does not read back: {entry:?}");

@@ -5,7 +5,6 @@
 
 use super::{Call, Next, Release, Seen, Stale};
 use crate::{
-    clock,
     entry::{self, Generation, Lease, Millis, Stamp, Token},
     lease::Item as Standing,
     metrics::Count,
@@ -71,7 +70,7 @@ impl Call<'_> {
             (Slot::Function, &looked.function, self.at.function()),
         ];
         for (slot, there, key) in scopes {
-            let record = Generation::mint(clock::now(), random::u64()).write(key);
+            let record = Generation::mint(self.cache.clock().now(), random::u64()).write(key);
             match there {
                 None => {
                     self.add(slot, record, Lifetime::Forever).await?;
@@ -256,7 +255,7 @@ impl Call<'_> {
                 record,
                 served_until,
                 ..
-            } if *served_until <= clock::now() => (Slot::Marker, record),
+            } if *served_until <= self.cache.clock().now() => (Slot::Marker, record),
             Claim::Marker { .. } | Claim::Entry { .. } => return,
         };
         let number = match number {

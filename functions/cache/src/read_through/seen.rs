@@ -114,7 +114,7 @@ impl<'a> Seen<'a> {
 
 /// `None`: past everything and without a stale window, so nothing to go through a marker for.
 fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
-    let now = clock::now();
+    let now = call.cache.clock().now();
     if now < entry.soft && entry.created <= now.saturating_add(SKEW) {
         return Some(Age::Fresh);
     }

@@ -42,6 +42,8 @@ mod resources;
 mod staleness;
 /// Many processes that want the same at the same moment.
 mod stampede;
+/// A clock that the test moves, and a cache that keeps nothing.
+mod time;
 /// TLS and Unix sockets.
 mod transports;
 /// Waiting for another's origin call: how long, and at what cost.

@@ -15,7 +15,6 @@ use super::{
     keep::Kept,
 };
 use crate::{
-    clock,
     entry::{self, Entry, Millis},
     fetched::Fetched,
     flight::Pilot,
@@ -78,7 +77,7 @@ impl Many<'_> {
             Ok(answers) => {
                 let answered = Answered {
                     said,
-                    created: clock::now(),
+                    created: self.cache.clock().now(),
                     cost,
                 };
                 let answers = answers.into_iter().collect();
@@ -266,7 +265,7 @@ impl<A> Called<'_, A> {
             write: Some(self.store(&entry, number)),
             counters,
             fill: Fill::Stored,
-            ttl_left: clock::until(entry.soft),
+            ttl_left: cache.clock().until(entry.soft),
         }
     }
 
@@ -297,7 +296,9 @@ impl<A> Called<'_, A> {
     fn give_back(&self, hold: &Hold, number: Option<u64>) -> Option<Write<'_>> {
         match &hold.claim {
             Claim::Lease { .. } | Claim::Bare { .. } => self.free(Slot::Item, number),
-            Claim::Marker { served_until, .. } if *served_until <= clock::now() => {
+            Claim::Marker { served_until, .. }
+                if *served_until <= self.one.call.cache.clock().now() =>
+            {
                 self.free(Slot::Marker, number)
             }
             Claim::Marker { .. } | Claim::Entry { .. } => None,

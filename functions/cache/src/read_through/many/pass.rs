@@ -13,7 +13,6 @@ use super::{
     Called, Many, One, Right,
 };
 use crate::{
-    clock,
     entry::{Generation, Lease},
     fetched::Fetched,
     flight::Landing,
@@ -346,7 +345,7 @@ fn mint<'w, A>(one: &'w One<'_, A>, looked: &Looked, writes: &mut Vec<Write<'w>>
             Some(item) if Generation::read(&item.bytes, key).is_ok() => continue,
             Some(item) => Over::Number(item.number.unwrap_or(0)),
         };
-        let bytes = Generation::mint(clock::now(), random::u64()).write(key);
+        let bytes = Generation::mint(one.call.cache.clock().now(), random::u64()).write(key);
         let life = Lifetime::Forever;
         writes.push(Write {
             at,
