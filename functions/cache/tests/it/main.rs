@@ -46,6 +46,8 @@ mod stampede;
 mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Two releases at work on one server.
+mod versions;
 /// Waiting for another's origin call: how long, and at what cost.
 mod waiting;
 /// Values that must never come back: of another key, type, function or time.
