@@ -3,7 +3,7 @@
 //! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
 //! value or error, or with a value that was verified.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
@@ -57,6 +57,7 @@ pub(crate) struct Call<'a> {
     at: Address,
     policy: &'a PolicyParts,
     budget: Budget,
+    begun: Instant,
     /// The moment until which it may wait for other callers.
     until: Instant,
 }
@@ -116,20 +117,26 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        let budget = Budget::new(cache.budget(), deadline);
+        let (budget, begun) = (Budget::new(cache.budget(), deadline), Instant::now());
         Self {
             cache,
             key,
             at: Address::new(cache.namespace(), key),
             policy,
-            until: budget.wait_until(policy.wait),
+            until: budget.wait_until(begun, policy.wait),
             budget,
+            begun,
         }
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Next<T> {
-        let mut pause = Pause::new(self.cache.vigils(), self.key.digest(), self.until);
+        let mut pause = Pause::new(
+            self.cache.vigils(),
+            self.key.digest(),
+            self.begun,
+            self.until,
+        );
         let (mut mints, mut bare) = (0, None);
         loop {
             let looked = match self.look(pause.has_waited()).await {
@@ -194,7 +201,7 @@ impl<'a> Call<'a> {
     async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
         let ask = self.ask(lease);
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
-        self.budget.spend(exchange).await
+        self.budget.spend(pin!(exchange)).await
     }
 
     fn ask(&self, lease: Option<u32>) -> Ask {

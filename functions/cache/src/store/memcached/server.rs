@@ -1,6 +1,6 @@
 //! One memcached server: its pool, its breaker, and one exchange from permission to account.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use super::{
     super::StoreError,
@@ -40,7 +40,8 @@ impl Server {
         if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
-        let result = tokio::time::timeout(limit, self.attempt(command)).await;
+        let attempt = pin!(self.attempt(command));
+        let result = tokio::time::timeout(limit, attempt).await;
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(),
@@ -50,18 +51,18 @@ impl Server {
     }
 
     async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
-        let mut lent = self.pool.take().await?;
-        let stale = lent.used && command.is_repeatable();
-        let result = lent.connection().run(command).await;
-        lent.put_back();
-        if !(stale && matches!(result, Err(StoreError::Closed))) {
-            return result;
+        let mut again = command.is_repeatable();
+        loop {
+            let mut lent = self.pool.take().await?;
+            let used = lent.used;
+            let result = lent.connection().run(command).await;
+            lent.put_back();
+            if !(again && used && matches!(result, Err(StoreError::Closed))) {
+                return result;
+            }
+            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
+            self.pool.drain();
+            again = false;
         }
-        // The server closed the connection while it lay idle, or restarted. Once more on a new one.
-        self.pool.drain();
-        let mut lent = self.pool.take().await?;
-        let result = lent.connection().run(command).await;
-        lent.put_back();
-        result
     }
 }
