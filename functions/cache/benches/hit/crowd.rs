@@ -18,9 +18,6 @@ pub(crate) struct Crowd<V> {
     value: PhantomData<V>,
 }
 
-/// Calls of one task: starting the tasks is not what is measured.
-const EACH: usize = 20;
-
 impl<V: Value> Crowd<V> {
     pub(crate) fn new(server: &Memcached, tasks: usize) -> Result<Self, Box<dyn Error>> {
         let (cache, runtime) = (alone::cache(server, "crowd")?, alone::runtime()?);
@@ -42,14 +39,16 @@ impl<V: Value> Crowd<V> {
 }
 
 impl<V: Value> Contender for Crowd<V> {
-    fn run(&mut self, _: usize) -> Result<f64, Box<dyn Error>> {
+    fn run(&mut self, calls: usize) -> Result<f64, Box<dyn Error>> {
+        // Starting the tasks is not what is measured.
+        let each = calls.div_ceil(self.tasks) * 3;
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
             let begun = Instant::now();
             for id in 0..self.tasks as i64 {
                 let cache = self.cache.clone();
                 tasks.spawn(async move {
-                    for _ in 0..EACH {
+                    for _ in 0..each {
                         let hit = alone::hit::<V>(&cache, id).await;
                         hit.map_err(|error| error.to_string())?;
                     }
@@ -59,7 +58,7 @@ impl<V: Value> Contender for Crowd<V> {
             while let Some(task) = tasks.join_next().await {
                 task??;
             }
-            Ok(begun.elapsed().as_secs_f64() / (self.tasks * EACH) as f64)
+            Ok(begun.elapsed().as_secs_f64() / (self.tasks * each) as f64)
         })
     }
 }

@@ -50,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let server = Memcached::start();
         let mut contender: Box<dyn Contender> = match kind.as_str() {
             "bytes" => Box::new(Alone::<Json>::new(&server, "meta")?),
+            "crowd" => Box::new(Crowd::<Decoded>::new(&server, 64)?),
             _ => Box::new(Alone::<Decoded>::new(&server, "meta")?),
         };
         contender.run(calls.parse()?)?;

@@ -14,6 +14,7 @@ mod breaker;
 mod classic;
 mod connection;
 mod exptime;
+mod gather;
 mod guard;
 mod handshake;
 mod many;

@@ -6,6 +6,7 @@ use super::{
     super::StoreError,
     breaker::Breaker,
     connection::{Command, How, Reply},
+    gather::Gather,
     pool::Pool,
     socket::Endpoint,
 };
@@ -15,6 +16,7 @@ pub(super) struct Server {
     pub(super) name: String,
     pool: Arc<Pool>,
     breaker: Breaker,
+    gather: Gather,
 }
 
 impl Server {
@@ -23,12 +25,13 @@ impl Server {
             name: endpoint.to_string(),
             pool: Pool::new(endpoint, how),
             breaker: Breaker::new(),
+            gather: Gather::default(),
         }
     }
 
     /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
     pub(super) async fn run(
-        &self,
+        self: &Arc<Self>,
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -40,8 +43,13 @@ impl Server {
         if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
-        let attempt = pin!(self.attempt(command));
-        let result = tokio::time::timeout(limit, attempt).await;
+        let exchange = pin!(async {
+            match command {
+                Command::Lookup(at, ask) => self.look(at, ask, limit).await,
+                command => self.attempt(command).await,
+            }
+        });
+        let result = tokio::time::timeout(limit, exchange).await;
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(),
@@ -50,7 +58,12 @@ impl Server {
         result
     }
 
-    async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
+    pub(super) fn gather(&self) -> &Gather {
+        &self.gather
+    }
+
+    /// One exchange, on whatever connection can be had.
+    pub(super) async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
         let mut again = command.is_repeatable();
         loop {
             let mut lent = self.pool.take().await?;
