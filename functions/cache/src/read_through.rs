@@ -59,6 +59,7 @@ pub(crate) struct Call<'a> {
     at: Address,
     policy: &'a PolicyParts,
     budget: Budget,
+    begun: Instant,
     /// The moment until which it may wait for other callers.
     until: Instant,
     counters: Arc<Counters>,
@@ -110,14 +111,15 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        let budget = Budget::new(cache.budget(), deadline);
+        let (budget, begun) = (Budget::new(cache.budget(), deadline), Instant::now());
         Self {
             cache,
             key,
             at: Address::new(cache.namespace(), key),
             policy,
-            until: budget.wait_until(policy.wait),
+            until: budget.wait_until(begun, policy.wait),
             budget,
+            begun,
             counters: cache.tally().of(key.name()),
         }
     }
@@ -148,7 +150,12 @@ impl<'a> Call<'a> {
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Next<T> {
-        let mut pause = Pause::new(self.cache.vigils(), self.key.digest(), self.until);
+        let mut pause = Pause::new(
+            self.cache.vigils(),
+            self.key.digest(),
+            self.begun,
+            self.until,
+        );
         let (mut mints, mut bare, mut waits) = (0, None, false);
         loop {
             let looked = match self.look(pause.has_waited()).await {
@@ -217,7 +224,7 @@ impl<'a> Call<'a> {
     async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
         let ask = self.ask(lease);
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
-        self.budget.spend(exchange).await
+        self.budget.spend(pin!(exchange)).await
     }
 
     fn ask(&self, lease: Option<u32>) -> Ask {

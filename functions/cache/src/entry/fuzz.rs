@@ -1,7 +1,7 @@
 //! What must hold for any bytes that stand under a key.
 
 use super::*;
-use crate::clock::Clock;
+use crate::{clock::Clock, key::Scope};
 
 const KEY: &str = "larder:user:ab";
 const OTHER: &str = "larder:user:ac";
@@ -18,9 +18,10 @@ pub(crate) fn record(bytes: &[u8]) {
             check(bytes, digest, &seal);
         }
     }
+    let scope = Scope::new(KEY.to_owned());
     for bytes in [bytes, &finish(bytes.to_vec(), KEY)] {
-        if let Ok(generation) = Generation::read(bytes, KEY) {
-            assert_eq!(generation.write(KEY), bytes);
+        if let Ok(generation) = Generation::read(bytes, &scope) {
+            assert_eq!(generation.write(&scope), bytes);
         }
     }
 }

@@ -1,5 +1,9 @@
 use super::*;
-use crate::key::{Key, Namespace};
+use crate::key::{Key, Namespace, Scope};
+
+fn scope(key: &str) -> Scope {
+    Scope::new(key.to_owned())
+}
 
 const GENERATION: [Generation; 2] = [
     Generation::golden([0x11; 16]),
@@ -49,7 +53,7 @@ fn golden_bytes() {
     );
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
-        Generation::mint(1_700_000_000_000, 0x0102).write("larder:@all"),
+        Generation::mint(1_700_000_000_000, 0x0102).write(&scope("larder:@all")),
         GOLDEN_GENERATION,
     );
     let key = Key::new("user", &(7,)).unwrap();
@@ -95,10 +99,10 @@ fn what_was_written_reads_back() {
     );
     let generation = Generation::mint(1, 2);
     assert_eq!(
-        Generation::read(&generation.write("n:@all"), "n:@all"),
+        Generation::read(&generation.write(&scope("n:@all")), &scope("n:@all")),
         Ok(generation)
     );
-    assert!(Generation::read(&generation.write("n:@all"), "m:@all").is_err());
+    assert!(Generation::read(&generation.write(&scope("n:@all")), &scope("m:@all")).is_err());
 }
 
 #[test]

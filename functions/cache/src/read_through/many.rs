@@ -157,7 +157,7 @@ impl<'a> Many<'a> {
             policy,
             freshness,
             begun: Instant::now(),
-            until: budget.wait_until(policy.wait),
+            until: budget.wait_until(Instant::now(), policy.wait),
             budget,
         }
     }

@@ -16,6 +16,8 @@ mod clusters;
 mod collapse;
 /// What the fuzzers were given, and what they found.
 mod corpus;
+/// Many callers of one process at once: they share exchanges, and nobody's answer.
+mod crowds;
 /// Whatever stands on the server, thrown out in the middle of each operation.
 mod evictions;
 /// Records replaced by other bytes.

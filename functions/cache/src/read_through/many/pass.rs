@@ -335,17 +335,18 @@ impl<'a, T, A> Pass<'a, T, A> {
 /// The generations that are missing, or are none of ours. They count only once they are read back, by the next look.
 fn mint<'w, A>(one: &'w One<'_, A>, looked: &Looked, writes: &mut Vec<Write<'w>>) {
     let at = &one.call.at;
+    let [namespace, function] = at.scopes();
     let scopes = [
-        (Slot::Namespace, &looked.namespace, at.namespace()),
-        (Slot::Function, &looked.function, at.function()),
+        (Slot::Namespace, &looked.namespace, namespace),
+        (Slot::Function, &looked.function, function),
     ];
-    for (slot, there, key) in scopes {
+    for (slot, there, scope) in scopes {
         let over = match there {
             None => Over::Nothing,
-            Some(item) if Generation::read(&item.bytes, key).is_ok() => continue,
+            Some(item) if Generation::read(&item.bytes, scope).is_ok() => continue,
             Some(item) => Over::Number(item.number.unwrap_or(0)),
         };
-        let bytes = Generation::mint(one.call.cache.clock().now(), random::u64()).write(key);
+        let bytes = Generation::mint(one.call.cache.clock().now(), random::u64()).write(scope);
         let life = Lifetime::Forever;
         writes.push(Write {
             at,
