@@ -24,8 +24,10 @@ use crate::{
 };
 
 mod compute;
+mod due;
 mod keep;
 mod pass;
+mod plan;
 
 /// What the keys of one call share.
 struct Many<'a> {
