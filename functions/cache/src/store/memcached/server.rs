@@ -1,6 +1,6 @@
 //! One memcached server: its pool, its breaker, and one exchange from permission to account.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use super::{
     super::StoreError,
@@ -10,8 +10,6 @@ use super::{
     pool::Pool,
     socket::Endpoint,
 };
-
-type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Reply, StoreError>> + Send + 'a>>;
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -45,11 +43,12 @@ impl Server {
         if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
-        // Boxed: whoever calls a memoised function would carry all of it, and the compiler's limit of nested types is soon reached.
-        let exchange: Exchange<'_> = match command {
-            Command::Lookup(at, ask) => Box::pin(self.look(at, ask, limit)),
-            command => Box::pin(self.attempt(command)),
-        };
+        let exchange = pin!(async {
+            match command {
+                Command::Lookup(at, ask) => self.look(at, ask, limit).await,
+                command => self.attempt(command).await,
+            }
+        });
         let result = tokio::time::timeout(limit, exchange).await;
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
