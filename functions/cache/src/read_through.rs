@@ -139,12 +139,13 @@ impl<'a> Call<'a> {
             Freshness::Normal => self.find().await,
             Freshness::Refresh => self.claim_anything().await,
         };
+        // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
             Next::Value(fetched) => Ok(fetched),
-            Next::Lead(hold) => self.lead(hold, origin()).await,
-            Next::Alone(why) => self.alone(why, origin).await,
+            Next::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
+            Next::Alone(why) => Box::pin(self.alone(why, origin)).await,
             Next::Late(stale) => {
-                let result = self.alone(Alone::Waited, origin).await;
+                let result = Box::pin(self.alone(Alone::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
         }
