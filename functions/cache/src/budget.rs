@@ -49,6 +49,11 @@ impl Budget {
         &self,
         exchange: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.time(exchange).await
+    }
+
+    /// The same for several exchanges at once.
+    pub(crate) async fn time<T>(&self, exchange: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let result = exchange.await;
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -1,8 +1,14 @@
 //! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 
 use crate::{
     context,
@@ -12,11 +18,12 @@ use crate::{
     flight::{Flights, Solo, Vigils},
     key::{Key, Namespace},
     log::Log,
-    metrics::{Counters, Stats},
+    metrics::{Count, Counters, Stats, Tally},
     names::{Names, Site},
-    options::{Options, OptionsError, Servers},
+    observe::{self, Event, Observers},
+    options::{Builder, Configuration, Options, OptionsError, Servers, check_names},
     policy::Policy,
-    read_through::read_through,
+    read_through::{read_through, read_through_many},
     store::{Store, memcached::Memcached, memory::Memory},
 };
 
@@ -39,6 +46,7 @@ pub struct Cache(Arc<Inner>);
 pub(crate) struct Inner {
     store: Store,
     location: String,
+    configuration: Configuration,
     namespace: Namespace,
     seal: Seal,
     budget: Duration,
@@ -46,37 +54,56 @@ pub(crate) struct Inner {
     flights: Flights,
     solo: Solo,
     vigils: Vigils,
-    counters: Counters,
+    tally: Tally,
+    observers: Observers,
     log: Log,
     names: Names,
 }
 
 impl Cache {
+    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
+    /// counters of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
     /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
     /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
-    /// [`OptionsError`] names the variable that can not be understood.
+    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
     pub fn from_env() -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_env()?))
+        Self::builder().build_from_env()
     }
 
     /// As [`Cache::from_env`], with the variables taken from `lookup`.
     ///
     /// # Errors
-    /// As [`Cache::from_env`].
+    /// As [`Builder::build_from_lookup`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_lookup(lookup)?))
+        Self::builder().build_from_lookup(lookup)
+    }
+
+    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
+    /// in the environment, and use [`Cache::from_lookup`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
+    pub fn check_variables<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), OptionsError> {
+        check_names(names)
     }
 
     /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
     #[must_use]
     pub fn memory() -> Self {
-        Self::new(Options::memory())
+        let memory = Self::builder().memory().build();
+        memory.expect("the defaults are sound")
     }
 
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
@@ -90,6 +117,7 @@ impl Cache {
         Self(Arc::new(Inner {
             store,
             location,
+            configuration: options.configuration,
             namespace: options.namespace,
             seal: options.seal,
             budget: options.budget,
@@ -97,10 +125,21 @@ impl Cache {
             flights: Flights::default(),
             solo: Solo::default(),
             vigils: Vigils::default(),
-            counters: Counters::default(),
+            tally: Tally::default(),
+            observers,
             log: Log::default(),
             names: Names::new(),
         }))
+    }
+
+    /// A cache over a store of a test's own.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store) -> Self {
+        let mut cache = Self::memory();
+        Arc::get_mut(&mut cache.0)
+            .expect("shared with nobody")
+            .store = store;
+        cache
     }
 
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -120,6 +159,68 @@ impl Cache {
     {
         let (freshness, deadline) = (context::freshness(), context::deadline());
         read_through(&self.0, key, &policy.parts, freshness, deadline, origin).await
+    }
+
+    /// The values of many keys, each given with the argument that the origin knows it by: what is cached from the cache, the rest from
+    /// `origin`, which is called once for all that are missing.
+    ///
+    /// One lookup a server finds what is there, and one write a server stores what was not. Each key has a lease of its own, as in
+    /// [`Cache::get_or_fetch`]: those that another caller computes just now are waited for while `origin` computes the others.
+    /// Should that caller fail, or take longer than the policy's `wait`, `origin` is called once more, for these.
+    ///
+    /// The result has an entry for each argument, however often it was given; what `origin` did not answer with is in neither the
+    /// result nor the cache. To cache an absence, answer with `None` and give the policy a
+    /// [`negative_ttl`](Policy::negative_ttl). An answer that was not asked for is dropped.
+    ///
+    /// ```
+    /// # use std::{collections::HashMap, convert::Infallible, time::Duration};
+    /// # use larder::{Cache, Key, KeyError, Policy};
+    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    ///
+    /// /// One query for all: `select id, name from users where id = any($1)`
+    /// async fn names(ids: Vec<u64>) -> Result<HashMap<u64, String>, Infallible> {
+    ///     let known = ids.into_iter().filter(|id| *id < 500);
+    ///     Ok(known.map(|id| (id, format!("user {id}"))).collect())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), KeyError> {
+    /// # let cache = Cache::memory();
+    /// let mut keyed = Vec::new();
+    /// for id in [7, 8, 7, 999] {
+    ///     keyed.push((Key::new("name", &(id,))?, id));
+    /// }
+    /// let names = cache.get_or_fetch_many(keyed, &NAME, names).await.unwrap();
+    /// assert_eq!(*names[&7], "user 7");
+    /// assert_eq!(names.len(), 2); // 7 and 8: the origin knows no 999
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An outcome's origin time, and what [`min_cost`](Policy::min_cost) compares with, is that of the whole origin call. While the
+    /// cache is unreachable, callers of this process do not share an origin call for many, as they do one for a single key.
+    ///
+    /// # Errors
+    /// The origin's own, unchanged, even if some of the values were there: unless a stale one may be served for every key that it was
+    /// called for ([`stale_if_error`](Policy::stale_if_error)).
+    pub async fn get_or_fetch_many<A, T, E, M, F, Fut>(
+        &self,
+        keyed: impl IntoIterator<Item = (Key, A)>,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<HashMap<A, Fetched<T>>, E>
+    where
+        A: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        M: IntoIterator<Item = (A, T)>,
+        F: FnMut(Vec<A>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
+        let keyed: Vec<_> = keyed.into_iter().collect();
+        let (freshness, deadline) = (context::freshness(), context::deadline());
+        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin)
+            .instrument(observe::call_many(keyed.len()))
+            .await
     }
 
     /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
@@ -164,6 +265,12 @@ impl Cache {
         &self.0.location
     }
 
+    /// The settings that count, and who said so. Shows no secret.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.0.configuration
+    }
+
     /// The prefix of every key.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -173,7 +280,13 @@ impl Cache {
     /// How many calls ended how.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.counters.snapshot()
+        self.0.tally.total()
+    }
+
+    /// The same for each function, by its name; of more than 256 names the others are counted together.
+    #[must_use]
+    pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
+        self.0.tally.by_name()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -217,8 +330,20 @@ impl Inner {
         &self.vigils
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts what became of a call, and tells who wants to hear it.
+    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.one(Count::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Count::OriginMicros, took);
+        }
+        self.observers.tell(event);
     }
 
     pub(crate) fn log(&self) -> &Log {

@@ -48,6 +48,11 @@ impl Flight {
         }
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn landed(&self) -> Option<Landing> {
+        self.0.borrow().clone()
+    }
+
     fn is_watched(&self) -> bool {
         self.0.receiver_count() > 0
     }

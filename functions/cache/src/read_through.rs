@@ -3,10 +3,11 @@
 //! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
 //! value or error, or with a value that was verified.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     budget::Budget,
@@ -16,21 +17,28 @@ use crate::{
     flight::Shared,
     key::{Address, Key},
     lease::{self, Lost, Step},
+    metrics::{Count, Counters},
+    observe::{self, Event},
+    origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     policy::PolicyParts,
     store::{Ask, Looked, StoreError},
 };
 
 mod claim;
 mod fill;
+mod many;
 mod origin;
 mod pause;
 mod release;
 mod seen;
 mod serve;
+#[cfg(test)]
+mod simulation;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
+pub(crate) use many::read_through_many;
 use pause::Pause;
 use release::Release;
 use seen::{Seen, Stale};
@@ -56,6 +64,7 @@ pub(crate) struct Call<'a> {
     budget: Budget,
     /// The moment until which it may wait for other callers.
     until: Instant,
+    counters: Arc<Counters>,
 }
 
 /// Where a lookup, or several, led.
@@ -84,25 +93,16 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let call = Call::new(cache, key, policy, deadline);
-    let next = match freshness {
-        _ if cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
-        Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
-        Freshness::Normal => call.find().await,
-        Freshness::Refresh => call.claim_anything().await,
+    let span = observe::call(key.name());
+    // Pinned where it is: moving it into the span would cost more than the span.
+    let run = pin!(call.run(freshness, origin));
+    let result = run.instrument(span.clone()).await;
+    let event = match &result {
+        Ok(fetched) => Event::value(key.name(), fetched),
+        Err(_) => Event::error(key.name(), call.budget.spent()),
     };
-    let result = match next {
-        Next::Value(fetched) => Ok(fetched),
-        Next::Lead(hold) => call.lead(hold, origin()).await,
-        Next::Alone(why) => call.alone(why, origin).await,
-        Next::Late(stale) => {
-            let result = call.alone(Alone::Waited, origin).await;
-            result.or_else(|error| call.stale_on_error(stale).ok_or(error))
-        }
-    };
-    match &result {
-        Ok(fetched) => cache.counters().outcome(fetched.outcome),
-        Err(_) => cache.counters().origin_error(),
-    }
+    observe::record(&span, event.outcome);
+    cache.tell(&call.counters, &event);
     result
 }
 
@@ -121,13 +121,38 @@ impl<'a> Call<'a> {
             policy,
             until: budget.wait_until(policy.wait),
             budget,
+            counters: cache.tally().of(key.name()),
+        }
+    }
+
+    async fn run<T, E, F, Fut>(&self, freshness: Freshness, origin: F) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let origin = || origin().instrument(observe::origin(self.key.name()));
+        let next = match freshness {
+            _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
+            Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
+            Freshness::Normal => self.find().await,
+            Freshness::Refresh => self.claim_anything().await,
+        };
+        match next {
+            Next::Value(fetched) => Ok(fetched),
+            Next::Lead(hold) => self.lead(hold, origin()).await,
+            Next::Alone(why) => self.alone(why, origin).await,
+            Next::Late(stale) => {
+                let result = self.alone(Alone::Waited, origin).await;
+                result.or_else(|error| self.stale_on_error(stale).ok_or(error))
+            }
         }
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Next<T> {
         let mut pause = Pause::new(self.cache.vigils(), self.key.digest(), self.until);
-        let (mut mints, mut bare) = (0, None);
+        let (mut mints, mut bare, mut waits) = (0, None, false);
         loop {
             let looked = match self.look(pause.has_waited()).await {
                 Ok(looked) => looked,
@@ -135,7 +160,11 @@ impl<'a> Call<'a> {
             };
             let seen = Seen::new(self, &looked);
             let step = lease::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
-            if step != Step::Wait {
+            if step == Step::Wait {
+                if !std::mem::replace(&mut waits, true) {
+                    self.counters.one(Count::LeaseWaited);
+                }
+            } else {
                 pause.changed();
             }
             bare = (seen.item == lease::Item::Bare).then(|| bare.unwrap_or_else(Instant::now));
@@ -208,13 +237,14 @@ impl<'a> Call<'a> {
     where
         T: Serialize + DeserializeOwned,
     {
+        self.counters.one(Count::LeaseWon);
         let flight = self.cache.flights().begin(hold.token);
         let begun = Instant::now();
-        let (result, number) = self.held(&hold, origin).await;
+        let ((result, said), number) = self.held(&hold, listened(origin)).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
-                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, &flight).await;
+                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, said, &flight).await;
                 let outcome = match hold.why {
                     Why::Miss => Outcome::Miss(fill),
                     Why::Expired => Outcome::Expired(fill),
@@ -252,7 +282,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
-                    if let Some(fetched) = self.decoded(&payload, created, Outcome::Collapsed, 0) {
+                    if let Some(fetched) =
+                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                    {
                         return Ok(fetched);
                     }
                 }

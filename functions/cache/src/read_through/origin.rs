@@ -8,7 +8,7 @@ use super::{Call, Claim, Hold};
 use crate::store::{Slot, StoreError, Stored};
 
 /// How long an origin may take before its empty lease is worth a write of its own.
-const BARE: Duration = Duration::from_millis(5);
+pub(super) const BARE: Duration = Duration::from_millis(5);
 
 impl Call<'_> {
     /// Awaits the origin. Meanwhile the lease's number is learned, so that the fill is one round trip, and the lease is renewed.

@@ -16,6 +16,7 @@ mod connection;
 mod exptime;
 mod guard;
 mod handshake;
+mod many;
 mod meta;
 mod pool;
 mod ring;

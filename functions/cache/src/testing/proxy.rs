@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -53,6 +53,7 @@ struct Shared {
     fault: Mutex<Fault>,
     random: AtomicU64,
     connections: AtomicU64,
+    exchanges: AtomicU64,
     struck: AtomicU64,
 }
 
@@ -70,6 +71,7 @@ impl Proxy {
             fault: Mutex::new(fault),
             random: AtomicU64::new(seed),
             connections: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
             struck: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, port, shared.clone()));
@@ -99,6 +101,12 @@ impl Proxy {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Round trips so far: how often a client has spoken after it was answered, a connection's handshake included.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.shared.exchanges.load(Ordering::Relaxed)
     }
 
     /// Faults by chance that struck so far: a test with none tested nothing.
@@ -156,6 +164,7 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    let answered = AtomicBool::new(true);
     let up = async {
         let mut chunk = vec![0; 64 << 10];
         loop {
@@ -163,6 +172,9 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
                 Ok(0) | Err(_) => return,
                 Ok(_) if shared.fault().blackhole => std::future::pending().await,
                 Ok(n) => {
+                    if answered.swap(false, Ordering::Relaxed) {
+                        shared.exchanges.fetch_add(1, Ordering::Relaxed);
+                    }
                     if to_server.write_all(&chunk[..n]).await.is_err() {
                         return;
                     }
@@ -178,6 +190,7 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
                 Ok(0) | Err(_) => return,
                 Ok(n) => n,
             };
+            answered.store(true, Ordering::Relaxed);
             let fault = shared.fault();
             if std::mem::take(&mut first) {
                 tokio::time::sleep(fault.connect).await;

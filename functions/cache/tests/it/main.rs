@@ -14,6 +14,8 @@ mod chaos;
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
+/// Large values, made shorter.
+mod compression;
 /// What the fuzzers were given, and what they found.
 mod corpus;
 /// Whatever stands on the server, thrown out in the middle of each operation.
@@ -22,8 +24,14 @@ mod evictions;
 mod forgeries;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// Many keys in one call.
+mod many;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
+/// What is counted and told of calls.
+mod observed;
+/// What an origin says of its own value.
+mod origin;
 /// Dead, hung and slow servers.
 mod outages;
 /// Whatever the arguments are: what is sent, and which key it is sent for.

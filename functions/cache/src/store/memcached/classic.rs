@@ -7,7 +7,6 @@ use std::io;
 
 use bytes::Bytes;
 use memcache_async::ascii::Protocol;
-use tokio::io::BufWriter;
 
 use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
@@ -17,17 +16,23 @@ use super::{
 };
 use crate::key::Address;
 
+mod many;
+mod wire;
+use wire::Wire;
+
 pub(super) struct Classic {
-    protocol: Protocol<Guarded<BufWriter<Stream>>>,
+    protocol: Protocol<Guarded<Wire>>,
+    wire: Wire,
     watcher: Watcher,
 }
 
 impl Classic {
     pub(super) fn new(stream: Stream) -> Self {
-        // The crate writes a command in several pieces; they leave as one.
-        let (stream, watcher) = guarded(BufWriter::new(stream));
+        let wire = Wire::new(stream);
+        let (stream, watcher) = guarded(wire.clone());
         Self {
             protocol: Protocol::new(stream),
+            wire,
             watcher,
         }
     }

@@ -1,7 +1,10 @@
 //! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
-    super::{Ask, Item, Lifetime, Looked, StoreError, Stored},
+    super::{
+        Ask, Item, Lifetime, Looked, StoreError, Stored,
+        many::{Each, Write},
+    },
     classic::Classic,
     handshake::{Protocol, handshake},
     meta::Meta,
@@ -39,12 +42,15 @@ pub(super) enum Command<'a> {
     Swap(&'a str, &'a [u8], Lifetime, u64),
     Delete(&'a str),
     Ping,
+    Lookups(&'a [&'a Address], Ask),
+    Numbers(&'a [&'a str]),
+    Writes(&'a [&'a Write<'a>]),
 }
 
 impl Command<'_> {
     /// Whether sending it twice is the same as sending it once.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Add(..) | Self::Swap(..))
+        !matches!(self, Self::Add(..) | Self::Swap(..) | Self::Writes(_))
     }
 
     /// Whether somebody asked for this very exchange, and not for a value.
@@ -59,6 +65,9 @@ pub(super) enum Reply {
     Item(Option<Item>),
     Stored(Stored),
     Done,
+    Lookups(Vec<Looked>),
+    Items(Vec<Option<Item>>),
+    Writes(Each<Stored>),
 }
 
 impl Connection {
@@ -92,6 +101,9 @@ impl Connection {
                     .map(Reply::Stored),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
+                Command::Lookups(ats, ask) => classic.lookups(ats, ask).await.map(Reply::Lookups),
+                Command::Numbers(keys) => classic.numbers(keys).await.map(Reply::Items),
+                Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
                 Command::Lookup(at, ask) => meta.lookup(at, ask).await.map(Reply::Looked),
@@ -104,6 +116,9 @@ impl Connection {
                 }
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
+                Command::Lookups(ats, ask) => meta.lookups(ats, ask).await.map(Reply::Lookups),
+                Command::Numbers(keys) => meta.numbers(keys).await.map(Reply::Items),
+                Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
             },
         }
     }

@@ -70,6 +70,11 @@ impl Watch {
         self.line.clear();
     }
 
+    /// An answer was complete that was not read through here.
+    pub(super) fn settle(&mut self) {
+        self.state = State::Done;
+    }
+
     /// Whether the last answer was complete, as expected, and nothing came after it.
     pub(super) fn is_clean(&self) -> bool {
         matches!(self.state, State::Done)

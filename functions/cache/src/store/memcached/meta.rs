@@ -14,6 +14,7 @@ use super::{
 use crate::key::Address;
 
 mod codec;
+mod many;
 #[cfg(feature = "testing")]
 pub(crate) use codec::fuzz::reply as fuzz;
 use codec::{Get, Parsed, Parser, Status, Value};

@@ -1,0 +1,74 @@
+//! What an origin says about the value that it is about to return: for how long it may be kept, or that it may not be kept at all.
+//!
+//! Free functions over a task-local, and not an argument: so a memoised function keeps its signature, and its body, a closure of
+//! [`Cache::get_or_fetch`](crate::Cache::get_or_fetch) and whatever these call all say it in the same words.
+//!
+//! ```
+//! # use std::{convert::Infallible, time::Duration};
+//! use larder::origin;
+//!
+//! #[larder::cached("rate", ttl = "60s")]
+//! async fn rate(currency: &str) -> Result<f64, Infallible> {
+//!     // what an upstream's `Cache-Control: max-age=2` would say
+//!     origin::ttl(Duration::from_secs(2));
+//!     Ok(1.08)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! larder::with_cache(larder::Cache::memory(), async {
+//!     assert_eq!(rate::fetch("EUR").await.unwrap().ttl_left(), 2);
+//! })
+//! .await;
+//! # }
+//! ```
+//!
+//! Outside an origin call both do nothing: a function says the same when it is called `uncached`. The last word counts. A task that
+//! an origin spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) what is said holds for every value
+//! of that origin call.
+
+use std::{cell::Cell, pin::pin, time::Duration};
+
+tokio::task_local! {
+    static SAID: Cell<Said>;
+}
+
+/// What an origin has said about its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Said {
+    /// Nothing: the policy decides.
+    #[default]
+    Nothing,
+    Ttl(Duration),
+    NoStore,
+}
+
+/// Keeps this value fresh for `ttl` from the moment the origin has answered, whatever its policy says; also a `None` that the policy
+/// would not keep. The policy's jitter still shortens it, and its stale windows follow. Zero is [`no_store`]; more than ten years
+/// are ten years.
+pub fn ttl(ttl: Duration) {
+    say(if ttl.is_zero() {
+        Said::NoStore
+    } else {
+        Said::Ttl(ttl.min(crate::policy::LONGEST))
+    });
+}
+
+/// Keeps this value out of the cache, and the entry that it was to replace as well. Callers of this process who already wait for it
+/// still get it.
+pub fn no_store() {
+    say(Said::NoStore);
+}
+
+fn say(said: Said) {
+    // Nobody listens outside an origin call.
+    let _ = SAID.try_with(|last| last.set(said));
+}
+
+/// Calls an origin and listens.
+pub(crate) async fn listened<F: Future>(origin: F) -> (F::Output, Said) {
+    let mut origin = pin!(SAID.scope(Cell::default(), origin));
+    let answer = origin.as_mut().await;
+    let said = origin.take_value().map_or(Said::Nothing, Cell::into_inner);
+    (answer, said)
+}

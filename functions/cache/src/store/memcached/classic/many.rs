@@ -1,0 +1,216 @@
+//! Several commands of the classic protocol in one write. memcache-async reads an answer after each command and shows the number
+//! of one key at a time, so these are written and read here; what is not exactly an answer to them breaks the connection.
+
+use std::collections::HashMap;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{
+    super::{
+        super::{
+            Ask, Item, Looked, StoreError, Stored,
+            many::{Each, Over, Write},
+        },
+        exptime,
+        many::{Asked, Shown},
+    },
+    Classic,
+    wire::Wire,
+};
+use crate::key::Address;
+
+/// The longest line of a sane server.
+const LINE: usize = 512;
+/// The largest item that is read: memcached's own default limit.
+const ITEM: usize = 1 << 20;
+/// What one read asks the socket for.
+const CHUNK: usize = 16 << 10;
+
+impl Classic {
+    pub(in super::super) async fn lookups(
+        &mut self,
+        ats: &[&Address],
+        ask: Ask,
+    ) -> Result<Vec<Looked>, StoreError> {
+        let asked = Asked::new(ats, ask);
+        let shown = self.gets(&asked.keys).await?;
+        Ok(asked.looked(shown))
+    }
+
+    pub(in super::super) async fn numbers(
+        &mut self,
+        keys: &[&str],
+    ) -> Result<Vec<Option<Item>>, StoreError> {
+        let shown = self.gets(keys).await?;
+        Ok(shown
+            .iter()
+            .map(|value| value.as_ref().map(Shown::item))
+            .collect())
+    }
+
+    pub(in super::super) async fn writes(
+        &mut self,
+        writes: &[&Write<'_>],
+    ) -> Result<Each<Stored>, StoreError> {
+        let mut out = Vec::new();
+        for write in writes {
+            let (key, life, length) = (write.key(), exptime::of(write.life), write.bytes.len());
+            let head = match write.over {
+                Over::Nothing => format!("add {key} 0 {life} {length}\r\n"),
+                Over::Number(number) => format!("cas {key} 0 {life} {length} {number}\r\n"),
+            };
+            out.extend_from_slice(head.as_bytes());
+            out.extend_from_slice(&write.bytes);
+            out.extend_from_slice(b"\r\n");
+        }
+        let mut answers = self.send(&out).await?;
+        let mut stored = Vec::with_capacity(writes.len());
+        for write in writes {
+            let line = answers.line().await?;
+            stored.push(match (write.over, line.as_str()) {
+                (_, "STORED") => Ok(Stored::Yes),
+                (Over::Nothing, "NOT_STORED") => Ok(Stored::No),
+                (Over::Number(_), "EXISTS" | "NOT_FOUND") => Ok(Stored::No),
+                // Said of this item alone: the server has read it to its end, and goes on.
+                (_, line) if line.starts_with("SERVER_ERROR object too large") => {
+                    Err(StoreError::Oversize)
+                }
+                _ => return Err(StoreError::Protocol),
+            });
+        }
+        answers.end()?;
+        self.watcher.watch().settle();
+        Ok(stored)
+    }
+
+    /// One `gets`: the server answers in the order asked.
+    async fn gets(&mut self, keys: &[&str]) -> Result<Vec<Option<(Bytes, u64)>>, StoreError> {
+        let mut out = b"gets".to_vec();
+        for key in keys {
+            out.push(b' ');
+            out.extend_from_slice(key.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        let places: HashMap<_, _> = keys.iter().copied().zip(0..).collect();
+        let mut shown: Vec<Option<(Bytes, u64)>> = keys.iter().map(|_| None).collect();
+        let mut answers = self.send(&out).await?;
+        loop {
+            let line = answers.line().await?;
+            if line == "END" {
+                break;
+            }
+            let (key, length, number) = value(&line).ok_or(StoreError::Protocol)?;
+            let place: usize = *places.get(key).ok_or(StoreError::Protocol)?;
+            let bytes = answers.value(length).await?;
+            // A server that was started without numbers (-C) can hold no lease.
+            if number == 0 || shown[place].replace((bytes, number)).is_some() {
+                return Err(StoreError::Protocol);
+            }
+        }
+        answers.end()?;
+        self.watcher.watch().settle();
+        Ok(shown)
+    }
+
+    /// From here on the connection is not clean until its answers are read to their end.
+    async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
+        self.watcher.watch().begin(super::Expect::Nothing);
+        let sent = async {
+            self.wire.write_all(out).await?;
+            self.wire.flush().await
+        };
+        sent.await.map_err(|_| StoreError::Closed)?;
+        let input = BytesMut::with_capacity(CHUNK);
+        Ok(Answers {
+            wire: &mut self.wire,
+            input,
+        })
+    }
+}
+
+/// The key, length and number of a `VALUE` line.
+fn value(line: &str) -> Option<(&str, usize, u64)> {
+    let mut words = line.strip_prefix("VALUE ")?.split(' ');
+    let key = words.next()?;
+    words.next()?.parse::<u32>().ok()?;
+    let length = words
+        .next()?
+        .parse()
+        .ok()
+        .filter(|length| *length <= ITEM)?;
+    let number = words.next()?.parse().ok()?;
+    words.next().is_none().then_some((key, length, number))
+}
+
+struct Answers<'a> {
+    wire: &'a mut Wire,
+    input: BytesMut,
+}
+
+impl Answers<'_> {
+    async fn line(&mut self) -> Result<String, StoreError> {
+        loop {
+            let head = &self.input[..self.input.len().min(LINE)];
+            if let Some(end) = head.iter().position(|byte| *byte == b'\n') {
+                let line = self.input.split_to(end + 1);
+                let line = line.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
+                return String::from_utf8(line.to_vec()).map_err(|_| StoreError::Protocol);
+            }
+            if head.len() == LINE {
+                return Err(StoreError::Protocol);
+            }
+            self.more().await?;
+        }
+    }
+
+    async fn value(&mut self, length: usize) -> Result<Bytes, StoreError> {
+        while self.input.len() < length + 2 {
+            self.more().await?;
+        }
+        let bytes = self.input.split_to(length).freeze();
+        if self.input[..2] != *b"\r\n" {
+            return Err(StoreError::Protocol);
+        }
+        self.input.advance(2);
+        Ok(bytes)
+    }
+
+    async fn more(&mut self) -> Result<(), StoreError> {
+        self.input.reserve(CHUNK);
+        match self.wire.read_buf(&mut self.input).await {
+            Ok(0) | Err(_) => Err(StoreError::Closed),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn end(&self) -> Result<(), StoreError> {
+        if self.input.is_empty() {
+            Ok(())
+        } else {
+            Err(StoreError::Protocol)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_line_has_its_five_words_and_no_others() {
+        assert_eq!(value("VALUE a 0 5 77"), Some(("a", 5, 77)));
+        for line in [
+            "VALUE a 0 5",
+            "VALUE a 0 5 77 1",
+            "VALUE a 0 1048577 77",
+            "VALUE a 0 -1 77",
+            "VALUE a x 1 77",
+            "VALUES a 0 1 77",
+            "ERROR",
+            "",
+        ] {
+            assert_eq!(value(line), None, "{line:?}");
+        }
+    }
+}

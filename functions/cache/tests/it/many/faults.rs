@@ -1,0 +1,182 @@
+//! Failing origins, failing servers, and callers who leave.
+
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+
+use super::*;
+
+#[tokio::test]
+async fn an_error_of_the_origin_is_the_callers_and_nothing_is_kept() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let failing = |_| async { Err::<Vec<(u64, u64)>, _>("down") };
+        let origin = Tens::default();
+        tens(&cache, &MINUTE, &[1], &origin).await;
+        let result = cache
+            .get_or_fetch_many(keyed("tens", [1, 2, 3]), &MINUTE, failing)
+            .await;
+        assert_eq!(result.unwrap_err(), "down", "{}", cache.location());
+        assert_eq!(cache.stats().origin_error, 1);
+        // The leases were given back: nobody waits for them.
+        let values = tens(&cache, &MINUTE, &[1, 2, 3], &origin).await;
+        assert_eq!(
+            count(&values, Outcome::Miss(Fill::Stored)),
+            2,
+            "{}",
+            cache.location()
+        );
+        assert_eq!(count(&values, Outcome::Hit), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_covered_only_if_every_missing_value_is() {
+    const COVERED: Policy = MINUTE.stale_if_error(Duration::from_secs(60));
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let failing = |_| async { Err::<Vec<(u64, u64)>, _>("down") };
+        tens(&cache, &COVERED, &[1, 2], &Tens::default()).await;
+        cache.expire(&key("tens", 1), &COVERED).await.unwrap();
+        let values = cache
+            .get_or_fetch_many(keyed("tens", [1, 2]), &COVERED, failing)
+            .await
+            .unwrap();
+        assert_eq!(
+            (*values[&1], values[&1].outcome()),
+            (10, Outcome::StaleOnError)
+        );
+        assert_eq!(
+            (*values[&2], values[&2].outcome()),
+            (20, Outcome::Hit),
+            "{}",
+            cache.location()
+        );
+        let result = cache
+            .get_or_fetch_many(keyed("tens", [1, 2, 3]), &COVERED, failing)
+            .await;
+        assert_eq!(result.unwrap_err(), "down", "{}", cache.location());
+    }
+}
+
+#[tokio::test]
+async fn a_dead_server_costs_one_origin_call_for_all() {
+    let mut server = Memcached::start();
+    let cache = at(&server.url());
+    server.kill();
+    let origin = Tens::default();
+    let values = tens(&cache, &MINUTE, &[1, 2, 3], &origin).await;
+    assert!(
+        values
+            .values()
+            .all(|value| matches!(value.outcome(), Outcome::Miss(Fill::Failed(_))))
+    );
+    assert_eq!(origin.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn one_value_too_large_for_the_server_leaves_the_others_stored() {
+    let server = Memcached::start_with(&["-I", "512k"]);
+    for cache in every_store(&server).into_iter().skip(1) {
+        let text = |missing: Vec<u64>| async move {
+            let long = |n: u64| {
+                if n == 2 {
+                    "x".repeat(600_000)
+                } else {
+                    n.to_string()
+                }
+            };
+            Ok::<_, Infallible>(
+                missing
+                    .into_iter()
+                    .map(|n| (n, long(n)))
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let values = cache
+            .get_or_fetch_many(keyed("text", [1, 2, 3]), &MINUTE, text)
+            .await
+            .unwrap();
+        let oversize = Outcome::Miss(Fill::Failed(larder::Trouble::Oversize));
+        assert_eq!(values[&2].outcome(), oversize, "{}", cache.location());
+        for n in [1, 3] {
+            assert_eq!(
+                values[&n].outcome(),
+                Outcome::Miss(Fill::Stored),
+                "{}",
+                cache.location()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_gives_all_of_its_leases_back() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let stuck = |_| std::future::pending::<Result<Vec<(u64, u64)>, Infallible>>();
+        let many = cache.get_or_fetch_many(keyed("tens", [1, 2, 3]), &MINUTE, stuck);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(100), many)
+                .await
+                .is_err()
+        );
+        let begun = tokio::time::Instant::now();
+        let values = tens(&cache, &MINUTE, &[1, 2, 3], &Tens::default()).await;
+        assert_eq!(values.len(), 3);
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "{} waited for dead leases",
+            cache.location()
+        );
+    }
+}
+
+/// Overlapping calls through cut, split and stalled connections, some of them dropped half-way: never another key's value.
+#[tokio::test]
+async fn no_fault_and_no_cancellation_mixes_values_up() {
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |now| now.as_nanos() as u64);
+    println!("seed {seed}");
+    let rounds: usize = std::env::var("LARDER_MANY_ROUNDS").map_or(60, |n| n.parse().unwrap());
+    let server = Memcached::start();
+    let fault = Fault {
+        cut: 20,
+        split: 50,
+        reset: 10,
+        bytes: 20,
+        ..Fault::default()
+    };
+    let proxy = Proxy::start(server.port(), seed, fault).await;
+    let origin = Tens::default();
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", proxy.url());
+        let cache = cache(&[
+            ("CACHE_URL", &url),
+            ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", "500"),
+        ]);
+        let callers = (0..6).map(|caller| {
+            let (cache, origin) = (&cache, &origin);
+            async move {
+                let mut random = SmallRng::seed_from_u64(seed ^ caller);
+                for _ in 0..rounds {
+                    let numbers: Vec<u64> = (0..20).map(|_| random.random_range(0..50)).collect();
+                    let patience = Duration::from_micros(random.random_range(50..20_000));
+                    let call = tens(cache, &STALE, &numbers, origin);
+                    if random.random_ratio(1, 3) {
+                        let _ = tokio::time::timeout(patience, call).await;
+                    } else {
+                        call.await;
+                    }
+                    if random.random_ratio(1, 4) {
+                        let _ = cache
+                            .expire(&key("tens", random.random_range(0..50)), &STALE)
+                            .await;
+                    }
+                }
+            }
+        });
+        futures_util::future::join_all(callers).await;
+    }
+    assert!(proxy.struck() > 0, "no fault struck");
+}
