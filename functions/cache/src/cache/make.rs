@@ -141,4 +141,14 @@ impl Cache {
             names: Names::new(),
         }))
     }
+
+    /// A cache over a store of a test's own.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store) -> Self {
+        let mut cache = Self::memory();
+        Arc::get_mut(&mut cache.0)
+            .expect("shared with nobody")
+            .store = store;
+        cache
+    }
 }

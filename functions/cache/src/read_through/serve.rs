@@ -13,7 +13,7 @@ use crate::{
     lease::Step,
     metrics::Count,
     outcome::Outcome,
-    payload,
+    payload::{self, Packed},
 };
 
 impl Call<'_> {
@@ -80,7 +80,7 @@ impl Call<'_> {
     ) -> Option<Fetched<T>> {
         match flight.landing(until).await? {
             Landing::Value { payload, created } => self.decoded(
-                &payload,
+                Packed::Plain(&payload),
                 created,
                 Outcome::Collapsed,
                 self.policy.ttl.as_secs() as i64,
@@ -91,12 +91,13 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        bytes: &[u8],
+        packed: Packed<'_>,
         created: Millis,
         outcome: Outcome,
         ttl_left: i64,
     ) -> Option<Fetched<T>> {
-        match payload::decode(bytes) {
+        let value = packed.open().and_then(|bytes| payload::decode(&bytes));
+        match value {
             Ok(value) => Some(self.fetched(
                 value,
                 outcome,
@@ -138,7 +139,7 @@ impl Call<'_> {
         let stale = stale.filter(|stale| self.cache.clock().now() < stale.on_error_until)?;
         let ttl_left = self.cache.clock().until(stale.soft);
         self.decoded(
-            &stale.payload,
+            Packed::Plain(&stale.payload),
             stale.created,
             Outcome::StaleOnError,
             ttl_left,

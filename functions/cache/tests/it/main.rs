@@ -14,6 +14,8 @@ mod chaos;
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
+/// Large values, made shorter.
+mod compression;
 /// What the fuzzers were given, and what they found.
 mod corpus;
 /// Many callers of one process at once: they share exchanges, and nobody's answer.

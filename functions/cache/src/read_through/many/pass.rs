@@ -15,6 +15,7 @@ use crate::{
     flight::Landing,
     metrics::Count,
     outcome::{Alone, Freshness, Outcome},
+    payload::Packed,
     store::{
         Ask, Looked, Slot, StoreError, Stored,
         many::{Each, Over, Write},
@@ -96,7 +97,7 @@ impl<'a> Many<'a> {
                     let ttl = self.policy.ttl.as_secs() as i64;
                     let value = || {
                         let call = &one.call;
-                        call.decoded(&payload, created, Outcome::Collapsed, ttl)
+                        call.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl)
                     };
                     match one.each(value) {
                         Some(values) => pass.served.extend(values),
