@@ -91,15 +91,16 @@ where
     let next = match freshness {
         _ if cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
         Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
-        Freshness::Normal => call.find().await,
-        Freshness::Refresh => call.claim_anything().await,
+        // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
+        Freshness::Normal => Box::pin(call.find()).await,
+        Freshness::Refresh => Box::pin(call.claim_anything()).await,
     };
     let result = match next {
         Next::Value(fetched) => Ok(fetched),
-        Next::Lead(hold) => call.lead(hold, origin()).await,
-        Next::Alone(why) => call.alone(why, origin).await,
+        Next::Lead(hold) => Box::pin(call.lead(hold, origin())).await,
+        Next::Alone(why) => Box::pin(call.alone(why, origin)).await,
         Next::Late(stale) => {
-            let result = call.alone(Alone::Waited, origin).await;
+            let result = Box::pin(call.alone(Alone::Waited, origin)).await;
             result.or_else(|error| call.stale_on_error(stale).ok_or(error))
         }
     };
