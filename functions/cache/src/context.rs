@@ -38,10 +38,7 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
 
 /// Runs `future` with calls to the cache bounded by `deadline`. One in the past means none: the local
 /// Lambda emulator sends the year 1970.
-pub fn with_deadline<F: Future>(
-    deadline: Instant,
-    future: F,
-) -> impl Future<Output = F::Output> {
+pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Output = F::Output> {
     DEADLINE.scope(deadline, future)
 }
 
