@@ -35,6 +35,7 @@ stop_started() {
   for ((i = ${#started[@]} - 1; i >= 0; i--)); do
     pid=${started[i]}
     kill -TERM -- "-$pid" 2>/dev/null || continue
+    kill -CONT -- "-$pid" 2>/dev/null || true # whoever was stopped cannot end
     while kill -0 -- "-$pid" 2>/dev/null && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
     kill -KILL -- "-$pid" 2>/dev/null || true
   done

@@ -34,6 +34,7 @@ async fn serve<H: Handler>(
     if start::environment("AWS_LAMBDA_RUNTIME_API").is_none() {
         return Err("this is a Lambda function; `cargo run` starts all of them locally, `cargo lambda watch` emulates Lambda".into());
     }
+    larder::Cache::check_variables(start::names())?;
     let start = Start::from_lookup(start::environment, |_| {
         Place::of_function(start::environment)
     })?;

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::checks;
 use crate::course::Course;
+use crate::faults::Faults;
+use crate::floor::Floors;
+use crate::latencies::{Latencies, Summary};
 use crate::outcome::Outcome;
 use crate::pairs;
 use crate::phase_sum::PhaseSum;
@@ -29,9 +32,22 @@ pub(crate) struct Start {
     pub(crate) price: crate::cost::Price,
 }
 
+/// What the phases found besides sums.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) bursts: Vec<Burst>,
+    pub(crate) faults: Option<Faults>,
+}
+
 impl Course {
     /// The whole report.
-    pub(crate) fn report(mut self, start: Start, bursts: Vec<Burst>, interrupted: bool) -> Report {
+    pub(crate) fn report(
+        mut self,
+        start: Start,
+        floors: Floors,
+        Found { bursts, faults }: Found,
+        interrupted: bool,
+    ) -> Report {
         self.shortfalls.extend(self.cuts());
         let ledger = &self.ledger;
         let functions: BTreeSet<&String> = ledger.pairs.iter().map(|pair| &pair.function).collect();
@@ -43,7 +59,7 @@ impl Course {
             schema: SCHEMA.to_owned(),
             tool: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             seconds: self.client.elapsed().as_secs_f64(),
-            target: self.target(),
+            target: self.target(floors.functions),
             rows: self.rows(),
             failures: self.failures(),
             details: ledger
@@ -64,8 +80,9 @@ impl Course {
             profile: self.profile,
             shortfalls: self.shortfalls,
             bursts,
+            faults,
             interrupted,
-            floor: None,
+            floor: floors.memcached,
             rules: Vec::new(),
             baseline: None,
         }
@@ -95,24 +112,26 @@ impl Course {
             .ledger
             .phases
             .iter()
-            .map(|phase| phase.slop)
-            .max()
-            .unwrap_or_default();
-        if slop > BUSY {
+            .map(|phase| (phase.slop, phase.phase.label()))
+            .max();
+        if let Some((slop, phase)) = slop.filter(|(slop, _)| *slop > BUSY) {
             let ms = slop.as_millis();
-            notes.push(format!("this machine was busy: timers woke {ms} ms late at p99 (not counted as the target's time)"));
+            notes.push(format!("this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"));
         }
         notes
     }
 
-    fn target(&self) -> TargetFacts {
+    fn target(&self, floors: Vec<Option<Summary>>) -> TargetFacts {
         let functions = self.facts.iter().zip(&self.shares).zip(&self.names);
-        let functions = functions.map(|((facts, share), name)| FunctionFacts {
-            name: name.clone(),
-            instances: facts.instances,
-            users: share.users,
-            keys_a_round: share.keys,
-        });
+        let functions = functions
+            .zip(floors)
+            .map(|(((facts, share), name), floor)| FunctionFacts {
+                name: name.clone(),
+                instances: facts.instances,
+                users: share.users,
+                keys_a_round: share.keys,
+                floor,
+            });
         let told = self.facts.iter().any(|facts| facts.instances.is_some());
         TargetFacts {
             url: self.client.base().to_owned(),
@@ -122,18 +141,14 @@ impl Course {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row =
-            |(key, latencies): (&(Phase, usize, Outcome), &crate::latencies::Latencies)| Row {
-                phase: key.0,
-                function: self.names[key.1].clone(),
-                outcome: key.2,
-                latency: latencies.summary(),
-                response: self
-                    .ledger
-                    .responses
-                    .get(key)
-                    .map(crate::latencies::Latencies::summary),
-            };
+        let row = |(key, latencies): (&(Phase, usize, Outcome), &Latencies)| Row {
+            phase: key.0,
+            function: self.names[key.1].clone(),
+            outcome: key.2,
+            latency: latencies.summary(),
+            server: self.ledger.servers.get(key).map(Latencies::summary),
+            response: self.ledger.responses.get(key).map(Latencies::summary),
+        };
         self.ledger.latencies.iter().map(row).collect()
     }
 

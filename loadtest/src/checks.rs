@@ -1,9 +1,12 @@
 //! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
 //! One failed check makes the whole measurement invalid, whatever its numbers say.
 
+use crate::calibrate::{self, Calibrated};
 use crate::check::{Check, Verdict};
 use crate::course::Canaries;
+use crate::latencies::human_us;
 use crate::ledger::Ledger;
+use crate::outcome::Outcome;
 use crate::phase_sum::PhaseSum;
 use crate::plan::Phase;
 use crate::truth::OriginCalls;
@@ -24,8 +27,10 @@ pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) ->
         replay(ledger),
         flush(canaries),
         failures(ledger),
+        told(ledger),
         values(ledger),
         clocks(ledger),
+        calibration(&ledger.calibrated),
         goose(&ledger.phases),
         generator(&ledger.phases),
         completeness(ledger, wanted_rounds),
@@ -37,6 +42,10 @@ fn ground_truth(phases: &[PhaseSum]) -> Check {
     let mut total = 0;
     for phase in phases {
         let place = format!("round {} {}", phase.round + 1, phase.phase.label());
+        // Where a broken cache made requests fail, nobody knows which of them reached the origin.
+        if phase.phase == Phase::Faults && phase.failed > 0 {
+            continue;
+        }
         match &phase.counted {
             OriginCalls::Counted(counted) if *counted == phase.claimed => total += counted,
             OriginCalls::Counted(counted) => {
@@ -59,6 +68,10 @@ fn ground_truth(phases: &[PhaseSum]) -> Check {
                     Verdict::NotCheckable,
                     format!("{place}: instance {reason}"),
                 );
+            }
+            OriginCalls::Absent if total > 0 => {
+                let detail = format!("{place}: the answers tell their origin calls no more");
+                return Check::new(GROUND_TRUTH, Verdict::Fail, detail);
             }
             OriginCalls::Absent => {
                 let detail = "the answers carry no X-Instance, X-Invocation and X-Origin-Calls (DIAGNOSTICS=on)";
@@ -183,11 +196,16 @@ fn flush(canaries: &Canaries) -> Check {
     }
 }
 
+/// Failures while the cache is broken are a finding about the target, not a flaw of the measurement.
 fn failures(ledger: &Ledger) -> Check {
-    let total: u64 = ledger.failures.values().sum();
-    let kinds: Vec<String> = ledger
-        .failures
-        .iter()
+    let failures = || {
+        ledger
+            .failures
+            .iter()
+            .filter(|((phase, ..), _)| *phase != Phase::Faults)
+    };
+    let total: u64 = failures().map(|(_, count)| count).sum();
+    let kinds: Vec<String> = failures()
         .map(|((phase, _, failure), count)| {
             format!("{count} {} ({})", failure.label(), phase.label())
         })
@@ -198,6 +216,22 @@ fn failures(ledger: &Ledger) -> Check {
         kinds.join(", ")
     };
     Check::holds("no request failed", total == 0, detail)
+}
+
+/// A thousandth may say nothing that can be read, and is in no figure.
+fn told(ledger: &Ledger) -> Check {
+    let count = |unknown: bool| -> u64 {
+        let rows = ledger.latencies.iter();
+        rows.filter(|((.., outcome), _)| !unknown || *outcome == Outcome::Unknown)
+            .map(|(_, latencies)| latencies.count())
+            .sum()
+    };
+    let (unknown, all) = (count(true), count(false));
+    Check::holds(
+        "every outcome was told",
+        unknown * 1000 <= all,
+        format!("{unknown} of {all} answers do not say what the cache did"),
+    )
 }
 
 fn values(ledger: &Ledger) -> Check {
@@ -215,6 +249,23 @@ fn clocks(ledger: &Ledger) -> Check {
         "client time ≥ server time",
         count == 0,
         format!("{count} answers came before the server had them"),
+    )
+}
+
+fn calibration(calibrated: &[Calibrated]) -> Check {
+    let name = "known delays are timed rightly";
+    if calibrated.is_empty() {
+        return Check::new(name, Verdict::NotCheckable, "it was not tried");
+    }
+    let told: Vec<String> = calibrated
+        .iter()
+        .filter_map(|one| Some((one.delay, one.p50()?)))
+        .map(|(delay, off)| format!("{delay:?} as {}", human_us(off.measured)))
+        .collect();
+    Check::holds(
+        name,
+        calibrate::are_within_a_tick(calibrated),
+        format!("medians of a server in this process: {}", told.join(", ")),
     )
 }
 

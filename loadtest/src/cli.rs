@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::{Commands, Fault, Shell};
 use crate::cost::Price;
 use crate::profile::{Name, Profile};
 use crate::rules::Rule;
@@ -31,13 +32,20 @@ pub(crate) enum Command {
     /// Ask a target a few times: does it answer, tell its outcomes, count its origin calls?
     Preflight(TargetArgs),
     /// Measure delays that are known: does this tool time rightly on this machine?
-    Calibrate,
+    Calibrate(CalibrateArgs),
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
     /// Draw report.html and report.md again from a report.json
     Report(ReportArgs),
     /// Print the JSON schema of report.json
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// Requests of each delay: with 400 the p99 can be told, and it takes 45 s
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u16).range(10..=10_000))]
+    pub(crate) requests: u16,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +151,16 @@ pub(crate) struct RunArgs {
     /// Also measure a bare GET of this memcached, as the floor of every hit
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) memcached: Option<String>,
+    /// Also measure traffic while the cache is broken, by this shell command, such as 'kill -STOP 4711'
+    #[arg(long, value_name = "COMMAND", requires = "mend_cache")]
+    break_cache: Option<String>,
+    /// The shell command that mends it; it runs also after an interrupt
+    #[arg(long, value_name = "COMMAND", requires = "break_cache")]
+    mend_cache: Option<String>,
+    /// Also measure the first answers of new processes: a shell command that starts the functions afresh and returns
+    /// when they can be asked
+    #[arg(long, value_name = "COMMAND")]
+    restart_functions: Option<String>,
     /// Print no progress
     #[arg(long)]
     pub(crate) no_progress: bool,
@@ -165,6 +183,18 @@ impl RunArgs {
             budget: seconds(self.budget, named.budget),
             timeout: seconds(self.timeout, named.timeout),
             seed: self.seed.unwrap_or(named.seed),
+        }
+    }
+
+    /// The commands that change the target between phases.
+    pub(crate) fn commands(&self) -> Commands {
+        let pair = self.break_cache.as_ref().zip(self.mend_cache.as_ref());
+        Commands {
+            fault: pair.map(|(breaks, mends)| Fault {
+                breaks: Shell::of(breaks),
+                mends: Shell::of(mends),
+            }),
+            restart: self.restart_functions.as_deref().map(Shell::of),
         }
     }
 

@@ -90,6 +90,17 @@ impl Client {
         Sample::of(question.function, question.number, sent, latency, answer)
     }
 
+    /// How long it takes until a GET of `path` is answered, by any status below 500. An error is a sentence.
+    pub(crate) async fn time(&self, path: &str) -> Result<Duration, String> {
+        let request = self.request(Method::GET, path, String::new());
+        let started = Instant::now();
+        match self.exchange(request, self.timeout).await {
+            Ok(raw) if raw.status < 500 => Ok(started.elapsed()),
+            Ok(raw) => Err(format!("GET {path} answered {}", raw.status)),
+            Err(failure) => Err(format!("GET {path} failed: {}", failure.label())),
+        }
+    }
+
     /// Empties the cache. `Ok(None)` where the target has no flush; an error is a sentence.
     pub(crate) async fn flush(&self) -> Result<Option<()>, String> {
         let Some(flush) = &self.target.flush else {

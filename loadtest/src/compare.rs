@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::beside::{self, Beside};
 use crate::pairs::Pair;
 use crate::report::Report;
 use crate::stats::{Interval, log_ratio_of_means};
@@ -34,11 +35,13 @@ pub(crate) struct Compared {
 /// A run held against its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Comparison {
-    /// When the baseline was measured.
+    /// When the baseline was measured, and what it was.
     pub(crate) baseline: String,
+    pub(crate) baseline_url: String,
     /// The share of a figure that may be lost.
     pub(crate) max_regress: f64,
     pub(crate) figures: Vec<Compared>,
+    pub(crate) beside: Vec<Beside>,
     /// What makes the two less comparable.
     pub(crate) warnings: Vec<String>,
 }
@@ -99,6 +102,8 @@ pub(crate) fn compare(
         baseline: before.started.clone(),
         max_regress,
         figures: figures.collect(),
+        baseline_url: before.target.url.clone(),
+        beside: beside::all(before, now),
         warnings: warnings(before, now),
     })
 }

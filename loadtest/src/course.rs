@@ -15,6 +15,7 @@ use crate::progress::Progress;
 use crate::question::Question;
 use crate::room::Share;
 use crate::stage::{Drained, Stage};
+use crate::target::Function;
 use crate::truth::Truth;
 
 /// The state of a run.
@@ -44,6 +45,30 @@ pub(crate) struct Canaries {
 }
 
 impl Course {
+    /// A run that has not begun. `salt` must never have been used before at this target.
+    pub(crate) fn new(
+        client: Arc<Client>,
+        profile: Profile,
+        progress: Progress,
+        salt: &str,
+    ) -> Self {
+        let functions = &client.target().functions;
+        let supply = |function: &Function| Supply::new(function, salt, profile.seed);
+        Self {
+            names: functions.iter().map(|f| f.name.clone()).collect(),
+            supplies: functions.iter().map(supply).collect(),
+            client,
+            profile,
+            progress,
+            facts: Vec::new(),
+            shares: Vec::new(),
+            ledger: Ledger::default(),
+            truth: Truth::default(),
+            canaries: Canaries::default(),
+            shortfalls: Vec::new(),
+        }
+    }
+
     /// Runs one phase and adds it to the sums. Nothing is sent after `deadline` since the start of the run.
     pub(crate) async fn phase(
         &mut self,
@@ -53,7 +78,7 @@ impl Course {
     ) -> Result<Drained, String> {
         let stage = Arc::new(Stage::new(plan, deadline));
         let title = match phase {
-            Phase::Mixed => phase.label().to_owned(),
+            Phase::Mixed | Phase::Faults => phase.label().to_owned(),
             _ => format!("{} {}", phase.label(), round + 1),
         };
         let watch = self

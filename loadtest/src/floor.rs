@@ -1,22 +1,37 @@
-//! The floor under every hit: a bare memcached GET, through memcache-async, from this machine. Owns this one
-//! measurement; knows nothing of targets.
+//! What lies under every hit: a bare memcached GET through memcache-async, and a function's answer that needs neither
+//! cache nor origin. Owns these measurements; knows nothing of caches in front of functions.
 
 use std::time::{Duration, Instant};
 
 use memcache_async::ascii::Protocol;
 use tokio::net::TcpStream;
 
+use crate::client::Client;
 use crate::latencies::{Latencies, Summary};
 
-/// Reads of the floor: enough for a p99 with an interval.
+/// Reads of memcached: enough for a p99 with an interval.
 const READS: usize = 1000;
+
+/// Requests to each function, the same.
+const REQUESTS: usize = 400;
+
+/// No floor takes longer than this to measure; a slow one has fewer requests.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is stored: about the size of a cached answer.
 const VALUE: &[u8] = &[b'v'; 256];
 
+/// The floors of a run.
+#[derive(Default)]
+pub(crate) struct Floors {
+    pub(crate) memcached: Option<Summary>,
+    /// Of each function; none where its target names no path for it.
+    pub(crate) functions: Vec<Option<Summary>>,
+}
+
 /// Measures GETs of one key of 256 bytes at `address` (HOST:PORT), one after another on one connection. An error is a
 /// sentence.
-pub(crate) async fn measure(address: &str) -> Result<Summary, String> {
+pub(crate) async fn of_memcached(address: &str) -> Result<Summary, String> {
     let limit = Duration::from_secs(5);
     let measured = tokio::time::timeout(limit, reads(address)).await;
     measured
@@ -43,4 +58,23 @@ async fn reads(address: &str) -> std::io::Result<Summary> {
         }
     }
     Ok(latencies.summary())
+}
+
+/// Measures a function's answers to its `floor` path, one after another: the way to it and back, and its own start of a
+/// request. An error is a sentence.
+pub(crate) async fn of_function(
+    client: &Client,
+    function: usize,
+) -> Result<Option<Summary>, String> {
+    let Some(path) = &client.target().functions[function].floor else {
+        return Ok(None);
+    };
+    let (began, mut latencies) = (Instant::now(), Latencies::default());
+    for _ in 0..REQUESTS {
+        if began.elapsed() > PATIENCE {
+            break;
+        }
+        latencies.record(client.time(path).await?);
+    }
+    Ok(Some(latencies.summary()))
 }

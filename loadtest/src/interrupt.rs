@@ -1,6 +1,7 @@
 //! Ctrl-C. Owns the one flag that says the user wants to stop; knows nothing of what is being stopped.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::exit::Exit;
 
@@ -20,4 +21,13 @@ pub(crate) fn install() -> Result<(), ctrlc::Error> {
 /// Whether the user asked to stop.
 pub(crate) fn requested() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Waits so long, or until the user asks to stop.
+pub(crate) async fn or_after(wait: Duration) {
+    let began = Instant::now();
+    while !requested() && began.elapsed() < wait {
+        let left = wait.saturating_sub(began.elapsed());
+        tokio::time::sleep(left.min(Duration::from_millis(50))).await;
+    }
 }

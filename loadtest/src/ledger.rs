@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::attack::Counts;
+use crate::calibrate::Calibrated;
 use crate::latencies::Latencies;
 use crate::oracle::{self, Agreement};
 use crate::outcome::{Failure, Outcome};
@@ -20,6 +21,8 @@ use crate::truth::Truth;
 pub(crate) struct Ledger {
     pub(crate) phases: Vec<PhaseSum>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
+    /// The same by the server's own clock, where it tells it.
+    pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// Latency and the time spent due but unsent, of the open loop.
     pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
@@ -41,6 +44,8 @@ pub(crate) struct Ledger {
     /// How the mixed phase compares with a model of a cache.
     pub(crate) agreement: Option<Agreement>,
     pub(crate) timeline: Timeline,
+    /// What this tool made of known delays before the run.
+    pub(crate) calibrated: Vec<Calibrated>,
 }
 
 impl Ledger {
@@ -142,6 +147,9 @@ impl Ledger {
             .entry(row)
             .or_default()
             .record(sample.latency);
+        if let Some(total) = answer.server.total {
+            self.servers.entry(row).or_default().record(total);
+        }
         if row.0 == Phase::Mixed {
             self.responses
                 .entry(row)

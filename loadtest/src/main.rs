@@ -3,16 +3,17 @@
 //! # Layout
 //! * asking: `target` and `witness` (what to ask, where the outcome stands), `question` and `client` (one request), `plan`, `keys`,
 //!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
-//! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`
+//! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`, `faults` and `cold_function` (by `commands`)
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
-//!   `cost`, `check` and `checks`, `metric` and `rules`, `compare`
+//!   `cost`, `check` and `checks`, `metric` and `rules`, `compare` and `beside`
 //! * telling: `account`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
-//! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (a bare memcached GET)
+//! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (what lies under every hit)
 //!
 //! It depends on nothing of the services that it measures.
 
 mod account;
 mod attack;
+mod beside;
 mod cache_status;
 mod calibrate;
 mod check;
@@ -20,10 +21,13 @@ mod checks;
 mod ci;
 mod cli;
 mod client;
+mod cold_function;
+mod commands;
 mod compare;
 mod cost;
 mod course;
 mod exit;
+mod faults;
 mod floor;
 mod interrupt;
 mod keys;
@@ -87,7 +91,7 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
     match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(survey::preflight(args, &mut stdout)),
-        Command::Calibrate => runtime.block_on(survey::calibrate(&mut stdout)),
+        Command::Calibrate(args) => runtime.block_on(survey::calibrate(args, &mut stdout)),
         Command::Compare(args) => render::compare(args, &mut stdout),
         Command::Report(args) => render::again(args, &mut stdout),
         Command::Schema => render::schema(&mut stdout),

@@ -1,6 +1,10 @@
 //! The figures that a rule may ask for. Owns their names, their units and where the report has them; judges nothing.
 
-use crate::latencies::{Quantile, Summary};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::latencies::{Quantile, Summary, human_us};
+use crate::report::numbers::{percent, times};
 use crate::report::{Report, Row};
 use crate::stats::Interval;
 
@@ -24,10 +28,12 @@ pub(crate) enum Metric {
     Errors,
     OriginCalls,
     Stale,
+    Recovery,
 }
 
 /// What a figure is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Quantity {
     /// Microseconds.
     Time,
@@ -38,6 +44,16 @@ pub(crate) enum Quantity {
 }
 
 impl Quantity {
+    /// A value as it is read.
+    pub(crate) fn human(self, value: f64) -> String {
+        match self {
+            Self::Time => human_us(value),
+            Self::Share => percent(value),
+            Self::Ratio => times(value),
+            Self::Count => format!("{value}"),
+        }
+    }
+
     /// Reads a number and its unit: microseconds, a share of one, or a plain number. The error is a sentence.
     pub(crate) fn parse(self, text: &str) -> Result<f64, String> {
         let split = text
@@ -73,7 +89,7 @@ pub(crate) struct Observed {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-const NAMES: [(&str, Metric, Quantity); 17] = [
+const NAMES: [(&str, Metric, Quantity); 18] = [
     ("p50", Metric::P50, Quantity::Time),
     ("p90", Metric::P90, Quantity::Time),
     ("p99", Metric::P99, Quantity::Time),
@@ -91,6 +107,7 @@ const NAMES: [(&str, Metric, Quantity); 17] = [
     ("errors", Metric::Errors, Quantity::Count),
     ("origin_calls", Metric::OriginCalls, Quantity::Count),
     ("stale", Metric::Stale, Quantity::Count),
+    ("recovery", Metric::Recovery, Quantity::Time),
 ];
 
 impl Metric {
@@ -136,6 +153,11 @@ impl Metric {
                 (Some(effect.claimed_origin_calls as f64), None),
             ),
             Self::Stale => whole(labels, "all", (Some(effect.stale as f64), None)),
+            Self::Recovery => {
+                let faults = report.faults.as_ref();
+                let seconds = faults.and_then(|faults| faults.recovered_s);
+                whole(labels, "after mending", (seconds.map(|s| s * 1e6), None))
+            }
             Self::Errors => errors(report, labels),
         }
     }

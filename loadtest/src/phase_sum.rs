@@ -27,6 +27,8 @@ pub(crate) struct PhaseSum {
     pub(crate) bypassed: u64,
     /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
     pub(crate) troubled: u64,
+    /// Requests without an outcome.
+    pub(crate) failed: u64,
     /// Planned and not sent.
     pub(crate) cut: u64,
     /// Where Goose's count of a label is not ours: label, Goose, ours.
@@ -64,6 +66,7 @@ impl PhaseSum {
             hits: count(Outcome::is_hit),
             troubled: samples.iter().filter(|sample| sample.is_troubled()).count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
+            failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
             cut: drained.cut as u64,
             miscounted: miscounted(phase, samples, goose, names),
             slop: slop(samples),

@@ -25,6 +25,10 @@ pub(crate) enum Phase {
     Mixed,
     /// Everyone asks for one cold key at once.
     Stampede,
+    /// Traffic while the cache is broken, and after it was mended.
+    Faults,
+    /// The first requests of functions that were just started.
+    ColdFunction,
 }
 
 impl Phase {
@@ -35,6 +39,8 @@ impl Phase {
             Self::Bypass => "bypass",
             Self::Mixed => "mixed",
             Self::Stampede => "stampede",
+            Self::Faults => "faults",
+            Self::ColdFunction => "cold-function",
         }
     }
 }

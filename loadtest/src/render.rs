@@ -50,6 +50,7 @@ pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, F
     words::comparison(&comparison)
         .iter()
         .for_each(|line| stdout.print(&format!("{line}\n")));
+    stdout.print(&format!("\n{}", table::beside(&comparison)));
     Ok(if comparison.has_regression() {
         Exit::Regression
     } else {

@@ -12,12 +12,14 @@ pub(crate) mod money;
 pub(crate) mod numbers;
 pub(crate) mod svg;
 pub(crate) mod table;
+pub(crate) mod tiles;
 pub(crate) mod words;
 
 use crate::check::{Check, Verdict};
 use crate::checks::GROUND_TRUTH;
 use crate::compare::Comparison;
 use crate::cost::Saving;
+use crate::faults::Faults;
 use crate::latencies::Summary;
 use crate::outcome::Outcome;
 use crate::pairs::{Pair, SpeedUp};
@@ -53,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) effect: Effect,
     pub(crate) savings: Vec<Saving>,
     pub(crate) bursts: Vec<Burst>,
+    /// What callers met while the cache was broken, where that was asked for.
+    pub(crate) faults: Option<Faults>,
     /// A bare memcached GET from this machine, where that was asked for.
     pub(crate) floor: Option<Summary>,
     pub(crate) origin: Vec<OriginRow>,
@@ -83,6 +87,8 @@ pub(crate) struct FunctionFacts {
     /// Users that asked side by side in the paired phases.
     pub(crate) users: usize,
     pub(crate) keys_a_round: usize,
+    /// Answers that need neither cache nor origin, where the target has a path for them.
+    pub(crate) floor: Option<Summary>,
 }
 
 /// Where the load came from.
@@ -103,6 +109,8 @@ pub(crate) struct Row {
     pub(crate) function: String,
     pub(crate) outcome: Outcome,
     pub(crate) latency: Summary,
+    /// The same by the server's own clock, where it tells it.
+    pub(crate) server: Option<Summary>,
     /// With the time spent due but unsent; only where requests came on a schedule.
     pub(crate) response: Option<Summary>,
 }

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use crate::cold_function;
+use crate::commands::Commands;
+use crate::faults;
 use crate::preflight::Facts;
 use crate::profile::Profile;
 
@@ -19,7 +22,7 @@ pub(crate) struct Share {
 }
 
 /// When the rounds must end, so that the phases after them have their time.
-pub(crate) fn end_of_rounds(profile: &Profile, facts: &[Facts]) -> Duration {
+pub(crate) fn end_of_rounds(profile: &Profile, facts: &[Facts], commands: &Commands) -> Duration {
     let slowest = facts
         .iter()
         .map(|facts| facts.origin)
@@ -34,6 +37,15 @@ pub(crate) fn end_of_rounds(profile: &Profile, facts: &[Facts]) -> Duration {
     profile
         .budget
         .saturating_sub(mixed + (slowest + GOOSE).saturating_mul(bursts))
+        .saturating_sub(commands_take(commands))
+}
+
+/// What the phases take that change the target.
+fn commands_take(commands: &Commands) -> Duration {
+    let faults = faults::LASTING + GOOSE * 2;
+    let restarts = cold_function::LASTING + GOOSE * cold_function::RESTARTS;
+    let if_some = |wanted: bool, time: Duration| if wanted { time } else { Duration::ZERO };
+    if_some(commands.fault.is_some(), faults) + if_some(commands.restart.is_some(), restarts)
 }
 
 /// Shares `room`, from now until the end of the rounds, over the functions.
@@ -93,7 +105,11 @@ mod tests {
 
     fn quick(facts: &[Facts]) -> Vec<(usize, usize)> {
         let profile = Profile::named(Name::Quick);
-        let room = end_of_rounds(&profile, facts) - Duration::from_secs(3);
+        let commands = Commands {
+            fault: None,
+            restart: None,
+        };
+        let room = end_of_rounds(&profile, facts, &commands) - Duration::from_secs(3);
         share(&profile, facts, room)
             .iter()
             .map(|share| (share.users, share.keys))

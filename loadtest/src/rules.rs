@@ -4,7 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::latencies::human_us;
 use crate::metric::{Metric, Observed, Quantity};
 use crate::report::Report;
 
@@ -158,12 +157,7 @@ fn parse_labels(text: &str, labels: &str) -> Result<Vec<(String, String)>, Strin
 }
 
 fn describe(observed: &Observed, quantity: Quantity) -> String {
-    let number = |value: f64| match quantity {
-        Quantity::Time => human_us(value),
-        Quantity::Share => format!("{:.2} %", value * 100.0),
-        Quantity::Ratio => crate::report::numbers::times(value),
-        Quantity::Count => format!("{value}"),
-    };
+    let number = |value: f64| quantity.human(value);
     let Some(value) = observed.value else {
         return format!("{}: n/a", observed.of);
     };

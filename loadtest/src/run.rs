@@ -4,18 +4,19 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::account::Start;
+use crate::account::{Found, Start};
+use crate::calibrate;
 use crate::ci;
 use crate::cli::{RunArgs, TargetArgs};
 use crate::client::Client;
+use crate::cold_function;
+use crate::commands::Commands;
 use crate::compare::{self, Comparison};
-use crate::cost::Price;
-use crate::course::{Canaries, Course};
+use crate::course::Course;
 use crate::exit::Exit;
-use crate::floor;
+use crate::faults;
+use crate::floor::{self, Floors};
 use crate::interrupt;
-use crate::keys::Supply;
-use crate::ledger::Ledger;
 use crate::machine;
 use crate::mixed;
 use crate::preflight;
@@ -28,8 +29,7 @@ use crate::rounds;
 use crate::rules::{Judgement, Ruling};
 use crate::stampede;
 use crate::stdout::Stdout;
-use crate::target::{self, Function, Target};
-use crate::truth::Truth;
+use crate::target::{self, Target};
 
 /// Why there is no measurement: a sentence for the user, and the exit code.
 pub(crate) struct Failure(pub(crate) Exit, pub(crate) String);
@@ -39,13 +39,8 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
     let profile = args.profile();
     let baseline = args.baseline.as_deref().map(render::read).transpose()?;
     let client = client(&args.target, profile.timeout)?;
-    let floor = match &args.memcached {
-        None => None,
-        Some(address) => Some(floor::measure(address).await.map_err(|e| failed(&e))?),
-    };
     let progress = Progress::detect(args.no_progress);
-    let mut report = measure(Arc::new(client), profile, progress, args.price()).await?;
-    report.floor = floor;
+    let mut report = measure(Arc::new(client), profile, progress, args).await?;
     report.rules = args
         .fail_if
         .iter()
@@ -109,52 +104,76 @@ async fn measure(
     client: Arc<Client>,
     profile: Profile,
     progress: Progress,
-    price: Price,
+    args: &RunArgs,
 ) -> Result<Report, Failure> {
     let (machine, started) = (machine::read(), SystemTime::now());
-    let functions = client.target().functions.clone();
-    let salt = salt(started);
-    let supply = |function: &Function| Supply::new(function, &salt, profile.seed);
-    let mut supplies: Vec<Supply> = functions.iter().map(supply).collect();
-    let mut truth = Truth::default();
-    let examined = preflight::examine(&client, &mut supplies, &mut truth);
-    let facts = unless_interrupted(examined)
-        .await?
-        .map_err(|e| failed(&e))?;
-    let end = room::end_of_rounds(&profile, &facts);
-    let shares = room::share(&profile, &facts, end.saturating_sub(client.elapsed()));
-    for (facts, function) in facts.iter().zip(&functions) {
-        progress.say(&client, &format!("{}: {facts}", function.name));
-    }
-    let mut course = Course {
-        client,
-        profile,
-        progress,
-        names: functions
-            .into_iter()
-            .map(|function| function.name)
-            .collect(),
-        supplies,
-        facts,
-        shares,
-        ledger: Ledger::default(),
-        truth,
-        canaries: Canaries::default(),
-        shortfalls: Vec::new(),
+    let commands = args.commands();
+    let mut course = Course::new(client, profile, progress, &salt(started));
+    let prepared = prepare(&mut course, args.memcached.as_deref());
+    let floors = match unless_interrupted(prepared).await {
+        Ok(prepared) => prepared.map_err(|e| failed(&e))?,
+        // What the interrupt left is a report of nothing, but a report.
+        Err(_) => Floors::default(),
     };
-    rounds::run(&mut course, end)
-        .await
-        .map_err(|e| failed(&e))?;
-    // What already failed would only fail again, or hang.
-    let bursts = if course.ledger.failures.is_empty() {
-        mixed::run(&mut course).await.map_err(|e| failed(&e))?;
-        stampede::run(&mut course).await.map_err(|e| failed(&e))?
-    } else {
-        Vec::new()
-    };
+    let phases = phases(&mut course, &commands).await;
+    let found = phases.map_err(|e| failed(&e))?;
     let at = chrono::DateTime::<chrono::Utc>::from(started)
         .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    Ok(course.report(Start { at, machine, price }, bursts, interrupt::requested()))
+    let start = Start {
+        at,
+        machine,
+        price: args.price(),
+    };
+    Ok(course.report(start, floors, found, interrupt::requested()))
+}
+
+/// Looks at this tool and at the target before anything is measured. An error is a sentence.
+async fn prepare(course: &mut Course, memcached: Option<&str>) -> Result<Floors, String> {
+    course.ledger.calibrated = calibrate::briefly().await?;
+    let memcached = match memcached {
+        None => None,
+        Some(address) => Some(floor::of_memcached(address).await?),
+    };
+    course.facts =
+        preflight::examine(&course.client, &mut course.supplies, &mut course.truth).await?;
+    let mut functions = Vec::new();
+    for function in 0..course.facts.len() {
+        functions.push(floor::of_function(&course.client, function).await?);
+    }
+    Ok(Floors {
+        memcached,
+        functions,
+    })
+}
+
+/// All phases, one after another. An error is a sentence.
+async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, String> {
+    let mut found = Found::default();
+    if course.facts.is_empty() {
+        return Ok(found);
+    }
+    let end = room::end_of_rounds(&course.profile, &course.facts, commands);
+    let room = end.saturating_sub(course.client.elapsed());
+    course.shares = room::share(&course.profile, &course.facts, room);
+    for (facts, name) in course.facts.iter().zip(&course.names) {
+        course
+            .progress
+            .say(&course.client, &format!("{name}: {facts}"));
+    }
+    rounds::run(course, end).await?;
+    // What already failed would only fail again, or hang.
+    if !course.ledger.failures.is_empty() {
+        return Ok(found);
+    }
+    mixed::run(course).await?;
+    found.bursts = stampede::run(course).await?;
+    if let Some(fault) = &commands.fault {
+        found.faults = faults::run(course, fault).await?;
+    }
+    if let Some(restart) = &commands.restart {
+        cold_function::run(course, restart).await?;
+    }
+    Ok(found)
 }
 
 /// What no earlier run at this target has used: the clock's nanoseconds and the process.
@@ -166,7 +185,7 @@ pub(crate) fn salt(started: SystemTime) -> String {
     format!("lt-{nanos:x}-{:x}", std::process::id())
 }
 
-/// Before the first phase there is nothing to report: an interrupt just ends it.
+/// Ends at an interrupt, too.
 pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let interrupted = async {
         while !interrupt::requested() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::calibrate;
-use crate::cli::TargetArgs;
+use crate::calibrate::{self, Off};
+use crate::cli::{CalibrateArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::keys::Supply;
 use crate::latencies::human_us;
@@ -44,25 +44,41 @@ pub(crate) async fn preflight(args: &TargetArgs, stdout: &mut Stdout) -> Result<
 }
 
 /// `loadtest calibrate`: measures delays that are known.
-pub(crate) async fn calibrate(stdout: &mut Stdout) -> Result<Exit, Failure> {
-    let all = unless_interrupted(calibrate::measure())
+pub(crate) async fn calibrate(args: &CalibrateArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+    let all = unless_interrupted(calibrate::measure(usize::from(args.requests)))
         .await?
         .map_err(|text| Failure(Exit::Failed, text))?;
     for calibrated in &all {
-        let (delay, median) = (
-            human_us(calibrated.delay_us),
-            human_us(calibrated.median_us),
-        );
         let word = if calibrated.is_right() {
             "right"
         } else {
             "WRONG"
         };
-        let error = human_us(calibrated.error_us());
+        let told = [("p50", calibrated.p50()), ("p99", calibrated.p99())]
+            .map(|(name, off)| told(name, off));
+        let delay = human_us(calibrated.delay.as_secs_f64() * 1e6);
         stdout.print(&format!(
-            "a delay of {delay}: measured {median}, {error} besides the floor: {word}\n"
+            "a delay of {delay}: {}: {word}\n",
+            told.join("; ")
         ));
     }
     let right = all.iter().all(calibrate::Calibrated::is_right);
     Ok(if right { Exit::Ok } else { Exit::Invalid })
+}
+
+fn told(name: &str, off: Option<Off>) -> String {
+    let Some(Off {
+        truth,
+        measured,
+        error,
+    }) = off
+    else {
+        return format!("{name} n/a");
+    };
+    format!(
+        "{name} measured {}, truth {}, {:+.2} % besides the floor",
+        human_us(measured),
+        human_us(truth),
+        error / truth * 100.0
+    )
 }

@@ -36,6 +36,8 @@ pub(crate) struct Function {
     pub(crate) value: Option<String>,
     /// JSON pointer to where the answer repeats its key: it must be the key that was asked for.
     pub(crate) echo: Option<String>,
+    /// Path that the function answers with neither cache nor origin, such as a refusal: the floor of every request.
+    pub(crate) floor: Option<String>,
 }
 
 /// Where a function's keys come from.
@@ -120,6 +122,15 @@ impl Target {
                     "function {name}: path {path:?} must begin with / and hold {{key}}"
                 ));
             }
+            if let Some(floor) = function
+                .floor
+                .as_ref()
+                .filter(|path| !path.starts_with('/'))
+            {
+                return complain(format!(
+                    "function {name}: floor {floor:?} must begin with /"
+                ));
+            }
             if let Keys::Range { first, last } = function.keys
                 && last.saturating_sub(first) < 9
             {
@@ -133,11 +144,11 @@ impl Target {
 
     fn prefix(&mut self, prefix: &str) {
         for function in &mut self.functions {
-            function.path = format!(
-                "{}{}",
-                prefix.replace("{function}", &function.name),
-                function.path
-            );
+            let prefix = prefix.replace("{function}", &function.name);
+            function.path.insert_str(0, &prefix);
+            if let Some(floor) = &mut function.floor {
+                floor.insert_str(0, &prefix);
+            }
         }
         if let Some(flush) = &mut self.flush {
             flush.path = format!("{}{}", prefix.replace("{function}", "flush"), flush.path);

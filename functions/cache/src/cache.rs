@@ -1,8 +1,14 @@
 //! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument as _;
 
 use crate::{
     context,
@@ -12,9 +18,10 @@ use crate::{
     flight::{Flights, Solo, Vigils},
     key::{Key, Namespace},
     log::Log,
-    metrics::{Counters, Stats},
+    metrics::{Count, Counters, Stats, Tally},
     names::{Names, Site},
-    options::{Options, OptionsError, Servers},
+    observe::{self, Event, Observers},
+    options::{Builder, Configuration, Options, OptionsError, Servers, check_names},
     policy::Policy,
     read_through::{read_through, read_through_many},
     store::{Store, memcached::Memcached, memory::Memory},
@@ -39,6 +46,7 @@ pub struct Cache(Arc<Inner>);
 pub(crate) struct Inner {
     store: Store,
     location: String,
+    configuration: Configuration,
     namespace: Namespace,
     seal: Seal,
     budget: Duration,
@@ -46,37 +54,56 @@ pub(crate) struct Inner {
     flights: Flights,
     solo: Solo,
     vigils: Vigils,
-    counters: Counters,
+    tally: Tally,
+    observers: Observers,
     log: Log,
     names: Names,
 }
 
 impl Cache {
+    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
+    /// counters of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
     /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
     /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
     /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
-    /// [`OptionsError`] names the variable that can not be understood.
+    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
     pub fn from_env() -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_env()?))
+        Self::builder().build_from_env()
     }
 
     /// As [`Cache::from_env`], with the variables taken from `lookup`.
     ///
     /// # Errors
-    /// As [`Cache::from_env`].
+    /// As [`Builder::build_from_lookup`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        Ok(Self::new(Options::from_lookup(lookup)?))
+        Self::builder().build_from_lookup(lookup)
+    }
+
+    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
+    /// in the environment, and use [`Cache::from_lookup`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
+    pub fn check_variables<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), OptionsError> {
+        check_names(names)
     }
 
     /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
     #[must_use]
     pub fn memory() -> Self {
-        Self::new(Options::memory())
+        let memory = Self::builder().memory().build();
+        memory.expect("the defaults are sound")
     }
 
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
         let store = match options.servers {
             None => Store::Memory(Memory::new()),
@@ -90,6 +117,7 @@ impl Cache {
         Self(Arc::new(Inner {
             store,
             location,
+            configuration: options.configuration,
             namespace: options.namespace,
             seal: options.seal,
             budget: options.budget,
@@ -97,10 +125,21 @@ impl Cache {
             flights: Flights::default(),
             solo: Solo::default(),
             vigils: Vigils::default(),
-            counters: Counters::default(),
+            tally: Tally::default(),
+            observers,
             log: Log::default(),
             names: Names::new(),
         }))
+    }
+
+    /// A cache over a store of a test's own.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store) -> Self {
+        let mut cache = Self::memory();
+        Arc::get_mut(&mut cache.0)
+            .expect("shared with nobody")
+            .store = store;
+        cache
     }
 
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -179,7 +218,9 @@ impl Cache {
     {
         let keyed: Vec<_> = keyed.into_iter().collect();
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin).await
+        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin)
+            .instrument(observe::call_many(keyed.len()))
+            .await
     }
 
     /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
@@ -224,6 +265,12 @@ impl Cache {
         &self.0.location
     }
 
+    /// The settings that count, and who said so. Shows no secret.
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.0.configuration
+    }
+
     /// The prefix of every key.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -233,7 +280,13 @@ impl Cache {
     /// How many calls ended how.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.counters.snapshot()
+        self.0.tally.total()
+    }
+
+    /// The same for each function, by its name; of more than 256 names the others are counted together.
+    #[must_use]
+    pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
+        self.0.tally.by_name()
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -277,8 +330,20 @@ impl Inner {
         &self.vigils
     }
 
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts what became of a call, and tells who wants to hear it.
+    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.one(Count::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Count::OriginMicros, took);
+        }
+        self.observers.tell(event);
     }
 
     pub(crate) fn log(&self) -> &Log {

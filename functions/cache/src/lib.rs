@@ -24,7 +24,7 @@
 //! * `store`: where bytes stand: `memory`, and `memcached`, which alone opens sockets
 //! * [`origin`]: what an origin says about the value that it returns
 //! * `flight`: callers of one process who share an origin call
-//! * `options`: the settings; `context`: which cache a call uses; `metrics`, `log`: what is told of it
+//! * `options`: the settings; `context`: which cache a call uses; `metrics`, `observe`, `log`: what is told of it
 
 mod budget;
 mod cache;
@@ -40,6 +40,7 @@ mod lease;
 mod log;
 mod metrics;
 mod names;
+mod observe;
 mod options;
 pub mod origin;
 mod outcome;
@@ -58,8 +59,9 @@ pub use error::{CacheError, ServerError};
 pub use fetched::Fetched;
 pub use key::{Key, KeyError};
 pub use larder_macros::cached;
-pub use metrics::Stats;
-pub use options::OptionsError;
+pub use metrics::{Stats, Troubles};
+pub use observe::{Event, Observer};
+pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
 pub use policy::{Policy, PolicyError, PolicyParts};
 

@@ -1,4 +1,4 @@
-//! The settings of a cache, from a lookup that it is given. The only place that knows their names.
+//! The settings of a cache, from a builder and a lookup that it is given. The only place that knows their names.
 
 use std::time::Duration;
 
@@ -8,7 +8,16 @@ use crate::{
     store::memcached::{Endpoint, How, Tls},
 };
 
+mod builder;
+mod configuration;
+mod error;
+mod names;
 mod url;
+pub use builder::Builder;
+pub use configuration::Configuration;
+pub use error::OptionsError;
+use names::Known;
+pub(crate) use names::check as check_names;
 
 /// The settings of a cache.
 ///
@@ -30,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) budget: Duration,
     pub(crate) disabled: bool,
     pub(crate) seal: Seal,
+    pub(crate) configuration: Configuration,
 }
 
 /// The memcached servers of one cache.
@@ -41,74 +51,62 @@ pub(crate) enum Servers {
     Discovered { endpoint: Endpoint, how: How },
 }
 
-/// A setting that can not be understood. Its value is shown unless it is a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable}: {problem}")]
-pub struct OptionsError {
-    variable: &'static str,
-    problem: String,
-}
-
-impl OptionsError {
-    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
-        Self {
-            variable,
-            problem: problem.into(),
-        }
-    }
-
-    /// The name of the variable.
-    #[must_use]
-    pub fn variable(&self) -> &'static str {
-        self.variable
-    }
-}
-
 /// A signing key shorter than this is guessed, not broken.
 const KEY_MIN: usize = 16;
 
-/// All that are read here.
-const NAMES: [&str; 9] = [
-    "CACHE_URL",
-    "MEMCACHED_HOST",
-    "MEMCACHED_PORT",
-    "CACHE_CA_FILE",
-    "CACHE_NAMESPACE",
-    "CACHE_BUDGET_MS",
-    "CACHE_DISABLED",
-    "CACHE_SIGNING_KEY",
-    "CACHE_SIGNING_KEY_PREVIOUS",
-];
+/// Where a setting is looked up: in the builder, then in the environment.
+struct Lookup<'a> {
+    builder: &'a Builder,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Lookup<'_> {
+    fn get(&self, known: Known) -> Option<String> {
+        // An empty variable is an unset one: that is how compose files and shells pass "nothing".
+        let variable = || (self.environment)(known.name()).filter(|value| !value.is_empty());
+        self.builder.get(known).map(str::to_owned).or_else(variable)
+    }
+
+    /// The value, understood by `parse`, which says what is wrong with it.
+    fn parsed<T>(
+        &self,
+        known: Known,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, OptionsError> {
+        let value = self.get(known);
+        let parsed = value.map(|value| parse(&value)).transpose();
+        parsed.map_err(|problem| self.error(known, problem))
+    }
+
+    fn error(&self, known: Known, problem: impl Into<String>) -> OptionsError {
+        match self.builder.get(known) {
+            Some(_) => OptionsError::of_builder(known, problem.into()),
+            None => OptionsError::new(known.name(), problem.into()),
+        }
+    }
+}
 
 impl Options {
-    /// From the process's environment. A variable that is not UTF-8 is an error and not "unset": an unreadable signing key must
-    /// not switch signing off.
-    pub(crate) fn from_env() -> Result<Self, OptionsError> {
-        let unreadable =
-            |name: &&&str| std::env::var_os(name).is_some_and(|value| value.into_string().is_err());
-        if let Some(name) = NAMES.iter().find(unreadable) {
-            return Err(OptionsError::new(name, "not UTF-8"));
-        }
-        Self::from_lookup(|name| std::env::var(name).ok())
-    }
-
-    pub(crate) fn from_lookup(
-        lookup: impl Fn(&str) -> Option<String>,
+    pub(crate) fn new(
+        builder: &Builder,
+        environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, OptionsError> {
-        // An empty variable is an unset one: that is how compose files and shells pass "nothing".
-        let lookup = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        Ok(Self {
+        let lookup = Lookup {
+            builder,
+            environment,
+        };
+        let mut options = Self {
             servers: servers(&lookup)?,
             namespace: namespace(&lookup)?,
-            budget: budget(&lookup)?,
-            disabled: disabled(&lookup)?,
+            budget: lookup
+                .parsed(Known::Budget, budget)?
+                .unwrap_or(Duration::from_millis(50)),
+            disabled: lookup.parsed(Known::Disabled, disabled)?.unwrap_or(false),
             seal: seal(&lookup)?,
-        })
-    }
-
-    pub(crate) fn memory() -> Self {
-        let lookup = |name: &str| (name == "CACHE_URL").then(|| "memory:".to_owned());
-        Self::from_lookup(lookup).expect("the defaults are sound")
+            configuration: Configuration::default(),
+        };
+        options.configuration = options.effective(&lookup);
+        Ok(options)
     }
 
     /// Where the cache is, without secrets.
@@ -121,14 +119,33 @@ impl Options {
             }
         }
     }
+
+    /// What counts, and who said so.
+    fn effective(&self, lookup: &Lookup<'_>) -> Configuration {
+        let mut all = Configuration::default();
+        let protocol = match &self.servers {
+            None => String::new(),
+            Some(Servers::Listed { how, .. }) => format!("?protocol={}", how.protocol),
+            Some(Servers::Discovered { how, .. }) => format!("&protocol={}", how.protocol),
+        };
+        all.url(self.location() + &protocol, lookup);
+        if let Some(path) = lookup.get(Known::CaFile) {
+            all.add(Known::CaFile, path, lookup);
+        }
+        all.add(Known::Namespace, self.namespace.name(), lookup);
+        all.add(Known::Budget, self.budget.as_millis(), lookup);
+        all.add(Known::Disabled, self.disabled, lookup);
+        for secret in [Known::SigningKey, Known::SigningKeyPrevious] {
+            if lookup.get(secret).is_some() {
+                all.add(secret, "(set, not shown)", lookup);
+            }
+        }
+        all
+    }
 }
 
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
-    if let Some(url) = lookup("CACHE_URL") {
-        let parsed = url::parse(&url);
-        let parsed = parsed.map_err(|problem| OptionsError::new("CACHE_URL", problem))?;
+fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
+    if let Some(parsed) = lookup.parsed(Known::Url, url::parse)? {
         return match parsed {
             None => Ok(None),
             Some(parsed) => {
@@ -141,64 +158,62 @@ fn servers(lookup: Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
             }
         };
     }
-    let host = lookup("MEMCACHED_HOST").unwrap_or_else(|| "localhost".to_owned());
-    let host = url::host(&host).map_err(|problem| OptionsError::new("MEMCACHED_HOST", problem))?;
-    let port = lookup("MEMCACHED_PORT").unwrap_or_else(|| url::DEFAULT_PORT.to_string());
-    let port = url::port(&port).map_err(|problem| OptionsError::new("MEMCACHED_PORT", problem))?;
+    let host = lookup.parsed(Known::Host, url::host)?;
+    let host = host.unwrap_or_else(|| "localhost".to_owned());
+    let port = lookup.parsed(Known::Port, url::port)?;
+    let port = port.unwrap_or(url::DEFAULT_PORT);
     Ok(Some(Servers::Listed {
         endpoints: vec![Endpoint::Tcp { host, port }],
         how: How::default(),
     }))
 }
 
-fn tls_roots(lookup: Lookup<'_>) -> Result<Tls, OptionsError> {
-    Tls::new(lookup("CACHE_CA_FILE").as_deref())
-        .map_err(|problem| OptionsError::new("CACHE_CA_FILE", problem))
+fn tls_roots(lookup: &Lookup<'_>) -> Result<Tls, OptionsError> {
+    let path = lookup.get(Known::CaFile);
+    Tls::new(path.as_deref()).map_err(|problem| lookup.error(Known::CaFile, problem))
 }
 
-fn namespace(lookup: Lookup<'_>) -> Result<Namespace, OptionsError> {
-    let name = lookup("CACHE_NAMESPACE").unwrap_or_else(|| "larder".to_owned());
-    Namespace::new(&name).map_err(|error| OptionsError::new("CACHE_NAMESPACE", error.to_string()))
+fn namespace(lookup: &Lookup<'_>) -> Result<Namespace, OptionsError> {
+    let parse = |name: &str| Namespace::new(name).map_err(|error| error.to_string());
+    match lookup.parsed(Known::Namespace, parse)? {
+        Some(namespace) => Ok(namespace),
+        None => Ok(Namespace::new("larder").expect("a sound name")),
+    }
 }
 
-fn budget(lookup: Lookup<'_>) -> Result<Duration, OptionsError> {
-    let Some(text) = lookup("CACHE_BUDGET_MS") else {
-        return Ok(Duration::from_millis(50));
-    };
+fn budget(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(ms @ 1..=10_000) => Ok(Duration::from_millis(ms)),
-        _ => {
-            let problem = format!("{text:?} is not a number of milliseconds from 1 to 10000");
-            Err(OptionsError::new("CACHE_BUDGET_MS", problem))
-        }
-    }
-}
-
-fn disabled(lookup: Lookup<'_>) -> Result<bool, OptionsError> {
-    match lookup("CACHE_DISABLED").as_deref() {
-        None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") => Ok(true),
-        Some(text) => {
-            let problem = format!("{text:?} is neither true nor false");
-            Err(OptionsError::new("CACHE_DISABLED", problem))
-        }
-    }
-}
-
-fn seal(lookup: Lookup<'_>) -> Result<Seal, OptionsError> {
-    let key = |name: &'static str| match lookup(name) {
-        // How a caller's lookup passes on what is not UTF-8: a key that many others would equal.
-        Some(key) if key.contains(char::REPLACEMENT_CHARACTER) => {
-            Err(OptionsError::new(name, "not UTF-8"))
-        }
-        Some(key) if key.len() < KEY_MIN => Err(OptionsError::new(
-            name,
-            format!("shorter than {KEY_MIN} bytes"),
+        _ => Err(format!(
+            "{text:?} is not a number of milliseconds from 1 to 10000"
         )),
-        key => Ok(key),
+    }
+}
+
+fn disabled(text: &str) -> Result<bool, String> {
+    match text {
+        "false" | "0" => Ok(false),
+        "true" | "1" => Ok(true),
+        _ => {
+            let meant = names::did_you_mean(text, ["true", "false"]);
+            Err(format!("{text:?} is neither true nor false{meant}"))
+        }
+    }
+}
+
+fn seal(lookup: &Lookup<'_>) -> Result<Seal, OptionsError> {
+    let key = |text: &str| {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            // How a caller's lookup passes on what is not UTF-8: a key that many others would equal.
+            Err("not UTF-8".to_owned())
+        } else if text.len() < KEY_MIN {
+            Err(format!("shorter than {KEY_MIN} bytes"))
+        } else {
+            Ok(text.to_owned())
+        }
     };
-    let previous = key("CACHE_SIGNING_KEY_PREVIOUS")?;
-    match (key("CACHE_SIGNING_KEY")?, previous) {
+    let previous = lookup.parsed(Known::SigningKeyPrevious, key)?;
+    match (lookup.parsed(Known::SigningKey, key)?, previous) {
         (Some(key), previous) => Ok(Seal::signature(
             key.as_bytes(),
             previous.as_ref().map(String::as_bytes),
@@ -206,7 +221,7 @@ fn seal(lookup: Lookup<'_>) -> Result<Seal, OptionsError> {
         (None, None) => Ok(Seal::Checksum),
         (None, Some(_)) => {
             let problem = "set without CACHE_SIGNING_KEY, which it precedes";
-            Err(OptionsError::new("CACHE_SIGNING_KEY_PREVIOUS", problem))
+            Err(lookup.error(Known::SigningKeyPrevious, problem))
         }
     }
 }
@@ -216,11 +231,9 @@ mod tests {
     use super::*;
 
     fn options(settings: &[(&str, &str)]) -> Result<Options, OptionsError> {
-        Options::from_lookup(|name| {
-            settings
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).to_owned())
+        Options::new(&Builder::default(), &|name| {
+            let found = settings.iter().find(|(n, _)| *n == name);
+            found.map(|(_, value)| (*value).to_owned())
         })
     }
 

@@ -56,7 +56,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// Every kind, in the order of [`Stats::trouble`](crate::Stats::trouble).
+    /// Every kind.
     pub const ALL: [Self; 6] = [
         Self::Timeout,
         Self::Refused,

@@ -11,7 +11,9 @@ use serde::{
 };
 
 mod absence;
+mod packed;
 pub(crate) use absence::is_none;
+pub(crate) use packed::{Packed, pack};
 
 /// Nesting of a stored value. A forged one must not exhaust the stack.
 const DEPTH: usize = 128;

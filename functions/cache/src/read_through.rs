@@ -7,6 +7,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{
     budget::Budget,
@@ -16,9 +17,11 @@ use crate::{
     flight::Shared,
     key::{Address, Key},
     lease::{self, Lost, Step},
+    metrics::{Count, Counters},
+    observe::{self, Event},
     origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     policy::PolicyParts,
     store::{Ask, Looked, StoreError},
 };
@@ -31,6 +34,8 @@ mod pause;
 mod release;
 mod seen;
 mod serve;
+#[cfg(test)]
+mod simulation;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
 pub(crate) use many::read_through_many;
@@ -60,6 +65,7 @@ pub(crate) struct Call<'a> {
     begun: Instant,
     /// The moment until which it may wait for other callers.
     until: Instant,
+    counters: Arc<Counters>,
 }
 
 /// Where a lookup, or several, led.
@@ -88,26 +94,16 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let call = Call::new(cache, key, policy, deadline);
-    let next = match freshness {
-        _ if cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
-        Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
-        // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
-        Freshness::Normal => Box::pin(call.find()).await,
-        Freshness::Refresh => Box::pin(call.claim_anything()).await,
+    let span = observe::call(key.name());
+    // Pinned where it is: moving it into the span would cost more than the span.
+    let run = pin!(call.run(freshness, origin));
+    let result = run.instrument(span.clone()).await;
+    let event = match &result {
+        Ok(fetched) => Event::value(key.name(), fetched),
+        Err(_) => Event::error(key.name(), call.budget.spent()),
     };
-    let result = match next {
-        Next::Value(fetched) => Ok(fetched),
-        Next::Lead(hold) => Box::pin(call.lead(hold, origin())).await,
-        Next::Alone(why) => Box::pin(call.alone(why, origin)).await,
-        Next::Late(stale) => {
-            let result = Box::pin(call.alone(Alone::Waited, origin)).await;
-            result.or_else(|error| call.stale_on_error(stale).ok_or(error))
-        }
-    };
-    match &result {
-        Ok(fetched) => cache.counters().outcome(fetched.outcome),
-        Err(_) => cache.counters().origin_error(),
-    }
+    observe::record(&span, event.outcome);
+    cache.tell(&call.counters, &event);
     result
 }
 
@@ -127,6 +123,32 @@ impl<'a> Call<'a> {
             until: budget.wait_until(begun, policy.wait),
             budget,
             begun,
+            counters: cache.tally().of(key.name()),
+        }
+    }
+
+    async fn run<T, E, F, Fut>(&self, freshness: Freshness, origin: F) -> Result<Fetched<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let origin = || origin().instrument(observe::origin(self.key.name()));
+        let next = match freshness {
+            _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
+            Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
+            // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
+            Freshness::Normal => Box::pin(self.find()).await,
+            Freshness::Refresh => Box::pin(self.claim_anything()).await,
+        };
+        match next {
+            Next::Value(fetched) => Ok(fetched),
+            Next::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
+            Next::Alone(why) => Box::pin(self.alone(why, origin)).await,
+            Next::Late(stale) => {
+                let result = Box::pin(self.alone(Alone::Waited, origin)).await;
+                result.or_else(|error| self.stale_on_error(stale).ok_or(error))
+            }
         }
     }
 
@@ -138,7 +160,7 @@ impl<'a> Call<'a> {
             self.begun,
             self.until,
         );
-        let (mut mints, mut bare) = (0, None);
+        let (mut mints, mut bare, mut waits) = (0, None, false);
         loop {
             let looked = match self.look(pause.has_waited()).await {
                 Ok(looked) => looked,
@@ -146,7 +168,11 @@ impl<'a> Call<'a> {
             };
             let seen = Seen::new(self, &looked);
             let step = lease::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
-            if step != Step::Wait {
+            if step == Step::Wait {
+                if !std::mem::replace(&mut waits, true) {
+                    self.counters.one(Count::LeaseWaited);
+                }
+            } else {
                 pause.changed();
             }
             bare = (seen.item == lease::Item::Bare).then(|| bare.unwrap_or_else(Instant::now));
@@ -219,6 +245,7 @@ impl<'a> Call<'a> {
     where
         T: Serialize + DeserializeOwned,
     {
+        self.counters.one(Count::LeaseWon);
         let flight = self.cache.flights().begin(hold.token);
         let begun = Instant::now();
         let ((result, said), number) = self.held(&hold, listened(origin)).await;
@@ -263,7 +290,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
-                    if let Some(fetched) = self.decoded(&payload, created, Outcome::Collapsed, 0) {
+                    if let Some(fetched) =
+                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                    {
                         return Ok(fetched);
                     }
                 }

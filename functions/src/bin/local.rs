@@ -58,6 +58,7 @@ async fn serve() -> Result<(), Error> {
             .or_else(|| file.get(name).cloned())
             .filter(|value| !value.is_empty())
     };
+    Cache::check_variables(start::names().chain(file.keys().cloned()))?;
     let in_memory = variable("CACHE_URL").is_none() && variable("MEMCACHED_HOST").is_none();
     let lookup = |name: &str| match name {
         "CACHE_URL" if in_memory => Some("memory:".to_owned()),
@@ -117,6 +118,10 @@ async fn announce(start: &Start, listener: &TcpListener) -> Result<(), Error> {
     println!("larder listens at http://{place}/ (Ctrl-C stops it)");
     println!("  cache:    {}", start.cache.location());
     for line in servers(&start.cache).await {
+        println!("            {line}");
+    }
+    // The first says once more where it is.
+    for line in start.cache.configuration().to_string().lines().skip(1) {
         println!("            {line}");
     }
     println!("  database: {}", start.settings.database);

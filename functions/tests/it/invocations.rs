@@ -81,6 +81,8 @@ async fn a_bad_setting_ends_the_start_with_its_name() {
         (program::HEAVY_OP, "HEAVY_OP_MS", "soon"),
         (program::HEAVY_OP, "CACHE_BUDGET_MS", "soon"),
         (program::HEAVY_OP, "CACHE_URL", "redis://localhost"),
+        (program::HEAVY_OP, "CACHE_BUGDET_MS", "20"),
+        (program::LOCAL, "CACHE_NAMESPACES", "a"),
         (program::FLUSH, "FLUSH_AUTH", "yes"),
         (program::FLUSH, "FLUSH_TOKEN_SHA256", "not-a-digest"),
         (program::PAGE, "DIAGNOSTICS", "1"),

@@ -161,7 +161,13 @@ fn timeline(report: &Report) -> Option<Figure> {
         Axis::latency("latency", low, high),
     );
     for phase in &report.origin {
-        chart.band(phase.phase.label(), phase.began_s, phase.ended_s);
+        // Of the phase with a broken cache, only the time that it was broken.
+        if phase.phase != Phase::Faults {
+            chart.band(phase.phase.label(), phase.began_s, phase.ended_s);
+        }
+    }
+    if let Some(faults) = &report.faults {
+        chart.band("faults", faults.broken_s, faults.mended_s);
     }
     for dot in &report.timeline {
         let (class, shape) = mark(dot.outcome);
@@ -177,7 +183,7 @@ fn timeline(report: &Report) -> Option<Figure> {
         ],
         svg: chart.render("Latency of requests over time, by outcome"),
         caption: format!(
-            "{} requests are shown; long runs are thinned evenly. Shaded: warm, mixed and stampede phases.",
+            "{} requests are shown; long runs are thinned evenly. Shaded, from the left: the warm phases, mixed traffic, the bursts, and where the cache was broken.",
             report.timeline.len()
         ),
     })

@@ -2,8 +2,10 @@
 //! strict policy in its head says so, and the tests hold it to that.
 
 use crate::check::Verdict;
+use crate::compare::Comparison;
 use crate::report::table::{COLUMNS, cells};
-use crate::report::words::{circumstances, findings, headlines, judgements};
+use crate::report::tiles::{self, Tile};
+use crate::report::words::{self, circumstances, findings, headlines, is_sound, judgements};
 use crate::report::{Report, figures};
 
 const STYLE: &str = include_str!("style.css");
@@ -19,12 +21,26 @@ pub(crate) fn render(report: &Report) -> String {
             .map(|line| format!("<li>{}</li>", escape(line)))
             .collect::<String>()
     };
-    let (headlines, findings) = (list(headlines(report)), list(findings(report)));
-    let (circumstances, judgements) = (list(circumstances(report)), list(judgements(report)));
-    let figures: String = figures::all(report)
-        .into_iter()
-        .map(|figure| section(&figure))
+    // The tiles say it, unless there is nothing to say it of.
+    let headlines = if is_sound(report) {
+        String::new()
+    } else {
+        list(headlines(report))
+    };
+    let findings: String = findings(report).iter().map(|line| finding(line)).collect();
+    let circumstances = list(circumstances(report));
+    let judgements: String = judgements(report)
+        .iter()
+        .map(|line| finding(line))
         .collect();
+    // The first says in a picture what the cache is worth.
+    let mut figures = figures::all(report)
+        .into_iter()
+        .map(|figure| section(&figure));
+    let (first, figures) = (
+        figures.next().unwrap_or_default(),
+        figures.collect::<String>(),
+    );
     let (url, started, tool, os) = (
         escape(&report.target.url),
         escape(&report.started),
@@ -44,14 +60,16 @@ pub(crate) fn render(report: &Report) -> String {
          <title>Load test: {heading}</title>\n<style>\n{STYLE}</style>\n\
          <h1>What the cache is worth</h1>\n\
          <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
-         <ul class=\"headlines\">{headlines}</ul>\n\
-         <ul>{findings}</ul>\n<ul>{judgements}</ul>\n\
+         <ul class=\"headlines\">{headlines}</ul>\n<div class=\"tiles\">{tiles}</div>\n\
+         {first}<h2>Findings</h2>\n<ul class=\"findings\">{findings}{judgements}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
-         {figures}\
+         {beside}{figures}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{circumstances}</ul>\n</html>\n",
         meaning = meaning(heading),
+        tiles = tiles::all(report).iter().map(tile).collect::<String>(),
         table = latency_table(report),
+        beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
         checks = check_table(report),
     )
 }
@@ -64,6 +82,19 @@ fn meaning(heading: &str) -> &'static str {
         }
         "INTERRUPTED" => "Stopped by the user: a part of the measurement.",
         _ => "The measurement contradicts itself or the target: do not use its numbers.",
+    }
+}
+
+fn tile(tile: &Tile) -> String {
+    let [number, what, beside] = [&tile.number, &tile.what, &tile.beside].map(|text| escape(text));
+    format!("<p class=\"tile\"><b>{number}</b> {what}<br><span class=\"faint\">{beside}</span></p>")
+}
+
+/// A sentence whose topic stands out.
+fn finding(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((topic, text)) => format!("<li><b>{}:</b> {}</li>", escape(topic), escape(text)),
+        None => format!("<li>{}</li>", escape(line)),
     }
 }
 
@@ -113,6 +144,26 @@ fn latency_table(report: &Report) -> String {
         "<table><tr>{}</tr>{}</table>",
         header.collect::<String>(),
         rows.collect::<String>()
+    )
+}
+
+/// A comparison's figures side by side.
+fn beside(comparison: &Comparison) -> String {
+    let rows: String = comparison
+        .beside
+        .iter()
+        .map(|one| {
+            let [what, before, now] = words::beside(one).map(|cell| escape(&cell));
+            format!("<tr><td>{what}</td><td class=\"number\">{before}</td><td class=\"number\">{now}</td></tr>")
+        })
+        .collect();
+    let (before, at) = (
+        escape(&comparison.baseline_url),
+        escape(&comparison.baseline),
+    );
+    format!(
+        "<h2>Beside the baseline</h2>\n<div class=\"wide\"><table><tr><th></th><th class=\"number\">{before}<br><span class=\"faint\">{at}</span></th>\
+         <th class=\"number\">this run</th></tr>{rows}</table></div>\n"
     )
 }
 

@@ -1,9 +1,10 @@
 //! The report as Markdown, short enough for a pull request. Owns its layout; the words are the terminal's.
 
 use crate::check::Verdict;
+use crate::compare::Comparison;
 use crate::report::Report;
 use crate::report::table::{COLUMNS, cells};
-use crate::report::words::{circumstances, findings, headlines, judgements};
+use crate::report::words::{self, circumstances, findings, headlines, judgements};
 
 /// The whole text.
 pub(crate) fn render(report: &Report) -> String {
@@ -29,6 +30,7 @@ pub(crate) fn render(report: &Report) -> String {
     for part in [findings(report), circumstances(report), judgements(report)] {
         text.extend(part.iter().map(bullet));
     }
+    text.extend(report.baseline.iter().map(beside));
     text.push_str("\n| check | | |\n|---|---|---|\n");
     for check in &report.checks {
         let verdict = match check.verdict {
@@ -43,6 +45,18 @@ pub(crate) fn render(report: &Report) -> String {
         ));
     }
     text
+}
+
+/// A comparison's figures side by side.
+fn beside(comparison: &Comparison) -> String {
+    let rows = comparison.beside.iter().map(words::beside);
+    let rows: String = rows
+        .map(|row| format!("| {} |\n", row.map(|cell| escape(&cell)).join(" | ")))
+        .collect();
+    format!(
+        "\n| | {} | this run |\n|---|--:|--:|\n{rows}",
+        escape(&comparison.baseline_url)
+    )
 }
 
 /// Texts of the target must not become markup.

@@ -1,19 +1,29 @@
 //! The report on a terminal. Owns the one table and the lines around it; knows nothing of files.
 
 use crate::check::Verdict;
+use crate::compare::Comparison;
 use crate::latencies::{human_quantile, human_us};
-use crate::report::words::{circumstances, findings, headlines, judgements};
+use crate::report::words::{self, circumstances, findings, headlines, judgements};
 use crate::report::{Report, Row};
 
 /// The columns of the latency table.
-pub(crate) const COLUMNS: [&str; 8] = [
-    "phase", "function", "outcome", "count", "p50", "p90", "p99", "max",
+pub(crate) const COLUMNS: [&str; 9] = [
+    "phase",
+    "function",
+    "outcome",
+    "count",
+    "p50",
+    "p90",
+    "p99",
+    "max",
+    "p50, server",
 ];
 
 /// The whole text.
 pub(crate) fn render(report: &Report) -> String {
     let mut text = format!("\n{} — {}\n\n", report.heading(), report.target.url);
     text.push_str(&grid(
+        3,
         &COLUMNS,
         &report.rows.iter().map(cells).collect::<Vec<_>>(),
     ));
@@ -27,6 +37,7 @@ pub(crate) fn render(report: &Report) -> String {
         text.extend(part.iter().map(|line| format!("{line}\n")));
         text.push_str(if part.is_empty() { "" } else { "\n" });
     }
+    text.extend(report.baseline.iter().map(beside));
     for check in &report.checks {
         let mark = match check.verdict {
             Verdict::Pass => "✓",
@@ -36,6 +47,17 @@ pub(crate) fn render(report: &Report) -> String {
         text.push_str(&format!("{mark} {}: {}\n", check.name, check.detail));
     }
     text
+}
+
+/// A comparison's figures side by side.
+pub(crate) fn beside(comparison: &Comparison) -> String {
+    let headers = ["", &comparison.baseline_url, "this run"];
+    let rows: Vec<Vec<String>> = comparison
+        .beside
+        .iter()
+        .map(|one| words::beside(one).to_vec())
+        .collect();
+    format!("{}\n", grid(1, &headers, &rows))
 }
 
 /// One row of the latency table as texts.
@@ -52,11 +74,15 @@ pub(crate) fn cells(row: &Row) -> Vec<String> {
         quantile(latency.p90, 0.9),
         quantile(latency.p99, 0.99),
         human_us(latency.max_us),
+        row.server.as_ref().map_or_else(
+            || "not told".into(),
+            |server| human_quantile(server.p50, 0.5, server.count),
+        ),
     ]
 }
 
-/// Columns set under each other: words to the left, numbers to the right.
-fn grid(headers: &[&str], rows: &[Vec<String>]) -> String {
+/// Columns set under each other: the first `words` of them to the left, numbers to the right.
+fn grid(words: usize, headers: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells
@@ -71,7 +97,7 @@ fn grid(headers: &[&str], rows: &[Vec<String>]) -> String {
             .zip(&widths)
             .enumerate()
             .map(|(column, (cell, width))| {
-                if column < 3 {
+                if column < words {
                     format!("{cell:<width$}")
                 } else {
                     format!("{cell:>width$}")

@@ -1,7 +1,9 @@
 //! The report in sentences. Owns the words that terminal, Markdown and page share; knows nothing of layout.
 
+use crate::beside::Beside;
 use crate::check::Verdict;
 use crate::compare::{Change, Comparison};
+use crate::faults::{Faults, Suffered};
 use crate::latencies::human_us;
 use crate::pairs::SpeedUp;
 use crate::report::numbers::{interval, percent, times};
@@ -9,15 +11,19 @@ use crate::report::{Origin, Report};
 use crate::rules::Ruling;
 use crate::stampede::Burst;
 
-/// One sentence a function, or why there is none.
-pub(crate) fn headlines(report: &Report) -> Vec<String> {
-    let sound = |phase: &str| {
+/// Whether cold and warm were told apart: else no speed-up is given.
+pub(crate) fn is_sound(report: &Report) -> bool {
+    ["cold answers", "warm answers"].iter().all(|phase| {
         report
             .checks
             .iter()
             .any(|c| c.name.starts_with(phase) && c.verdict == Verdict::Pass)
-    };
-    if !sound("cold answers") || !sound("warm answers") {
+    })
+}
+
+/// One sentence a function, or why there is none.
+pub(crate) fn headlines(report: &Report) -> Vec<String> {
+    if !is_sound(report) {
         return vec![
             "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
         ];
@@ -87,6 +93,16 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
             saving.price.gb_second,
         )
     }));
+    lines.extend(report.faults.iter().flat_map(faults));
+    lines.extend(cold_functions(report));
+    lines.extend(report.target.functions.iter().filter_map(|function| {
+        let p50 = function.floor.as_ref()?.p50?;
+        Some(format!(
+            "floor: an answer of {} with neither cache nor origin takes {} at p50",
+            function.name,
+            human_us(p50.us)
+        ))
+    }));
     if let Some(p50) = report.floor.as_ref().and_then(|floor| floor.p50) {
         lines.push(format!(
             "floor: a bare memcached GET from this machine takes {} at p50",
@@ -136,6 +152,51 @@ fn stampede(report: &Report) -> String {
     )
 }
 
+fn faults(faults: &Faults) -> Vec<String> {
+    let seconds = faults.mended_s - faults.broken_s;
+    let mut lines: Vec<String> = faults
+        .functions
+        .iter()
+        .map(|suffered| {
+            let Suffered {
+                function,
+                answers,
+                failed,
+                ..
+            } = suffered;
+            let time = suffered.p50_us.zip(suffered.max_us).map_or_else(
+                String::new,
+                |(p50, max)| format!(", {} at p50 and {} at most", human_us(p50), human_us(max)),
+            );
+            format!(
+                "cache broken for {seconds:.1} s: {answers} of {} callers of {function} had their answer{time}",
+                answers + failed
+            )
+        })
+        .collect();
+    lines.push(faults.recovered_s.map_or_else(
+        || "cache mended: no hit came within the phase".into(),
+        |seconds| {
+            format!(
+                "cache mended: the first hit was asked for {} later",
+                human_us(seconds * 1e6)
+            )
+        },
+    ));
+    lines
+}
+
+fn cold_functions(report: &Report) -> Option<String> {
+    let first = &report.cold_functions;
+    let p50 = first.p50?;
+    Some(format!(
+        "cold function: the first answer of a process takes {} at p50, {} at most ({} of them, in no other figure)",
+        human_us(p50.us),
+        human_us(first.max_us),
+        first.count
+    ))
+}
+
 /// How it was measured, and what was left out.
 pub(crate) fn circumstances(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -165,7 +226,7 @@ pub(crate) fn circumstances(report: &Report) -> Vec<String> {
             "mixed {function} {outcome}: p99 {service}, with the wait for a free user {response}"
         ))
     }));
-    if report.cold_functions.count > 0 {
+    if report.cold_functions.count > 0 && report.cold_functions.p50.is_none() {
         let (count, worst) = (
             report.cold_functions.count,
             human_us(report.cold_functions.max_us),
@@ -229,4 +290,12 @@ pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
                 .map(|warning| format!("warning: {warning}")),
         )
         .collect()
+}
+
+/// A figure of both runs as texts: what it is, the baseline's, this run's.
+pub(crate) fn beside(beside: &Beside) -> [String; 3] {
+    let told = |value: Option<f64>| {
+        value.map_or_else(|| "n/a".into(), |value| beside.quantity.human(value))
+    };
+    [beside.what.clone(), told(beside.before), told(beside.now)]
 }

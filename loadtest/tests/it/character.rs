@@ -28,6 +28,22 @@ pub(crate) enum Lie {
     NoDiagnostics,
     NoCacheStatus,
     GarbledCacheStatus,
+    /// Another cache speaks, not the one that is asked about.
+    AnotherCache,
+    /// The flush works once.
+    FlushesOnce,
+    /// After so many requests misses are called hits.
+    LiesAfter(u64),
+    /// After so many requests nobody can read Cache-Status.
+    GarbledAfter(u64),
+    /// After so many requests no diagnostics come.
+    SilentAfter(u64),
+    /// After so many requests each counter of origin calls begins again, under the same name.
+    ForgetsCountAfter(u64),
+    /// An entry is told to live for its time, and lives for ever.
+    Immortal,
+    /// While the cache is broken, requests fail.
+    FailsWhenBroken,
     /// After so many requests no answer comes.
     HangsAfter(u64),
     /// After so many requests every answer is a 500.
@@ -48,6 +64,8 @@ pub(crate) struct Character {
     pub(crate) collapses: bool,
     /// How many processes it pretends to be; requests go round.
     pub(crate) instances: usize,
+    /// How long an entry lives.
+    pub(crate) ttl: Duration,
 }
 
 impl Default for Character {
@@ -58,6 +76,7 @@ impl Default for Character {
             hit: Duration::ZERO,
             collapses: true,
             instances: 3,
+            ttl: Duration::from_secs(57),
         }
     }
 }

@@ -54,6 +54,23 @@ fn a_cache_without_single_flight_shows_in_the_stampede_factor() {
 }
 
 #[test]
+fn entries_that_end_in_their_time_replay_and_immortal_ones_do_not() {
+    let replayed = |lie| {
+        let ttl = Duration::from_secs(2);
+        let server = Server::start(Character {
+            lie,
+            ttl,
+            ..Character::default()
+        });
+        // A round is over before its entries end: only the mixed phase outlives them.
+        let ended = tool::run(&server.url, &["--mixed", "7", "--rounds", "3"]);
+        (ended.code, ended.verdict("mixed traffic replays"))
+    };
+    assert_eq!(replayed(Lie::None), (Some(0), "pass".into()));
+    assert_eq!(replayed(Lie::Immortal), (Some(5), "fail".into()));
+}
+
+#[test]
 fn a_lie_in_mixed_traffic_alone_is_found() {
     let server = Server::telling(Lie::ForgetsWhenBusy);
     let ended = tool::run(&server.url, &["--mixed", "3", "--rounds", "3"]);

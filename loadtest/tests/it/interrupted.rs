@@ -10,18 +10,26 @@ fn interrupt_after(requests: u64, origin: Duration) -> tool::Ended {
 }
 
 fn interrupt(requests: u64, origin: Duration, arguments: &[&str]) -> tool::Ended {
+    interrupt_when(origin, arguments, |server, _| server.requests() >= requests)
+}
+
+/// Interrupts once `now` says so, given the server and the progress so far.
+fn interrupt_when(
+    origin: Duration,
+    arguments: &[&str],
+    mut now: impl FnMut(&Server, &str) -> bool,
+) -> tool::Ended {
     let server = Server::start(Character {
         origin,
         ..Character::default()
     });
-    let running = tool::start(&server.url, arguments);
+    let broken = server.outage();
+    let (breaks, mends) = (format!("touch {broken}"), format!("rm {broken}"));
+    let fault = ["--break-cache", &breaks, "--mend-cache", &mends];
+    let running = tool::start(&server.url, &[arguments, &fault].concat());
     let limit = Instant::now() + Duration::from_secs(60);
-    while server.requests() < requests {
-        assert!(
-            Instant::now() < limit,
-            "only {} requests came",
-            server.requests()
-        );
+    while !now(&server, &running.progress()) {
+        assert!(Instant::now() < limit, "never: {}", running.progress());
         std::thread::sleep(Duration::from_millis(5));
     }
     running.interrupt();
@@ -33,14 +41,24 @@ fn interrupt(requests: u64, origin: Duration, arguments: &[&str]) -> tool::Ended
         began.elapsed()
     );
     ended.expect_code(130);
+    assert!(
+        !std::path::Path::new(&broken).exists(),
+        "the cache is whole"
+    );
+    assert_eq!(ended.report()["interrupted"], true);
     ended
+}
+
+fn last_phase(ended: &tool::Ended) -> String {
+    let report = ended.report();
+    let last = report["origin"].as_array().unwrap().last().unwrap();
+    last["phase"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn in_the_middle_of_a_phase() {
     let ended = interrupt_after(120, Duration::from_millis(300));
     let report = ended.report();
-    assert_eq!(report["interrupted"], true);
     assert!(
         !report["rows"].as_array().unwrap().is_empty(),
         "what was measured is kept"
@@ -54,23 +72,15 @@ fn in_the_middle_of_a_phase() {
 fn at_many_moments_of_quick_phases() {
     // Phases of a few milliseconds, each followed by Goose's half second: most moments lie between two phases.
     for requests in [150, 171, 203] {
-        assert_eq!(
-            interrupt_after(requests, Duration::ZERO).report()["interrupted"],
-            true
-        );
+        interrupt_after(requests, Duration::ZERO);
     }
 }
 
 #[test]
 fn before_the_first_phase() {
     let ended = interrupt_after(1, Duration::from_secs(9));
-    assert!(
-        ended
-            .stderr
-            .contains("interrupted before anything was measured"),
-        "{}",
-        ended.stderr
-    );
+    assert_eq!(ended.report()["rows"].as_array().unwrap().len(), 0);
+    assert!(ended.stdout.contains("INTERRUPTED"), "{}", ended.stdout);
 }
 
 #[test]
@@ -78,6 +88,27 @@ fn in_mixed_traffic() {
     // Each round asks 100 times, and flushes with two more; then 60 s of mixed traffic begin.
     let arguments = ["--rounds", "3", "--mixed", "60", "--budget", "120"];
     let ended = interrupt(600, Duration::from_millis(5), &arguments);
-    let phases = ended.report()["origin"].as_array().unwrap().clone();
-    assert_eq!(phases.last().unwrap()["phase"], "mixed");
+    assert_eq!(last_phase(&ended), "mixed");
+}
+
+#[test]
+fn in_a_stampede() {
+    let arguments = ["--functions", "heavy-op", "--rounds", "1", "--keys", "1"];
+    let arguments = [&arguments[..], &["--repeats", "1", "--bursts", "3"]].concat();
+    let mut before = 0;
+    let ended = interrupt_when(Duration::from_secs(2), &arguments, |server, progress| {
+        if !progress.contains("warm 1:") {
+            before = server.requests();
+        }
+        server.requests() >= before + 20
+    });
+    assert_eq!(last_phase(&ended), "stampede");
+}
+
+#[test]
+fn while_the_cache_is_broken() {
+    let ended = interrupt_when(Duration::from_millis(5), &[], |server, _| {
+        std::path::Path::new(&server.outage()).exists()
+    });
+    assert_eq!(last_phase(&ended), "faults");
 }

@@ -43,6 +43,31 @@ fn counters_that_stand_still() {
 }
 
 #[test]
+fn misses_called_hits_from_some_moment_on() {
+    found_out(Lie::LiesAfter(150), "misses = origin calls");
+}
+
+#[test]
+fn counters_that_begin_again() {
+    found_out(Lie::ForgetsCountAfter(150), "misses = origin calls");
+}
+
+#[test]
+fn origin_calls_that_are_told_no_more() {
+    found_out(Lie::SilentAfter(250), "misses = origin calls");
+}
+
+#[test]
+fn a_cache_status_that_nobody_can_read_any_more() {
+    found_out(Lie::GarbledAfter(150), "every outcome was told");
+}
+
+#[test]
+fn a_flush_that_works_once() {
+    found_out(Lie::FlushesOnce, "flush empties the cache");
+}
+
+#[test]
 fn a_flush_that_does_nothing() {
     found_out(Lie::FlushDoesNothing, "flush empties the cache");
 }
@@ -109,6 +134,11 @@ fn answers_without_cache_status() {
 #[test]
 fn answers_with_a_garbled_cache_status() {
     refused(Lie::GarbledCacheStatus, "is not a structured field list");
+}
+
+#[test]
+fn answers_of_another_cache() {
+    refused(Lie::AnotherCache, "has no member named \"larder\"");
 }
 
 #[test]

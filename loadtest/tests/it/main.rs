@@ -1,9 +1,13 @@
 //! The real binary against servers of every character, started here on free ports.
 
+/// What the server answers: a real cache, and lies that can be told about it.
+mod answers;
 /// What a server is like, and which lie it tells.
 mod character;
-/// A server with a real cache, and with lies that can be told about it.
+/// A server of some character on a free port.
 mod server;
+/// The scripts that start and stop servers for a run: whatever ends them, no process is left.
+mod supervisor;
 /// Runs the binary and reads what it leaves behind.
 mod tool;
 
@@ -21,6 +25,8 @@ mod honest;
 mod interrupted;
 /// Each lie ends in exit 5; each failure in the right error.
 mod lies;
+/// A cache that breaks, and functions that start afresh.
+mod outages;
 /// The three files: whole, self-contained, and safe from the target's own texts.
 mod reports;
 /// What is wrong on the command line is named.

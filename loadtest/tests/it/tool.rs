@@ -19,6 +19,9 @@ pub(crate) struct Running {
     out: TempDir,
 }
 
+/// Where the standard error goes.
+const PROGRESS: &str = "progress";
+
 /// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments.
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     start(url, more).wait()
@@ -49,7 +52,7 @@ pub(crate) fn start(url: &str, more: &[&str]) -> Running {
     let child = command
         .args(more)
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stderr(std::fs::File::create(out.path().join(PROGRESS)).unwrap())
         .spawn()
         .unwrap();
     Running { child, out }
@@ -62,18 +65,18 @@ pub(crate) fn command() -> Command {
 
 impl Running {
     pub(crate) fn wait(self) -> Ended {
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = self.child.wait_with_output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let Output { status, stdout, .. } = self.child.wait_with_output().unwrap();
         Ended {
             code: status.code(),
-            stdout: text(stdout),
-            stderr: text(stderr),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: progress(&self.out),
             out: self.out,
         }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn progress(&self) -> String {
+        progress(&self.out)
     }
 
     /// Sends what Ctrl-C sends.
@@ -84,6 +87,10 @@ impl Running {
             .unwrap();
         assert!(killed.success());
     }
+}
+
+fn progress(out: &TempDir) -> String {
+    std::fs::read_to_string(out.path().join(PROGRESS)).unwrap()
 }
 
 impl Ended {

@@ -1,6 +1,6 @@
 //! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
 
-use super::Servers;
+use super::{Servers, names::did_you_mean};
 use crate::store::memcached::{Endpoint, How, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
@@ -64,7 +64,10 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
             (vec![Endpoint::Unix(servers.into())], false)
         }
         "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
-        _ => return Err(UNKNOWN.to_owned()),
+        _ => {
+            let meant = did_you_mean(scheme, SCHEMES);
+            return Err(format!("{scheme}:// is {UNKNOWN}{meant}"));
+        }
     };
     let (mut protocol, mut discover) = (Protocol::Auto, false);
     for option in query.split('&').filter(|option| !option.is_empty()) {
@@ -77,7 +80,11 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
             "discover=true" => {
                 return Err("discover=true asks one configuration endpoint".to_owned());
             }
-            other => return Err(format!("unknown option {other:?}: {OPTIONS}")),
+            other => {
+                let meant = did_you_mean(other, OPTIONS);
+                let all = OPTIONS.join(", ");
+                return Err(format!("unknown option {other:?} (there are {all}){meant}"));
+            }
         }
     }
     Ok(Some(Parsed {
@@ -88,7 +95,14 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     }))
 }
 
-const OPTIONS: &str = "protocol=auto, classic or meta; discover=true";
+const OPTIONS: [&str; 5] = [
+    "protocol=auto",
+    "protocol=classic",
+    "protocol=meta",
+    "discover=true",
+    "discover=false",
+];
+const SCHEMES: [&str; 3] = ["memcached", "memcached+tls", "memcached+unix"];
 const UNKNOWN: &str = "none of memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {

@@ -8,6 +8,7 @@ use crate::{
     clock,
     entry::{self, Generation, Lease, Millis, Stamp, Token},
     lease::Item as Standing,
+    metrics::Count,
     outcome::Alone,
     random,
     store::{Item, Lifetime, Looked, Slot, StoreError, Stored},
@@ -132,10 +133,14 @@ impl Call<'_> {
         let Some(there) = seen.there else {
             return Ok(Tried::Again);
         };
-        match self.number(Slot::Item, there).await? {
-            Some(number) => self.lease_over(seen, number, why).await,
-            None => Ok(Tried::Again),
+        let Some(number) = self.number(Slot::Item, there).await? else {
+            return Ok(Tried::Again);
+        };
+        let tried = self.lease_over(seen, number, why).await?;
+        if matches!(tried, Tried::Won(_)) {
+            self.counters.one(Count::LeaseTakenOver);
         }
+        Ok(tried)
     }
 
     async fn lease_over(&self, seen: &Seen<'_>, number: u64, why: Why) -> Attempt {

@@ -9,6 +9,7 @@ use std::{collections::HashMap, hash::Hash, pin::pin, sync::Arc, time::Duration}
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::{Call, Hold, Stale};
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     fetched::Fetched,
     flight::Flight,
     key::Key,
+    observe::{self, Event},
     outcome::{Alone, Bypass, Freshness},
     policy::PolicyParts,
 };
@@ -86,7 +88,8 @@ where
             .iter()
             .flat_map(|called: &Called<'_, A>| called.one.asked.iter());
         let answers = origin(missing.cloned().collect());
-        many.compute(called, answers)
+        let name = keyed.first().map_or("", |(key, _)| key.name());
+        many.compute(called, answers.instrument(observe::origin(name)))
     };
     let ones = many.group(keyed, deadline);
     let mut values = HashMap::with_capacity(keyed.len());
@@ -108,7 +111,7 @@ where
         let pass = tokio::select! {
             biased;
             Some(computed) = computing.next(), if !computing.is_empty() => {
-                values.extend(computed.inspect_err(|_| cache.counters().origin_error())?);
+                values.extend(computed.inspect_err(|_| many.failed(keyed))?);
                 continue;
             }
             pass = &mut looking, if waiting => pass,
@@ -128,12 +131,17 @@ where
             looking.set(many.pass(pass.waiting, pause));
         }
     }
-    for fetched in values.values_mut() {
-        let fetched: &mut Fetched<T> = fetched;
-        fetched.cache_time = many.budget.spent();
-        cache.counters().outcome(fetched.outcome);
+    let mut told = HashMap::with_capacity(values.len());
+    for (key, argument) in keyed {
+        // Once for each argument, however often it was given.
+        if let Some((argument, mut fetched)) = values.remove_entry(argument) {
+            fetched.cache_time = many.budget.spent();
+            let counters = cache.tally().of(key.name());
+            cache.tell(&counters, &Event::value(key.name(), &fetched));
+            told.insert(argument, fetched);
+        }
     }
-    Ok(values)
+    Ok(told)
 }
 
 impl<'a> Many<'a> {
@@ -181,6 +189,14 @@ impl<'a> Many<'a> {
             }
         }
         ones
+    }
+
+    /// One origin call for all: one failure, of the function that the first key names.
+    fn failed<A>(&self, keyed: &[(Key, A)]) {
+        if let Some((key, _)) = keyed.first() {
+            let event = Event::error(key.name(), self.budget.spent());
+            self.cache.tell(&self.cache.tally().of(key.name()), &event);
+        }
     }
 
     fn bypass(&self) -> Option<Bypass> {

@@ -7,6 +7,7 @@ use crate::{
     clock,
     entry::{self, Entry, Generation, Millis, Record, Stamp, Token},
     lease::{Age, Item, Marker},
+    metrics::Count,
     store::{self, Found, Looked},
 };
 
@@ -54,6 +55,7 @@ impl<'a> Seen<'a> {
             Found::Absent => {}
             Found::Won(number) => (seen.item, seen.won) = (Item::Won, Some(*number)),
             Found::Item(item) => {
+                call.counters.bytes(Count::BytesRead, item.bytes.len());
                 seen.there = Some(item);
                 seen.understand(call, item);
             }
@@ -90,7 +92,7 @@ impl<'a> Seen<'a> {
             }
             Ok(_) => Item::Dead,
             Err(reason) => {
-                call.cache.counters().unreadable();
+                call.counters.one(Count::Unreadable);
                 call.cache.log().unreadable(call.key.name(), &reason);
                 Item::Dead
             }
@@ -101,8 +103,10 @@ impl<'a> Seen<'a> {
     pub(super) fn stale(&self, call: &Call<'_>) -> Option<Stale> {
         let entry = self.entry.as_ref()?;
         let window = clock::millis(call.policy.stale_if_error);
+        // What does not open would not be served either.
+        let payload = entry.payload.open().ok()?;
         (window > 0).then(|| Stale {
-            payload: Bytes::copy_from_slice(entry.payload),
+            payload: Bytes::copy_from_slice(&payload),
             created: entry.created,
             soft: entry.soft,
             on_error_until: entry.soft.saturating_add(window).min(entry.hard),

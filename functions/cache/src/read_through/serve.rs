@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use super::{Call, Pause, Seen, Stale};
 use crate::{
     clock,
-    entry::Millis,
+    entry::{Entry, Millis},
     fetched::Fetched,
     flight::{Flight, Landing},
     lease::Step,
+    metrics::Count,
     outcome::Outcome,
-    payload,
+    payload::{self, Packed},
 };
 
 impl Call<'_> {
@@ -48,23 +49,23 @@ impl Call<'_> {
         } else {
             Outcome::Hit
         };
-        let entry = seen.entry.as_ref()?;
-        self.decoded(
-            entry.payload,
-            entry.created,
-            outcome,
-            clock::until(entry.soft),
-        )
+        self.entry_value(seen.entry.as_ref()?, outcome)
     }
 
     pub(super) fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
-        let entry = seen.entry.as_ref()?;
-        self.decoded(
-            entry.payload,
-            entry.created,
-            Outcome::Stale,
-            clock::until(entry.soft),
-        )
+        self.entry_value(seen.entry.as_ref()?, Outcome::Stale)
+    }
+
+    fn entry_value<T: DeserializeOwned>(
+        &self,
+        entry: &Entry<'_>,
+        outcome: Outcome,
+    ) -> Option<Fetched<T>> {
+        let ttl_left = clock::until(entry.soft);
+        let value = self.decoded(entry.payload, entry.created, outcome, ttl_left)?;
+        let cost = Duration::from_micros(entry.cost.into());
+        self.counters.time(Count::OriginMicrosSaved, cost);
+        Some(value)
     }
 
     /// The origin call of this process that holds the lease which this call's own lookup has shown.
@@ -80,7 +81,7 @@ impl Call<'_> {
     ) -> Option<Fetched<T>> {
         match flight.landing(until).await? {
             Landing::Value { payload, created } => self.decoded(
-                &payload,
+                Packed::Plain(&payload),
                 created,
                 Outcome::Collapsed,
                 self.policy.ttl.as_secs() as i64,
@@ -91,15 +92,16 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        bytes: &[u8],
+        packed: Packed<'_>,
         created: Millis,
         outcome: Outcome,
         ttl_left: i64,
     ) -> Option<Fetched<T>> {
-        match payload::decode(bytes) {
+        let value = packed.open().and_then(|bytes| payload::decode(&bytes));
+        match value {
             Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
             Err(error) => {
-                self.cache.counters().unreadable();
+                self.counters.one(Count::Unreadable);
                 self.cache.log().unreadable(self.key.name(), &error);
                 None
             }
@@ -132,7 +134,7 @@ impl Call<'_> {
         let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
         let ttl_left = clock::until(stale.soft);
         self.decoded(
-            &stale.payload,
+            Packed::Plain(&stale.payload),
             stale.created,
             Outcome::StaleOnError,
             ttl_left,

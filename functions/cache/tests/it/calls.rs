@@ -322,7 +322,7 @@ async fn values_up_to_the_limit_are_stored_and_larger_ones_counted() {
             assert_eq!(second.is_hit(), stored, "{length} on {}", cache.location());
             assert_eq!(second.into_inner(), text);
         }
-        assert_eq!(cache.stats().trouble[larder::Trouble::Oversize as usize], 2);
+        assert_eq!(cache.stats().trouble[larder::Trouble::Oversize], 2);
         let big = "x".repeat(2_000_000);
         let error = cache.put(&key("size", 0), &MINUTE, &big).await.unwrap_err();
         assert!(matches!(error, CacheError::Value(_)), "{error}");
@@ -374,4 +374,32 @@ async fn signed_caches_believe_only_signed_entries() {
             .is_hit()
     );
     assert_eq!(signed.stats().unreadable, 1);
+}
+
+#[tokio::test]
+async fn caches_stand_side_by_side_each_with_its_own_settings() {
+    let server = Memcached::start();
+    let on = |namespace: &str| {
+        let builder = larder::Cache::builder().url(server.url());
+        builder.namespace(namespace).budget(Duration::from_secs(2))
+    };
+    let one = on("one").build().unwrap();
+    let two = on("two").signing_key("0123456789abcdef").build().unwrap();
+    let (origin, key) = (Origin::default(), key("beside", 1));
+    for (cache, n) in [(&one, 1), (&two, 2)] {
+        let value = cache
+            .get_or_fetch(&key, &MINUTE, || origin.call())
+            .await
+            .unwrap();
+        assert_eq!((value.outcome(), *value), (Outcome::Miss(Fill::Stored), n));
+        let again = larder::with_cache(
+            cache.clone(),
+            cache.get_or_fetch(&key, &MINUTE, || origin.call()),
+        );
+        assert!(again.await.unwrap().is_hit());
+        assert_eq!((cache.stats().hit, cache.stats().miss), (1, 1));
+    }
+    one.flush(Scope::All).await.unwrap();
+    assert!(one.peek::<u64>(&key, &MINUTE).await.is_none());
+    assert_eq!(*two.peek::<u64>(&key, &MINUTE).await.unwrap(), 2);
 }

@@ -14,6 +14,8 @@ mod chaos;
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
+/// Large values, made shorter.
+mod compression;
 /// What the fuzzers were given, and what they found.
 mod corpus;
 /// Many callers of one process at once: they share exchanges, and nobody's answer.
@@ -28,6 +30,10 @@ mod hostile;
 mod many;
 /// What the compiler says about a mistake in the attribute.
 mod messages;
+/// What is counted and told of calls.
+mod observed;
+/// What an origin says of its own value.
+mod origin;
 /// Dead, hung and slow servers.
 mod outages;
 /// Whatever the arguments are: what is sent, and which key it is sent for.

@@ -19,9 +19,10 @@ use crate::{
     entry::{self, Entry, Millis},
     fetched::Fetched,
     flight::Pilot,
+    metrics::{Count, Counters},
     origin::{Said, listened},
     outcome::{Alone, Fill, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     store::{
         Lifetime, Slot, StoreError, Stored,
         many::{Over, Write},
@@ -31,6 +32,7 @@ use crate::{
 /// What becomes of one key, before the server has had its word.
 struct Due<'a> {
     write: Option<Write<'a>>,
+    counters: &'a Counters,
     /// What the write makes of it if it succeeds, or what it is without one.
     fill: Fill,
     ttl_left: i64,
@@ -63,6 +65,7 @@ impl Many<'_> {
         }
         let flights = called.iter().map(|called| {
             let hold = called.hold()?;
+            called.one.call.counters.one(Count::LeaseWon);
             Some(self.cache.flights().begin(hold.token))
         });
         let flights: Vec<_> = flights.collect();
@@ -141,6 +144,7 @@ impl Many<'_> {
         numbers: Vec<Option<u64>>,
     ) -> Option<Vec<(A, Fetched<T>)>> {
         let free = called.iter().zip(numbers).map(|(called, number)| Due {
+            counters: &called.one.call.counters,
             write: called
                 .hold()
                 .and_then(|hold| called.give_back(hold, number)),
@@ -182,9 +186,11 @@ impl Many<'_> {
         }
         let exchange = self.cache.store().write_many(&writes, self.budget.left());
         let stored = self.budget.time(exchange).await;
-        for (place, stored) in places.into_iter().zip(stored) {
+        for ((place, stored), write) in places.into_iter().zip(stored).zip(&writes) {
             let due = &mut due[place];
-            if due.fill == Fill::Stored && stored != Ok(Stored::Yes) {
+            if due.fill == Fill::Stored && stored == Ok(Stored::Yes) {
+                due.counters.bytes(Count::BytesWritten, write.bytes.len());
+            } else if due.fill == Fill::Stored {
                 due.fill = failed(stored);
                 due.ttl_left = 0;
             }
@@ -215,8 +221,10 @@ impl<A> Called<'_, A> {
         answered: &Answered,
         flight: Option<&Pilot<'_>>,
     ) -> Due<'_> {
+        let counters = &self.one.call.counters;
         let not = |write, fill| Due {
             write,
+            counters,
             fill,
             ttl_left: 0,
         };
@@ -241,8 +249,13 @@ impl<A> Called<'_, A> {
         let Some(ttl) = call.ttl(value, answered.cost, answered.said) else {
             return not(leave_empty(), Fill::NotStored);
         };
-        if call.refuses(payload.len()).is_some() {
-            cache.log().oversize(call.key.name(), payload.len());
+        let shorter = call.shorter(&payload);
+        let packed = shorter
+            .as_deref()
+            .map_or(Packed::Plain(&payload), Packed::Lz4);
+        if call.refuses(packed).is_some() {
+            let size = packed.bytes().len();
+            cache.log().oversize(call.key.name(), size);
             return not(leave_empty(), Fill::Failed(Trouble::Oversize));
         }
         let number = match hold.claim {
@@ -253,9 +266,10 @@ impl<A> Called<'_, A> {
         let Some(number) = number else {
             return not(None, Fill::NotStored);
         };
-        let entry = call.entry(hold.stamp, ttl, answered.created, answered.cost, &payload);
+        let entry = call.entry(hold.stamp, ttl, answered.created, answered.cost, packed);
         Due {
             write: Some(self.store(&entry, number)),
+            counters,
             fill: Fill::Stored,
             ttl_left: clock::until(entry.soft),
         }

@@ -18,7 +18,9 @@ use crate::{
     fetched::Fetched,
     flight::Landing,
     lease::{self, Item, Lost, Step},
+    metrics::Count,
     outcome::{Alone, Freshness, Outcome},
+    payload::Packed,
     random,
     store::{
         Ask, Lifetime, Looked, Slot, StoreError, Stored,
@@ -129,7 +131,7 @@ impl<'a> Many<'a> {
                     let ttl = self.policy.ttl.as_secs() as i64;
                     let value = || {
                         let call = &one.call;
-                        call.decoded(&payload, created, Outcome::Collapsed, ttl)
+                        call.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl)
                     };
                     match one.each(value) {
                         Some(values) => pass.served.extend(values),
@@ -264,7 +266,7 @@ impl<'a> Many<'a> {
 
     fn settle<T: DeserializeOwned, A: Clone>(
         &self,
-        mut one: One<'a, A>,
+        one: One<'a, A>,
         plan: Plan<'_, T, A>,
         looked: &Looked,
         stored: Option<Result<Stored, StoreError>>,
@@ -275,7 +277,13 @@ impl<'a> Many<'a> {
             (Plan::Lead(hold), _) => pass.lead(one, hold),
             (Plan::Alone(why), _) => pass.alone(one, why),
             (_, Some(Err(error))) => pass.alone(one, error.into()),
-            (Plan::Try(attempt), Some(Ok(Stored::Yes))) => pass.lead(one, attempt.hold),
+            (Plan::Try(attempt), Some(Ok(Stored::Yes))) => {
+                let ours = one.won.map_or(Over::Nothing, Over::Number);
+                if attempt.slot == Slot::Item && ![Over::Nothing, ours].contains(&attempt.over) {
+                    one.call.counters.one(Count::LeaseTakenOver);
+                }
+                pass.lead(one, attempt.hold);
+            }
             (Plan::Try(attempt), _) => {
                 attempt.hold.release.disarm();
                 let stale = match attempt.lost {
@@ -288,7 +296,7 @@ impl<'a> Many<'a> {
                 };
                 match stale {
                     Some(values) => pass.served.extend(values),
-                    None => pass.waiting.push(one),
+                    None => pass.wait(one),
                 }
             }
             (Plan::Mint | Plan::Again, _) => {
@@ -302,10 +310,7 @@ impl<'a> Many<'a> {
                     right: Right::Late(stale),
                 });
             }
-            (Plan::Wait, _) => {
-                one.waited = true;
-                pass.waiting.push(one);
-            }
+            (Plan::Wait, _) => pass.wait(one),
         }
     }
 }
@@ -314,6 +319,13 @@ impl<'a, T, A> Pass<'a, T, A> {
     fn lead(&mut self, one: One<'a, A>, hold: Box<Hold>) {
         let right = Right::Lead(hold);
         self.called.push(Called { one, right });
+    }
+
+    fn wait(&mut self, mut one: One<'a, A>) {
+        if !std::mem::replace(&mut one.waited, true) {
+            one.call.counters.one(Count::LeaseWaited);
+        }
+        self.waiting.push(one);
     }
 
     fn alone(&mut self, one: One<'a, A>, why: Alone) {

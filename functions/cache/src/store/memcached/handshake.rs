@@ -17,6 +17,16 @@ pub(crate) enum Protocol {
     Meta,
 }
 
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Classic => "classic",
+            Self::Meta => "meta",
+        })
+    }
+}
+
 /// The first release with all that is used of the meta protocol, as an ElastiCache version.
 const META: [u32; 3] = [1, 6, 12];
 /// Two short lines are all that a server has to say.

@@ -1,0 +1,234 @@
+//! Settings given in code. They are kept as the environment would give them, so that both go through the same checks.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Options, OptionsError, check_names, names::Known};
+use crate::{
+    cache::Cache,
+    observe::{Observer, Observers},
+};
+
+/// Makes a [`Cache`]. What is said here beats the environment, and that beats the default:
+///
+/// ```
+/// # use std::time::Duration;
+/// let cache = larder::Cache::builder()
+///     .url("memcached://cache-1:11211,cache-2:11211?protocol=meta")
+///     .namespace("shop")
+///     .budget(Duration::from_millis(20))
+///     .build()?; // connects to nothing
+/// assert_eq!(cache.namespace(), "shop");
+/// # Ok::<_, larder::OptionsError>(())
+/// ```
+///
+/// A mistake is an error that names it, and what was probably meant:
+///
+/// ```
+/// let error = larder::Cache::builder().url("memcached://cache-1?protocl=meta").build().unwrap_err();
+/// assert!(error.to_string().contains("did you mean protocol=meta?"));
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "a builder makes nothing until it is built"]
+pub struct Builder {
+    said: Vec<(Known, String)>,
+    observers: Observers,
+}
+
+impl Builder {
+    /// Where the cache is, as `CACHE_URL` says it: `memcached://host:port[,host:port…]`, `memcached+tls://…`,
+    /// `memcached+unix:///path` or `memory:`. Default: `memcached://localhost:11211`.
+    pub fn url(self, url: impl Into<String>) -> Self {
+        self.set(Known::Url, url.into())
+    }
+
+    /// A cache inside this process, as [`Cache::memory`].
+    pub fn memory(self) -> Self {
+        self.url("memory:")
+    }
+
+    /// A PEM file of further roots for `memcached+tls`. It is read when the cache is made.
+    pub fn ca_file(self, path: impl Into<String>) -> Self {
+        self.set(Known::CaFile, path.into())
+    }
+
+    /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`): one server may serve many applications.
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.set(Known::Namespace, namespace.into())
+    }
+
+    /// The most that cache I/O, lookup and fill together, adds to any one call: 1 ms to 10 s (default 50 ms), in whole
+    /// milliseconds, rounded up. Waiting for another caller's origin counts against the policy's `wait` instead.
+    pub fn budget(self, budget: Duration) -> Self {
+        let ms = budget.as_nanos().div_ceil(1_000_000);
+        self.set(Known::Budget, ms.to_string())
+    }
+
+    /// Whether every call goes to its origin (default: no).
+    pub fn disabled(self, disabled: bool) -> Self {
+        self.set(Known::Disabled, disabled.to_string())
+    }
+
+    /// Entries are authenticated with it (HMAC-SHA-256), 16 bytes or more. Without one they only carry a checksum.
+    pub fn signing_key(self, key: impl Into<String>) -> Self {
+        self.set(Known::SigningKey, key.into())
+    }
+
+    /// A key that still verifies, while a new [`signing_key`](Self::signing_key) is rolled out.
+    pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
+        self.set(Known::SigningKeyPrevious, key.into())
+    }
+
+    /// Who hears of every call that has ended.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers = Observers::of(observer);
+        self
+    }
+
+    /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the setting that can not be understood.
+    pub fn build(self) -> Result<Cache, OptionsError> {
+        self.build_from_lookup(|_| None)
+    }
+
+    /// The cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was not said. Connects to nothing.
+    ///
+    /// # Errors
+    /// As [`Builder::build`]. A variable that is almost one of ours, such as `CACHE_BUGDET_MS`, is an error too, and so is one of
+    /// ours that is not UTF-8: an unreadable signing key must not switch signing off.
+    pub fn build_from_env(self) -> Result<Cache, OptionsError> {
+        check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+        for known in Known::ALL {
+            let value = std::env::var_os(known.name());
+            if value.is_some_and(|value| value.into_string().is_err()) {
+                return Err(OptionsError::new(known.name(), "not UTF-8"));
+            }
+        }
+        self.build_from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// As [`Builder::build_from_env`], with the variables taken from `lookup`. It is asked for ours only, so misspelt ones are
+    /// not found: see [`Cache::check_variables`].
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn build_from_lookup(
+        self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Cache, OptionsError> {
+        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
+    }
+
+    /// The last word counts.
+    fn set(mut self, known: Known, value: String) -> Self {
+        self.said.retain(|(other, _)| *other != known);
+        self.said.push((known, value));
+        self
+    }
+
+    pub(super) fn get(&self, known: Known) -> Option<&str> {
+        let found = self.said.iter().find(|(other, _)| *other == known);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Builder");
+        for (known, value) in &self.said {
+            match known {
+                // A URL may hold a password by mistake.
+                Known::Url | Known::SigningKey | Known::SigningKeyPrevious => {
+                    shown.field(known.method(), &"(set, not shown)")
+                }
+                _ => shown.field(known.method(), value),
+            };
+        }
+        shown.field("observer", &self.observers).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(name: &str) -> Option<String> {
+        let set = match name {
+            "MEMCACHED_HOST" => "cache",
+            "CACHE_NAMESPACE" => "environment",
+            "CACHE_BUDGET_MS" => "7",
+            "CACHE_SIGNING_KEY" => "0123456789abcdef",
+            _ => return None,
+        };
+        Some(set.to_owned())
+    }
+
+    #[test]
+    fn the_builder_beats_the_environment_and_that_the_default() {
+        let cache = Cache::builder()
+            .namespace("first")
+            .namespace("builder")
+            .build_from_lookup(environment)
+            .unwrap();
+        let expected = "\
+CACHE_URL=memcached://cache:11211?protocol=auto (environment)
+CACHE_NAMESPACE=builder (builder)
+CACHE_BUDGET_MS=7 (environment)
+CACHE_DISABLED=false (default)
+CACHE_SIGNING_KEY=(set, not shown) (environment)";
+        assert_eq!(cache.configuration().to_string(), expected);
+        let alone = Cache::builder().memory().disabled(true).build().unwrap();
+        let expected = "\
+CACHE_URL=memory: (builder)
+CACHE_NAMESPACE=larder (default)
+CACHE_BUDGET_MS=50 (default)
+CACHE_DISABLED=true (builder)";
+        assert_eq!(alone.configuration().to_string(), expected);
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let secret = "hunter2 hunter2 hunter2";
+        let builder = Cache::builder()
+            .url("memcached://user:hunter2@cache")
+            .signing_key(secret)
+            .previous_signing_key(secret);
+        assert!(!format!("{builder:?}").contains("hunter2"), "{builder:?}");
+        let error = builder.clone().build().unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+        let cache = builder.url("memory:").build().unwrap();
+        let shown = format!("{cache:?} {:?} {0}", cache.configuration());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn what_can_not_be_understood_is_named_as_it_was_said() {
+        let long = Duration::from_secs(11);
+        let rows = [
+            (Cache::builder().url(""), "url", "CACHE_URL"),
+            (
+                Cache::builder().namespace(""),
+                "namespace",
+                "CACHE_NAMESPACE",
+            ),
+            (
+                Cache::builder().budget(Duration::ZERO),
+                "budget",
+                "CACHE_BUDGET_MS",
+            ),
+            (Cache::builder().budget(long), "budget", "CACHE_BUDGET_MS"),
+            (
+                Cache::builder().signing_key("short"),
+                "signing_key",
+                "CACHE_SIGNING_KEY",
+            ),
+        ];
+        for (builder, method, variable) in rows {
+            let error = builder.build_from_lookup(environment).unwrap_err();
+            assert_eq!(error.variable(), variable);
+            let start = format!("Cache::builder().{method}(…): ");
+            assert!(error.to_string().starts_with(&start), "{error}");
+        }
+    }
+}

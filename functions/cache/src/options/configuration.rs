@@ -1,0 +1,84 @@
+//! What a cache's settings came to, to be shown: never a secret.
+
+use std::fmt;
+
+use super::{Lookup, names::Known};
+
+/// The settings that a cache works with, each with who said so. Shown, it is one `NAME=value (who)` a line, in the names of the
+/// environment; a signing key is only said to be set.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Configuration(Vec<Setting>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Setting {
+    known: Known,
+    value: String,
+    by: By,
+}
+
+/// Who said so. Each is stronger than the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Builder,
+    Environment,
+    Default,
+}
+
+impl Configuration {
+    pub(super) fn add(&mut self, known: Known, value: impl fmt::Display, lookup: &Lookup<'_>) {
+        let (value, by) = (value.to_string(), By::of(known, lookup));
+        self.0.push(Setting { known, value, by });
+    }
+
+    /// The URL, which two other variables may have been taken for.
+    pub(super) fn url(&mut self, value: String, lookup: &Lookup<'_>) {
+        let by = [Known::Url, Known::Host, Known::Port]
+            .into_iter()
+            .map(|known| By::of(known, lookup))
+            .find(|by| *by != By::Default);
+        self.0.push(Setting {
+            known: Known::Url,
+            value,
+            by: by.unwrap_or(By::Default),
+        });
+    }
+}
+
+impl By {
+    fn of(known: Known, lookup: &Lookup<'_>) -> Self {
+        if lookup.builder.get(known).is_some() {
+            Self::Builder
+        } else if lookup.get(known).is_some() {
+            Self::Environment
+        } else {
+            Self::Default
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Builder => "builder",
+            Self::Environment => "environment",
+            Self::Default => "default",
+        })
+    }
+}
+
+impl fmt::Display for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, Setting { known, value, by }) in self.0.iter().enumerate() {
+            let line = if place == 0 { "" } else { "\n" };
+            write!(f, "{line}{}={value} ({by})", known.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.to_string();
+        f.debug_list().entries(lines.lines()).finish()
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a cache is not made: which setting, and what would be right.
+
+use super::names::Known;
+
+/// A setting that can not be understood. Its value is shown unless it is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{named}: {problem}")]
+pub struct OptionsError {
+    variable: String,
+    /// As its reader knows the setting: a variable, or a method of the builder.
+    named: String,
+    problem: String,
+}
+
+impl OptionsError {
+    pub(super) fn new(variable: &str, problem: impl Into<String>) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            named: variable.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(super) fn of_builder(known: Known, problem: String) -> Self {
+        let named = format!("Cache::builder().{}(…)", known.method());
+        Self {
+            variable: known.name().to_owned(),
+            named,
+            problem,
+        }
+    }
+
+    /// The name of the variable; of a builder's setting, the variable that it stands in for.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        &self.variable
+    }
+}

@@ -1,0 +1,137 @@
+//! The names of the settings, and which of them a wrong name was meant to be.
+
+use super::OptionsError;
+
+/// A setting that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Url,
+    Host,
+    Port,
+    CaFile,
+    Namespace,
+    Budget,
+    Disabled,
+    SigningKey,
+    SigningKeyPrevious,
+}
+
+impl Known {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Url,
+        Self::Host,
+        Self::Port,
+        Self::CaFile,
+        Self::Namespace,
+        Self::Budget,
+        Self::Disabled,
+        Self::SigningKey,
+        Self::SigningKeyPrevious,
+    ];
+
+    /// The environment's variable.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Url => "CACHE_URL",
+            Self::Host => "MEMCACHED_HOST",
+            Self::Port => "MEMCACHED_PORT",
+            Self::CaFile => "CACHE_CA_FILE",
+            Self::Namespace => "CACHE_NAMESPACE",
+            Self::Budget => "CACHE_BUDGET_MS",
+            Self::Disabled => "CACHE_DISABLED",
+            Self::SigningKey => "CACHE_SIGNING_KEY",
+            Self::SigningKeyPrevious => "CACHE_SIGNING_KEY_PREVIOUS",
+        }
+    }
+
+    /// The builder's method.
+    pub(super) fn method(self) -> &'static str {
+        match self {
+            Self::Url | Self::Host | Self::Port => "url",
+            Self::CaFile => "ca_file",
+            Self::Namespace => "namespace",
+            Self::Budget => "budget",
+            Self::Disabled => "disabled",
+            Self::SigningKey => "signing_key",
+            Self::SigningKeyPrevious => "previous_signing_key",
+        }
+    }
+}
+
+/// Refuses the first of `names` that is almost one of ours. Other names are other programs'.
+pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<(), OptionsError> {
+    names.into_iter().try_for_each(|name| {
+        let name = name.as_ref();
+        // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
+        ["CACHE_", "MEMCACHED_"].into_iter().try_for_each(|prefix| {
+            let ours = Known::ALL.into_iter().map(Known::name);
+            let ours = ours.filter_map(|known| known.strip_prefix(prefix));
+            match name.strip_prefix(prefix).and_then(|rest| slip(rest, ours)) {
+                Some(meant) => {
+                    let problem = format!("no such setting: did you mean {prefix}{meant}?");
+                    Err(OptionsError::new(name, problem))
+                }
+                None => Ok(()),
+            }
+        })
+    })
+}
+
+/// `: did you mean …?`, if one of `candidates` is near.
+pub(super) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let meant = slip(word, candidates);
+    meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
+}
+
+/// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters.
+fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
+        .min();
+    near.and_then(|(distance, candidate)| {
+        let most = (word.len().max(candidate.len()) / 3).min(3);
+        (1..=most).contains(&distance).then_some(candidate)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_named_with_what_was_meant() {
+        for (slip, meant) in [
+            ("CACHE_BUGDET_MS", "CACHE_BUDGET_MS"),
+            ("CACHE_BUDGET", "CACHE_BUDGET_MS"),
+            ("CACHE_URI", "CACHE_URL"),
+            ("CACHE_NAME_SPACE", "CACHE_NAMESPACE"),
+            ("CACHE_SIGNINGKEY", "CACHE_SIGNING_KEY"),
+            ("CACHE_DISABLE", "CACHE_DISABLED"),
+            ("MEMCACHED_HOSTS", "MEMCACHED_HOST"),
+        ] {
+            let error = check(["PATH", slip]).unwrap_err();
+            assert_eq!(error.variable(), slip);
+            assert_eq!(
+                error.to_string(),
+                format!("{slip}: no such setting: did you mean {meant}?")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_another_programs_is_left_alone() {
+        let others = [
+            "CACHE_DRIVER",
+            "CACHE_DIR_PATH",
+            "MEMCACHED_USERNAME",
+            "XDG_CACHE_HOME",
+            "PATH",
+        ];
+        assert_eq!(check(others), Ok(()));
+        assert_eq!(check(Known::ALL.map(Known::name)), Ok(()));
+    }
+}

@@ -1,0 +1,332 @@
+//! What a test's server answers: a real cache before an origin that takes its time, and the lies that are told about
+//! them. Knows nothing of connections.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
+use tempfile::TempDir;
+
+use crate::character::{Character, Lie};
+
+pub(crate) struct State {
+    character: Character,
+    /// Where files break the cache and restart the processes.
+    pub(crate) switches: TempDir,
+    store: Mutex<HashMap<String, Entry>>,
+    served: Mutex<HashMap<String, u32>>,
+    flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    order: Mutex<VecDeque<String>>,
+    requests: AtomicU64,
+    flushes: AtomicU64,
+    origin_calls: AtomicU64,
+    owed: AtomicUsize,
+    instances: Vec<Mutex<Instance>>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    value: String,
+    stored: Instant,
+}
+
+/// One process that the server pretends to be.
+#[derive(Default)]
+struct Instance {
+    /// How often it was started afresh.
+    birth: u64,
+    invocations: u64,
+    origin_calls: u64,
+}
+
+/// How an answer came to be.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Hit,
+    Expired,
+    Miss,
+    Collapsed,
+    Broken,
+    Bypass,
+}
+
+/// The request being answered.
+struct Asked<'a> {
+    path: &'a str,
+    key: &'a str,
+    /// How many came before it.
+    number: u64,
+    began: Instant,
+}
+
+impl State {
+    pub(crate) fn of(character: Character) -> Self {
+        Self {
+            character,
+            switches: tempfile::tempdir().unwrap(),
+            store: Mutex::default(),
+            served: Mutex::default(),
+            flights: Mutex::default(),
+            order: Mutex::default(),
+            requests: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+            origin_calls: AtomicU64::new(0),
+            owed: AtomicUsize::new(0),
+            instances: (0..character.instances).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// How many requests it had, but for those that need neither cache nor origin.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn origin_calls(&self) -> u64 {
+        self.origin_calls.load(Ordering::SeqCst)
+    }
+
+    /// The answer; none closes the connection.
+    pub(crate) async fn answer(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Option<Response<Full<Bytes>>> {
+        let path = request.uri().path();
+        if path == "/user/0" || (path == "/heavy-op" && request.uri().query().is_none()) {
+            return Some(plain(400, "no key"));
+        }
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        let broken = self.switches.path().join("broken").exists();
+        match self.character.lie {
+            Lie::HangsAfter(n) if number >= n => std::future::pending().await,
+            Lie::FailsAfter(n) if number >= n => return Some(plain(500, "no")),
+            Lie::ResetsAfter(n) if number >= n => return None,
+            Lie::FailsWhenBroken if broken => return Some(plain(503, "no cache")),
+            _ => {}
+        }
+        if path == "/flush" {
+            return Some(self.flush());
+        }
+        let key = match (path, request.uri().query()) {
+            ("/heavy-op", Some(query)) => query.trim_start_matches("param="),
+            _ => path.trim_start_matches("/user/"),
+        };
+        let asked = Asked {
+            path,
+            key,
+            number,
+            began: Instant::now(),
+        };
+        let aside = request.headers().get("cache-control");
+        Some(if aside.is_some_and(|value| value == "no-store") {
+            self.past_the_cache(&asked, Way::Bypass).await
+        } else if broken {
+            self.past_the_cache(&asked, Way::Broken).await
+        } else {
+            self.lookup(&asked).await
+        })
+    }
+
+    fn flush(&self) -> Response<Full<Bytes>> {
+        let before = self.flushes.fetch_add(1, Ordering::SeqCst);
+        match self.character.lie {
+            Lie::FlushRefused => return plain(403, "<b>not you</b>"),
+            Lie::FlushDoesNothing => {}
+            Lie::FlushesOnce if before > 0 => {}
+            _ => self.store.lock().unwrap().clear(),
+        }
+        plain(200, r#"{"flushed":"all"}"#)
+    }
+
+    async fn past_the_cache(&self, asked: &Asked<'_>, way: Way) -> Response<Full<Bytes>> {
+        let value = self.compute(asked).await;
+        self.told(asked, way, &value)
+    }
+
+    async fn lookup(&self, asked: &Asked<'_>) -> Response<Full<Bytes>> {
+        let lie = self.character.lie;
+        let name = format!("{} {}", asked.path, asked.key);
+        let flight = self.flight(&name);
+        let early = self.stored(&name);
+        let flight = (self.character.collapses && early.is_none()).then_some(flight);
+        let _turn = match &flight {
+            Some(flight) => Some(flight.lock().await),
+            None => None,
+        };
+        let had = self.store.lock().unwrap().contains_key(&name);
+        let (way, value) = match (early, self.stored(&name)) {
+            (Some(value), _) if lie != Lie::MissesCalledHits => (Way::Hit, value),
+            (None, Some(value)) if flight.is_some() => (Way::Collapsed, value),
+            (early, _) => {
+                let value = self.compute(asked).await;
+                let entry = Entry {
+                    value: value.clone(),
+                    stored: Instant::now(),
+                };
+                self.store.lock().unwrap().insert(name.clone(), entry);
+                let way = match early {
+                    Some(_) => Way::Hit,
+                    None if had => Way::Expired,
+                    None => Way::Miss,
+                };
+                (way, value)
+            }
+        };
+        if way == Way::Hit {
+            tokio::time::sleep(self.character.hit).await;
+        }
+        if way == Way::Hit && lie == Lie::ForgetsWhenBusy {
+            self.forget(&name);
+        }
+        self.told(asked, way, &self.distort(value, way == Way::Hit))
+    }
+
+    fn flight(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut flights = self.flights.lock().unwrap();
+        flights.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The value, if it is still alive.
+    fn stored(&self, name: &str) -> Option<String> {
+        let Entry { value, stored } = self.store.lock().unwrap().get(name).cloned()?;
+        let alive = stored.elapsed() < self.character.ttl;
+        (alive || self.character.lie == Lie::Immortal).then_some(value)
+    }
+
+    /// Drops a user that has been served three times: no paired round asks as often.
+    fn forget(&self, name: &str) {
+        let mut served = self.served.lock().unwrap();
+        let count = served.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        if *count > 3 && !name.contains("lt-") {
+            *count = 0;
+            self.store.lock().unwrap().remove(name);
+        }
+    }
+
+    async fn compute(&self, asked: &Asked<'_>) -> String {
+        self.origin_calls.fetch_add(1, Ordering::SeqCst);
+        self.instance(asked).lock().unwrap().origin_calls += 1;
+        match asked.path {
+            "/heavy-op" => {
+                tokio::time::sleep(self.character.origin).await;
+                format!(r#"{{"param":"{}"}}"#, asked.key)
+            }
+            _ => format!(r#"{{"id":{}}}"#, asked.key),
+        }
+    }
+
+    fn instance(&self, asked: &Asked<'_>) -> &Mutex<Instance> {
+        let instance = &self.instances[asked.number as usize % self.instances.len()];
+        let restarts = self.switches.path().join("restarts");
+        let birth = std::fs::metadata(restarts).map_or(0, |file| file.len());
+        let mut now = instance.lock().unwrap();
+        if now.birth < birth {
+            *now = Instance {
+                birth,
+                ..Instance::default()
+            };
+        }
+        instance
+    }
+
+    fn told(&self, asked: &Asked<'_>, way: Way, value: &str) -> Response<Full<Bytes>> {
+        let lie = self.character.lie;
+        let status = self.status(asked.number, way);
+        let total = match lie {
+            Lie::SlowClock => 60_000.0,
+            _ => asked.began.elapsed().as_secs_f64() * 1e3,
+        };
+        let mut response =
+            Response::builder().header("server-timing", format!("total;dur={total:.3}"));
+        if lie != Lie::NoCacheStatus {
+            response = response.header("cache-status", &status);
+        }
+        let silent = match lie {
+            Lie::NoDiagnostics => true,
+            Lie::SilentAfter(n) => asked.number >= n,
+            _ => false,
+        };
+        if !silent {
+            let mut instance = self.instance(asked).lock().unwrap();
+            instance.invocations += 1;
+            let calls = match lie {
+                Lie::StuckCounter => 7,
+                Lie::ForgetsCountAfter(n) if asked.number >= n => 0,
+                _ => instance.origin_calls,
+            };
+            let number = asked.number as usize % self.instances.len();
+            response = response
+                .header("x-instance", format!("{number}-{}", instance.birth))
+                .header("x-invocation", instance.invocations.to_string())
+                .header("x-origin-calls", calls.to_string());
+        }
+        // What other services say instead of Cache-Status.
+        let (header, word) = match status.contains("hit") {
+            true => ("HIT from here", "cache"),
+            false => ("MISS", "database"),
+        };
+        let body = format!("{{\"from\":\"{word}\",\"result\":{value}}}");
+        response
+            .header("x-cache", header)
+            .body(Full::from(body))
+            .unwrap()
+    }
+
+    fn status(&self, number: u64, way: Way) -> String {
+        let hit = format!("larder; hit; ttl={}", self.character.ttl.as_secs());
+        let known = way == Way::Hit;
+        let lied = match self.character.lie {
+            Lie::HitsCalledMisses if known => return "larder; fwd=miss; stored".into(),
+            Lie::GarbledCacheStatus => return "HIT from somewhere!".into(),
+            Lie::GarbledAfter(n) if number >= n => return "HIT from somewhere!".into(),
+            Lie::AnotherCache => return "edge; hit".into(),
+            Lie::LiesAfter(n) => number >= n && way == Way::Miss,
+            Lie::EvenedOut if way == Way::Miss && number.is_multiple_of(10) => {
+                self.owed.fetch_add(1, Ordering::SeqCst);
+                true
+            }
+            Lie::EvenedOut if known => {
+                let pay = |owed: usize| owed.checked_sub(1);
+                self.owed
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, pay)
+                    .is_ok()
+            }
+            _ => false,
+        };
+        match way {
+            Way::Hit | Way::Miss if known != lied => hit,
+            Way::Hit | Way::Miss => "larder; fwd=miss; stored".into(),
+            Way::Expired => "larder; fwd=stale; stored".into(),
+            Way::Collapsed => "larder; fwd=miss; collapsed".into(),
+            Way::Broken => "larder; fwd=miss; detail=timeout".into(),
+            Way::Bypass => "larder; fwd=request".into(),
+        }
+    }
+
+    fn distort(&self, value: String, known: bool) -> String {
+        match self.character.lie {
+            Lie::OtherKeysValue if known => {
+                let mut order = self.order.lock().unwrap();
+                order.push_back(value.clone());
+                if order.len() > 3 {
+                    order.pop_front().unwrap()
+                } else {
+                    value
+                }
+            }
+            Lie::ChangedValue if known => value.replacen('{', r#"{"extra":1,"#, 1),
+            _ => value,
+        }
+    }
+}
+
+fn plain(status: u16, body: &'static str) -> Response<Full<Bytes>> {
+    Response::builder()
+        .status(status)
+        .body(Full::from(body))
+        .unwrap()
+}
