@@ -136,8 +136,9 @@ impl<'a> Call<'a> {
         let next = match freshness {
             _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
             Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
-            Freshness::Normal => self.find().await,
-            Freshness::Refresh => self.claim_anything().await,
+            // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
+            Freshness::Normal => Box::pin(self.find()).await,
+            Freshness::Refresh => Box::pin(self.claim_anything()).await,
         };
         // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
