@@ -132,6 +132,16 @@ impl Cache {
         }))
     }
 
+    /// A cache over a store of a test's own.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store) -> Self {
+        let mut cache = Self::memory();
+        Arc::get_mut(&mut cache.0)
+            .expect("shared with nobody")
+            .store = store;
+        cache
+    }
+
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
     ///
     /// # Errors

@@ -5,10 +5,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::entry::Millis;
 
+#[cfg(not(test))]
 pub(crate) fn now() -> Millis {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, millis)
+}
+
+/// In unit tests it goes with tokio's clock, which a test may pause.
+#[cfg(test)]
+pub(crate) fn now() -> Millis {
+    use tokio::time::Instant;
+    static BEGUN: std::sync::OnceLock<(SystemTime, Instant)> = std::sync::OnceLock::new();
+    let (wall, begun) = BEGUN.get_or_init(|| (SystemTime::now(), Instant::now()));
+    let now = *wall + Instant::now().saturating_duration_since(*begun);
+    now.duration_since(UNIX_EPOCH).map_or(0, millis)
 }
 
 /// Rounded up: a duration above zero never becomes zero.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · … · check 8 (xxh3) or 32 (HMAC-SHA-256, entries only)
-//! V entry        flags 1 · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
+//! V entry        flags 1 (1 signed, 2 compressed) · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
 //! L lease        token 16 · stamp 32 · subject 8
 //! F freed lease  nothing
 //! G generation   time 8 · random 8

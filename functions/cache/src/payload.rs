@@ -10,7 +10,9 @@ use std::io::Cursor;
 use serde::{Serialize, de::DeserializeOwned};
 
 mod absence;
+mod packed;
 pub(crate) use absence::is_none;
+pub(crate) use packed::{Packed, pack};
 
 /// Nesting of a stored value. A forged one must not exhaust the stack.
 const DEPTH: usize = 128;

@@ -21,7 +21,7 @@ use crate::{
     observe::{self, Event},
     origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     policy::PolicyParts,
     store::{Ask, Looked, StoreError},
 };
@@ -34,6 +34,8 @@ mod pause;
 mod release;
 mod seen;
 mod serve;
+#[cfg(test)]
+mod simulation;
 mod verb;
 use claim::{Claim, Hold, Tried, Why};
 pub(crate) use many::read_through_many;
@@ -280,7 +282,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
-                    if let Some(fetched) = self.decoded(&payload, created, Outcome::Collapsed, 0) {
+                    if let Some(fetched) =
+                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                    {
                         return Ok(fetched);
                     }
                 }

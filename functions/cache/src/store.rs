@@ -12,6 +12,8 @@ use crate::key::Address;
 pub(crate) mod many;
 pub(crate) mod memcached;
 pub(crate) mod memory;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 /// Which of the four keys of an [`Address`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +123,8 @@ pub(crate) enum StoreError {
 pub(crate) enum Store {
     Memory(memory::Memory),
     Memcached(memcached::Memcached),
+    #[cfg(test)]
+    Simulated(simulated::Simulated),
 }
 
 impl Store {
@@ -134,6 +138,8 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.lookup(at, ask)),
             Self::Memcached(memcached) => memcached.lookup(at, ask, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => simulated.lookup(at, ask, limit).await,
         }
     }
 
@@ -147,6 +153,8 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.numbered(at.slot(slot))),
             Self::Memcached(memcached) => memcached.numbered(at, slot, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => simulated.numbered(at, slot, limit).await,
         }
     }
 
@@ -162,6 +170,8 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.add(at.slot(slot), bytes, life)),
             Self::Memcached(memcached) => memcached.add(at, slot, &bytes, life, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => simulated.add(at, slot, bytes, life, limit).await,
         }
     }
 
@@ -180,6 +190,10 @@ impl Store {
             Self::Memcached(memcached) => {
                 memcached.swap(at, slot, &bytes, life, number, limit).await
             }
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                simulated.swap(at, slot, bytes, life, number, limit).await
+            }
         }
     }
 
@@ -191,6 +205,8 @@ impl Store {
                 Ok(())
             }
             Self::Memcached(memcached) => memcached.delete(at, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => simulated.delete(at.item(), limit).await,
         }
     }
 
@@ -206,6 +222,11 @@ impl Store {
                 Ok(())
             }
             Self::Memcached(memcached) => memcached.flush(generation, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                let deleted = simulated.delete(generation, limit).await;
+                deleted.map_err(|error| vec![("simulated".to_owned(), error)])
+            }
         }
     }
 
@@ -214,6 +235,8 @@ impl Store {
         match self {
             Self::Memory(_) => vec![("memory".to_owned(), Ok(()))],
             Self::Memcached(memcached) => memcached.ping(limit).await,
+            #[cfg(test)]
+            Self::Simulated(_) => Vec::new(),
         }
     }
 }

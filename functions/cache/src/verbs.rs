@@ -13,7 +13,7 @@ use crate::{
     key::Key,
     origin::Said,
     outcome::Freshness,
-    payload,
+    payload::{self, Packed},
     policy::Policy,
     read_through::{Call, Written, read_through},
     store::StoreError,
@@ -72,7 +72,11 @@ impl Cache {
     ) -> Result<(), CacheError> {
         let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
         let call = Call::new(self.inner(), key, &policy.parts, None);
-        if let Some(problem) = call.refuses(payload.len()) {
+        let shorter = call.shorter(&payload);
+        let packed = shorter
+            .as_deref()
+            .map_or(Packed::Plain(&payload), Packed::Lz4);
+        if let Some(problem) = call.refuses(packed) {
             return Err(CacheError::Value(problem));
         }
         let Some(ttl) = call.ttl(value, Duration::MAX, Said::Nothing) else {
@@ -84,7 +88,7 @@ impl Cache {
             // A new call each: each has a budget of its own.
             let call = Call::new(self.inner(), key, &policy.parts, None);
             match call
-                .put(&payload, ttl)
+                .put(packed, ttl)
                 .await
                 .map_err(|error| self.unacknowledged(error))?
             {

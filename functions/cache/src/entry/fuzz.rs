@@ -31,7 +31,7 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
         Ok(Record::Freed) => return assert_eq!(bytes.len(), HEAD + CHECK),
         Ok(Record::Lease(lease)) => lease.write(KEY, digest),
         Ok(Record::Entry(entry)) => {
-            assert!(Entry::size(entry.payload.len()) >= bytes.len());
+            assert!(Entry::size(entry.payload.bytes().len()) >= bytes.len());
             // Whatever the times are, the clock's arithmetic takes them.
             let _ = (clock::until(entry.soft), clock::since(entry.created));
             let again = entry.write(KEY, digest, seal);

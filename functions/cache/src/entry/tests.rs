@@ -1,5 +1,8 @@
 use super::*;
-use crate::key::{Key, Namespace};
+use crate::{
+    key::{Key, Namespace},
+    payload::Packed,
+};
 
 const GENERATION: [Generation; 2] = [
     Generation::golden([0x11; 16]),
@@ -14,6 +17,10 @@ fn stamp() -> Stamp {
 }
 
 fn entry(payload: &[u8]) -> Entry<'_> {
+    entry_of(Packed::Plain(payload))
+}
+
+fn entry_of(payload: Packed<'_>) -> Entry<'_> {
     Entry {
         id: 0x0102_0304_0506_0708,
         stamp: stamp(),
@@ -47,6 +54,8 @@ fn golden_bytes() {
         entry(b"\xa2hi").write(KEY, DIGEST, &Seal::signature(b"secret", None)),
         GOLDEN_SIGNED,
     );
+    let packed = entry_of(Packed::Lz4(b"\xa2hi"));
+    check(packed.write(KEY, DIGEST, &seal), GOLDEN_COMPRESSED);
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
         Generation::mint(1_700_000_000_000, 0x0102).write("larder:@all"),
@@ -66,6 +75,9 @@ const GOLDEN_SIGNED: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01000000010
     1111111111111111222222222222222222222222222222220000018bcfe568000000018bcfe65260\
     0000018bcfe6c790002dc6c00000000700000003a26869239424f78b4d0f8866ad6a3b72bd7b4294\
     e3da1f7d87367fb7347b8af87a5516";
+const GOLDEN_COMPRESSED: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02000000010203040506070811111111\
+    1111111111111111111111112222222222222222222222222222222200000\
+    18bcfe568000000018bcfe652600000018bcfe6c790002dc6c00000000700000003a268699e714d685442bdae";
 const GOLDEN_LEASE: &str = "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
     1111111111111111111111112222222222222222222222222222222200000000000000091f9d94be\
     46cbc491";
@@ -87,6 +99,9 @@ fn what_was_written_reads_back() {
             let bytes = entry(payload).write(KEY, DIGEST, &seal);
             assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), entry(payload));
             assert!(bytes.len() <= Entry::size(payload.len()));
+            let packed = entry_of(Packed::Lz4(payload));
+            let bytes = packed.write(KEY, DIGEST, &seal);
+            assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), packed);
         }
     }
     let bytes = lease().write(KEY, DIGEST);

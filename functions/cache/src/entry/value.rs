@@ -1,6 +1,7 @@
 //! The entry: a value with everything that decides whether and for how long it may be served.
 
 use super::{HEAD, Millis, Seal, Stamp, Unreadable, field, start};
+use crate::payload::Packed;
 
 /// An entry, read or to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +18,13 @@ pub(crate) struct Entry<'a> {
     /// What the origin call took, in microseconds; more than 71 minutes is kept as 71 minutes.
     pub(crate) cost: u32,
     pub(crate) version: u32,
-    pub(crate) payload: &'a [u8],
+    pub(crate) payload: Packed<'a>,
 }
 
 /// Flags: the entry carries HMAC-SHA-256 in place of the checksum.
 const SIGNED: u8 = 1;
+/// Flags: the payload is compressed.
+const LZ4: u8 = 2;
 
 const ID: usize = HEAD + 4;
 const STAMP: usize = ID + 8;
@@ -36,10 +39,10 @@ const PAYLOAD: usize = LENGTH + 4;
 impl<'a> Entry<'a> {
     pub(super) fn read(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Self, Unreadable> {
         let flags = *bytes.get(HEAD).ok_or(Unreadable::Length)?;
-        if (flags == SIGNED) != seal.is_signature() {
+        if (flags & SIGNED != 0) != seal.is_signature() {
             return Err(Unreadable::Signature);
         }
-        if flags & !SIGNED != 0 {
+        if flags & !(SIGNED | LZ4) != 0 {
             // Written by a later release in a way that this one does not know.
             return Err(Unreadable::Format);
         }
@@ -60,25 +63,34 @@ impl<'a> Entry<'a> {
             hard: time(HARD),
             cost: u32::from_be_bytes(field(body, COST)),
             version: u32::from_be_bytes(field(body, VERSION)),
-            payload,
+            payload: if flags & LZ4 == 0 {
+                Packed::Plain(payload)
+            } else {
+                Packed::Lz4(payload)
+            },
         })
     }
 
     pub(crate) fn write(&self, key: &str, digest: [u8; 16], seal: &Seal) -> Vec<u8> {
         let entry = self;
-        let mut out = start(b'V', digest, PAYLOAD - HEAD + entry.payload.len() + 32);
-        out.extend_from_slice(&[if seal.is_signature() { SIGNED } else { 0 }, 0, 0, 0]);
+        let (payload, packed) = match entry.payload {
+            Packed::Plain(bytes) => (bytes, 0),
+            Packed::Lz4(bytes) => (bytes, LZ4),
+        };
+        let mut out = start(b'V', digest, PAYLOAD - HEAD + payload.len() + 32);
+        let signed = if seal.is_signature() { SIGNED } else { 0 };
+        out.extend_from_slice(&[signed | packed, 0, 0, 0]);
         out.extend_from_slice(&entry.id.to_be_bytes());
         entry.stamp.write(&mut out);
         for time in [entry.created, entry.soft, entry.hard] {
             out.extend_from_slice(&time.to_be_bytes());
         }
         // A payload of 4 GiB never gets here: it is far beyond every policy's max_size.
-        let length = u32::try_from(entry.payload.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         for number in [entry.cost, entry.version, length] {
             out.extend_from_slice(&number.to_be_bytes());
         }
-        out.extend_from_slice(entry.payload);
+        out.extend_from_slice(payload);
         seal.close(out, key)
     }
 

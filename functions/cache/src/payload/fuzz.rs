@@ -50,6 +50,17 @@ pub(crate) fn payload(bytes: &[u8]) {
     as_type::<(char, [u16; 2], Box<[u8]>, ())>(bytes);
 }
 
+/// What opens is no longer than it may be, and opens again when it is compressed again.
+pub(crate) fn packed(bytes: &[u8]) {
+    let Ok(plain) = Packed::Lz4(bytes).open() else {
+        return;
+    };
+    assert!(plain.len() <= 8 << 20 && plain.len() <= 255 * bytes.len());
+    if let Some(again) = pack(&plain) {
+        assert_eq!(Packed::Lz4(&again).open().expect("what was packed"), plain);
+    }
+}
+
 /// What decodes, encodes, and that decodes to the same. Compared as bytes, since NaN is not itself.
 fn as_type<T: Serialize + DeserializeOwned + std::fmt::Debug>(bytes: &[u8]) {
     let Ok(value) = decode::<T>(bytes) else {

@@ -13,7 +13,8 @@ use crate::{
     metrics::Count,
     origin::Said,
     outcome::{Fill, Trouble},
-    payload, random,
+    payload::{self, Packed},
+    random,
     store::{Lifetime, Slot, Stored},
 };
 
@@ -43,12 +44,17 @@ impl Call<'_> {
             self.leave_empty(hold, number).await;
             return (Fill::NotStored, 0);
         };
-        if Entry::size(payload.len()) > self.policy.max_size {
-            self.cache.log().oversize(self.key.name(), payload.len());
+        let shorter = self.shorter(&payload);
+        let packed = shorter
+            .as_deref()
+            .map_or(Packed::Plain(&payload), Packed::Lz4);
+        if self.refuses(packed).is_some() {
+            let size = packed.bytes().len();
+            self.cache.log().oversize(self.key.name(), size);
             self.leave_empty(hold, number).await;
             return refused(Trouble::Oversize);
         }
-        let entry = self.entry(hold.stamp, ttl, created, cost, &payload);
+        let entry = self.entry(hold.stamp, ttl, created, cost, packed);
         let fill = self.store(hold, number, &entry).await;
         let fresh = if fill == Fill::Stored {
             clock::until(entry.soft)
@@ -56,6 +62,12 @@ impl Call<'_> {
             0
         };
         (fill, fresh)
+    }
+
+    /// `payload` compressed, if the policy asks for that and it helps.
+    pub(crate) fn shorter(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let over = self.policy.compress_over?;
+        (payload.len() > over).then(|| payload::pack(payload))?
     }
 
     /// How long the value may be kept fresh; `None`: it is not to be stored.
@@ -85,7 +97,7 @@ impl Call<'_> {
         ttl: Duration,
         created: Millis,
         cost: Duration,
-        payload: &'a [u8],
+        payload: Packed<'a>,
     ) -> Entry<'a> {
         let ttl = clock::millis(ttl);
         let most = ttl / 100 * u64::from(self.policy.jitter_percent);
@@ -173,7 +185,13 @@ mod tests {
         let created = clock::now() + 900;
         let entry = Entry {
             hard: created - 900,
-            ..call.entry(stamp, policy.parts.ttl, created, Duration::ZERO, b"")
+            ..call.entry(
+                stamp,
+                policy.parts.ttl,
+                created,
+                Duration::ZERO,
+                Packed::Plain(b""),
+            )
         };
         assert_eq!(call.life(&entry), Lifetime::at_least(policy.parts.lease));
     }

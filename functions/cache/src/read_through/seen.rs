@@ -103,8 +103,10 @@ impl<'a> Seen<'a> {
     pub(super) fn stale(&self, call: &Call<'_>) -> Option<Stale> {
         let entry = self.entry.as_ref()?;
         let window = clock::millis(call.policy.stale_if_error);
+        // What does not open would not be served either.
+        let payload = entry.payload.open().ok()?;
         (window > 0).then(|| Stale {
-            payload: Bytes::copy_from_slice(entry.payload),
+            payload: Bytes::copy_from_slice(&payload),
             created: entry.created,
             soft: entry.soft,
             on_error_until: entry.soft.saturating_add(window).min(entry.hard),

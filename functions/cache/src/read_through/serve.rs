@@ -14,7 +14,7 @@ use crate::{
     lease::Step,
     metrics::Count,
     outcome::Outcome,
-    payload,
+    payload::{self, Packed},
 };
 
 impl Call<'_> {
@@ -81,7 +81,7 @@ impl Call<'_> {
     ) -> Option<Fetched<T>> {
         match flight.landing(until).await? {
             Landing::Value { payload, created } => self.decoded(
-                &payload,
+                Packed::Plain(&payload),
                 created,
                 Outcome::Collapsed,
                 self.policy.ttl.as_secs() as i64,
@@ -92,12 +92,13 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        bytes: &[u8],
+        packed: Packed<'_>,
         created: Millis,
         outcome: Outcome,
         ttl_left: i64,
     ) -> Option<Fetched<T>> {
-        match payload::decode(bytes) {
+        let value = packed.open().and_then(|bytes| payload::decode(&bytes));
+        match value {
             Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
             Err(error) => {
                 self.counters.one(Count::Unreadable);
@@ -133,7 +134,7 @@ impl Call<'_> {
         let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
         let ttl_left = clock::until(stale.soft);
         self.decoded(
-            &stale.payload,
+            Packed::Plain(&stale.payload),
             stale.created,
             Outcome::StaleOnError,
             ttl_left,

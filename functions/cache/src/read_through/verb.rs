@@ -9,6 +9,7 @@ use crate::{
     clock,
     entry::{Entry, Lease, Token},
     lease::{self, Step},
+    payload::Packed,
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -65,7 +66,11 @@ impl Call<'_> {
 
     /// Writes a new entry over whatever stands there; over nothing, by way of a lease: a value is never stored by an add, which
     /// could be done late, after an invalidation.
-    pub(crate) async fn put(&self, payload: &[u8], ttl: Duration) -> Result<Written, StoreError> {
+    pub(crate) async fn put(
+        &self,
+        payload: Packed<'_>,
+        ttl: Duration,
+    ) -> Result<Written, StoreError> {
         let looked = self.lookup(None).await?;
         let seen = Seen::new(self, &looked);
         let Some(stamp) = seen.stamp else {
@@ -105,9 +110,9 @@ impl Call<'_> {
         Ok(written)
     }
 
-    /// Why a payload of `bytes` would not be stored.
-    pub(crate) fn refuses(&self, bytes: usize) -> Option<String> {
-        let (size, most) = (Entry::size(bytes), self.policy.max_size);
+    /// Why `payload` would not be stored.
+    pub(crate) fn refuses(&self, payload: Packed<'_>) -> Option<String> {
+        let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }
 

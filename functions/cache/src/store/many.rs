@@ -43,6 +43,14 @@ impl Store {
         match self {
             Self::Memory(memory) => ats.iter().map(|at| Ok(memory.lookup(at, ask))).collect(),
             Self::Memcached(memcached) => memcached.lookup_many(ats, ask, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                let mut looked = Vec::with_capacity(ats.len());
+                for at in ats {
+                    looked.push(simulated.lookup(at, ask, limit).await);
+                }
+                looked
+            }
         }
     }
 
@@ -58,6 +66,14 @@ impl Store {
                 .map(|(at, slot)| Ok(memory.numbered(at.slot(*slot))))
                 .collect(),
             Self::Memcached(memcached) => memcached.numbered_many(slots, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                let mut items = Vec::with_capacity(slots.len());
+                for (at, slot) in slots {
+                    items.push(simulated.numbered(at, *slot, limit).await);
+                }
+                items
+            }
         }
     }
 
@@ -75,6 +91,26 @@ impl Store {
                 })
                 .collect(),
             Self::Memcached(memcached) => memcached.write_many(writes, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                let mut stored = Vec::with_capacity(writes.len());
+                for write in writes {
+                    let (bytes, life) = (write.bytes.clone(), write.life);
+                    stored.push(match write.over {
+                        Over::Nothing => {
+                            simulated
+                                .add(write.at, write.slot, bytes, life, limit)
+                                .await
+                        }
+                        Over::Number(number) => {
+                            simulated
+                                .swap(write.at, write.slot, bytes, life, number, limit)
+                                .await
+                        }
+                    });
+                }
+                stored
+            }
         }
     }
 }

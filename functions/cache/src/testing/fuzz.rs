@@ -37,6 +37,14 @@ pub fn payload(bytes: &[u8]) {
     payload::fuzz::payload(bytes);
 }
 
+/// A compressed value.
+///
+/// # Panics
+/// If it opens to more than it may, or to something that does not open again.
+pub fn packed(bytes: &[u8]) {
+    payload::fuzz::packed(bytes);
+}
+
 /// Ways in which `bytes` may arrive: whole, one by one, and in pieces of changing size, the same for the same bytes.
 pub(crate) fn cuttings(bytes: &[u8]) -> [Vec<&[u8]>; 3] {
     let mut seed = twox_hash::XxHash3_64::oneshot(bytes);

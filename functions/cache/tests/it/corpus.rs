@@ -4,9 +4,10 @@ use larder::testing::fuzz;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 type Target = (&'static str, fn(&[u8]));
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("classic_reply", fuzz::classic_reply),
     ("meta_reply", fuzz::meta_reply),
+    ("packed", fuzz::packed),
     ("payload", fuzz::payload),
     ("record", fuzz::record),
 ];

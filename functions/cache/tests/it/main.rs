@@ -14,6 +14,8 @@ mod chaos;
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
+/// Large values, made shorter.
+mod compression;
 /// What the fuzzers were given, and what they found.
 mod corpus;
 /// Whatever stands on the server, thrown out in the middle of each operation.

@@ -22,7 +22,7 @@ use crate::{
     metrics::{Count, Counters},
     origin::{Said, listened},
     outcome::{Alone, Fill, Outcome, Trouble},
-    payload,
+    payload::{self, Packed},
     store::{
         Lifetime, Slot, StoreError, Stored,
         many::{Over, Write},
@@ -249,8 +249,13 @@ impl<A> Called<'_, A> {
         let Some(ttl) = call.ttl(value, answered.cost, answered.said) else {
             return not(leave_empty(), Fill::NotStored);
         };
-        if call.refuses(payload.len()).is_some() {
-            cache.log().oversize(call.key.name(), payload.len());
+        let shorter = call.shorter(&payload);
+        let packed = shorter
+            .as_deref()
+            .map_or(Packed::Plain(&payload), Packed::Lz4);
+        if call.refuses(packed).is_some() {
+            let size = packed.bytes().len();
+            cache.log().oversize(call.key.name(), size);
             return not(leave_empty(), Fill::Failed(Trouble::Oversize));
         }
         let number = match hold.claim {
@@ -261,7 +266,7 @@ impl<A> Called<'_, A> {
         let Some(number) = number else {
             return not(None, Fill::NotStored);
         };
-        let entry = call.entry(hold.stamp, ttl, answered.created, answered.cost, &payload);
+        let entry = call.entry(hold.stamp, ttl, answered.created, answered.cost, packed);
         Due {
             write: Some(self.store(&entry, number)),
             counters,

@@ -20,6 +20,7 @@ use crate::{
     lease::{self, Item, Lost, Step},
     metrics::Count,
     outcome::{Alone, Freshness, Outcome},
+    payload::Packed,
     random,
     store::{
         Ask, Lifetime, Looked, Slot, StoreError, Stored,
@@ -130,7 +131,7 @@ impl<'a> Many<'a> {
                     let ttl = self.policy.ttl.as_secs() as i64;
                     let value = || {
                         let call = &one.call;
-                        call.decoded(&payload, created, Outcome::Collapsed, ttl)
+                        call.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl)
                     };
                     match one.each(value) {
                         Some(values) => pass.served.extend(values),

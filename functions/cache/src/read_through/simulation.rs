@@ -1,0 +1,434 @@
+//! Whole runs of many callers over a simulated server and network, each from one seed: readers, a writer, cancelled calls, origins that
+//! fail or outlive their lease, lost and late commands, restarts, evictions.
+//!
+//! What must hold of every answer is what the algorithm promises, not how it comes about: it is of its own key, no older than what was
+//! acknowledged before its caller came, within its ttl or its stale window, and in time. `SIMULATION_SEEDS` makes it a long run,
+//! `SIMULATION_FIRST` begins at another seed: a run that failed is the same one again.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    Cache, Key, Outcome, Policy, Scope,
+    store::{
+        Store,
+        simulated::{Faults, Network, Simulated},
+    },
+};
+
+const KEYS: usize = 4;
+const READERS: usize = 6;
+const READS: usize = 40;
+const WRITES: usize = 60;
+/// A value says which key it is of.
+const KIND: u64 = 1_000_000;
+
+const LEASE: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(5);
+/// The longest origin call: it outlives its lease twice.
+const ORIGIN: Duration = Duration::from_secs(4);
+/// The default, and how exactly tokio's timers run.
+const BUDGET: Duration = Duration::from_millis(50);
+const GRAIN: Duration = Duration::from_millis(20);
+
+const fn policy(ttl: u64) -> Policy {
+    Policy::ttl(Duration::from_millis(ttl))
+        .lease(LEASE)
+        .wait(WAIT)
+}
+
+const POLICIES: [Policy; KEYS] = [
+    policy(60_000),
+    policy(700),
+    policy(500).stale_while_revalidate(Duration::from_secs(8)),
+    policy(900).stale_if_error(Duration::from_secs(20)),
+];
+
+fn key(n: usize) -> Key {
+    Key::new(["a", "b"][n % 2], &(n,)).unwrap()
+}
+
+/// What one run has seen.
+#[derive(Debug, Default)]
+struct World {
+    /// How often each key's value was changed, and what readers who come now must at least be answered: at all, and as fresh.
+    truth: [Cell<u64>; KEYS],
+    floor: [Cell<u64>; KEYS],
+    fresh: [Cell<u64>; KEYS],
+    running: [Cell<u32>; KEYS],
+    /// The most origin calls of one key at a time.
+    most: Cell<u32>,
+    ended: Cell<bool>,
+    wrong: RefCell<Vec<String>>,
+    tally: RefCell<Tally>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    hit: u64,
+    stale: u64,
+    covered: u64,
+    collapsed: u64,
+    origin: u64,
+    failed: u64,
+    cancelled: u64,
+    acknowledged: u64,
+    unacknowledged: u64,
+}
+
+/// What happens besides reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weather {
+    /// Nothing: one origin call a key at a time.
+    Calm,
+    /// A writer.
+    Writes,
+    /// A writer, and everything that can go wrong.
+    Storm,
+}
+
+impl World {
+    fn wrong(&self, what: impl Into<String>) {
+        self.wrong.borrow_mut().push(what.into());
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Tally)) {
+        count(&mut self.tally.borrow_mut());
+    }
+
+    /// An origin that reads the truth at its beginning.
+    async fn origin(&self, n: usize, takes: Duration, fails: bool) -> Result<u64, ()> {
+        struct Running<'a>(&'a Cell<u32>);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        let running = &self.running[n];
+        running.set(running.get() + 1);
+        self.most.set(self.most.get().max(running.get()));
+        let _running = Running(running);
+        let value = KIND * n as u64 + self.truth[n].get();
+        sleep(takes).await;
+        if fails { Err(()) } else { Ok(value) }
+    }
+
+    async fn reads(self: Rc<Self>, cache: Cache, mut random: SmallRng, weather: Weather) {
+        for _ in 0..READS {
+            let n = random.random_range(0..KEYS);
+            let pause = if random.random_ratio(1, 20) {
+                3000
+            } else {
+                150
+            };
+            sleep(Duration::from_millis(random.random_range(0..pause))).await;
+            let takes = match random.random_range(0..20) {
+                0 => ORIGIN.mul_f64(random.random()),
+                _ => Duration::from_millis(random.random_range(0..60)),
+            };
+            let fails = weather != Weather::Calm && random.random_ratio(1, 8);
+            let (key, policy) = (key(n), &POLICIES[n]);
+            let (floor, fresh) = (self.floor[n].get(), self.fresh[n].get());
+            let begun = Instant::now();
+            let way = random.random_range(0..100);
+            let call = async {
+                let origin = || self.origin(n, takes, fails);
+                match way {
+                    0..80 => Some(cache.get_or_fetch(&key, policy, origin).await),
+                    80..86 if weather != Weather::Calm => {
+                        Some(cache.refresh(&key, policy, origin).await)
+                    }
+                    _ => cache.peek(&key, policy).await.map(Ok),
+                }
+            };
+            let patience = if weather == Weather::Storm && random.random_ratio(1, 12) {
+                Duration::from_micros(random.random_range(0..30_000))
+            } else {
+                Duration::MAX
+            };
+            let Ok(answer) = timeout(patience, call).await else {
+                self.count(|tally| tally.cancelled += 1);
+                continue;
+            };
+            let took = begun.elapsed();
+            if took > WAIT + ORIGIN + 2 * BUDGET + GRAIN {
+                self.wrong(format!("key {n}: {took:?}"));
+            }
+            let fetched = match answer {
+                None => continue,
+                Some(Err(())) => {
+                    self.count(|tally| tally.failed += 1);
+                    continue;
+                }
+                Some(Ok(fetched)) => fetched,
+            };
+            let (outcome, age) = (fetched.outcome(), fetched.age());
+            self.count(|tally| match outcome {
+                Outcome::Hit => tally.hit += 1,
+                Outcome::Stale => tally.stale += 1,
+                Outcome::StaleOnError => tally.covered += 1,
+                Outcome::Collapsed => tally.collapsed += 1,
+                _ => tally.origin += 1,
+            });
+            let (of, value) = (*fetched / KIND, *fetched % KIND);
+            let stale = matches!(outcome, Outcome::Stale | Outcome::StaleOnError);
+            let floor = if stale { floor } else { floor.max(fresh) };
+            let parts = &policy.parts;
+            let longest = match outcome {
+                Outcome::Stale => parts.ttl + parts.stale_while_revalidate,
+                Outcome::StaleOnError => parts.ttl + parts.stale_if_error,
+                Outcome::Hit => parts.ttl,
+                _ => Duration::MAX,
+            };
+            if of != n as u64 || value < floor || age > longest {
+                self.wrong(format!(
+                    "key {n}: {outcome:?} of key {of}, {value} after {floor}, {age:?} old"
+                ));
+            }
+        }
+    }
+
+    /// Changes values, and says so in each of the ways there are.
+    async fn writes(self: Rc<Self>, cache: Cache, mut random: SmallRng) {
+        for _ in 0..WRITES {
+            sleep(Duration::from_millis(random.random_range(0..200))).await;
+            let n = random.random_range(0..KEYS);
+            let changed = |all: &mut dyn Iterator<Item = usize>| {
+                all.map(|n| {
+                    self.truth[n].set(self.truth[n].get() + 1);
+                    (n, self.truth[n].get())
+                })
+                .collect::<Vec<_>>()
+            };
+            let key = key(n);
+            let (changed, acknowledged, softly) = match random.random_range(0..10) {
+                0..4 => (
+                    changed(&mut [n].into_iter()),
+                    cache.invalidate(&key).await,
+                    false,
+                ),
+                4 => (
+                    changed(&mut (0..KEYS)),
+                    cache.flush(Scope::All).await,
+                    false,
+                ),
+                5 => {
+                    let alike = &mut (0..KEYS).filter(|other| other % 2 == n % 2);
+                    (
+                        changed(alike),
+                        cache.flush(Scope::Name(key.name())).await,
+                        false,
+                    )
+                }
+                6 | 7 => (
+                    changed(&mut [n].into_iter()),
+                    cache.expire(&key, &POLICIES[n]).await,
+                    true,
+                ),
+                _ => {
+                    let now = changed(&mut [n].into_iter());
+                    let value = KIND * n as u64 + self.truth[n].get();
+                    (now, cache.put(&key, &POLICIES[n], &value).await, false)
+                }
+            };
+            if acknowledged.is_err() {
+                self.count(|tally| tally.unacknowledged += 1);
+                continue;
+            }
+            self.count(|tally| tally.acknowledged += 1);
+            for (n, truth) in changed {
+                let floor = if softly {
+                    &self.fresh[n]
+                } else {
+                    &self.floor[n]
+                };
+                floor.set(floor.get().max(truth));
+            }
+        }
+    }
+
+    async fn weather(
+        self: Rc<Self>,
+        network: Arc<Network>,
+        caches: Vec<Cache>,
+        mut random: SmallRng,
+    ) {
+        while !self.ended.get() {
+            let faults = match random.random_range(0..5) {
+                0 => Faults {
+                    lost: 1000,
+                    ..Faults::default()
+                },
+                1 => Faults {
+                    lost: 30,
+                    unanswered: 100,
+                    late: 200,
+                },
+                2 => Faults {
+                    lost: 100,
+                    unanswered: 30,
+                    late: 30,
+                },
+                _ => Faults::default(),
+            };
+            network.set(faults);
+            for _ in 0..4 {
+                sleep(Duration::from_millis(random.random_range(0..500))).await;
+                let n = random.random_range(0..KEYS);
+                let at = crate::key::Address::new(caches[0].inner().namespace(), &key(n));
+                match random.random_range(0..12) {
+                    0 => network.restart(),
+                    1 | 2 => network.evict(at.item()),
+                    3 => network.evict(at.marker()),
+                    4 => network.evict(at.function()),
+                    5 => network.evict(at.namespace()),
+                    _ => {}
+                }
+            }
+        }
+        network.set(Faults::default());
+    }
+}
+
+/// One run, to its end and until all is as it should be again.
+async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
+    let (world, network) = (Rc::new(World::default()), Network::new(seed, careless));
+    let mut seeds = SmallRng::seed_from_u64(seed);
+    let mut random = || SmallRng::seed_from_u64(seeds.random());
+    let caches: Vec<_> = [false, true, true]
+        .map(|meta| {
+            let network = network.clone();
+            Cache::over(Store::Simulated(Simulated { network, meta }))
+        })
+        .into();
+    let mut tasks = JoinSet::new();
+    for reader in 0..READERS {
+        let cache = caches[reader % caches.len()].clone();
+        tasks.spawn_local(world.clone().reads(cache, random(), weather));
+    }
+    if weather != Weather::Calm {
+        let cache = caches[(seed % 3) as usize].clone();
+        tasks.spawn_local(world.clone().writes(cache, random()));
+    }
+    let changing = world
+        .clone()
+        .weather(network.clone(), caches.clone(), random());
+    let changing = (weather == Weather::Storm).then(|| tokio::task::spawn_local(changing));
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no call panics");
+    }
+    world.ended.set(true);
+    if let Some(changing) = changing {
+        changing.await.expect("the weather changes");
+    }
+    // Whatever was left behind is over by then: leases, markers, late commands.
+    sleep(Duration::from_secs(10)).await;
+    for (n, policy) in POLICIES.iter().enumerate() {
+        for cache in &caches {
+            let origin = || world.origin(n, Duration::ZERO, false);
+            let filled = cache.get_or_fetch(&key(n), policy, origin).await;
+            let again = cache.get_or_fetch(&key(n), policy, origin).await;
+            if filled.is_err() || !again.is_ok_and(|again| again.is_hit()) {
+                world.wrong(format!("key {n} can not be filled any more: {filled:?}"));
+            }
+        }
+    }
+    world
+}
+
+/// As many runs as there are to be. Everything that was wrong in one is told with its seed.
+fn check(weather: Weather, careless: bool, seeds: std::ops::Range<u64>) -> (Vec<String>, Tally) {
+    let (mut wrong, mut sum) = (Vec::new(), Tally::default());
+    for seed in seeds {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let world = LocalSet::new().block_on(&runtime, run(seed, weather, careless));
+        for what in world.wrong.take() {
+            wrong.push(format!("{weather:?}, seed {seed}: {what}"));
+        }
+        if weather == Weather::Calm && world.most.get() > 1 {
+            wrong.push(format!(
+                "seed {seed}: {} origin calls at a time",
+                world.most.get()
+            ));
+        }
+        let tally = *world.tally.borrow();
+        for (sum, more) in [
+            (&mut sum.hit, tally.hit),
+            (&mut sum.stale, tally.stale),
+            (&mut sum.covered, tally.covered),
+            (&mut sum.collapsed, tally.collapsed),
+            (&mut sum.origin, tally.origin),
+            (&mut sum.failed, tally.failed),
+            (&mut sum.cancelled, tally.cancelled),
+            (&mut sum.acknowledged, tally.acknowledged),
+            (&mut sum.unacknowledged, tally.unacknowledged),
+        ] {
+            *sum += more;
+        }
+    }
+    println!("{weather:?}: {sum:?}");
+    (wrong, sum)
+}
+
+fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| {
+        let word = std::env::var(name).ok()?;
+        Some(
+            word.parse::<u64>()
+                .unwrap_or_else(|e| panic!("{name}: {e}")),
+        )
+    };
+    let first = number("SIMULATION_FIRST").unwrap_or(0);
+    let seeds = first..first + number("SIMULATION_SEEDS").unwrap_or(usual);
+    println!("seeds {seeds:?}");
+    seeds
+}
+
+#[test]
+fn in_calm_weather_one_origin_call_a_key_runs_at_a_time() {
+    let (wrong, tally) = check(Weather::Calm, false, seeds(30));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tally.collapsed > 100, "hardly anybody waited");
+}
+
+#[test]
+fn no_answer_is_older_than_what_was_acknowledged() {
+    let (wrong, tally) = check(Weather::Writes, false, seeds(60));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        tally.stale > 50 && tally.covered > 5,
+        "hardly anything was stale"
+    );
+}
+
+#[test]
+fn nor_is_one_in_a_storm() {
+    let (wrong, tally) = check(Weather::Storm, false, seeds(90));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        tally.cancelled > 100 && tally.unacknowledged > 100,
+        "hardly a storm"
+    );
+}
+
+/// Else the simulation would be blind.
+#[test]
+fn a_server_that_takes_late_fills_is_found_out() {
+    let (wrong, _) = check(Weather::Writes, true, 0..20);
+    println!("{} wrong, such as {:?}", wrong.len(), wrong.first());
+    assert!(!wrong.is_empty(), "a late fill was not noticed");
+}

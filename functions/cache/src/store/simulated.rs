@@ -1,0 +1,244 @@
+//! A server and the network to it, simulated for tests of what is built upon them: every exchange takes its time, some are lost, some
+//! are done after their caller has given up, and the server restarts with its numbers beginning again.
+//!
+//! Time is tokio's, to be paused, and every choice comes from a seed. It knows how a lookup differs between the two protocols, and
+//! nothing of bytes on a wire.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    Address, Ask, Found, Item, Lifetime, Looked, Slot, StoreError, Stored, memory::Memory,
+};
+
+/// What goes wrong, in 1/1000 of the exchanges.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// The command never arrives.
+    pub(crate) lost: u32,
+    /// It is done, and the answer never arrives.
+    pub(crate) unanswered: u32,
+    /// It is done seconds later.
+    pub(crate) late: u32,
+}
+
+/// What clients share.
+#[derive(Debug)]
+pub(crate) struct Network {
+    server: Mutex<Arc<Memory>>,
+    faults: Mutex<Faults>,
+    random: Mutex<SmallRng>,
+    /// A server for tests of the tests: it takes every swap, whatever the number.
+    careless: bool,
+}
+
+/// One client's way to the server.
+#[derive(Debug)]
+pub(crate) struct Simulated {
+    pub(crate) network: Arc<Network>,
+    /// A lookup shows numbers and may leave a lease; else it does neither, as with the classic protocol.
+    pub(crate) meta: bool,
+}
+
+/// What becomes of one exchange.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    arrives: bool,
+    answered: bool,
+    there: Duration,
+    between: Duration,
+    back: Duration,
+    /// A lost one is noticed, not waited for.
+    closed: bool,
+}
+
+impl Network {
+    pub(crate) fn new(seed: u64, careless: bool) -> Arc<Self> {
+        Arc::new(Self {
+            server: Mutex::new(Arc::new(Memory::new())),
+            faults: Mutex::default(),
+            random: Mutex::new(SmallRng::seed_from_u64(seed)),
+            careless,
+        })
+    }
+
+    pub(crate) fn set(&self, faults: Faults) {
+        *lock(&self.faults) = faults;
+    }
+
+    /// Ends the server with what it holds and every exchange under way, and starts another.
+    pub(crate) fn restart(&self) {
+        *lock(&self.server) = Arc::new(Memory::new());
+    }
+
+    /// Throws out what stands under `key`.
+    pub(crate) fn evict(&self, key: &str) {
+        lock(&self.server).delete(key);
+    }
+
+    fn fate(&self) -> Fate {
+        let faults = *lock(&self.faults);
+        let mut random = lock(&self.random);
+        let mut hop = || Duration::from_micros(random.random_range(100..3000));
+        let (there, between, back) = (hop(), hop(), hop());
+        let mut strikes = |chance| random.random_ratio(chance, 1000);
+        let (lost, unanswered, late) = (
+            strikes(faults.lost),
+            strikes(faults.unanswered),
+            strikes(faults.late),
+        );
+        Fate {
+            arrives: !lost,
+            answered: !lost && !unanswered,
+            there: if late {
+                Duration::from_millis(random.random_range(50..6000))
+            } else {
+                there
+            },
+            between,
+            back,
+            closed: random.random(),
+        }
+    }
+}
+
+impl Simulated {
+    /// Has `work` done on the server, for `limit` at most; once it is on its way, whether or not anybody waits for it.
+    async fn exchange<R, F>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(Arc<Memory>, Duration) -> F,
+    ) -> Result<R, StoreError>
+    where
+        R: Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+    {
+        let fate = self.network.fate();
+        let server = lock(&self.network.server).clone();
+        let done = fate.arrives.then(|| {
+            let work = work(server.clone(), fate.between);
+            tokio::spawn(async move {
+                sleep(fate.there).await;
+                let answer = work.await;
+                sleep(fate.back).await;
+                answer
+            })
+        });
+        let answer = async {
+            match done.filter(|_| fate.answered) {
+                Some(done) => done.await.map_err(|_| StoreError::Closed),
+                None if fate.closed => {
+                    sleep(fate.there).await;
+                    Err(StoreError::Closed)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let answer = timeout(limit, answer)
+            .await
+            .unwrap_or(Err(StoreError::Timeout))?;
+        if Arc::ptr_eq(&server, &lock(&self.network.server)) {
+            Ok(answer)
+        } else {
+            Err(StoreError::Closed)
+        }
+    }
+
+    /// In two steps, as on a real server: others may write between the item and the generations.
+    pub(super) async fn lookup(
+        &self,
+        at: &Address,
+        ask: Ask,
+        limit: Duration,
+    ) -> Result<Looked, StoreError> {
+        let (at, meta) = (at.clone(), self.meta);
+        self.exchange(limit, move |server, between| async move {
+            let read = |key: &str| {
+                let item = server.numbered(key);
+                item.map(|item| Item {
+                    number: item.number.filter(|_| meta),
+                    ..item
+                })
+            };
+            let item = match (read(at.item()), ask.lease.filter(|_| meta)) {
+                (Some(item), _) => Found::Item(item),
+                (None, None) => Found::Absent,
+                (None, Some(lease)) => {
+                    server.add(at.item(), Vec::new(), Lifetime::seconds(lease));
+                    let number = server.numbered(at.item()).and_then(|item| item.number);
+                    number.map_or(Found::Absent, Found::Won)
+                }
+            };
+            let marker = if ask.marker { read(at.marker()) } else { None };
+            sleep(between).await;
+            Looked {
+                item,
+                marker,
+                namespace: read(at.namespace()),
+                function: read(at.function()),
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn numbered(
+        &self,
+        at: &Address,
+        slot: Slot,
+        limit: Duration,
+    ) -> Result<Option<Item>, StoreError> {
+        let key = at.slot(slot).to_owned();
+        self.exchange(limit, |server, _| async move { server.numbered(&key) })
+            .await
+    }
+
+    pub(super) async fn add(
+        &self,
+        at: &Address,
+        slot: Slot,
+        bytes: Vec<u8>,
+        life: Lifetime,
+        limit: Duration,
+    ) -> Result<Stored, StoreError> {
+        let key = at.slot(slot).to_owned();
+        self.exchange(limit, move |server, _| async move {
+            server.add(&key, bytes, life)
+        })
+        .await
+    }
+
+    pub(super) async fn swap(
+        &self,
+        at: &Address,
+        slot: Slot,
+        bytes: Vec<u8>,
+        life: Lifetime,
+        number: u64,
+        limit: Duration,
+    ) -> Result<Stored, StoreError> {
+        let (key, careless) = (at.slot(slot).to_owned(), self.network.careless);
+        self.exchange(limit, move |server, _| async move {
+            if careless {
+                server.delete(&key);
+                return server.add(&key, bytes, life);
+            }
+            server.swap(&key, bytes, life, number)
+        })
+        .await
+    }
+
+    pub(super) async fn delete(&self, key: &str, limit: Duration) -> Result<(), StoreError> {
+        let key = key.to_owned();
+        self.exchange(limit, |server, _| async move { server.delete(&key) })
+            .await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use larder::{CacheError, Fill, Outcome, Policy, Trouble, testing::Memcached};
+
+use crate::support::{MINUTE, every_store, key};
+
+const PACKED: Policy = Policy::ttl(Duration::from_secs(60)).compress_over(1024);
+
+/// Far more than an item may have, and nearly all of it the same.
+fn text() -> String {
+    (0..200_000).map(|n| format!("line {} ", n % 10)).collect()
+}
+
+#[tokio::test]
+async fn a_value_too_large_for_an_item_is_stored_compressed_and_reads_back() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let key = key("packed", 1);
+        let origin = || async { Ok::<_, ()>(text()) };
+        let plain = cache.get_or_fetch(&key, &MINUTE, origin).await.unwrap();
+        let oversize = Outcome::Miss(Fill::Failed(Trouble::Oversize));
+        assert_eq!(plain.outcome(), oversize, "{}", cache.location());
+
+        let cold = cache.get_or_fetch(&key, &PACKED, origin).await.unwrap();
+        assert_eq!(cold.outcome(), Outcome::Miss(Fill::Stored));
+        // Whoever reads need not know how it was written.
+        for policy in [PACKED, MINUTE] {
+            let warm = cache.get_or_fetch(&key, &policy, origin).await.unwrap();
+            assert!(warm.is_hit() && *warm == text(), "{}", cache.location());
+        }
+    }
+    let stored = server.stat("bytes");
+    assert!(stored < 100_000, "two compressed entries have {stored} B");
+}
+
+#[tokio::test]
+async fn what_compression_does_not_make_small_enough_is_refused_by_name() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let key = key("packed", 2);
+        let mut random = 1_u64;
+        let noise: Vec<u64> = std::iter::repeat_with(|| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            random
+        })
+        .take(200_000)
+        .collect();
+        let refused = cache.put(&key, &PACKED, &noise).await.unwrap_err();
+        assert!(matches!(refused, CacheError::Value(_)), "{refused}");
+        assert!(refused.to_string().contains("max_size"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_value_is_stored_as_it_is() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let key = key("packed", 3);
+        let short = "x".repeat(1000);
+        cache.put(&key, &PACKED, &short).await.unwrap();
+        let read = cache.peek::<String>(&key, &PACKED).await.unwrap();
+        assert_eq!(*read, short);
+    }
+    // Two entries of a thousand bytes, with their generations.
+    let stored = server.stat("bytes");
+    assert!(stored > 2000, "{stored} B");
+}
