@@ -28,7 +28,7 @@ const DURATIONS: [&str; 6] = [
     "min_cost",
 ];
 /// Shorthands that take a number.
-const NUMBERS: [&str; 3] = ["jitter", "max_size", "version"];
+const NUMBERS: [&str; 4] = ["jitter", "max_size", "compress_over", "version"];
 
 impl Parse for Args {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
