@@ -11,7 +11,7 @@ struct User {
     id: u64,
     name: &'static str,
     tags: Vec<&'static str>,
-    address: Option<Box<User>>,
+    address: Option<Box<Self>>,
 }
 
 #[derive(Serialize)]
