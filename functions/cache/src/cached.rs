@@ -2,7 +2,7 @@
 //!
 //! Not for use by hand; the attribute names it by way of `larder::__private`.
 
-use std::{convert::Infallible, marker::PhantomData};
+use std::{convert::Infallible, marker::PhantomData, pin::Pin};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -14,7 +14,6 @@ use crate::{
     key::{Key, KeyError},
     names::Site,
     outcome::{Bypass, Outcome},
-    policy::Policy,
 };
 
 /// Functions whose value is all that they return.
@@ -22,28 +21,76 @@ pub const PLAIN: u8 = 0;
 /// Functions that may fail: only `Ok` is cached.
 pub const RESULT: u8 = 1;
 
-/// Tells a `Result` from everything else, through any alias: `Probe::<R>::KIND`. The inherent constant of a `Result` hides
-/// the trait's.
+/// Tells a `Result` from everything else, through any alias: `Probe::<R>::__LARDER_KIND`. The inherent constants
+/// of a `Result` hide the trait's; their names are such that no other trait in scope has them.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<R>);
 
 impl<T, E> Probe<Result<T, E>> {
     /// [`RESULT`]
-    pub const KIND: u8 = RESULT;
+    pub const __LARDER_KIND: u8 = RESULT;
+    /// [`Fallible`]
+    pub const __LARDER_SHAPE: Fallible = Fallible;
 }
 
 /// Everything that is not a `Result`.
 pub trait Plain {
     /// [`PLAIN`]
-    const KIND: u8 = PLAIN;
+    const __LARDER_KIND: u8 = PLAIN;
+    /// [`Whole`]
+    const __LARDER_SHAPE: Whole = Whole;
 }
 
 impl<R> Plain for Probe<R> {}
 
+/// Says of a type that it is a `Result`.
+#[derive(Debug)]
+pub struct Fallible;
+/// Says of a type that it is none.
+#[derive(Debug)]
+pub struct Whole;
+
+/// A return type that is not a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "this return type is an alias of `Result`, which its name does not show",
+    label = "its errors would be cached",
+    note = "write `Result<…>`"
+)]
+pub trait NoResult {}
+impl NoResult for Whole {}
+
+/// Compiles for return types that are not a `Result`: where their kind can not be computed, this proves it.
+pub fn no_result<S: NoResult>(_: S) {}
+
+/// What can be part of a key.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be part of a key",
+    label = "this argument does not implement `serde::Serialize`",
+    note = "leave it out of the key with `skip(…)`, say what counts with `key = …`, or derive `serde::Serialize` for it"
+)]
+pub trait Argument: Serialize {}
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Argument for T {}
+
+/// One part of a key.
+pub const fn part<T: Argument + ?Sized>(value: &T) -> &T {
+    value
+}
+
+/// What can be cached.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can not be cached",
+    label = "this value can not be stored and read back",
+    note = "it needs `serde::Serialize` and `serde::de::DeserializeOwned`: derive `Serialize` and `Deserialize`, and own what it borrows"
+)]
+pub trait Value: Serialize + DeserializeOwned {}
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Value for T {}
+
 /// A return type, taken apart into what is cached and what is not. `KIND` comes from [`Probe`].
 pub trait Shape<const KIND: u8>: Sized {
     /// What is cached.
-    type Value: Serialize + DeserializeOwned;
+    type Value: Value;
     /// What is not.
     type Error;
     /// What `fetch` returns.
@@ -57,7 +104,7 @@ pub trait Shape<const KIND: u8>: Sized {
     fn whole(fetched: Self::Fetched) -> Self;
 }
 
-impl<T: Serialize + DeserializeOwned> Shape<PLAIN> for T {
+impl<T: Value> Shape<PLAIN> for T {
     type Value = T;
     type Error = Infallible;
     type Fetched = Fetched<T>;
@@ -76,7 +123,7 @@ impl<T: Serialize + DeserializeOwned> Shape<PLAIN> for T {
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E> Shape<RESULT> for Result<T, E> {
+impl<T: Value, E> Shape<RESULT> for Result<T, E> {
     type Value = T;
     type Error = E;
     type Fetched = Result<Fetched<T>, E>;
@@ -94,102 +141,107 @@ impl<T: Serialize + DeserializeOwned, E> Shape<RESULT> for Result<T, E> {
     }
 }
 
+/// The cache of a call whose attribute names none: the surrounding one.
+#[must_use]
+pub fn current() -> Option<Cache> {
+    context::cache()
+}
+
+/// The cache that `cache = …` names, whatever it lies in.
+#[must_use]
+pub fn given(cache: &Cache) -> Option<Cache> {
+    Some(cache.clone())
+}
+
+/// The origin's future where it does not make the call's larger: a hit has none, cached functions call each other, and what
+/// surrounds them would reach the compiler's limit of futures in futures.
+fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
+    Box::pin(origin)
+}
+
 /// A memoised call.
-pub async fn fetch<R, const KIND: u8, F, Fut>(
+pub async fn fetch<R: Shape<KIND>, const KIND: u8>(
+    cache: Option<Cache>,
     site: &'static Site,
-    policy: &Policy,
     key: Result<Key, KeyError>,
-    origin: F,
-) -> R::Fetched
-where
-    R: Shape<KIND>,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = R>,
-{
-    let origin = async || origin().await.split();
-    R::join(match prepared(site, key) {
-        Some((cache, key)) => cache.get_or_fetch(&key, policy, origin).await,
+    origin: impl AsyncFnOnce() -> R,
+) -> R::Fetched {
+    let origin = async || apart(origin()).await.split();
+    R::join(match prepared(cache, site, key) {
+        Some((cache, key)) => cache.get_or_fetch(&key, site.policy(), origin).await,
         None => uncached(origin).await,
     })
 }
 
 /// As [`fetch`], with a new value whatever stands there.
-pub async fn refresh<R, const KIND: u8, F, Fut>(
+pub async fn refresh<R: Shape<KIND>, const KIND: u8>(
+    cache: Option<Cache>,
     site: &'static Site,
-    policy: &Policy,
     key: Result<Key, KeyError>,
-    origin: F,
-) -> R::Fetched
-where
-    R: Shape<KIND>,
-    F: FnOnce() -> Fut,
-    Fut: Future<Output = R>,
-{
-    let origin = async || origin().await.split();
-    R::join(match prepared(site, key) {
-        Some((cache, key)) => cache.refresh(&key, policy, origin).await,
+    origin: impl AsyncFnOnce() -> R,
+) -> R::Fetched {
+    let origin = async || apart(origin()).await.split();
+    R::join(match prepared(cache, site, key) {
+        Some((cache, key)) => cache.refresh(&key, site.policy(), origin).await,
         None => uncached(origin).await,
     })
 }
 
 /// The entry of a call's key, if one can be served.
-pub async fn peek<R, const KIND: u8>(
+pub async fn peek<R: Shape<KIND>, const KIND: u8>(
+    cache: Option<Cache>,
     site: &'static Site,
-    policy: &Policy,
     key: Result<Key, KeyError>,
-) -> Option<Fetched<R::Value>>
-where
-    R: Shape<KIND>,
-{
-    let (cache, key) = prepared(site, key)?;
-    cache.peek(&key, policy).await
+) -> Option<Fetched<R::Value>> {
+    let (cache, key) = prepared(cache, site, key)?;
+    cache.peek(&key, site.policy()).await
 }
 
 /// Stores a value under a call's key.
-pub async fn put<R, const KIND: u8>(
+pub async fn put<R: Shape<KIND>, const KIND: u8>(
+    cache: Option<Cache>,
     site: &'static Site,
-    policy: &Policy,
     key: Result<Key, KeyError>,
     value: &R::Value,
-) -> Result<(), CacheError>
-where
-    R: Shape<KIND>,
-{
-    let cache = context::cache().ok_or(CacheError::NotInstalled)?;
+) -> Result<(), CacheError> {
+    let cache = cache.ok_or(CacheError::NotInstalled)?;
     if !cache.inner().accepts(site) {
         return Err(CacheError::NameTaken(site.name()));
     }
-    cache.put(&key?, policy, value).await
+    cache.put(&key?, site.policy(), value).await
 }
 
 /// Removes the entry of a call's key.
-pub async fn invalidate(key: Result<Key, KeyError>) -> Result<(), CacheError> {
-    context::cache()
-        .ok_or(CacheError::NotInstalled)?
-        .invalidate(&key?)
-        .await
+pub async fn invalidate(
+    cache: Option<Cache>,
+    key: Result<Key, KeyError>,
+) -> Result<(), CacheError> {
+    let cache = cache.ok_or(CacheError::NotInstalled)?;
+    cache.invalidate(&key?).await
 }
 
 /// Makes the entry of a call's key stale.
-pub async fn expire(policy: &Policy, key: Result<Key, KeyError>) -> Result<(), CacheError> {
-    context::cache()
-        .ok_or(CacheError::NotInstalled)?
-        .expire(&key?, policy)
-        .await
+pub async fn expire(
+    cache: Option<Cache>,
+    site: &'static Site,
+    key: Result<Key, KeyError>,
+) -> Result<(), CacheError> {
+    let cache = cache.ok_or(CacheError::NotInstalled)?;
+    cache.expire(&key?, site.policy()).await
 }
 
 /// The key of a call.
-pub fn key<A: Serialize>(
-    site: &'static Site,
-    policy: &Policy,
-    arguments: &A,
-) -> Result<Key, KeyError> {
-    Key::versioned(site.name(), policy.parts.version, arguments)
+pub fn key<A: Serialize>(site: &'static Site, arguments: &A) -> Result<Key, KeyError> {
+    Key::versioned(site.name(), site.policy().parts.version, arguments)
 }
 
 /// The cache and the key of a call; `None`: there is no cache for it, and the origin answers.
-fn prepared(site: &'static Site, key: Result<Key, KeyError>) -> Option<(Cache, Key)> {
-    let cache = context::cache()?;
+fn prepared(
+    cache: Option<Cache>,
+    site: &'static Site,
+    key: Result<Key, KeyError>,
+) -> Option<(Cache, Key)> {
+    let cache = cache?;
     if !cache.inner().accepts(site) {
         return None;
     }

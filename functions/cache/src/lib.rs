@@ -70,7 +70,8 @@ pub use policy::{Policy, PolicyError, PolicyParts};
 pub mod __private {
     pub use crate::{
         cached::{
-            PLAIN, Plain, Probe, RESULT, Shape, expire, fetch, invalidate, key, peek, put, refresh,
+            PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
+            no_result, part, peek, put, refresh,
         },
         names::Site,
     };

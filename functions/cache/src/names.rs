@@ -8,11 +8,14 @@ use std::{
     },
 };
 
+use crate::policy::Policy;
+
 /// One memoised function: made by the attribute, one `static` each.
 #[derive(Debug)]
 pub struct Site {
     name: &'static str,
     place: &'static str,
+    policy: Policy,
     /// The id of the cache that last accepted this site; 0 is none.
     accepted: AtomicU64,
     /// The id of the cache that last refused it, and said so.
@@ -22,10 +25,11 @@ pub struct Site {
 impl Site {
     /// `place` is where the attribute stands, for the message and to tell two functions apart.
     #[must_use]
-    pub const fn new(name: &'static str, place: &'static str) -> Self {
+    pub const fn new(name: &'static str, place: &'static str, policy: Policy) -> Self {
         Self {
             name,
             place,
+            policy,
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         }
@@ -35,6 +39,12 @@ impl Site {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The policy in the attribute.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 }
 

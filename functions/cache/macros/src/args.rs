@@ -1,9 +1,11 @@
 //! `("name", ttl = "60s", …)`: only the grammar. What a policy may be is checked by the policy itself, in a `const`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{
-    Error, Expr, Ident, LitStr, Result, Token, parenthesized,
+    Error, Expr, Ident, LitStr, Result, Token,
+    ext::IdentExt as _,
+    parenthesized,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
 };
@@ -12,6 +14,7 @@ pub(crate) struct Args {
     pub(crate) name: LitStr,
     pub(crate) policy: TokenStream,
     pub(crate) key: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
 }
 
@@ -25,7 +28,7 @@ const DURATIONS: [&str; 6] = [
     "min_cost",
 ];
 /// Shorthands that take a number.
-const NUMBERS: [&str; 3] = ["jitter", "max_size", "version"];
+const NUMBERS: [&str; 4] = ["jitter", "max_size", "compress_over", "version"];
 
 impl Parse for Args {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -46,6 +49,7 @@ impl Parse for Args {
             name,
             policy,
             key: given.key,
+            cache: given.cache,
             skip: given.skip,
         })
     }
@@ -58,6 +62,7 @@ struct Given {
     ttl: Option<TokenStream>,
     setters: Vec<TokenStream>,
     key: Option<Expr>,
+    cache: Option<Expr>,
     skip: Vec<Ident>,
 }
 
@@ -72,11 +77,13 @@ impl Given {
         if word == "skip" {
             let inner;
             parenthesized!(inner in input);
-            let names = Punctuated::<Ident, Token![,]>::parse_terminated(&inner)?;
+            // `self` is a keyword, and an argument like any other.
+            let names =
+                Punctuated::<Ident, Token![,]>::parse_terminated_with(&inner, Ident::parse_any)?;
             self.skip = names.into_iter().collect();
             return Ok(());
         }
-        let known = ["ttl", "policy", "key"].contains(&word.as_str())
+        let known = ["ttl", "policy", "key", "cache"].contains(&word.as_str())
             || DURATIONS.contains(&word.as_str())
             || NUMBERS.contains(&word.as_str());
         if !known {
@@ -86,14 +93,20 @@ impl Given {
         match word.as_str() {
             "policy" => self.whole = Some(input.parse()?),
             "key" => self.key = Some(input.parse()?),
-            "ttl" => self.ttl = Some(duration(input)?),
+            "cache" => self.cache = Some(input.parse()?),
+            "ttl" => {
+                let ttl = duration(input)?;
+                self.ttl = Some(quote_spanned!(ident.span()=> ::larder::Policy::ttl(#ttl)));
+            }
             word if DURATIONS.contains(&word) => {
                 let time = duration(input)?;
-                self.setters.push(quote!(.#ident(#time)));
+                self.setters
+                    .push(quote_spanned!(ident.span()=> .#ident(#time)));
             }
             _ => {
                 let number: Expr = input.parse()?;
-                self.setters.push(quote!(.#ident(#number)));
+                self.setters
+                    .push(quote_spanned!(ident.span()=> .#ident(#number)));
             }
         }
         Ok(())
@@ -103,7 +116,7 @@ impl Given {
         let setters = &self.setters;
         match (&self.whole, &self.ttl) {
             (Some(whole), None) if setters.is_empty() => Ok(quote!(#whole)),
-            (None, Some(ttl)) => Ok(quote!(::larder::Policy::ttl(#ttl) #(#setters)*)),
+            (None, Some(ttl)) => Ok(quote!(#ttl #(#setters)*)),
             (None, None) => Err(Error::new(
                 name.span(),
                 "say how long values live: ttl = \"60s\", or policy = A_CONST",
@@ -117,7 +130,7 @@ impl Given {
 }
 
 fn unknown(word: &str) -> String {
-    let known = ["ttl", "policy", "key", "skip"]
+    let known = ["ttl", "policy", "key", "skip", "cache"]
         .into_iter()
         .chain(DURATIONS)
         .chain(NUMBERS);

@@ -1,41 +1,130 @@
-//! The emitted code: the function itself, and its companions on an empty struct of its name. Each is one call into `larder`.
+//! The emitted function: one call into `larder`. Its companions come from `companions`.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::{Attribute, GenericParam, spanned::Spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{
+    Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Visibility,
+    spanned::Spanned as _,
+};
 
 use crate::{
     args::Args,
-    function::{Function, is_written_as_result},
+    companions::companions,
+    function::{Function, Place, name},
+    output::{Kind, kind},
 };
 
 pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     let parts = Parts::new(args, function);
+    match function.place {
+        Place::Free => free(&parts),
+        Place::Inherent => inherent(&parts),
+        Place::Trait => alone(&parts),
+    }
+}
+
+/// What is emitted more than once.
+pub(crate) struct Parts<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) vis: TokenStream,
+    pub(crate) shape: TokenStream,
+    /// The type arguments of the call that does the work: return type and kind.
+    pub(crate) types: TokenStream,
+    pub(crate) check: TokenStream,
+    pub(crate) turbofish: TokenStream,
+    /// A block: the static that knows the function and its policy.
+    pub(crate) site: TokenStream,
+    pub(crate) cache: TokenStream,
+    pub(crate) arguments: TokenStream,
+    pub(crate) attrs: Attributes<'a>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(args: &Args, function: &'a Function) -> Self {
+        let output = &function.output;
+        let Kind { kind, check } = kind(function);
+        Self {
+            function,
+            vis: vis(&function.vis),
+            shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
+            types: quote!(::<#output, #kind>),
+            check,
+            turbofish: turbofish(function),
+            site: site(args, &function.sig.ident),
+            cache: cache(args),
+            arguments: arguments(args, function),
+            attrs: Attributes::new(&function.attrs),
+        }
+    }
+
+    /// What a companion is called.
+    pub(crate) fn companion(&self, verb: &str) -> Ident {
+        let ident = &self.function.sig.ident;
+        match self.function.place {
+            Place::Free => Ident::new(verb, Span::call_site()),
+            _ => format_ident!("{ident}_{verb}"),
+        }
+    }
+
+    /// The wrapper's signature: patterns without `mut`, which is the body's own matter.
+    pub(crate) fn signature(&self, ident: Ident) -> Signature {
+        let mut sig = self.function.sig.clone();
+        sig.ident = ident;
+        for input in &mut sig.inputs {
+            match input {
+                FnArg::Receiver(receiver) => receiver.mutability = None,
+                FnArg::Typed(typed) => {
+                    typed.attrs.clear();
+                    if let syn::Pat::Ident(pattern) = &mut *typed.pat {
+                        pattern.mutability = None;
+                    }
+                }
+            }
+        }
+        sig
+    }
+
+    /// All arguments, as they are passed on.
+    pub(crate) fn passed(&self) -> Vec<TokenStream> {
+        let receiver = self.function.receiver().map(|receiver| {
+            let token = receiver.self_token;
+            quote!(#token)
+        });
+        let names = self.function.inputs.iter().map(|input| {
+            let name = &input.name;
+            quote!(#name)
+        });
+        receiver.into_iter().chain(names).collect()
+    }
+}
+
+fn free(parts: &Parts<'_>) -> TokenStream {
+    let Attributes { outer, all, .. } = &parts.attrs;
     let Parts {
         vis,
-        ident,
-        generics,
-        clause,
-        output,
-        kind,
-        all,
-        names,
+        shape,
         turbofish,
+        function,
         ..
-    } = &parts;
-    let (outer, lints) = attributes(&function.item.attrs);
-    let companions = companions(&parts, function);
+    } = parts;
+    let ident = &function.sig.ident;
+    let (sig, passed) = (parts.signature(ident.clone()), parts.passed());
+    let about = format!(
+        "Companions of the cached function [`{ident}`](fn@{ident}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `key`, `uncached`."
+    );
+    let (link, hidden) = (parts.attrs.link(ident), &parts.attrs.hidden);
+    let companions = companions(parts);
     quote! {
-        #(#outer)* #(#lints)*
-        #vis async fn #ident #generics (#(#all),*) -> #output #clause {
-            <#output as ::larder::__private::Shape<#kind>>::whole(#ident::fetch #turbofish (#(#names),*).await)
+        #(#outer)* #link #(#all)*
+        #vis #sig {
+            #shape::whole(#ident::fetch #turbofish (#(#passed),*).await)
         }
 
-        #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, unreachable_pub)]
+        #[doc = #about] #hidden #(#all)*
+        #[allow(non_camel_case_types, dead_code, unreachable_pub, missing_debug_implementations, missing_copy_implementations)]
         #vis struct #ident {}
 
-        #(#lints)*
+        #(#all)*
         #[allow(dead_code, unreachable_pub, clippy::too_many_arguments)]
         impl #ident {
             #companions
@@ -43,214 +132,200 @@ pub(crate) fn expand(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-struct Parts<'a> {
-    vis: &'a syn::Visibility,
-    ident: &'a syn::Ident,
-    generics: TokenStream,
-    clause: TokenStream,
-    output: TokenStream,
-    kind: TokenStream,
-    /// Arguments with their types, without `mut`; all, and those of the key.
-    all: Vec<TokenStream>,
-    keyed: Vec<TokenStream>,
-    names: Vec<&'a syn::Ident>,
-    keyed_names: Vec<&'a syn::Ident>,
-    turbofish: TokenStream,
-    /// The static that knows the function, the policy, and the key's arguments.
-    site: TokenStream,
-    policy: TokenStream,
-    arguments: TokenStream,
-}
-
-impl<'a> Parts<'a> {
-    fn new(args: &Args, function: &'a Function) -> Self {
-        let signature = &function.item.sig;
-        let output = &function.output;
-        let kind = if !function.output_names_a_parameter() {
-            quote_spanned!(output.span()=> {
-                #[allow(unused_imports)]
-                use ::larder::__private::Plain as _;
-                ::larder::__private::Probe::<#output>::KIND
-            })
-        } else if is_written_as_result(output) {
-            quote!({ ::larder::__private::RESULT })
-        } else {
-            quote!({ ::larder::__private::PLAIN })
-        };
-        let typed = |input: &crate::function::Input| {
-            let (name, ty) = (&input.name, &input.typed.ty);
-            quote!(#name: #ty)
-        };
-        let keyed = || function.inputs.iter().filter(|input| !input.skipped);
-        let (name, ident) = (&args.name, &signature.ident);
-        let policy = &args.policy;
-        Self {
-            vis: &function.item.vis,
-            ident: &signature.ident,
-            generics: {
-                let g = &signature.generics;
-                quote!(#g)
-            },
-            clause: {
-                let c = &signature.generics.where_clause;
-                quote!(#c)
-            },
-            output: quote!(#output),
-            kind,
-            all: function.inputs.iter().map(typed).collect(),
-            keyed: keyed().map(typed).collect(),
-            names: function.inputs.iter().map(|input| &input.name).collect(),
-            keyed_names: keyed().map(|input| &input.name).collect(),
-            turbofish: turbofish(function),
-            site: quote! {
-                static SITE: ::larder::__private::Site = ::larder::__private::Site::new(
-                    #name,
-                    ::core::concat!(
-                        ::core::module_path!(), "::", ::core::stringify!(#ident),
-                        " at ", ::core::file!(), ":", ::core::line!(),
-                    ),
-                );
-                &SITE
-            },
-            policy: quote!(#policy),
-            arguments: arguments(args, function),
-        }
-    }
-}
-
-/// What is hashed into the key, as a tuple. The types of a generic function are part of it: two instantiations never share.
-fn arguments(args: &Args, function: &Function) -> TokenStream {
-    let types = function.parameters().map(|param| match param {
-        GenericParam::Type(param) => {
-            let name = &param.ident;
-            quote!(::core::any::type_name::<#name>())
-        }
-        GenericParam::Const(param) => {
-            let name = &param.ident;
-            quote!(#name)
-        }
-        GenericParam::Lifetime(_) => TokenStream::new(),
-    });
-    match &args.key {
-        Some(key) => quote!((#(#types,)* &(#key),)),
-        None => {
-            let names = function
-                .inputs
-                .iter()
-                .filter(|input| !input.skipped)
-                .map(|input| {
-                    let name = &input.name;
-                    quote_spanned!(input.typed.ty.span()=> &#name)
-                });
-            quote!((#(#names,)*))
-        }
-    }
-}
-
-fn companions(parts: &Parts<'_>, function: &Function) -> TokenStream {
+fn inherent(parts: &Parts<'_>) -> TokenStream {
+    let Attributes { outer, all, .. } = &parts.attrs;
     let Parts {
         vis,
-        generics,
-        clause,
-        output,
-        kind,
-        all,
-        keyed,
-        names,
-        keyed_names,
-        ..
-    } = parts;
-    let Parts {
+        shape,
         turbofish,
-        site,
-        policy,
-        arguments,
+        function,
         ..
     } = parts;
-    let shape = quote!(<#output as ::larder::__private::Shape<#kind>>);
-    let (originals, body) = (
-        function.inputs.iter().map(|input| &input.typed),
-        &function.item.block,
-    );
-    let key = quote!(Self::key #turbofish (#(#keyed_names),*));
+    let (sig, passed) = (parts.signature(function.sig.ident.clone()), parts.passed());
+    let fetch = parts.companion("fetch");
+    let companions = companions(parts);
     quote! {
-        /// The function as it was written: its origin, without the cache.
-        #vis async fn uncached #generics (#(#originals),*) -> #output #clause #body
-
-        /// The key of a call with these arguments.
-        #vis fn key #generics (#(#keyed),*) -> ::core::result::Result<::larder::Key, ::larder::KeyError> #clause {
-            ::larder::__private::key(Self::site(), Self::policy(), &#arguments)
+        #(#outer)* #(#all)*
+        #vis #sig {
+            #shape::whole(Self::#fetch #turbofish (#(#passed),*).await)
         }
 
-        /// The value and where it came from.
-        #vis async fn fetch #generics (#(#all),*) -> #shape::Fetched #clause {
-            let __larder_key = #key;
-            ::larder::__private::fetch::<#output, #kind, _, _>(
-                Self::site(), Self::policy(), __larder_key, || Self::uncached #turbofish (#(#names),*),
-            ).await
-        }
+        #companions
+    }
+}
 
-        /// A new value from the origin, stored in place of the old one.
-        #vis async fn refresh #generics (#(#all),*) -> #shape::Fetched #clause {
-            let __larder_key = #key;
-            ::larder::__private::refresh::<#output, #kind, _, _>(
-                Self::site(), Self::policy(), __larder_key, || Self::uncached #turbofish (#(#names),*),
-            ).await
-        }
-
-        /// The cached value, fresh or stale; never calls the origin.
-        #vis async fn peek #generics (#(#keyed),*) -> ::core::option::Option<::larder::Fetched<#shape::Value>> #clause {
-            ::larder::__private::peek::<#output, #kind>(Self::site(), Self::policy(), #key).await
-        }
-
-        /// Stores a value as if the origin had just answered with it.
-        #vis async fn put #generics (#(#keyed,)* __larder_value: &#shape::Value) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::put::<#output, #kind>(Self::site(), Self::policy(), #key, __larder_value).await
-        }
-
-        /// Removes the cached value; acknowledged, or an error.
-        #vis async fn invalidate #generics (#(#keyed),*) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::invalidate(#key).await
-        }
-
-        /// Makes the cached value stale.
-        #vis async fn expire #generics (#(#keyed),*) -> ::core::result::Result<(), ::larder::CacheError> #clause {
-            ::larder::__private::expire(Self::policy(), #key).await
-        }
-
-        fn site() -> &'static ::larder::__private::Site {
-            #site
-        }
-
-        fn policy() -> &'static ::larder::Policy {
-            const POLICY: ::larder::Policy = #policy;
-            &POLICY
+/// The whole of it in one function: nothing may stand beside it.
+fn alone(parts: &Parts<'_>) -> TokenStream {
+    let Attributes {
+        outer,
+        all,
+        expected,
+        ..
+    } = &parts.attrs;
+    let Parts {
+        shape,
+        types,
+        check,
+        site,
+        cache,
+        arguments,
+        function,
+        ..
+    } = parts;
+    let (sig, output, body) = (&function.sig, &function.output, &function.body);
+    let (its, key) = (
+        Ident::new("site", Span::mixed_site()),
+        Ident::new("key", Span::mixed_site()),
+    );
+    quote! {
+        #(#outer)* #(#all)* #(#expected)*
+        #sig {
+            #check
+            let #its = #site;
+            let #key = ::larder::__private::key(#its, &#arguments);
+            #shape::whole(
+                ::larder::__private::fetch #types (#cache, #its, #key, async move || -> #output #body).await
+            )
         }
     }
+}
+
+/// `pub(self)` says "inherent, with companions" to this attribute, and nothing to the compiler.
+fn vis(vis: &Visibility) -> TokenStream {
+    match vis {
+        Visibility::Restricted(to) if to.path.is_ident("self") => TokenStream::new(),
+        vis => quote!(#vis),
+    }
+}
+
+fn site(args: &Args, ident: &Ident) -> TokenStream {
+    let Args { name, policy, .. } = args;
+    quote! {{
+        static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
+            #name,
+            ::core::concat!(
+                ::core::module_path!(), "::", ::core::stringify!(#ident), " at ", ::core::file!(), ":", ::core::line!(),
+            ),
+            #policy,
+        );
+        &__LARDER_SITE
+    }}
+}
+
+fn cache(args: &Args) -> TokenStream {
+    match &args.cache {
+        None => quote!(::larder::__private::current()),
+        Some(cache) => {
+            let at = Span::call_site().located_at(cache.span());
+            quote_spanned!(at=> ::larder::__private::given(&(#cache)))
+        }
+    }
+}
+
+/// What is hashed into the key, as a tuple. Types are part of it, those of a generic function and the `Self` of a method: two
+/// instantiations never share.
+fn arguments(args: &Args, function: &Function) -> TokenStream {
+    let of_self =
+        (function.place != Place::Free).then(|| quote!(::core::any::type_name::<Self>(),));
+    let types = function
+        .sig
+        .generics
+        .params
+        .iter()
+        .map(|param| match param {
+            GenericParam::Type(param) => {
+                let name = &param.ident;
+                quote!(::core::any::type_name::<#name>(),)
+            }
+            GenericParam::Const(param) => {
+                let name = &param.ident;
+                quote!(#name,)
+            }
+            GenericParam::Lifetime(_) => TokenStream::new(),
+        });
+    let parts = match &args.key {
+        // Each element by reference: a key never takes an argument from the call.
+        Some(Expr::Tuple(tuple)) => {
+            let parts = tuple
+                .elems
+                .iter()
+                .map(|element| part(element, element.span()));
+            quote!((#(#parts,)*),)
+        }
+        Some(key) => {
+            let part = part(key, key.span());
+            quote!(#part,)
+        }
+        None => {
+            let keyed = function.inputs.iter().filter(|input| input.keyed);
+            let parts = keyed.map(|input| part(&input.name, input.name.span()));
+            quote!(#(#parts,)*)
+        }
+    };
+    quote!((#of_self #(#types)* #parts))
+}
+
+fn part(value: &impl quote::ToTokens, here: Span) -> TokenStream {
+    let here = Span::call_site().located_at(here);
+    quote_spanned!(here=> ::larder::__private::part(&(#value)))
 }
 
 fn turbofish(function: &Function) -> TokenStream {
-    let names: Vec<_> = function
-        .parameters()
-        .map(|param| match param {
-            GenericParam::Type(param) => &param.ident,
-            GenericParam::Const(param) => &param.ident,
-            GenericParam::Lifetime(param) => &param.lifetime.ident,
-        })
+    let params = function.sig.generics.params.iter();
+    let named: Vec<_> = params
+        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .map(name)
         .collect();
-    if names.is_empty() {
-        TokenStream::new()
-    } else {
-        quote!(::<#(#names),*>)
+    match named[..] {
+        [] => TokenStream::new(),
+        _ => quote!(::<#(#named),*>),
     }
 }
 
-/// The function's own attributes, and those that hold for all of its code.
-fn attributes(all: &[Attribute]) -> (Vec<&Attribute>, Vec<&Attribute>) {
-    let lint = |attribute: &&Attribute| {
-        ["allow", "warn", "deny", "forbid", "cfg"]
+/// By reference, whatever the function itself takes: only a call that runs it may need more.
+pub(crate) fn by_reference(receiver: &Receiver) -> TokenStream {
+    let token = receiver.self_token;
+    match &receiver.kind {
+        ReceiverKind::Reference(and, ..) => quote!(#and #token),
+        _ => quote!(&#token),
+    }
+}
+
+/// The function's own attributes, sorted by which of the emitted functions they are for.
+pub(crate) struct Attributes<'a> {
+    /// The function under its own name.
+    outer: Vec<&'a Attribute>,
+    /// Every one.
+    pub(crate) all: Vec<&'a Attribute>,
+    /// The one with the body.
+    pub(crate) expected: Vec<&'a Attribute>,
+    pub(crate) hidden: Option<&'a Attribute>,
+}
+
+impl<'a> Attributes<'a> {
+    fn new(attrs: &'a [Attribute]) -> Self {
+        let is =
+            |attr: &Attribute, names: &[&str]| names.iter().any(|name| attr.path().is_ident(name));
+        let (all, rest): (Vec<_>, Vec<_>) = attrs
             .iter()
-            .any(|name| attribute.path().is_ident(name))
-    };
-    all.iter().partition(|attribute| !lint(attribute))
+            .partition(|attr| is(attr, &["allow", "warn", "deny", "forbid", "cfg"]));
+        let (expected, outer) = rest.into_iter().partition(|attr| is(attr, &["expect"]));
+        let hidden =
+            |attr: &&Attribute| is(attr, &["doc"]) && crate::function::mentions(attr, "hidden");
+        Self {
+            outer,
+            all,
+            expected,
+            hidden: attrs.iter().find(hidden),
+        }
+    }
+
+    /// A way from the function's page to its companions. A function without documentation gets none: `missing_docs` still counts.
+    fn link(&self, ident: &Ident) -> Option<TokenStream> {
+        self.outer.iter().find(|attr| attr.path().is_ident("doc"))?;
+        let line = format!(
+            "\n\nCached; its companions, such as `{ident}::invalidate`: [`{ident}`](struct@{ident})."
+        );
+        Some(quote!(#[doc = #line]))
+    }
 }

@@ -1,127 +1,181 @@
 //! The function under the attribute: what it must be, and its parts.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::{
-    Error, FnArg, GenericArgument, GenericParam, Ident, ItemFn, Pat, PatType, PathArguments,
-    Result, ReturnType, Type, spanned::Spanned,
+    Attribute, Error, Expr, FnArg, GenericParam, Ident, Pat, PatType, Receiver, Result, Signature,
+    Token, Type, Visibility,
+    parse::{Parse, ParseStream},
+    spanned::Spanned as _,
 };
 
-use crate::args::Args;
+use crate::{args::Args, output};
 
 pub(crate) struct Function {
-    pub(crate) item: ItemFn,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) body: Group,
+    pub(crate) place: Place,
     pub(crate) inputs: Vec<Input>,
     pub(crate) output: Type,
+}
+
+/// Where a function stands, as far as an attribute on it can see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// By itself: its companions stand on a struct of its name.
+    Free,
+    /// In an inherent `impl`: its companions stand beside it. Only there may a method have a visibility.
+    Inherent,
+    /// In a trait or its implementation, where nothing may stand beside it; or private in an inherent one, which looks the same.
+    Trait,
 }
 
 pub(crate) struct Input {
     pub(crate) typed: PatType,
     pub(crate) name: Ident,
-    pub(crate) skipped: bool,
+    /// Part of the key.
+    pub(crate) keyed: bool,
+    /// Named by `cache = …`.
+    pub(crate) finds_cache: bool,
+}
+
+/// Attributes, visibility, signature and body, none of it looked at yet.
+struct Item(Vec<Attribute>, Visibility, Signature, Group);
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        let sig: Signature = input
+            .parse()
+            .map_err(|error| Error::new(error.span(), "only a function can be cached"))?;
+        if input.peek(Token![;]) {
+            let problem = "a method without a body has nothing to cache: put the attribute on its implementation";
+            return Err(Error::new(sig.ident.span(), problem));
+        }
+        Ok(Self(attrs, vis, sig, input.parse()?))
+    }
 }
 
 impl Function {
     pub(crate) fn parse(args: &Args, item: TokenStream) -> Result<Self> {
-        let item: ItemFn = syn::parse2(item)?;
-        let signature = &item.sig;
-        if signature.asyncness.is_none() {
-            return Err(Error::new(
-                signature.fn_token.span(),
-                "only an async fn can be cached: add `async`",
-            ));
-        }
-        if let syn::Safety::Unsafe(unsafety) = &signature.safety {
-            return Err(Error::new(
-                unsafety.span(),
-                "an unsafe fn can not be cached",
-            ));
-        }
-        let inputs = inputs(&item, args)?;
-        check_generics(&item, args)?;
-        let output = output(&item)?;
+        let Item(attrs, vis, sig, body) = syn::parse2(item)?;
+        check_kind(&sig)?;
+        let place = place(&sig, &vis, args);
+        check_receiver(&sig, args)?;
+        let inputs = inputs(&sig, args)?;
+        check_generics(&sig, args)?;
+        let output = output::check(&sig)?;
         Ok(Self {
-            item,
+            attrs,
+            vis,
+            sig,
+            body,
+            place,
             inputs,
             output,
         })
     }
 
-    /// Type and const parameters, whose instantiations must not share an entry.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &GenericParam> {
-        let generic = |param: &&GenericParam| !matches!(param, GenericParam::Lifetime(_));
-        self.item.sig.generics.params.iter().filter(generic)
-    }
-
-    /// Whether the return type depends on a type or const parameter, so that no constant can be computed from it.
-    pub(crate) fn output_names_a_parameter(&self) -> bool {
-        let names: Vec<_> = self.parameters().map(name).collect();
-        let output = &self.output;
-        mentions(quote::quote!(#output), &names)
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        self.sig.receiver()
     }
 }
 
-fn name(param: &GenericParam) -> &Ident {
-    match param {
-        GenericParam::Type(param) => &param.ident,
-        GenericParam::Const(param) => &param.ident,
-        GenericParam::Lifetime(param) => &param.lifetime.ident,
-    }
-}
-
-fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => names.iter().any(|name| ident == **name),
-        TokenTree::Group(group) => mentions(group.stream(), names),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-    })
-}
-
-fn inputs(item: &ItemFn, args: &Args) -> Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for input in &item.sig.inputs {
-        let typed = match input {
-            FnArg::Typed(typed) => typed,
-            FnArg::Receiver(receiver) => {
-                let problem = "a method can not be cached: give the free function what it needs of `self`, and skip the rest";
-                return Err(Error::new(receiver.span(), problem));
+fn check_kind(sig: &Signature) -> Result<()> {
+    if sig.asyncness.is_none() {
+        let problem = match &sig.output {
+            syn::ReturnType::Type(_, output) if mentions(output, "Pin") => {
+                "only an async fn can be cached, and `#[async_trait]` has made this another kind: cache an inherent method, and call it here"
             }
+            _ => "only an async fn can be cached: add `async`",
         };
-        let Pat::Ident(name) = &*typed.pat else {
-            let problem =
-                "an argument of a cached function needs a plain name: take it apart in the body";
-            return Err(Error::new(typed.pat.span(), problem));
-        };
-        if let Type::ImplTrait(ty) = &*typed.ty {
-            let problem =
-                "`impl Trait` hides which type it is: write a type parameter, and give `key`";
-            return Err(Error::new(ty.span(), problem));
-        }
-        let skipped = args.skip.contains(&name.ident);
-        inputs.push(Input {
-            typed: typed.clone(),
-            name: name.ident.clone(),
-            skipped,
-        });
+        return Err(Error::new(sig.fn_token.span(), problem));
     }
+    if let syn::Safety::Unsafe(unsafety) = &sig.safety {
+        let problem = "an unsafe fn can not be cached: cache a safe one that calls it";
+        return Err(Error::new(unsafety.span(), problem));
+    }
+    Ok(())
+}
+
+/// An associated function without `self` is seen to be one by a `Self` in its signature, or by `skip(self)`.
+fn place(sig: &Signature, vis: &Visibility, args: &Args) -> Place {
+    let method = sig.receiver().is_some() || mentions(sig, "Self") || skips_self(args);
+    match vis {
+        _ if !method => Place::Free,
+        Visibility::Inherited => Place::Trait,
+        _ => Place::Inherent,
+    }
+}
+
+fn check_receiver(sig: &Signature, args: &Args) -> Result<()> {
+    let Some(receiver) = sig.receiver() else {
+        return Ok(());
+    };
+    let token = receiver.self_token;
+    if args.key.is_none() && !skips_self(args) {
+        let problem = "say what `self` adds to the key: nothing, `skip(self)`; or some of it, `key = (self.tenant, id)`";
+        return Err(Error::new(token.span(), problem));
+    }
+    Ok(())
+}
+
+fn skips_self(args: &Args) -> bool {
+    args.skip.iter().any(|name| name == "self")
+}
+
+fn inputs(sig: &Signature, args: &Args) -> Result<Vec<Input>> {
+    let typed = sig.inputs.iter().filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(typed),
+        FnArg::Receiver(_) => None,
+    });
+    let inputs: Vec<_> = typed
+        .map(|typed| input(typed, args))
+        .collect::<Result<_>>()?;
     for skip in &args.skip {
-        if !inputs.iter().any(|input| input.name == *skip) {
-            return Err(Error::new(
-                skip.span(),
-                format!("there is no argument `{skip}` to skip"),
-            ));
+        if skip != "self" && !inputs.iter().any(|input| input.name == *skip) {
+            let problem = format!("there is no argument `{skip}` to skip");
+            return Err(Error::new(skip.span(), problem));
+        }
+        if args.key.as_ref().is_some_and(|key| mentions(key, skip)) {
+            let problem =
+                format!("`{skip}` is skipped, and `key` uses it: leave out one of the two");
+            return Err(Error::new(skip.span(), problem));
         }
     }
     Ok(inputs)
 }
 
-fn check_generics(item: &ItemFn, args: &Args) -> Result<()> {
-    let generic = item
-        .sig
-        .generics
-        .params
-        .iter()
-        .find(|p| !matches!(p, GenericParam::Lifetime(_)));
-    match generic {
+fn input(typed: &PatType, args: &Args) -> Result<Input> {
+    let name = match &*typed.pat {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => &name.ident,
+        pattern => {
+            let problem =
+                "an argument of a cached function needs a plain name: take it apart in the body";
+            return Err(Error::new(pattern.span(), problem));
+        }
+    };
+    if let Some(hidden) = find(&typed.ty, "impl") {
+        let problem = "`impl Trait` hides which type it is: write a type parameter, and give `key`";
+        return Err(Error::new(hidden.span(), problem));
+    }
+    let named_by = |expr: &Option<Expr>| expr.as_ref().is_some_and(|expr| mentions(expr, name));
+    Ok(Input {
+        typed: typed.clone(),
+        name: name.clone(),
+        keyed: match &args.key {
+            Some(_) => named_by(&args.key),
+            None => !args.skip.contains(name),
+        },
+        finds_cache: named_by(&args.cache),
+    })
+}
+
+fn check_generics(sig: &Signature, args: &Args) -> Result<()> {
+    let mut params = sig.generics.params.iter();
+    match params.find(|param| !matches!(param, GenericParam::Lifetime(_))) {
         Some(param) if args.key.is_none() => {
             let problem = "a generic function needs `key = …`: say which arguments make up its key";
             Err(Error::new(param.span(), problem))
@@ -130,54 +184,37 @@ fn check_generics(item: &ItemFn, args: &Args) -> Result<()> {
     }
 }
 
-fn output(item: &ItemFn) -> Result<Type> {
-    let ReturnType::Type(_, output) = &item.sig.output else {
-        return Err(Error::new(
-            item.sig.ident.span(),
-            "a function that returns nothing has nothing to cache",
-        ));
-    };
-    if let Type::ImplTrait(_) = **output {
-        return Err(Error::new(
-            output.span(),
-            "`impl Trait` can not be read back from a cache: name the type",
-        ));
+pub(crate) fn name(param: &GenericParam) -> &Ident {
+    match param {
+        GenericParam::Type(param) => &param.ident,
+        GenericParam::Const(param) => &param.ident,
+        GenericParam::Lifetime(param) => &param.lifetime.ident,
     }
-    if let Type::Path(path) = &**output {
-        let bare = path
-            .path
-            .get_ident()
-            .is_some_and(|name| is_parameter(item, name));
-        let of_parameter = path.path.segments.len() > 1
-            && path
-                .path
-                .segments
-                .first()
-                .is_some_and(|first| is_parameter(item, &first.ident));
-        if bare || path.qself.is_some() || of_parameter {
-            let problem = "this may be a `Result`, and its errors would be cached: write `Result<…>` or a concrete type";
-            return Err(Error::new(output.span(), problem));
-        }
-    }
-    Ok((**output).clone())
 }
 
-fn is_parameter(item: &ItemFn, name: &Ident) -> bool {
-    item.sig
-        .generics
-        .type_params()
-        .any(|param| param.ident == *name)
+pub(crate) fn mentions<W>(syntax: &impl quote::ToTokens, word: &W) -> bool
+where
+    Ident: PartialEq<W>,
+    W: ?Sized,
+{
+    find(syntax, word).is_some()
 }
 
-/// For a generic function, whose types can not be asked in a constant: whether the return type is written as a `Result`.
-pub(crate) fn is_written_as_result(output: &Type) -> bool {
-    let Type::Path(path) = output else {
-        return false;
-    };
-    let Some(last) = path.path.segments.last() else {
-        return false;
-    };
-    let has_types = matches!(&last.arguments, PathArguments::AngleBracketed(inside)
-        if inside.args.iter().any(|arg| matches!(arg, GenericArgument::Type(_))));
-    last.ident == "Result" && has_types
+/// The first place where `word` stands.
+pub(crate) fn find<W>(syntax: &impl quote::ToTokens, word: &W) -> Option<Ident>
+where
+    Ident: PartialEq<W>,
+    W: ?Sized,
+{
+    fn within<W: ?Sized>(tokens: TokenStream, word: &W) -> Option<Ident>
+    where
+        Ident: PartialEq<W>,
+    {
+        tokens.into_iter().find_map(|token| match token {
+            TokenTree::Ident(ident) => (ident == *word).then_some(ident),
+            TokenTree::Group(group) => within(group.stream(), word),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
+        })
+    }
+    within(syntax.to_token_stream(), word)
 }

@@ -1,10 +1,12 @@
-//! The attribute of the crate `larder`, which documents it: parses, and emits one call.
+//! The attribute of the crate `larder`, which documents it: parses, and emits calls into that crate.
 
 use proc_macro::TokenStream;
 
 mod args;
+mod companions;
 mod expand;
 mod function;
+mod output;
 
 /// Memoises an async function. See the crate `larder`.
 #[proc_macro_attribute]

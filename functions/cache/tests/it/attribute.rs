@@ -1,6 +1,9 @@
 use larder::{Cache, Fetched, Fill, Outcome, with_cache};
 use serde::{Deserialize, Serialize};
 
+mod hygiene;
+mod methods;
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Report {
     param: String,
@@ -160,4 +163,125 @@ async fn arguments_may_have_any_name_and_aliases_are_told_apart_in_generic_funct
         assert!(generic_alias::fetch(1, "x").await.unwrap().is_hit());
     })
     .await;
+}
+
+#[tokio::test]
+async fn owned_arguments_are_part_of_the_key_and_still_reach_the_origin() {
+    #[larder::cached("owned", ttl = "60s")]
+    async fn owned(name: String, mut tags: Vec<String>) -> String {
+        tags.push(name);
+        tags.join(" ")
+    }
+    #[larder::cached("owned-key", ttl = "60s", key = (name, tags.len()))]
+    async fn owned_key(name: String, tags: Vec<String>, times: usize) -> String {
+        name.repeat(times) + &tags.join(" ")
+    }
+    let (name, tags) = (|| "b".to_owned(), || vec!["a".to_owned()]);
+    with_cache(Cache::memory(), async {
+        assert_eq!(owned(name(), tags()).await, "a b");
+        assert!(owned::fetch(name(), tags()).await.is_hit());
+        assert_eq!(owned_key(name(), tags(), 2).await, "bba");
+        // What the key does not name is no part of it, nor an argument of those that need the key alone.
+        assert!(owned_key::fetch(name(), tags(), 3).await.is_hit());
+        owned_key::invalidate(name(), tags()).await.unwrap();
+        assert!(owned_key::peek(name(), tags()).await.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_instantiations_of_a_generic_function_never_share_an_entry() {
+    #[larder::cached("sizes", ttl = "60s", key = n)]
+    async fn sizes<T, const TIMES: usize>(n: usize) -> usize {
+        n * size_of::<T>() * TIMES
+    }
+    with_cache(Cache::memory(), async {
+        assert_eq!(sizes::<u8, 1>(3).await, 3);
+        assert_eq!(sizes::<u64, 1>(3).await, 24);
+        assert_eq!(sizes::<u64, 2>(3).await, 48);
+        assert!(sizes::fetch::<u64, 1>(3).await.is_hit());
+        assert_ne!(sizes::key::<u8, 1>(3), sizes::key::<u8, 2>(3));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_attribute_may_name_the_cache() {
+    struct App {
+        sessions: Cache,
+    }
+    static PAGES: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::memory);
+    #[larder::cached("session", ttl = "60s", skip(app), cache = app.sessions)]
+    async fn session(id: u8, app: &App) -> u8 {
+        let _ = app;
+        id
+    }
+    #[larder::cached("a-page", ttl = "60s", cache = PAGES)]
+    async fn page(id: u8) -> u8 {
+        id
+    }
+    let (app, other) = (
+        App {
+            sessions: Cache::memory(),
+        },
+        Cache::memory(),
+    );
+    with_cache(other.clone(), async {
+        for _ in 0..2 {
+            session(1, &app).await;
+            page(1).await;
+        }
+        assert!(session::peek(1, &app).await.unwrap().is_hit());
+        session::invalidate(1, &app).await.unwrap();
+        assert!(session::peek(1, &app).await.is_none());
+        assert_eq!(session::key(1).unwrap().name(), "session");
+    })
+    .await;
+    assert_eq!((app.sessions.stats().hit, PAGES.stats().hit), (1, 1));
+    assert_eq!(other.stats(), larder::Stats::default());
+}
+
+#[tokio::test]
+async fn of_two_functions_with_one_name_the_second_goes_to_its_origin() {
+    mod first {
+        #[larder::cached("one-name", ttl = "60s")]
+        pub(super) async fn f(n: u8) -> u8 {
+            n
+        }
+    }
+    mod second {
+        #[larder::cached("one-name", ttl = "60s")]
+        pub(super) async fn f(n: u8) -> u8 {
+            n + 100
+        }
+    }
+    with_cache(Cache::memory(), async {
+        for _ in 0..2 {
+            assert_eq!(first::f(1).await, 1);
+            assert_eq!(second::f(1).await, 101);
+        }
+        assert!(first::f::fetch(1).await.is_hit());
+        let refused = larder::CacheError::NameTaken("one-name");
+        assert_eq!(second::f::put(1, &7).await, Err(refused));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn generated_code_names_nothing_that_its_surroundings_could_mean_otherwise() {
+    let (cache, own) = (Cache::memory(), Cache::memory());
+    with_cache(cache.clone(), async {
+        for _ in 0..2 {
+            assert_eq!(hygiene::free(1, 2, 3, 4).await, Ok(10));
+            assert_eq!(hygiene::plain(5).await, Some(5));
+            assert_eq!(hygiene::generic(6, "x").await, Ok(6));
+            let inside = hygiene::Type(own.clone());
+            assert_eq!(inside.inherent(1, 2).await, Ok(3));
+            assert_eq!(inside.sum().await, Ok(3));
+        }
+        hygiene::free::put(1, 2, 3, 4, &0).await.unwrap();
+        assert_eq!(hygiene::free(1, 2, 3, 4).await, Ok(0));
+    })
+    .await;
+    assert_eq!((cache.stats().hit, own.stats().hit), (4, 2));
 }

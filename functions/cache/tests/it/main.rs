@@ -36,6 +36,8 @@ mod observed;
 mod origin;
 /// Dead, hung and slow servers.
 mod outages;
+/// What another crate sees: functions in seven shapes, and keys that never change.
+mod outside;
 /// Whatever the arguments are: what is sent, and which key it is sent for.
 mod properties;
 /// Invalidations and flushes against fills, at random moments.

@@ -1,0 +1,158 @@
+//! The functions beside a cached one: each is one call into `larder`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use syn::{ReturnType, Token, Type};
+
+use crate::{
+    expand::{Attributes, Parts, by_reference},
+    function::Input,
+};
+
+pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
+    let Parts {
+        site,
+        cache,
+        shape,
+        types,
+        arguments,
+        ..
+    } = parts;
+    let its = parts.companion("__larder_site");
+    let block = site;
+    let site = quote!(Self::#its());
+    let key = quote!(::larder::__private::key(#site, &#arguments));
+    let (uncached, passed, turbofish) = (
+        parts.companion("uncached"),
+        parts.passed(),
+        &parts.turbofish,
+    );
+    let origin = quote!(|| Self::#uncached #turbofish (#(#passed),*));
+    let (check, all) = (&parts.check, &parts.attrs.all);
+    let of_key = |input: &Input| input.keyed;
+    let of_entry = |input: &Input| input.keyed || input.finds_cache;
+    let value = Ident::new("value", Span::mixed_site());
+    let fallible = |ok: TokenStream| quote!(::core::result::Result<#ok, ::larder::CacheError>);
+    [
+        run(
+            parts,
+            "fetch",
+            "As the function itself, with what became of the call: hit, miss, stale, its age.",
+            quote!(#check ::larder::__private::fetch #types (#cache, #site, #key, #origin).await),
+        ),
+        run(
+            parts,
+            "refresh",
+            "A new value from the origin, stored in place of the old one.",
+            quote!(::larder::__private::refresh #types (#cache, #site, #key, #origin).await),
+        ),
+        itself(parts, &uncached),
+        verb(
+            parts,
+            "peek",
+            "The cached value, fresh or stale, if there is one. Never calls the origin.",
+            &of_entry,
+            None,
+            &quote!(::core::option::Option<::larder::Fetched<#shape::Value>>),
+            quote!(::larder::__private::peek #types (#cache, #site, #key).await),
+        ),
+        verb(
+            parts,
+            "put",
+            "Stores a value as if the origin had just answered with it.",
+            &of_entry,
+            Some(quote!(#value: &#shape::Value)),
+            &fallible(quote!(())),
+            quote!(::larder::__private::put #types (#cache, #site, #key, #value).await),
+        ),
+        verb(
+            parts,
+            "invalidate",
+            "Removes the cached value: acknowledged by the server, or an error.",
+            &of_entry,
+            None,
+            &fallible(quote!(())),
+            quote!(::larder::__private::invalidate(#cache, #key).await),
+        ),
+        verb(
+            parts,
+            "expire",
+            "Makes the cached value stale: acknowledged by the server, or an error.",
+            &of_entry,
+            None,
+            &fallible(quote!(())),
+            quote!(::larder::__private::expire(#cache, #site, #key).await),
+        ),
+        verb(
+            parts,
+            "key",
+            "The key of a call with these arguments.",
+            &of_key,
+            None,
+            &quote!(::core::result::Result<::larder::Key, ::larder::KeyError>),
+            key,
+        ),
+        quote! {
+            #(#all)*
+            fn #its() -> &'static ::larder::__private::Site #block
+        },
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// The head of every companion.
+fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
+    let Attributes { all, hidden, .. } = &parts.attrs;
+    let vis = &parts.vis;
+    quote! {
+        #[doc = #doc] #hidden #(#all)*
+        #[allow(dead_code, clippy::too_many_arguments)]
+        #vis
+    }
+}
+
+/// One with all of the function's arguments, since it may run it.
+fn run(parts: &Parts<'_>, name: &str, doc: &str, body: TokenStream) -> TokenStream {
+    let (head, shape) = (head(parts, doc), &parts.shape);
+    let mut sig = parts.signature(parts.companion(name));
+    let fetched = Type::Verbatim(quote!(#shape::Fetched));
+    sig.output = ReturnType::Type(<Token![->]>::default(), Box::new(fetched));
+    quote!(#head #sig { #body })
+}
+
+/// The function as it was written.
+fn itself(parts: &Parts<'_>, name: &Ident) -> TokenStream {
+    let head = head(
+        parts,
+        "The origin: the function as it was written, without the cache.",
+    );
+    let (expected, body) = (&parts.attrs.expected, &parts.function.body);
+    let mut sig = parts.function.sig.clone();
+    sig.ident = name.clone();
+    quote!(#head #(#expected)* #sig #body)
+}
+
+/// One with the arguments that it needs, and one more or none.
+fn verb(
+    parts: &Parts<'_>,
+    name: &str,
+    doc: &str,
+    needs: &dyn Fn(&Input) -> bool,
+    more: Option<TokenStream>,
+    output: &TokenStream,
+    body: TokenStream,
+) -> TokenStream {
+    let (head, ident) = (head(parts, doc), parts.companion(name));
+    let asynchronous = (name != "key").then(|| quote!(async));
+    let generics = &parts.function.sig.generics;
+    let clause = &generics.where_clause;
+    let receiver = parts.function.receiver().map(by_reference);
+    let inputs = parts.function.inputs.iter().filter(|input| needs(input));
+    let inputs = inputs.map(|input| {
+        let (name, ty) = (&input.name, &input.typed.ty);
+        quote!(#name: #ty)
+    });
+    let inputs = receiver.into_iter().chain(inputs).chain(more);
+    quote!(#head #asynchronous fn #ident #generics (#(#inputs),*) -> #output #clause { #body })
+}

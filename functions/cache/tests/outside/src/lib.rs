@@ -1,0 +1,104 @@
+//! Cached functions as another crate writes them.
+
+#![deny(warnings, missing_docs)]
+
+use std::{collections::HashMap, fmt};
+
+use larder::Policy;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// What most of them return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// What it was asked for.
+    pub of: String,
+}
+
+/// Why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError;
+
+/// For a minute.
+pub const MINUTE: Policy = Policy::ttl(std::time::Duration::from_secs(60));
+
+/// A free function.
+#[larder::cached(
+    "outside-free",
+    ttl = "60s",
+    jitter = 10,
+    stale_while_revalidate = "30s"
+)]
+pub async fn free(id: u64, name: String) -> Result<Report, LoadError> {
+    if id == 0 {
+        return Err(LoadError);
+    }
+    Ok(Report {
+        of: format!("{id} {name}"),
+    })
+}
+
+/// Has methods.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Whose entries are its own.
+    pub name: String,
+}
+
+impl Tenant {
+    /// An inherent method; its companions stand beside it.
+    #[larder::cached("outside-inherent", policy = MINUTE, key = (self.name, id))]
+    pub async fn report(&self, id: u64) -> Result<Report, LoadError> {
+        Ok(Report {
+            of: format!("{id} of {}", self.name),
+        })
+    }
+}
+
+/// A trait with an async method.
+pub trait Load: Sync {
+    /// As implementations say it with `async fn`.
+    fn load(&self, id: u64) -> impl Future<Output = Result<Report, LoadError>> + Send;
+}
+
+impl Load for Tenant {
+    #[larder::cached("outside-trait", ttl = "1m", skip(self))]
+    async fn load(&self, id: u64) -> Result<Report, LoadError> {
+        Ok(Report { of: id.to_string() })
+    }
+}
+
+/// A generic function.
+#[larder::cached("outside-generic", ttl = "1h", key = text)]
+pub async fn parsed<T>(text: &str) -> Result<T, T::Err>
+where
+    T: std::str::FromStr<Err: fmt::Debug> + Serialize + DeserializeOwned,
+{
+    text.parse()
+}
+
+/// Absence, kept for a while.
+#[larder::cached("outside-option", ttl = "60s", negative_ttl = "5s")]
+pub async fn even(n: u32) -> Option<u32> {
+    n.is_multiple_of(2).then_some(n)
+}
+
+/// Absence or failure: only the first is kept.
+#[larder::cached("outside-both", ttl = "60s", negative_ttl = "5s", skip(users))]
+pub async fn user(
+    id: i64,
+    users: &HashMap<i64, String>,
+) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+    u64::try_from(id)?;
+    Ok(users.get(&id).cloned())
+}
+
+/// Borrowed arguments of many kinds.
+#[larder::cached("outside-borrowed", ttl = "250ms")]
+pub async fn borrowed<'a>(
+    text: &'a str,
+    more: Option<&'a str>,
+    numbers: &[i32],
+    nested: &'a [(&'a str, u8)],
+) -> String {
+    format!("{text} {more:?} {numbers:?} {nested:?}")
+}

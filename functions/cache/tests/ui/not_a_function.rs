@@ -1,0 +1,4 @@
+#[larder::cached("f", ttl = "60s")]
+struct F;
+
+fn main() {}

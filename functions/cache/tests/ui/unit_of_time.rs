@@ -1,0 +1,6 @@
+#[larder::cached("f", ttl = 60)]
+async fn f(n: u8) -> u8 {
+    n
+}
+
+fn main() {}

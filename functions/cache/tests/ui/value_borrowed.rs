@@ -1,0 +1,6 @@
+#[larder::cached("f", ttl = "60s")]
+async fn f(text: &str) -> &str {
+    text
+}
+
+fn main() {}
