@@ -16,6 +16,7 @@
 //! | `provenance`, `cache_status`, [`problem`] | what the client gets |
 //! | [`flush_auth`] | who may flush |
 //! | [`users`], `heavy_op::report` | the two origins |
+//! | [`migrate`] | the function that makes the database ready for [`users`] |
 //! | [`origin_calls`] | how often the origins were really called |
 
 mod cache_status;
@@ -28,6 +29,8 @@ pub mod flush_auth;
 pub mod heavy_op;
 pub mod lambda;
 pub mod local;
+pub mod migrate;
+mod moment;
 pub mod origin_calls;
 pub mod page;
 mod path;

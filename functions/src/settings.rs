@@ -44,11 +44,12 @@ pub struct SettingsError {
 impl Settings {
     /// Reads every setting through `lookup`, and fails at the first that is unknown or cannot be parsed.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let value = |name| lookup(name).filter(|value| !value.is_empty());
+        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let token = optional(value("FLUSH_TOKEN_SHA256"), flush_token)?;
         Ok(Self {
             heavy_op: optional(value("HEAVY_OP_MS"), heavy_op)?.unwrap_or(Duration::from_secs(3)),
-            database: optional(value("DATABASE_URL"), database)?.unwrap_or_default(),
+            database: optional(value("DATABASE_URL"), |text| database(text, &value))?
+                .unwrap_or_default(),
             flush_auth: optional(value("FLUSH_AUTH"), |text| flush_auth(text, token))?
                 .unwrap_or(Mode::Deny),
             diagnostics: optional(value("DIAGNOSTICS"), diagnostics)?.unwrap_or(Diagnostics::Off),
@@ -79,9 +80,11 @@ fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
     }
 }
 
-fn database(text: &str) -> Result<DatabaseUrl, SettingsError> {
-    text.parse()
-        .map_err(|reason| unusable("DATABASE_URL", reason))
+fn database(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<DatabaseUrl, SettingsError> {
+    DatabaseUrl::parse(text, lookup).map_err(|reason| unusable("DATABASE_URL", reason))
 }
 
 fn flush_token(text: &str) -> Result<TokenDigest, SettingsError> {

@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::provenance::Provenance;
 use crate::settings::SettingsError;
 use crate::start::Start;
-use crate::users::{DbError, User as Row, Users};
+use crate::users::{DatabaseUrl, DbError, Tables, User as Row, Users};
 use crate::{Handler, Response, path};
 
 /// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
@@ -35,16 +35,20 @@ pub struct User {
 impl User {
     /// The handler with the settings of `start`. On Lambda a SQLite file would be another one in every environment.
     pub fn new(start: &Start) -> Result<Self, SettingsError> {
-        if start.place == Place::Lambda {
-            let reason =
-                "SQLite is refused on Lambda: every environment would have its own file".to_owned();
-            return Err(SettingsError {
-                variable: "DATABASE_URL",
-                reason,
-            });
-        }
         let settings = &start.settings;
-        let users = Users::at(settings.database.clone());
+        let tables = match (start.place, &settings.database) {
+            (Place::Lambda, DatabaseUrl::Sqlite(_)) => {
+                return Err(SettingsError {
+                    variable: "DATABASE_URL",
+                    reason:
+                        "SQLite is refused on Lambda: every environment would have its own file"
+                            .to_owned(),
+                });
+            }
+            (Place::Lambda, DatabaseUrl::Postgres(_)) => Tables::Migrated,
+            _ => Tables::MadeAtFirstUse,
+        };
+        let users = Users::at(settings.database.clone(), tables);
         Ok(Self {
             exchange: Exchange::new(Methods::Read, settings.diagnostics),
             users,

@@ -21,7 +21,7 @@ Settings come from the environment and from the file .env here; the environment 
   CACHE_URL        memory: | memcached://host:port[,host:port]; memory: unless MEMCACHED_HOST is set
   MEMCACHED_HOST, MEMCACHED_PORT
                    a memcached by name, when CACHE_URL is unset
-  DATABASE_URL     sqlite://FILE; the file users.sqlite here, made at first use
+  DATABASE_URL     sqlite://FILE | postgres://user:password@host/database; the file users.sqlite here, made at first use
   HEAVY_OP_MS      how long the heavy operation takes; 3000
   FLUSH_AUTH       deny | token | iam | open; deny
   DIAGNOSTICS      on | off; off

@@ -1,41 +1,104 @@
-//! `DATABASE_URL`. Owns which databases there are; must not connect.
+//! `DATABASE_URL`. Owns which databases there are and what a URL may say of them; must not connect, and never shows a
+//! password.
 
 use std::fmt;
-use std::str::FromStr;
+use std::str::FromStr as _;
 
+use percent_encoding::percent_decode_str;
+use sqlx::postgres::PgSslMode;
 use sqlx::sqlite::SqliteConnectOptions;
+use url::Url;
 
-/// A SQLite file, made at first use.
+use super::iam::Signer;
+use super::roots::Roots;
+use crate::place;
+
+/// Where the users are.
 #[derive(Clone, Debug)]
-pub struct DatabaseUrl(SqliteConnectOptions);
+pub enum DatabaseUrl {
+    /// A SQLite file, made at first use.
+    Sqlite(SqliteFile),
+    /// A Postgres server.
+    Postgres(PostgresUrl),
+}
+
+/// A SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteFile(SqliteConnectOptions);
+
+/// A Postgres server, one of its databases, and how to log in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) database: String,
+    pub(super) user: String,
+    pub(super) login: Login,
+    pub(super) tls: Tls,
+}
+
+/// What stands for a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Password(Option<String>),
+    /// A token for each connection, signed here.
+    Iam(Signer),
+}
+
+/// How a connection is encrypted, and whom it believes.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Tls {
+    pub(super) mode: Mode,
+    pub(super) roots: Roots,
+}
+
+/// `sslmode`, without those that fall back to no encryption.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Disable,
+    /// Encrypted, with whomever.
+    Require,
+    VerifyFull,
+}
 
 /// In the working directory, and in `.gitignore`.
 const DEFAULT_FILE: &str = "users.sqlite";
+const FORMS: &str = "is neither sqlite://FILE nor postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE";
+
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl DatabaseUrl {
-    pub(super) fn connect_options(&self) -> SqliteConnectOptions {
-        self.0.clone()
+    /// Reads the URL, and with `auth=iam` the credentials that Lambda puts into the environment.
+    ///
+    /// # Errors
+    /// What is wrong, without the text itself: it may hold a password.
+    pub fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
+        match text.split_once("://") {
+            Some(("sqlite", _)) => SqliteFile::parse(text).map(Self::Sqlite),
+            Some(("postgres" | "postgresql", _)) => {
+                PostgresUrl::parse(text, lookup).map(Self::Postgres)
+            }
+            _ => Err(FORMS.to_owned()),
+        }
     }
 }
 
 impl Default for DatabaseUrl {
     fn default() -> Self {
-        Self(
-            SqliteConnectOptions::new()
-                .filename(DEFAULT_FILE)
-                .create_if_missing(true),
-        )
+        let file = SqliteConnectOptions::new().filename(DEFAULT_FILE);
+        Self::Sqlite(SqliteFile(file.create_if_missing(true)))
     }
 }
 
-impl FromStr for DatabaseUrl {
-    type Err = String;
+impl SqliteFile {
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        self.0.clone()
+    }
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, String> {
         let path = text
             .strip_prefix("sqlite://")
-            .map(|rest| rest.split('?').next().unwrap_or_default());
-        // The text is not shown: another database's URL may hold a password.
+            .and_then(|rest| rest.split('?').next());
         if path.is_none_or(str::is_empty) {
             return Err("is not sqlite://FILE".to_owned());
         }
@@ -50,39 +113,143 @@ impl FromStr for DatabaseUrl {
     }
 }
 
+impl PostgresUrl {
+    /// The same server for another user.
+    pub(crate) fn with_login(&self, user: String, password: String) -> Self {
+        Self {
+            user,
+            login: Login::Password(Some(password)),
+            ..self.clone()
+        }
+    }
+
+    fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+        let authority = url.host_str().unwrap_or_default();
+        let host = authority
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let user = decoded(url.username(), "the user")?;
+        let database = decoded(url.path().trim_start_matches('/'), "the database")?;
+        if host.is_empty() || user.is_empty() || database.is_empty() {
+            return Err(FORMS.to_owned());
+        }
+        let password = url.password().map(|text| decoded(text, "the password"));
+        let mut said = Parameters::default();
+        for (name, value) in url.query_pairs() {
+            said.take(&name, &value)?;
+        }
+        let login = match said.iam {
+            false => Login::Password(password.transpose()?),
+            true if password.is_some() => Err("has a password although it says auth=iam")?,
+            true => Login::Iam(Signer::from_lookup(lookup)?),
+        };
+        let tls = said.tls(authority, lookup)?;
+        if matches!(login, Login::Iam(_)) && tls.mode != Mode::VerifyFull {
+            return Err(
+                "auth=iam sends a token that is a password: sslmode must be verify-full".into(),
+            );
+        }
+        let port = url.port().unwrap_or(5432);
+        Ok(Self {
+            host,
+            port,
+            database,
+            user,
+            login,
+            tls,
+        })
+    }
+}
+
+/// What may follow the `?`.
+#[derive(Default)]
+struct Parameters {
+    iam: bool,
+    mode: Option<Mode>,
+    roots: Option<String>,
+}
+
+impl Parameters {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match (name, value) {
+            ("auth", "iam") => self.iam = true,
+            ("auth", "password") => self.iam = false,
+            ("auth", _) => Err("auth is neither password nor iam")?,
+            ("sslmode", "disable") => self.mode = Some(Mode::Disable),
+            ("sslmode", "require") => self.mode = Some(Mode::Require),
+            ("sslmode", "verify-full") => self.mode = Some(Mode::VerifyFull),
+            ("sslmode", _) => Err("sslmode is none of disable, require, verify-full")?,
+            ("sslrootcert", path) => self.roots = Some(path.to_owned()),
+            _ => Err("has an unknown parameter; there are auth, sslmode, sslrootcert")?,
+        }
+        Ok(())
+    }
+
+    /// Only what stays on this machine goes unencrypted without having been asked to.
+    fn tls(self, authority: &str, lookup: Lookup<'_>) -> Result<Tls, String> {
+        let mode = match self.mode {
+            Some(mode) => mode,
+            None if place::is_loopback(authority) => Mode::Disable,
+            None => Mode::VerifyFull,
+        };
+        let roots = match self.roots {
+            Some(_) if mode != Mode::VerifyFull => {
+                return Err("has an sslrootcert, which only sslmode=verify-full checks".into());
+            }
+            None => Roots::Public,
+            Some(word) if word == "rds" => Roots::of_rds(lookup("AWS_REGION").as_deref())?,
+            Some(path) => Roots::File(path),
+        };
+        Ok(Tls { mode, roots })
+    }
+}
+
+impl From<Mode> for PgSslMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Disable => Self::Disable,
+            Mode::Require => Self::Require,
+            Mode::VerifyFull => Self::VerifyFull,
+        }
+    }
+}
+
+fn decoded(text: &str, what: &str) -> Result<String, String> {
+    let text = percent_decode_str(text).decode_utf8();
+    Ok(text
+        .map_err(|_| format!("{what} is not UTF-8"))?
+        .into_owned())
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite://{}", self.0.get_filename().display())
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite://{}", file.0.get_filename().display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            host,
+            port,
+            database,
+            user,
+            ..
+        } = self;
+        write!(f, "postgres://{user}@{host}:{port}/{database}")
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_sqlite_file_is_accepted_and_a_password_never_shown() {
-        assert_eq!(DatabaseUrl::default().to_string(), "sqlite://users.sqlite");
-        assert_eq!(
-            "sqlite:///tmp/a.sqlite"
-                .parse::<DatabaseUrl>()
-                .unwrap()
-                .to_string(),
-            "sqlite:///tmp/a.sqlite"
-        );
-        for text in [
-            "",
-            "users.sqlite",
-            "sqlite://",
-            "sqlite://?mode=ro",
-            "postgres://u:secret@h/d",
-            "sqlite://a?mode=secret",
-        ] {
-            let reason = text.parse::<DatabaseUrl>().unwrap_err();
-            assert!(
-                reason.contains("sqlite://") && !reason.contains("secret"),
-                "{text}: {reason}"
-            );
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! Methods, inputs and headers: one table, asked of the functions and of the local server.
 
 use crate::ask::{Answer, Ask};
+use crate::postgres::Postgres;
 use crate::site::{self, Site};
 
 /// What is asked, the status that has to come back, and a part of the body.
@@ -83,7 +84,19 @@ async fn sites() -> [Site; 2] {
 
 #[tokio::test]
 async fn inputs_are_answered_alike_on_both_sites() {
-    for site in sites().await {
+    inputs_are_answered(sites().await).await;
+}
+
+#[tokio::test]
+async fn inputs_are_answered_alike_with_either_database() {
+    let postgres = Postgres::start();
+    let mut variables = site::variables("memory:");
+    variables.push(("DATABASE_URL", postgres.master()));
+    inputs_are_answered(site::both(variables).await).await;
+}
+
+async fn inputs_are_answered(sites: [Site; 2]) {
+    for site in sites {
         for Row(ask, status, says) in inputs() {
             let answer = site.ask(&ask).await;
             assert_eq!(

@@ -4,6 +4,7 @@
 mod ask; // a request and its answer, in no protocol yet
 mod event; // a request as the events of API Gateway, ALB and Function URL
 mod http; // a request over HTTP/1.1
+mod postgres; // a Postgres server of a test's own
 mod program; // one of our binaries as a process
 mod question; // random questions, and whether an answer is theirs
 mod runtime_api; // the fake Lambda Runtime API
@@ -21,5 +22,6 @@ mod hangups; // clients that hang up beside clients that check
 mod invocations; // deadline, concurrency and failed starts of a function
 mod journey; // origin, cache, flush: the main job
 mod local; // start lines, .env, a taken port, signals
+mod migration; // the function that makes the database ready
 mod page; // the page in a real headless Chromium
 mod restarts; // memcached restarted again and again under load

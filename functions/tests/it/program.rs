@@ -12,6 +12,7 @@ pub(crate) const HEAVY_OP: &str = env!("CARGO_BIN_EXE_heavy-op");
 pub(crate) const USER: &str = env!("CARGO_BIN_EXE_user");
 pub(crate) const FLUSH: &str = env!("CARGO_BIN_EXE_flush");
 pub(crate) const PAGE: &str = env!("CARGO_BIN_EXE_page");
+pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_migrate");
 
 /// Variables of a process.
 pub(crate) type Variables = Vec<(&'static str, String)>;

@@ -15,7 +15,7 @@ pub(crate) enum Site {
 
 pub(crate) struct Functions {
     pub(crate) heavy_op: Function,
-    user: Function,
+    pub(crate) user: Function,
     flush: Function,
     page: Function,
 }

@@ -1,0 +1,8 @@
+//! The Lambda function `migrate`.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    functions::migrate::run().await
+}

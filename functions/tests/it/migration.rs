@@ -1,0 +1,117 @@
+//! `migrate` behind the fake Runtime API, on a real Postgres: what it makes, who may then do what, and what it never says.
+
+use serde_json::json;
+
+use crate::ask::Ask;
+use crate::event::Sender;
+use crate::postgres::{PASSWORD, Postgres};
+use crate::program::{self, Program};
+use crate::runtime_api::Function;
+use crate::site;
+
+async fn migrate(postgres: &Postgres) -> Function {
+    // Without a password: that is what the event brings.
+    let url = format!("postgres://larder@127.0.0.1:{}/postgres", postgres.port());
+    Function::start(program::MIGRATE, &[("DATABASE_URL", url)]).await
+}
+
+#[tokio::test]
+async fn the_role_of_the_functions_may_read_the_users_and_nothing_else() {
+    let postgres = Postgres::start();
+    // RDS has it from the beginning.
+    postgres.execute("CREATE ROLE rds_iam").await;
+    let function = migrate(&postgres).await;
+    let secret = json!({"username": "master", "password": PASSWORD});
+    for _ in 0..2 {
+        let told = function.invoke(secret.clone()).await.unwrap();
+        assert_eq!(told, json!({"users": 500, "role": "larder"}));
+    }
+    let told = function.program.stdout() + &function.program.stderr();
+    assert!(!told.contains("hunter2"), "{told}");
+
+    // Here nobody checks tokens of IAM, so for this test the role gets a password.
+    postgres
+        .execute("ALTER ROLE larder PASSWORD 'hunter2 & more'")
+        .await;
+    let mut variables = site::variables("memory:");
+    variables.push(("DATABASE_URL", postgres.url("larder")));
+    variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
+    let user = Function::start(program::USER, &variables).await;
+    let answer = user
+        .invoke(Sender::HttpApi.event(&Ask::get("/user/7")))
+        .await
+        .unwrap();
+    let answer = Sender::answer(&answer);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        answer.json()["result"]["email"],
+        "jurgen.nguyen@example.com"
+    );
+
+    for right in ["INSERT", "UPDATE", "DELETE", "TRUNCATE"] {
+        let may =
+            sqlx::query_scalar::<_, bool>("SELECT has_table_privilege('larder', 'users', $1)")
+                .bind(right)
+                .fetch_one(&mut postgres.connection().await)
+                .await
+                .unwrap();
+        assert!(!may, "{right}");
+    }
+}
+
+#[tokio::test]
+async fn before_the_migration_a_function_on_lambda_makes_no_table_of_its_own() {
+    let postgres = Postgres::start();
+    let mut variables = site::variables("memory:");
+    variables.push(("DATABASE_URL", postgres.master()));
+    variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
+    let user = Function::start(program::USER, &variables).await;
+    let answer = user
+        .invoke(Sender::HttpApi.event(&Ask::get("/user/7")))
+        .await
+        .unwrap();
+    assert_eq!(Sender::answer(&answer).status, 502);
+    let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'users'";
+    assert_eq!(postgres.scalar(tables).await, 0);
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_without_the_secret() {
+    let postgres = Postgres::start();
+    let function = migrate(&postgres).await;
+    for (event, says) in [
+        (json!({"username": "master"}), "\"password\""),
+        (json!({"password": "hunter2"}), "\"username\""),
+        (json!("hunter2"), "\"username\""),
+        (
+            json!({"username": "master", "password": "hunter2"}),
+            "password authentication failed",
+        ),
+        // The role that RDS has, and this server has not.
+        (
+            json!({"username": "master", "password": PASSWORD}),
+            "rds_iam",
+        ),
+    ] {
+        let told = function.invoke(event).await.unwrap_err();
+        let told = told["errorMessage"].as_str().unwrap();
+        let logged = function.program.stdout() + &function.program.stderr();
+        assert!(told.contains(says), "{says}: {told}");
+        assert!(
+            !told.contains("hunter2") && !logged.contains("hunter2"),
+            "{told}; {logged}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sqlite_file_is_not_migrated() {
+    let variables = [("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1".to_owned())];
+    let mut program = Program::start(program::MIGRATE, &variables);
+    assert_eq!(program.ended().await, Some(1));
+    assert!(
+        program.stderr().contains("DATABASE_URL"),
+        "{}",
+        program.stderr()
+    );
+}
