@@ -46,6 +46,8 @@ mod resources;
 mod staleness;
 /// Many processes that want the same at the same moment.
 mod stampede;
+/// What the crate shows to others.
+mod surface;
 /// TLS and Unix sockets.
 mod transports;
 /// Waiting for another's origin call: how long, and at what cost.
