@@ -15,7 +15,7 @@ test: ## format, lints and every test of the workspace, installing what is missi
 loadtest: ## measure what the cache is worth: at most 60 s after the build, reports in target/loadtest/
 	@dev/loadtest
 
-bench: ## one hit against the raw socket, as a ratio, on both core layouts: report in target/bench/
+bench: ## every figure as a ratio beside its limit: hits, stampede, cold start, growth; report in target/bench/
 	@dev/bench
 
 build: ## the functions as Lambda takes them, in target/lambda/

@@ -62,6 +62,8 @@ impl Exchange {
         work: impl Future<Output = Result<Response, Problem>>,
     ) -> Response {
         diagnostics::count_invocation();
+        // Boxed here, once: each layer below would hold it twice, and moving it would be a seventh of a warm answer.
+        let work = Box::pin(work);
         let response = match self.admit(request) {
             Ok(()) => self.run(request, work).await,
             Err(problem) => Err(problem),
@@ -97,10 +99,12 @@ impl Exchange {
         request: &Request,
         work: impl Future<Output = Result<Response, Problem>>,
     ) -> Result<Response, Problem> {
-        let work = larder::with_freshness(
+        // Boxed, as an optimised build lays a future out whole: all the way down to the cache's connection it is nested
+        // deeper than the compiler goes by default.
+        let work = Box::pin(larder::with_freshness(
             diagnostics::freshness(self.diagnostics, request.headers()),
             work,
-        );
+        ));
         match deadline::of(request) {
             Some(at) => larder::with_deadline(at, work).await,
             None => work.await,

@@ -87,7 +87,11 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
     interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
     let mut stdout =
         stdout::Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|e| failed("cannot start", &e))?;
+    // One thread: with more, what is measured is also how long one takes to wake another.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", &e))?;
     match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(survey::preflight(args, &mut stdout)),

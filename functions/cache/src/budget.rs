@@ -61,9 +61,9 @@ impl Budget {
         result
     }
 
-    /// The moment until which a caller who begins now may wait for another's origin call.
-    pub(crate) fn wait_until(&self, wait: Duration) -> Instant {
-        let end = Instant::now() + wait.min(LONGEST);
+    /// The moment until which a caller who began at `begun` may wait for another's origin call.
+    pub(crate) fn wait_until(&self, begun: Instant, wait: Duration) -> Instant {
+        let end = begun + wait.min(LONGEST);
         self.deadline.map_or(end, |deadline| end.min(deadline))
     }
 
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_wait_without_end_is_a_long_one() {
-        let until = Budget::new(Duration::ZERO, None).wait_until(Duration::MAX);
+        let until = Budget::new(Duration::ZERO, None).wait_until(Instant::now(), Duration::MAX);
         assert!(until > Instant::now() + LONGEST / 2);
     }
 }

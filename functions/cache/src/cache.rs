@@ -12,20 +12,19 @@ use tracing::Instrument as _;
 
 use crate::{
     context,
-    entry::Seal,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    flight::{Flights, Solo, Vigils},
-    key::{Key, Namespace},
-    log::Log,
-    metrics::{Count, Counters, Stats, Tally},
-    names::{Names, Site},
-    observe::{self, Event, Observers},
-    options::{Builder, Configuration, Options, OptionsError, Servers, check_names},
+    key::Key,
+    metrics::Stats,
+    observe,
+    options::Configuration,
     policy::Policy,
     read_through::{read_through, read_through_many},
-    store::{Store, memcached::Memcached, memory::Memory},
 };
+
+mod inner;
+mod make;
+pub(crate) use inner::Inner;
 
 /// What a flush empties. Never more than this cache's own namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,106 +41,7 @@ pub enum Scope<'a> {
 #[derive(Debug, Clone)]
 pub struct Cache(Arc<Inner>);
 
-#[derive(Debug)]
-pub(crate) struct Inner {
-    store: Store,
-    location: String,
-    configuration: Configuration,
-    namespace: Namespace,
-    seal: Seal,
-    budget: Duration,
-    disabled: bool,
-    flights: Flights,
-    solo: Solo,
-    vigils: Vigils,
-    tally: Tally,
-    observers: Observers,
-    log: Log,
-    names: Names,
-}
-
 impl Cache {
-    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
-    /// counters of its own.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
-    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
-    /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
-    /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
-    ///
-    /// # Errors
-    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
-    pub fn from_env() -> Result<Self, OptionsError> {
-        Self::builder().build_from_env()
-    }
-
-    /// As [`Cache::from_env`], with the variables taken from `lookup`.
-    ///
-    /// # Errors
-    /// As [`Builder::build_from_lookup`].
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        Self::builder().build_from_lookup(lookup)
-    }
-
-    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
-    /// in the environment, and use [`Cache::from_lookup`].
-    ///
-    /// # Errors
-    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
-    pub fn check_variables<N: AsRef<str>>(
-        names: impl IntoIterator<Item = N>,
-    ) -> Result<(), OptionsError> {
-        check_names(names)
-    }
-
-    /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
-    #[must_use]
-    pub fn memory() -> Self {
-        let memory = Self::builder().memory().build();
-        memory.expect("the defaults are sound")
-    }
-
-    pub(crate) fn new(options: Options, observers: Observers) -> Self {
-        let location = options.location();
-        let store = match options.servers {
-            None => Store::Memory(Memory::new()),
-            Some(Servers::Listed { endpoints, how }) => {
-                Store::Memcached(Memcached::new(&endpoints, &how))
-            }
-            Some(Servers::Discovered { endpoint, how }) => {
-                Store::Memcached(Memcached::discovered(endpoint, how))
-            }
-        };
-        Self(Arc::new(Inner {
-            store,
-            location,
-            configuration: options.configuration,
-            namespace: options.namespace,
-            seal: options.seal,
-            budget: options.budget,
-            disabled: options.disabled,
-            flights: Flights::default(),
-            solo: Solo::default(),
-            vigils: Vigils::default(),
-            tally: Tally::default(),
-            observers,
-            log: Log::default(),
-            names: Names::new(),
-        }))
-    }
-
-    /// A cache over a store of a test's own.
-    #[cfg(test)]
-    pub(crate) fn over(store: Store) -> Self {
-        let mut cache = Self::memory();
-        Arc::get_mut(&mut cache.0)
-            .expect("shared with nobody")
-            .store = store;
-        cache
-    }
-
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
     ///
     /// # Errors
@@ -296,61 +196,3 @@ impl Cache {
 
 /// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not for speed.
 pub(crate) const VERB: Duration = Duration::from_secs(1);
-
-impl Inner {
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    pub(crate) fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    pub(crate) fn seal(&self) -> &Seal {
-        &self.seal
-    }
-
-    pub(crate) fn budget(&self) -> Duration {
-        self.budget
-    }
-
-    pub(crate) fn is_disabled(&self) -> bool {
-        self.disabled
-    }
-
-    pub(crate) fn flights(&self) -> &Flights {
-        &self.flights
-    }
-
-    pub(crate) fn solo(&self) -> &Solo {
-        &self.solo
-    }
-
-    pub(crate) fn vigils(&self) -> &Vigils {
-        &self.vigils
-    }
-
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
-    }
-
-    /// Counts what became of a call, and tells who wants to hear it.
-    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
-        match event.outcome {
-            Some(outcome) => counters.outcome(outcome),
-            None => counters.one(Count::OriginError),
-        }
-        if let Some(took) = event.origin_time {
-            counters.time(Count::OriginMicros, took);
-        }
-        self.observers.tell(event);
-    }
-
-    pub(crate) fn log(&self) -> &Log {
-        &self.log
-    }
-
-    pub(crate) fn accepts(&self, site: &Site) -> bool {
-        self.names.accept(site)
-    }
-}

@@ -3,39 +3,60 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 use crate::entry::Millis;
 
-#[cfg(not(test))]
+/// The clock of one cache.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Clock {
+    /// The machine's: what is cached is shared with other machines.
+    Wall,
+    /// The machine's, or tokio's if that is ahead: in a test that pauses tokio's it is, and after a freeze of the process it is not.
+    /// For a cache that is shared with nobody.
+    OrTokio { began: Millis, at: Instant },
+}
+
+impl Clock {
+    pub(crate) fn or_tokio() -> Self {
+        Self::OrTokio {
+            began: now(),
+            at: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        match self {
+            Self::Wall => now(),
+            // Rounded down: a duration that is not over yet must not seem to be.
+            Self::OrTokio { began, at } => {
+                let passed = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+                now().max(began.saturating_add(passed))
+            }
+        }
+    }
+
+    /// Time passed since `then`; zero if that is yet to come.
+    pub(crate) fn since(&self, then: Millis) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(then))
+    }
+
+    /// Whole seconds until `then`, rounded up; negative, and at most -1, when it has passed.
+    pub(crate) fn until(&self, then: Millis) -> i64 {
+        let now = self.now();
+        let seconds = then.abs_diff(now).div_ceil(1000);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        if then > now { seconds } else { -seconds.max(1) }
+    }
+}
+
 pub(crate) fn now() -> Millis {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, millis)
 }
 
-/// In unit tests it goes with tokio's clock, which a test may pause.
-#[cfg(test)]
-pub(crate) fn now() -> Millis {
-    use tokio::time::Instant;
-    static BEGUN: std::sync::OnceLock<(SystemTime, Instant)> = std::sync::OnceLock::new();
-    let (wall, begun) = BEGUN.get_or_init(|| (SystemTime::now(), Instant::now()));
-    let now = *wall + Instant::now().saturating_duration_since(*begun);
-    now.duration_since(UNIX_EPOCH).map_or(0, millis)
-}
-
 /// Rounded up: a duration above zero never becomes zero.
 pub(crate) fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
-/// Time passed since `then`; zero if that is yet to come.
-pub(crate) fn since(then: Millis) -> Duration {
-    Duration::from_millis(now().saturating_sub(then))
-}
-
-/// Whole seconds until `then`, rounded up; negative, and at most -1, when it has passed.
-pub(crate) fn until(then: Millis) -> i64 {
-    let now = now();
-    let seconds = then.abs_diff(now).div_ceil(1000);
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    if then > now { seconds } else { -seconds.max(1) }
 }

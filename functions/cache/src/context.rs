@@ -32,19 +32,22 @@ pub fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
 
 /// Runs `future` with `cache` in place of the installed one: for tests that run in parallel.
 /// Tasks spawned inside do not inherit it.
-pub async fn with_cache<F: Future>(cache: Cache, future: F) -> F::Output {
-    CACHE.scope(cache, future).await
+pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
+    CACHE.scope(cache, future)
 }
 
 /// Runs `future` with calls to the cache bounded by `deadline`. One in the past means none: the local
 /// Lambda emulator sends the year 1970.
-pub async fn with_deadline<F: Future>(deadline: Instant, future: F) -> F::Output {
-    DEADLINE.scope(deadline, future).await
+pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Output = F::Output> {
+    DEADLINE.scope(deadline, future)
 }
 
 /// Runs `future` with `freshness` for the memoised calls inside it.
-pub async fn with_freshness<F: Future>(freshness: Freshness, future: F) -> F::Output {
-    FRESHNESS.scope(freshness, future).await
+pub fn with_freshness<F: Future>(
+    freshness: Freshness,
+    future: F,
+) -> impl Future<Output = F::Output> {
+    FRESHNESS.scope(freshness, future)
 }
 
 /// The cache of this call. The first call that finds none says so once.

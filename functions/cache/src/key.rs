@@ -2,6 +2,11 @@
 //!
 //! Owns the identity of a cached value and its spelling on a server. Knows nothing of servers, values or times.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -87,8 +92,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
 pub(crate) struct Address {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
     marker: String,
-    function: String,
-    namespace: std::sync::Arc<str>,
+    function: Arc<Scope>,
+    namespace: Arc<Scope>,
     digest: [u8; 16],
 }
 
@@ -102,8 +107,8 @@ impl Address {
         digest.copy_from_slice(&key.digest[..16]);
         Self {
             marker: [&namespace.name, ":", &key.name, ":", hex, ":r"].concat(),
-            function: namespace.function(&key.name),
-            namespace: namespace.generation.clone(),
+            function: namespace.scope(&key.name),
+            namespace: namespace.all.clone(),
             digest,
         }
     }
@@ -120,15 +125,43 @@ impl Address {
 
     /// The key of the namespace's generation.
     pub(crate) fn namespace(&self) -> &str {
-        &self.namespace
+        self.namespace.key()
     }
 
     /// The key of the function's generation.
     pub(crate) fn function(&self) -> &str {
-        &self.function
+        self.function.key()
+    }
+
+    /// The two generations' scopes: namespace and function.
+    pub(crate) fn scopes(&self) -> [&Scope; 2] {
+        [&self.namespace, &self.function]
     }
 
     /// The first half of the key's digest: what every record under this key must carry.
+    pub(crate) fn digest(&self) -> [u8; 16] {
+        self.digest
+    }
+}
+
+/// What a flush empties: the key of its generation, and the digest that the record there must carry.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    key: String,
+    digest: [u8; 16],
+}
+
+impl Scope {
+    pub(crate) fn new(key: String) -> Self {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&Sha256::digest(&key)[..16]);
+        Self { key, digest }
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     pub(crate) fn digest(&self) -> [u8; 16] {
         self.digest
     }
@@ -138,8 +171,13 @@ impl Address {
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace {
     name: String,
-    generation: std::sync::Arc<str>,
+    all: Arc<Scope>,
+    /// Those of functions that were called: hashed once and not in every call.
+    functions: Arc<RwLock<HashMap<String, Arc<Scope>>>>,
 }
+
+/// So many functions are remembered. A program has fewer; one that makes names up must not grow for ever.
+const FUNCTIONS: usize = 1024;
 
 impl Namespace {
     pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
@@ -147,7 +185,8 @@ impl Namespace {
         // "@" is in no name: a generation can not be taken for an item, nor the other way round.
         Ok(Self {
             name: name.to_owned(),
-            generation: [name, ":@all"].concat().into(),
+            all: Arc::new(Scope::new([name, ":@all"].concat())),
+            functions: Arc::default(),
         })
     }
 
@@ -157,7 +196,23 @@ impl Namespace {
 
     /// The key of the namespace's generation.
     pub(crate) fn generation(&self) -> &str {
-        &self.generation
+        self.all.key()
+    }
+
+    fn scope(&self, name: &str) -> Arc<Scope> {
+        let functions = self.functions.read();
+        let functions = functions.unwrap_or_else(PoisonError::into_inner);
+        if let Some(scope) = functions.get(name) {
+            return scope.clone();
+        }
+        drop(functions);
+        let scope = Arc::new(Scope::new(self.function(name)));
+        let functions = self.functions.write();
+        let mut functions = functions.unwrap_or_else(PoisonError::into_inner);
+        if functions.len() < FUNCTIONS {
+            functions.insert(name.to_owned(), scope.clone());
+        }
+        scope
     }
 
     /// The key of a function's generation.

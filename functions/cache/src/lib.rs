@@ -97,10 +97,10 @@ pub use key::{Key, KeyError};
 /// | `fetch` | all | the call with what became of it: a [`Fetched`], in a `Result` if the function has one |
 /// | `refresh` | all | a new value from the origin, stored in place of the old one |
 /// | `uncached` | all | the function as it was written |
-/// | `peek` | of the key | the cached value, fresh or stale, if there is one; never calls the origin |
-/// | `put` | of the key, and `&value` | stores a value |
-/// | `invalidate` | of the key | removes the cached value: acknowledged, or a [`CacheError`] |
-/// | `expire` | of the key | makes the cached value stale: acknowledged, or a [`CacheError`] |
+/// | `peek` | of the key, and those that `cache` names | the cached value, fresh or stale, if there is one; never calls the origin |
+/// | `put` | the same, and `&value` | stores a value |
+/// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
+/// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
 ///
 /// # Methods

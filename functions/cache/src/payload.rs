@@ -5,9 +5,10 @@
 //! The human-readable forms of serde are used: `untagged` and `flatten` buffer what they read, and types such as `IpAddr`
 //! read back from that buffer only in this form.
 
-use std::io::Cursor;
-
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeOwned, Visitor},
+};
 
 mod absence;
 mod packed;
@@ -33,13 +34,36 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Payloa
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
-    let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes)).with_human_readable();
+    // Over the slice itself: names and texts are seen where they stand and copied once, into the value.
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     deserializer.set_max_depth(DEPTH);
     let value = T::deserialize(&mut deserializer).map_err(|e| PayloadError(e.to_string()))?;
-    if deserializer.get_ref().position() != bytes.len() as u64 {
+    if deserializer.deserialize_option(Anything).is_ok() {
         return Err(PayloadError("bytes after the value".to_owned()));
     }
     Ok(value)
+}
+
+/// Content with whatever comes, and looks at nothing of it: an error is that nothing comes.
+struct Anything;
+
+impl<'de> Visitor<'de> for Anything {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D>(self, _: D) -> Result<(), D::Error>
+    where
+        D: Deserializer<'de>,
+    {
+        Ok(())
+    }
 }
 
 #[cfg(feature = "testing")]

@@ -12,7 +12,6 @@ use tracing::Instrument as _;
 use crate::{
     budget::Budget,
     cache::Inner,
-    clock,
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
@@ -62,6 +61,7 @@ pub(crate) struct Call<'a> {
     at: Address,
     policy: &'a PolicyParts,
     budget: Budget,
+    begun: Instant,
     /// The moment until which it may wait for other callers.
     until: Instant,
     counters: Arc<Counters>,
@@ -113,14 +113,15 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        let budget = Budget::new(cache.budget(), deadline);
+        let (budget, begun) = (Budget::new(cache.budget(), deadline), Instant::now());
         Self {
             cache,
             key,
             at: Address::new(cache.namespace(), key),
             policy,
-            until: budget.wait_until(policy.wait),
+            until: budget.wait_until(begun, policy.wait),
             budget,
+            begun,
             counters: cache.tally().of(key.name()),
         }
     }
@@ -135,15 +136,17 @@ impl<'a> Call<'a> {
         let next = match freshness {
             _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
             Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
-            Freshness::Normal => self.find().await,
-            Freshness::Refresh => self.claim_anything().await,
+            // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
+            Freshness::Normal => Box::pin(self.find()).await,
+            Freshness::Refresh => Box::pin(self.claim_anything()).await,
         };
+        // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
             Next::Value(fetched) => Ok(fetched),
-            Next::Lead(hold) => self.lead(hold, origin()).await,
-            Next::Alone(why) => self.alone(why, origin).await,
+            Next::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
+            Next::Alone(why) => Box::pin(self.alone(why, origin)).await,
             Next::Late(stale) => {
-                let result = self.alone(Alone::Waited, origin).await;
+                let result = Box::pin(self.alone(Alone::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
         }
@@ -151,7 +154,12 @@ impl<'a> Call<'a> {
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Next<T> {
-        let mut pause = Pause::new(self.cache.vigils(), self.key.digest(), self.until);
+        let mut pause = Pause::new(
+            self.cache.vigils(),
+            self.key.digest(),
+            self.begun,
+            self.until,
+        );
         let (mut mints, mut bare, mut waits) = (0, None, false);
         loop {
             let looked = match self.look(pause.has_waited()).await {
@@ -220,7 +228,7 @@ impl<'a> Call<'a> {
     async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
         let ask = self.ask(lease);
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
-        self.budget.spend(exchange).await
+        self.budget.spend(pin!(exchange)).await
     }
 
     fn ask(&self, lease: Option<u32>) -> Ask {
@@ -296,7 +304,7 @@ impl<'a> Call<'a> {
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)
         {
-            turn.land(payload.into(), clock::now());
+            turn.land(payload.into(), self.cache.clock().now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }

@@ -43,7 +43,7 @@ pub(crate) struct Item {
 }
 
 /// What a lookup asks for besides the item and the generations.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ask {
     /// Also the refresh marker: the policy has a stale window.
     pub(crate) marker: bool,

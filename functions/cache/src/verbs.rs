@@ -99,12 +99,16 @@ impl Cache {
         Err(CacheError::Contended)
     }
 
-    /// The entry of `key` if one can be served, fresh or stale. Never calls an origin, never waits for one.
+    /// The entry of `key` if one can be served, fresh or stale. Never calls an origin, never waits for one. A cache that is
+    /// [`disabled`](crate::Builder::disabled) has none.
     pub async fn peek<T: DeserializeOwned>(
         &self,
         key: &Key,
         policy: &Policy,
     ) -> Option<Fetched<T>> {
+        if self.inner().is_disabled() {
+            return None;
+        }
         Call::new(self.inner(), key, &policy.parts, context::deadline())
             .peek()
             .await

@@ -29,14 +29,6 @@ impl Layout {
             Self::SameCore => "same core",
         }
     }
-
-    /// The contract's limit for a decoded hit, as a multiple of the raw get.
-    pub(crate) fn limit(self) -> f64 {
-        match self {
-            Self::CrossCore => 1.10,
-            Self::SameCore => 1.50,
-        }
-    }
 }
 
 /// Puts this process on `core`, and with it every process that it starts from now on.

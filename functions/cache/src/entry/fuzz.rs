@@ -1,7 +1,7 @@
 //! What must hold for any bytes that stand under a key.
 
 use super::*;
-use crate::clock;
+use crate::{clock::Clock, key::Scope};
 
 const KEY: &str = "larder:user:ab";
 const OTHER: &str = "larder:user:ac";
@@ -18,9 +18,10 @@ pub(crate) fn record(bytes: &[u8]) {
             check(bytes, digest, &seal);
         }
     }
+    let scope = Scope::new(KEY.to_owned());
     for bytes in [bytes, &finish(bytes.to_vec(), KEY)] {
-        if let Ok(generation) = Generation::read(bytes, KEY) {
-            assert_eq!(generation.write(KEY), bytes);
+        if let Ok(generation) = Generation::read(bytes, &scope) {
+            assert_eq!(generation.write(&scope), bytes);
         }
     }
 }
@@ -33,7 +34,10 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
         Ok(Record::Entry(entry)) => {
             assert!(Entry::size(entry.payload.bytes().len()) >= bytes.len());
             // Whatever the times are, the clock's arithmetic takes them.
-            let _ = (clock::until(entry.soft), clock::since(entry.created));
+            let _ = (
+                Clock::Wall.until(entry.soft),
+                Clock::Wall.since(entry.created),
+            );
             let again = entry.write(KEY, digest, seal);
             let Ok(Record::Entry(same)) = read(&again, KEY, digest, seal) else {
                 panic!("an entry that does not read back: {entry:?}");

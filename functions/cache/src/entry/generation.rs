@@ -1,8 +1,7 @@
 //! Generations: what a flush removes. Entries and leases carry the pair under which they were begun.
 
-use sha2::{Digest as _, Sha256};
-
 use super::{HEAD, Millis, Unreadable, checked, field, finish, head, start};
+use crate::key::Scope;
 
 /// One scope's generation on one server: the time and 64 random bits, so that a lost one is never minted again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +27,18 @@ impl Generation {
         Self(out)
     }
 
-    /// The record that stands under `key`, a scope's generation key.
-    pub(crate) fn write(self, key: &str) -> Vec<u8> {
-        let mut out = start(b'G', scope(key), 16);
+    /// The record that stands under the key of `scope`.
+    pub(crate) fn write(self, scope: &Scope) -> Vec<u8> {
+        let mut out = start(b'G', scope.digest(), 16);
         out.extend_from_slice(&self.0);
-        finish(out, key)
+        finish(out, scope.key())
     }
 
-    pub(crate) fn read(bytes: &[u8], key: &str) -> Result<Self, Unreadable> {
-        if head(bytes, scope(key))? != b'G' {
+    pub(crate) fn read(bytes: &[u8], scope: &Scope) -> Result<Self, Unreadable> {
+        if head(bytes, scope.digest())? != b'G' {
             return Err(Unreadable::Kind);
         }
-        checked(bytes, key, HEAD + 16).map(|body| Self(field(body, HEAD)))
+        checked(bytes, scope.key(), HEAD + 16).map(|body| Self(field(body, HEAD)))
     }
 }
 
@@ -57,8 +56,4 @@ impl Stamp {
             function: Generation(field(bytes, at + 16)),
         }
     }
-}
-
-fn scope(key: &str) -> [u8; 16] {
-    field(&Sha256::digest(key), 0)
 }

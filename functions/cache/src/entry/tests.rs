@@ -1,8 +1,12 @@
 use super::*;
 use crate::{
-    key::{Key, Namespace},
+    key::{Key, Namespace, Scope},
     payload::Packed,
 };
+
+fn scope(key: &str) -> Scope {
+    Scope::new(key.to_owned())
+}
 
 const GENERATION: [Generation; 2] = [
     Generation::golden([0x11; 16]),
@@ -58,7 +62,7 @@ fn golden_bytes() {
     check(packed.write(KEY, DIGEST, &seal), GOLDEN_COMPRESSED);
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
-        Generation::mint(1_700_000_000_000, 0x0102).write("larder:@all"),
+        Generation::mint(1_700_000_000_000, 0x0102).write(&scope("larder:@all")),
         GOLDEN_GENERATION,
     );
     let key = Key::new("user", &(7,)).unwrap();
@@ -110,10 +114,10 @@ fn what_was_written_reads_back() {
     );
     let generation = Generation::mint(1, 2);
     assert_eq!(
-        Generation::read(&generation.write("n:@all"), "n:@all"),
+        Generation::read(&generation.write(&scope("n:@all")), &scope("n:@all")),
         Ok(generation)
     );
-    assert!(Generation::read(&generation.write("n:@all"), "m:@all").is_err());
+    assert!(Generation::read(&generation.write(&scope("n:@all")), &scope("m:@all")).is_err());
 }
 
 #[test]

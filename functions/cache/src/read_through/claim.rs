@@ -5,7 +5,6 @@
 
 use super::{Call, Next, Release, Seen, Stale};
 use crate::{
-    clock,
     entry::{self, Generation, Lease, Millis, Stamp, Token},
     lease::Item as Standing,
     metrics::Count,
@@ -66,17 +65,18 @@ type Attempt = Result<Tried, StoreError>;
 impl Call<'_> {
     /// Mints the missing generations. They count only once they are read back, by the next lookup.
     pub(super) async fn mint(&self, looked: &Looked) -> Attempt {
+        let [namespace, function] = self.at.scopes();
         let scopes = [
-            (Slot::Namespace, &looked.namespace, self.at.namespace()),
-            (Slot::Function, &looked.function, self.at.function()),
+            (Slot::Namespace, &looked.namespace, namespace),
+            (Slot::Function, &looked.function, function),
         ];
-        for (slot, there, key) in scopes {
-            let record = Generation::mint(clock::now(), random::u64()).write(key);
+        for (slot, there, scope) in scopes {
+            let record = Generation::mint(self.cache.clock().now(), random::u64()).write(scope);
             match there {
                 None => {
                     self.add(slot, record, Lifetime::Forever).await?;
                 }
-                Some(item) if Generation::read(&item.bytes, key).is_ok() => {}
+                Some(item) if Generation::read(&item.bytes, scope).is_ok() => {}
                 // Not a generation of ours: replaced, or every entry would stay invisible for ever.
                 Some(item) => {
                     if let Some(number) = self.number(slot, item).await? {
@@ -256,7 +256,7 @@ impl Call<'_> {
                 record,
                 served_until,
                 ..
-            } if *served_until <= clock::now() => (Slot::Marker, record),
+            } if *served_until <= self.cache.clock().now() => (Slot::Marker, record),
             Claim::Marker { .. } | Claim::Entry { .. } => return,
         };
         let number = match number {

@@ -30,7 +30,7 @@ impl Call<'_> {
         said: Said,
         flight: &Pilot<'_>,
     ) -> (Fill, i64) {
-        let created = clock::now();
+        let created = self.cache.clock().now();
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
@@ -57,7 +57,7 @@ impl Call<'_> {
         let entry = self.entry(hold.stamp, ttl, created, cost, packed);
         let fill = self.store(hold, number, &entry).await;
         let fresh = if fill == Fill::Stored {
-            clock::until(entry.soft)
+            self.cache.clock().until(entry.soft)
         } else {
             0
         };
@@ -156,7 +156,7 @@ impl Call<'_> {
 
     /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
-        let served = Duration::from_millis(entry.hard.saturating_sub(clock::now()));
+        let served = Duration::from_millis(entry.hard.saturating_sub(self.cache.clock().now()));
         let grace = if self.policy.stale().is_zero() {
             Duration::ZERO
         } else {
@@ -182,7 +182,7 @@ mod tests {
             namespace: generation,
             function: generation,
         };
-        let created = clock::now() + 900;
+        let created = cache.inner().clock().now() + 900;
         let entry = Entry {
             hard: created - 900,
             ..call.entry(

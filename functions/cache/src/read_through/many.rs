@@ -24,8 +24,10 @@ use crate::{
 };
 
 mod compute;
+mod due;
 mod keep;
 mod pass;
+mod plan;
 
 /// What the keys of one call share.
 struct Many<'a> {
@@ -157,7 +159,7 @@ impl<'a> Many<'a> {
             policy,
             freshness,
             begun: Instant::now(),
-            until: budget.wait_until(policy.wait),
+            until: budget.wait_until(Instant::now(), policy.wait),
             budget,
         }
     }

@@ -17,11 +17,16 @@ pub(super) struct Pause<'a> {
 }
 
 impl<'a> Pause<'a> {
-    pub(super) fn new(vigils: &'a Vigils, key: &'a [u8; 32], until: Instant) -> Self {
+    pub(super) fn new(
+        vigils: &'a Vigils,
+        key: &'a [u8; 32],
+        begun: Instant,
+        until: Instant,
+    ) -> Self {
         Self {
             vigils,
             key,
-            begun: Instant::now(),
+            begun,
             until,
             waiter: None,
         }

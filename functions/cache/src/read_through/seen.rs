@@ -116,7 +116,7 @@ impl<'a> Seen<'a> {
 
 /// `None`: past everything and without a stale window, so nothing to go through a marker for.
 fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
-    let now = clock::now();
+    let now = call.cache.clock().now();
     if now < entry.soft && entry.created <= now.saturating_add(SKEW) {
         return Some(Age::Fresh);
     }
@@ -132,10 +132,11 @@ fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
 
 fn stamp(call: &Call<'_>, looked: &Looked) -> Option<Stamp> {
     let generation =
-        |item: &Option<store::Item>, key| Generation::read(&item.as_ref()?.bytes, key).ok();
+        |item: &Option<store::Item>, scope| Generation::read(&item.as_ref()?.bytes, scope).ok();
+    let [namespace, function] = call.at.scopes();
     Some(Stamp {
-        namespace: generation(&looked.namespace, call.at.namespace())?,
-        function: generation(&looked.function, call.at.function())?,
+        namespace: generation(&looked.namespace, namespace)?,
+        function: generation(&looked.function, function)?,
     })
 }
 

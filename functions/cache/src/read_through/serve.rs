@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{Call, Pause, Seen, Stale};
 use crate::{
-    clock,
     entry::{Entry, Millis},
     fetched::Fetched,
     flight::{Flight, Landing},
@@ -61,7 +60,7 @@ impl Call<'_> {
         entry: &Entry<'_>,
         outcome: Outcome,
     ) -> Option<Fetched<T>> {
-        let ttl_left = clock::until(entry.soft);
+        let ttl_left = self.cache.clock().until(entry.soft);
         let value = self.decoded(entry.payload, entry.created, outcome, ttl_left)?;
         let cost = Duration::from_micros(entry.cost.into());
         self.counters.time(Count::OriginMicrosSaved, cost);
@@ -99,7 +98,13 @@ impl Call<'_> {
     ) -> Option<Fetched<T>> {
         let value = packed.open().and_then(|bytes| payload::decode(&bytes));
         match value {
-            Ok(value) => Some(self.fetched(value, outcome, clock::since(created), ttl_left, None)),
+            Ok(value) => Some(self.fetched(
+                value,
+                outcome,
+                self.cache.clock().since(created),
+                ttl_left,
+                None,
+            )),
             Err(error) => {
                 self.counters.one(Count::Unreadable);
                 self.cache.log().unreadable(self.key.name(), &error);
@@ -131,8 +136,8 @@ impl Call<'_> {
         &self,
         stale: Option<Stale>,
     ) -> Option<Fetched<T>> {
-        let stale = stale.filter(|stale| clock::now() < stale.on_error_until)?;
-        let ttl_left = clock::until(stale.soft);
+        let stale = stale.filter(|stale| self.cache.clock().now() < stale.on_error_until)?;
+        let ttl_left = self.cache.clock().until(stale.soft);
         self.decoded(
             Packed::Plain(&stale.payload),
             stale.created,

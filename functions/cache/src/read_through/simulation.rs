@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Cache, Key, Outcome, Policy, Scope,
+    clock::Clock,
     store::{
         Store,
         simulated::{Faults, Network, Simulated},
@@ -305,10 +306,11 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
     let (world, network) = (Rc::new(World::default()), Network::new(seed, careless));
     let mut seeds = SmallRng::seed_from_u64(seed);
     let mut random = || SmallRng::seed_from_u64(seeds.random());
+    let clock = Clock::or_tokio();
     let caches: Vec<_> = [false, true, true]
         .map(|meta| {
             let network = network.clone();
-            Cache::over(Store::Simulated(Simulated { network, meta }))
+            Cache::over(Store::Simulated(Simulated { network, meta }), clock)
         })
         .into();
     let mut tasks = JoinSet::new();

@@ -50,7 +50,7 @@ impl Call<'_> {
         let Some(number) = self.number(Slot::Item, there).await? else {
             return Ok(Written::Again);
         };
-        let soft = entry.soft.min(clock::now());
+        let soft = entry.soft.min(self.cache.clock().now());
         let hard = entry.hard.min(soft + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
@@ -102,7 +102,13 @@ impl Call<'_> {
         let Some(number) = number else {
             return Ok(Written::Again);
         };
-        let entry = self.entry(stamp, ttl, clock::now(), Duration::ZERO, payload);
+        let entry = self.entry(
+            stamp,
+            ttl,
+            self.cache.clock().now(),
+            Duration::ZERO,
+            payload,
+        );
         let written = self.write(&entry, number).await?;
         if let Some(held) = held {
             held.disarm();

@@ -14,6 +14,7 @@ mod breaker;
 mod classic;
 mod connection;
 mod exptime;
+mod gather;
 mod guard;
 mod handshake;
 mod many;
@@ -59,9 +60,14 @@ impl Memcached {
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
-        let begun = Instant::now();
-        let servers = self.0.servers(limit).await?;
-        let left = limit.saturating_sub(begun.elapsed());
+        let (servers, left) = match self.0.known() {
+            Some(servers) => (servers, limit),
+            None => {
+                let begun = Instant::now();
+                let servers = self.0.servers(limit).await?;
+                (servers, limit.saturating_sub(begun.elapsed()))
+            }
+        };
         let result = servers.holding(at.item()).run(command, left).await;
         if let Err(StoreError::Refused) = result {
             self.0.doubt();

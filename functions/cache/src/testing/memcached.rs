@@ -149,18 +149,6 @@ impl Memcached {
             .unwrap_or_else(|| panic!("no {name} in {stats}"))
     }
 
-    /// The keys that stand there.
-    #[must_use]
-    pub fn keys(&self) -> Vec<String> {
-        let dump = self.ask("lru_crawler metadump all\r\n", "END\r\n");
-        let keys = dump
-            .lines()
-            .filter_map(|line| line.strip_prefix("key=")?.split(' ').next());
-        // metadump writes keys percent-encoded.
-        keys.map(|key| key.replace("%3A", ":").replace("%40", "@"))
-            .collect()
-    }
-
     fn launch(&mut self) -> bool {
         let user: &[&str] = if is_root() { &["-u", "root"] } else { &[] };
         let child = Command::new("memcached")

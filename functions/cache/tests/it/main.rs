@@ -18,6 +18,8 @@ mod collapse;
 mod compression;
 /// What the fuzzers were given, and what they found.
 mod corpus;
+/// Many callers of one process at once: they share exchanges, and nobody's answer.
+mod crowds;
 /// Whatever stands on the server, thrown out in the middle of each operation.
 mod evictions;
 /// Records replaced by other bytes.
@@ -48,8 +50,12 @@ mod staleness;
 mod stampede;
 /// What the crate shows to others.
 mod surface;
+/// A clock that the test moves, and a cache that keeps nothing.
+mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Two releases at work on one server.
+mod versions;
 /// Waiting for another's origin call: how long, and at what cost.
 mod waiting;
 /// Values that must never come back: of another key, type, function or time.

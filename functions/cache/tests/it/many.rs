@@ -17,6 +17,7 @@ use larder::{
 use crate::support::{MINUTE, at, cache, every_store, key};
 
 mod faults;
+mod hostile;
 mod waiting;
 
 const STALE: Policy = MINUTE.stale_while_revalidate(Duration::from_secs(60));

@@ -186,7 +186,13 @@ impl Subscriber for Spans {
 async fn spans_tell_name_and_outcome_and_no_value() {
     const SPAN: Policy = MINUTE;
     let (spans, cache) = (Arc::new(Spans::default()), Cache::memory());
+    // tracing remembers of each span whether anybody listens, and a test beside this one may be the first to come by: only once all
+    // are known does a new listener count for all.
+    let warm = || async { Err::<u64, _>("down") };
+    let warmed = cache.get_or_fetch(&key("warm", 1), &SPAN, warm).await;
+    assert_eq!(warmed.unwrap_err(), "down");
     let _listening = tracing::subscriber::set_default(spans.clone());
+    tracing::callsite::rebuild_interest_cache();
     let origin = || async { Ok::<_, Infallible>("a secret value".to_owned()) };
     let key = larder::Key::new("spanned", &("a secret argument",)).unwrap();
     for _ in 0..2 {

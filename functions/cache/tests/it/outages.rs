@@ -11,10 +11,15 @@ use crate::support::{MINUTE, Origin, cache, key};
 const BOUND: Duration = Duration::from_millis(50 + 25);
 
 fn both(url: &str) -> [Cache; 2] {
+    with_budget(url, "50")
+}
+
+fn with_budget(url: &str, budget: &str) -> [Cache; 2] {
     ["classic", "meta"].map(|protocol| {
         cache(&[
             ("CACHE_URL", &format!("{url}?protocol={protocol}")),
             ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", budget),
         ])
     })
 }
@@ -92,7 +97,8 @@ async fn a_frozen_server_costs_at_most_the_budget_and_is_back_within_a_second() 
 #[tokio::test]
 async fn a_restarted_server_is_found_again_at_once() {
     let mut server = Memcached::start();
-    for cache in both(&server.url()) {
+    // "At once" is in the next call. How quickly that is on a busy machine is not what this is about.
+    for cache in with_budget(&server.url(), "5000") {
         let origin = Origin::default();
         until_hit(&cache, &origin).await;
         server.restart();

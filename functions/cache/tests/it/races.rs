@@ -179,7 +179,7 @@ async fn check(protocols: &[&str], verb: Verb) {
     );
     assert_eq!(stale, 0, "seed {seed}");
     assert!(
-        refused > 100 && from_cache > 100,
+        refused > 100 && from_cache > 20,
         "seed {seed}: {refused} refused, {from_cache} from the cache: no race"
     );
 }

@@ -2,13 +2,13 @@
 // Text from outside only ever becomes textContent; nothing is stored but the chosen language.
 'use strict';
 
-const ROW = 20;                 // requests of "one after another"
-const BURST = 12;               // requests of "all at once": twice what HTTP/1.1 browsers send to one host at a time
-const HTTP1_CONNECTIONS = 6;    // that limit; the same in Chromium, Firefox and WebKit
-const MAX_BYTES = 1024;         // the server's limit for `param`
-const MAX_DRAWN = 400;          // marks on the timeline, rows in the table
+const ROW = 20; // requests of "one after another"
+const BURST = 12; // requests of "all at once": twice the next line's limit
+const HTTP1_CONNECTIONS = 6; // to one host at a time, in every engine
+const MAX_BYTES = 1024; // the server's limit for `param`
+const MAX_DRAWN = 400; // marks on the timeline, rows in the table
 const KINDS = ['origin', 'cache', 'shared', 'stale', 'error'];
-const DOWN = ['timeout', 'refused', 'closed', 'protocol'];   // `detail` values that mean: the cache itself failed
+const DOWN = ['timeout', 'refused', 'closed', 'protocol']; // `detail` values that mean: the cache itself failed
 
 // ---- words: English stands in index.html, and here only what the script composes ----
 
@@ -46,7 +46,7 @@ WORDS.en = {
   calls: (n, of) => `${n} origin ${n === 1 ? 'call' : 'calls'} for ${of} requests`,
   without: (n, cost, total) => `Without a cache: ${n} × ${cost} = ${total}.`,
   withoutWork: (n, cost, total) => `Without a lease the origin would have worked ${n} × ${cost} = ${total}.`,
-  queued: n => `Queued in the browser for a free connection: ${n}.`,
+  queued: n => `Waited for a free connection or instance: ${n}.`,
   counted: (n, of) => `Origin calls counted by the server itself: ${n} (X-Origin-Calls; instances seen: ${of}).`,
   idle: 'Ask something, and the way of its answer lights up here.',
   summaryIdle: 'Each request becomes a mark; each line is ten times slower than the one below.',
@@ -102,7 +102,7 @@ WORDS.es = {
   calls: (n, of) => `${n} ${n === 1 ? 'llamada' : 'llamadas'} al origen para ${of} peticiones`,
   without: (n, cost, total) => `Sin caché: ${n} × ${cost} = ${total}.`,
   withoutWork: (n, cost, total) => `Sin coordinación, el origen habría trabajado ${n} × ${cost} = ${total}.`,
-  queued: n => `En cola en el navegador hasta tener conexión libre: ${n}.`,
+  queued: n => `Esperaron una conexión o instancia libre: ${n}.`,
   counted: (n, of) => `Llamadas al origen según el propio servidor: ${n} (X-Origin-Calls; instancias vistas: ${of}).`,
   idle: 'Pide algo, y aquí se ilumina el camino de su respuesta.',
   summaryIdle: 'Cada petición será una marca; cada línea es diez veces más lenta que la de abajo.',
@@ -189,8 +189,8 @@ setInterval(() => {
 
 // ---- asking ----
 
-let token = '';              // of the flush; in memory only
-const pending = new Set();   // when the questions now under way were asked
+let token = ''; // of the flush; in memory only
+const pending = new Set(); // when the questions now under way were asked
 
 const heavyOp = param => ({ op: 'heavy-op', label: param, path: `heavy-op?${new URLSearchParams({ param })}` });
 const user = id => ({ op: 'user', label: id, path: `user/${encodeURIComponent(id).replaceAll("'", '%27')}` });
@@ -202,7 +202,7 @@ async function ask(question, signal) {
   // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request brings its own.
   const headers = { 'Cache-Control': 'max-stale' };
   if (question.body) headers['Content-Type'] = 'application/json';
-  if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`;   // as UTF-8
+  if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`; // as UTF-8
   const asked = { sent: performance.now() }, taken = () => performance.now() - asked.sent;
   pending.add(asked);
   byId('path').classList.add('asking');
@@ -268,9 +268,9 @@ function whyOf(status) {
 
 // ---- what happened so far ----
 
-const visit = [];               // every request of this visit, in the order of their answers
-const costs = new Map();        // what an answer cost at its origin, in ms, by question and (as a guess) by operation
-const instances = new Map();    // the server's own counters: X-Instance → { first, last }
+const visit = []; // every request of this visit, in the order of their answers
+const costs = new Map(); // what an answer cost at its origin, in ms, by question and (as a guess) by operation
+const instances = new Map(); // the server's own counters: X-Instance → { first, last }
 
 /** Adds an answer to the visit. In a `crowd` that competes for connections, time in the browser's queue does not count. */
 function record(answer, crowd = null) {
@@ -279,7 +279,7 @@ function record(answer, crowd = null) {
     crowd.way = Math.min(crowd.way, way);
     crowd.longest = Math.max(crowd.longest, answer.took);
     answer.ms = answer.took + crowd.way;
-    answer.queued = way > crowd.way + crowd.longest / 2;   // it waited for one of the others to end
+    answer.queued = way > crowd.way + crowd.longest / 2; // it waited for one of the others to end
   }
   if (answer.op !== 'flush') {
     if (answer.kind === 'origin') [answer.path, answer.op].forEach(key => costs.set(key, answer.ms));
@@ -332,6 +332,8 @@ function panel(id, start) {
     form.classList.remove('busy');
     button.removeAttribute('aria-disabled');
     redraw();
+    // On a phone the card begins below the screen.
+    (slot.querySelector('.races') ?? slot.querySelector('header + *'))?.scrollIntoView({ block: 'nearest' });
   };
   form.addEventListener('submit', event => { event.preventDefault(); run(); });
   panels.push({ redraw });
@@ -515,7 +517,7 @@ function tokenForm() {
 
 // ---- the live part: path, totals, timeline, table ----
 
-let shown = 0;   // answers that the table already has
+let shown = 0; // answers that the table already has
 
 function showLive() {
   if (visit.length > 0) showPath(visit.at(-1));
@@ -530,7 +532,7 @@ function showPath(answer) {
   const path = byId('path');
   path.className = 'path';
   path.removeAttribute('data-kind');
-  void path.offsetWidth;   // lets the lines draw themselves anew
+  void path.offsetWidth; // lets the lines draw themselves anew
   if (answer.kind === 'flush' || answer.kind === 'error') {
     say('said', answer.kind === 'flush' ? word('flushDone') : problemOf(answer).title);
     return;
@@ -592,7 +594,7 @@ const SIGNS = {
 };
 const sign = (kind, x, y, r, ...inside) => s('path', { class: 'sign', d: SIGNS[kind], transform: `translate(${x} ${y}) scale(${r})` }, ...inside);
 
-let scale = null;   // of the timeline as drawn
+let scale = null; // of the timeline as drawn
 let frame = 0;
 
 /** Draws the timeline once before the next paint, however much has changed. */

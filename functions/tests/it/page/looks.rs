@@ -89,6 +89,30 @@ async fn the_theme_is_the_systems() {
 }
 
 #[tokio::test]
+async fn an_answer_below_the_screen_of_a_phone_is_brought_into_view() {
+    let visit = Visit::to(&demo("memory:"), PHONE).await;
+    let seen = |part: &str| {
+        format!(
+            "(({{ top, bottom }}) => top >= 0 && bottom <= innerHeight)(document.querySelector('{part}').getBoundingClientRect())"
+        )
+    };
+    for part in [".why", ".races"] {
+        visit.browser.js("scrollTo(0, 0)").await;
+        // Not by the mouse: that would scroll by itself.
+        visit
+            .browser
+            .js("document.querySelector('#heavy + .answer').replaceChildren(); document.getElementById('heavy').requestSubmit()")
+            .await;
+        let part = format!("#heavy + .answer {part}");
+        visit
+            .browser
+            .until(&format!("document.querySelector('{part}')"))
+            .await;
+        visit.browser.until(&seen(&part)).await;
+    }
+}
+
+#[tokio::test]
 async fn nothing_sticks_out_of_a_phone() {
     for width in [320, 390] {
         let visit = Visit::to(&demo("memory:"), Look { width, ..PHONE }).await;

@@ -97,7 +97,9 @@ async fn user_data_is_text_too() {
     let visit = Visit::to(&variables, DESK).await;
     visit.ask_user("500").await; // makes and seeds the database
     let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
-    for (id, name) in (1_i64..).zip(HOSTILE) {
+    let emoji = "🫙".repeat(256);
+    let names = HOSTILE.into_iter().chain([emoji.as_str()]);
+    for (id, name) in (1_i64..).zip(names) {
         sqlx::query("UPDATE users SET name = ?, email = ? WHERE id = ?")
             .bind(name)
             .bind(format!("\u{202e}{id}moc.elpmaxe@👩🏽‍🚀"))

@@ -38,15 +38,14 @@ impl Breaker {
     /// Whether a call may go to the server. An open breaker lets one call through every [`PAUSE`].
     pub(super) fn allows(&self) -> bool {
         let mut state = self.state();
+        let Some(until) = state.until else {
+            return true;
+        };
         let now = Instant::now();
-        match state.until {
-            None => true,
-            Some(until) if now < until => false,
-            Some(_) => {
-                state.until = Some(now + PAUSE);
-                true
-            }
+        if until <= now {
+            state.until = Some(now + PAUSE);
         }
+        until <= now
     }
 
     pub(super) fn success(&self) {

@@ -25,6 +25,9 @@ const CHUNK: usize = 16 << 10;
 #[derive(Debug)]
 pub(super) struct Meta {
     stream: Stream,
+    /// What one read brings. Made once: a buffer without content would be wiped before each read.
+    chunk: Box<[u8]>,
+    /// What has arrived and was not parsed yet.
     input: BytesMut,
     output: Vec<u8>,
     /// The number of the next command.
@@ -34,9 +37,10 @@ pub(super) struct Meta {
 
 impl Meta {
     pub(super) fn new(stream: Stream) -> Self {
-        let (input, output) = (BytesMut::with_capacity(CHUNK), Vec::new());
+        let (input, output) = (BytesMut::new(), Vec::new());
         Self {
             stream,
+            chunk: vec![0; CHUNK].into(),
             input,
             output,
             opaque: 0,
@@ -205,7 +209,7 @@ impl Meta {
                     let place =
                         tag.opaque.checked_sub(first).ok_or_else(|| self.broken())? as usize;
                     let asked = keys.get(place).copied().flatten();
-                    if asked != Some(tag.key.as_str()) || seen & (1 << place) != 0 {
+                    if asked.is_none_or(|key| key != tag.key) || seen & (1 << place) != 0 {
                         return Err(self.broken());
                     }
                     seen |= 1 << place;
@@ -243,10 +247,9 @@ impl Meta {
             if let Some(parsed) = Parser::next(&mut self.input)? {
                 return Ok(parsed);
             }
-            self.input.reserve(CHUNK);
-            match self.stream.read_buf(&mut self.input).await {
+            match self.stream.read(&mut self.chunk).await {
                 Ok(0) | Err(_) => return Err(StoreError::Closed),
-                Ok(_) => {}
+                Ok(n) => self.input.extend_from_slice(&self.chunk[..n]),
             }
         }
     }

@@ -1,11 +1,12 @@
 //! One memcached server: its pool, its breaker, and one exchange from permission to account.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use super::{
     super::StoreError,
     breaker::Breaker,
     connection::{Command, How, Reply},
+    gather::Gather,
     pool::Pool,
     socket::Endpoint,
 };
@@ -15,6 +16,7 @@ pub(super) struct Server {
     pub(super) name: String,
     pool: Arc<Pool>,
     breaker: Breaker,
+    gather: Gather,
 }
 
 impl Server {
@@ -23,12 +25,13 @@ impl Server {
             name: endpoint.to_string(),
             pool: Pool::new(endpoint, how),
             breaker: Breaker::new(),
+            gather: Gather::default(),
         }
     }
 
     /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
     pub(super) async fn run(
-        &self,
+        self: &Arc<Self>,
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -40,7 +43,13 @@ impl Server {
         if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
-        let result = tokio::time::timeout(limit, self.attempt(command)).await;
+        let exchange = pin!(async {
+            match command {
+                Command::Lookup(at, ask) => self.look(at, ask, limit).await,
+                command => self.attempt(command).await,
+            }
+        });
+        let result = tokio::time::timeout(limit, exchange).await;
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(),
@@ -49,19 +58,24 @@ impl Server {
         result
     }
 
-    async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
-        let mut lent = self.pool.take().await?;
-        let stale = lent.used && command.is_repeatable();
-        let result = lent.connection().run(command).await;
-        lent.put_back();
-        if !(stale && matches!(result, Err(StoreError::Closed))) {
-            return result;
+    pub(super) fn gather(&self) -> &Gather {
+        &self.gather
+    }
+
+    /// One exchange, on whatever connection can be had.
+    pub(super) async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
+        let mut again = command.is_repeatable();
+        loop {
+            let mut lent = self.pool.take().await?;
+            let used = lent.used;
+            let result = lent.connection().run(command).await;
+            lent.put_back();
+            if !(again && used && matches!(result, Err(StoreError::Closed))) {
+                return result;
+            }
+            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
+            self.pool.drain();
+            again = false;
         }
-        // The server closed the connection while it lay idle, or restarted. Once more on a new one.
-        self.pool.drain();
-        let mut lent = self.pool.take().await?;
-        let result = lent.connection().run(command).await;
-        lent.put_back();
-        result
     }
 }

@@ -2,7 +2,7 @@
 //! else owns the reading side.
 
 use std::{
-    io,
+    io::{self, Read as _},
     path::PathBuf,
     pin::Pin,
     sync::Arc,
@@ -12,7 +12,7 @@ use std::{
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 
@@ -89,11 +89,25 @@ impl Raw {
         }
     }
 
+    /// Reads once. A read that fills less than it was given has emptied the socket: the runtime is told so in the same step, and the
+    /// next read waits for news at once instead of asking the kernel in vain.
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(buf),
-            Self::Unix(stream) => stream.try_read(buf),
-        }
+        let mut read = None;
+        let mut once = |mut socket: &socket2::Socket| {
+            let n = socket.read(buf)?;
+            read = Some(n);
+            if (1..buf.len()).contains(&n) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(n)
+        };
+        let result = match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || once(&SockRef::from(stream))),
+            Self::Unix(stream) => {
+                stream.try_io(Interest::READABLE, || once(&SockRef::from(stream)))
+            }
+        };
+        read.map_or(result, Ok)
     }
 
     fn try_write(&self, buf: &[u8]) -> io::Result<usize> {

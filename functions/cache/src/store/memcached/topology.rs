@@ -105,16 +105,25 @@ impl Topology {
         }))
     }
 
+    /// The servers as they are known; `None` until the first list was told.
+    pub(super) fn known(&self) -> Option<Arc<Servers>> {
+        match self {
+            Self::Fixed(servers) => Some(servers.clone()),
+            Self::Told(told) => {
+                told.ask_if_due();
+                told.servers.borrow().clone()
+            }
+        }
+    }
+
     /// The servers as they are known. Only the very first callers wait for them, `limit` at most.
     pub(super) async fn servers(&self, limit: Duration) -> Result<Arc<Servers>, StoreError> {
-        let told = match self {
-            Self::Fixed(servers) => return Ok(servers.clone()),
-            Self::Told(told) => told,
-        };
-        told.ask_if_due();
-        if let Some(servers) = &*told.servers.borrow() {
-            return Ok(servers.clone());
+        if let Some(servers) = self.known() {
+            return Ok(servers);
         }
+        let Self::Told(told) = self else {
+            return Err(StoreError::Closed);
+        };
         let mut first = told.servers.subscribe();
         let first = tokio::time::timeout(limit, first.wait_for(Option::is_some)).await;
         let servers = first

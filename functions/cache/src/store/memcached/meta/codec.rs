@@ -3,7 +3,10 @@
 //! Only flags that memcached 1.6.12 to 1.6.22 know, since nothing newer runs on ElastiCache nodes. Flags of an answer come in any
 //! order and are read as a set. Lengths are bounded before anything is reserved for them.
 
+use std::ops::Range;
+
 use bytes::{Buf as _, Bytes, BytesMut};
+use memchr::memchr;
 
 use super::super::super::StoreError;
 
@@ -23,7 +26,7 @@ pub(super) struct Get<'a> {
 /// The key and number that an answer says it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tag {
-    pub(super) key: String,
+    pub(super) key: Bytes,
     pub(super) opaque: u32,
 }
 
@@ -116,8 +119,18 @@ fn push(out: &mut Vec<u8>, parts: &[&str]) {
         .for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-fn decimal(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(number.to_string().as_bytes());
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Takes answers off the front of what has arrived.
@@ -127,7 +140,7 @@ impl Parser {
     /// The next answer; `None` while it is not whole. Nothing is taken off until it is.
     pub(super) fn next(input: &mut BytesMut) -> Result<Option<Parsed>, StoreError> {
         let head = &input[..input.len().min(LINE)];
-        let Some(end) = head.iter().position(|b| *b == b'\n') else {
+        let Some(end) = memchr(b'\n', head) else {
             return if input.len() < LINE {
                 Ok(None)
             } else {
@@ -137,17 +150,21 @@ impl Parser {
         let line = head[..end]
             .strip_suffix(b"\r")
             .ok_or(StoreError::Protocol)?;
-        let line = std::str::from_utf8(line).map_err(|_| StoreError::Protocol)?;
-        let line = Line::parse(line)?;
-        let Line::Value {
-            length,
-            number,
-            won,
-            tag,
-        } = line
-        else {
-            input.advance(end + 1);
-            return Ok(Some(line.into_status()));
+        let Line { kind, flags } = Line::parse(line)?;
+        let (key, opaque) = (flags.key.clone(), flags.opaque);
+        let (number, won) = (flags.number, flags.won);
+        let tag = |line: Bytes| {
+            Some(Tag {
+                key: line.slice(key?),
+                opaque: opaque?,
+            })
+        };
+        let length = match kind {
+            Kind::Value(length) => length,
+            Kind::Status(status) => {
+                let line = input.split_to(end + 1).freeze();
+                return Ok(Some(Parsed::Status(status, tag(line))));
+            }
         };
         let whole = end + 1 + length + 2;
         if input.len() < whole {
@@ -156,88 +173,114 @@ impl Parser {
         if input[whole - 2..whole] != *b"\r\n" {
             return Err(StoreError::Protocol);
         }
-        input.advance(end + 1);
+        let tag = tag(input.split_to(end + 1).freeze()).ok_or(StoreError::Protocol)?;
         let bytes = input.split_to(length).freeze();
         input.advance(2);
         Ok(Some(Parsed::Value(Value { bytes, number, won }, tag)))
     }
 }
 
-enum Line {
-    Value {
-        length: usize,
-        number: Option<u64>,
-        won: bool,
-        tag: Tag,
-    },
-    Status(Status, Option<Tag>),
+/// The first line of an answer.
+struct Line {
+    kind: Kind,
+    flags: Flags,
 }
 
-impl Line {
-    fn parse(line: &str) -> Result<Self, StoreError> {
-        let mut words = line.split(' ').filter(|word| !word.is_empty());
-        let status = match words.next() {
-            Some("VA") => return Self::value(words).ok_or(StoreError::Protocol),
-            Some("HD") => Status::Done,
-            Some("NS") => Status::NotStored,
-            Some("EX") => Status::Exists,
-            Some("NF") => Status::NotFound,
-            Some("MN") => Status::Barrier,
-            Some("SERVER_ERROR") if line.starts_with("SERVER_ERROR object too large") => {
-                return Err(StoreError::Oversize);
-            }
-            _ => return Err(StoreError::Protocol),
-        };
-        let flags = Flags::parse(words).ok_or(StoreError::Protocol)?;
-        Ok(Self::Status(status, flags.tag))
-    }
-
-    fn value<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let length = words
-            .next()?
-            .parse()
-            .ok()
-            .filter(|length| *length <= ITEM)?;
-        let Flags { tag, number, won } = Flags::parse(words)?;
-        Some(Self::Value {
-            length,
-            number,
-            won,
-            tag: tag?,
-        })
-    }
-
-    fn into_status(self) -> Parsed {
-        match self {
-            Self::Status(status, tag) => Parsed::Status(status, tag),
-            Self::Value { tag, .. } => Parsed::Status(Status::Done, Some(tag)),
-        }
-    }
+enum Kind {
+    /// So many bytes follow.
+    Value(usize),
+    Status(Status),
 }
 
+#[derive(Default)]
 struct Flags {
-    tag: Option<Tag>,
+    /// Where in the line the key stands.
+    key: Option<Range<usize>>,
+    opaque: Option<u32>,
     number: Option<u64>,
     won: bool,
 }
 
+impl Line {
+    fn parse(line: &[u8]) -> Result<Self, StoreError> {
+        if !line.is_ascii() {
+            return Err(StoreError::Protocol);
+        }
+        let mut words = Words { line, at: 0 };
+        let status = match words.next().map(|word| &line[word]) {
+            Some(b"VA") => {
+                let length = words.next().and_then(|word| decimals(&line[word]));
+                let length = length.and_then(|length| usize::try_from(length).ok());
+                let length = length.filter(|length| *length <= ITEM);
+                let kind = Kind::Value(length.ok_or(StoreError::Protocol)?);
+                let flags = Flags::parse(words).filter(Flags::are_tagged);
+                let flags = flags.ok_or(StoreError::Protocol)?;
+                return Ok(Self { kind, flags });
+            }
+            Some(b"HD") => Status::Done,
+            Some(b"NS") => Status::NotStored,
+            Some(b"EX") => Status::Exists,
+            Some(b"NF") => Status::NotFound,
+            Some(b"MN") => Status::Barrier,
+            Some(b"SERVER_ERROR") if line.starts_with(b"SERVER_ERROR object too large") => {
+                return Err(StoreError::Oversize);
+            }
+            _ => return Err(StoreError::Protocol),
+        };
+        let (kind, flags) = (Kind::Status(status), Flags::parse(words));
+        let flags = flags.ok_or(StoreError::Protocol)?;
+        Ok(Self { kind, flags })
+    }
+}
+
 impl Flags {
-    fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let (mut key, mut opaque, mut number, mut won) = (None, None, None, false);
+    fn parse(words: Words<'_>) -> Option<Self> {
+        let (line, mut flags) = (words.line, Self::default());
         for word in words {
-            let (flag, rest) = word.split_at_checked(1)?;
-            match flag {
-                "k" => key = Some(rest.to_owned()),
-                "O" => opaque = Some(rest.parse().ok()?),
-                "c" => number = Some(rest.parse().ok()?),
-                "W" => won = true,
+            let rest = word.start + 1..word.end;
+            match line[word.start] {
+                b'k' => flags.key = Some(rest),
+                b'O' => flags.opaque = Some(decimals(&line[rest])?.try_into().ok()?),
+                b'c' => flags.number = Some(decimals(&line[rest])?),
+                b'W' => flags.won = true,
                 // Won by another, stale, and whatever later servers add.
                 _ => {}
             }
         }
-        let tag = key.zip(opaque).map(|(key, opaque)| Tag { key, opaque });
-        Some(Self { tag, number, won })
+        Some(flags)
     }
+
+    fn are_tagged(&self) -> bool {
+        self.key.is_some() && self.opaque.is_some()
+    }
+}
+
+/// Where the words of a line stand; none is empty.
+struct Words<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Words<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let rest = self.line.get(self.at..)?;
+        let start = self.at + rest.iter().position(|b| *b != b' ')?;
+        let length = memchr(b' ', &self.line[start..]);
+        let end = length.map_or(self.line.len(), |length| start + length);
+        self.at = end;
+        Some(start..end)
+    }
+}
+
+/// A number of decimal digits only.
+fn decimals(digits: &[u8]) -> Option<u64> {
+    let digit = |number: u64, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    };
+    (!digits.is_empty()).then(|| digits.iter().try_fold(0, digit))?
 }
 
 #[cfg(feature = "testing")]

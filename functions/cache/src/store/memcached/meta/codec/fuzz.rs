@@ -25,7 +25,7 @@ pub(crate) fn reply(bytes: &[u8]) {
             }
             Parsed::Status(_, tag) => tag.as_ref(),
         };
-        assert!(tag.is_none_or(|tag| contains(bytes, tag.key.as_bytes())));
+        assert!(tag.is_none_or(|tag| contains(bytes, &tag.key)));
     }
     assert!(told <= bytes.len(), "more than was sent");
 }

@@ -4,9 +4,9 @@ fn parse(bytes: &[u8]) -> Result<Option<Parsed>, StoreError> {
     Parser::next(&mut BytesMut::from(bytes))
 }
 
-fn tag(key: &str, opaque: u32) -> Tag {
+fn tag(key: &'static str, opaque: u32) -> Tag {
     Tag {
-        key: key.to_owned(),
+        key: Bytes::from_static(key.as_bytes()),
         opaque,
     }
 }

@@ -1,0 +1,216 @@
+//! Warm answers over HTTP: `local` against the Flask program in the folder `SEED_PEER` under gunicorn, both asked by wrk in turn.
+//!
+//! Owns the cores on which they run and what wrk is asked for. Without `SEED_PEER` it measures nothing and says so.
+
+use std::{
+    env,
+    error::Error,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use larder::testing::Memcached;
+
+#[path = "../cache/benches/row.rs"]
+mod row;
+use row::{Limit, Row};
+
+const ROUNDS: usize = 7;
+/// Of each turn of wrk, in seconds.
+const TURN: &str = "2s";
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Some(seed) = env::var_os("SEED_PEER") else {
+        println!("P3, P4: not measured; SEED_PEER names no folder with the Flask program");
+        return Ok(());
+    };
+    let server = Memcached::start();
+    let folder = env::temp_dir().join(format!("bench-serve-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let ours = Http::ours(&server, &folder)?;
+    let theirs = Http::theirs(&server, Path::new(&seed))?;
+    let result = measure(&ours, &theirs);
+    drop((ours, theirs));
+    std::fs::remove_dir_all(&folder)?;
+    result
+}
+
+fn measure(ours: &Http, theirs: &Http) -> Result<(), Box<dyn Error>> {
+    let many = Load {
+        connections: 64,
+        core: "1",
+    };
+    let single = Load {
+        connections: 1,
+        core: "0",
+    };
+    let (mut rate, mut alone, mut late, mut idle) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let (a, b) = (ours.load("/user/7", many)?, theirs.load("/user/7", many)?);
+        rate.push(a.rate / b.rate);
+        let nothing = theirs.load("/static-ping", many)?;
+        idle.push(a.rate / nothing.rate);
+        let (a, b) = (
+            ours.load("/user/7", single)?,
+            theirs.load("/user/7", single)?,
+        );
+        alone.push(a.rate / b.rate);
+        late.push(b.p99 / a.p99);
+    }
+    for (id, what, setting, ratios, limit) in [
+        (
+            "P3",
+            "requests a second against the seed",
+            "64 conns",
+            rate,
+            40.0,
+        ),
+        ("P3", "the same, all on one core", "1 conn", alone, 17.0),
+        (
+            "P3",
+            "the seed's p99 against ours, the same",
+            "1 conn",
+            late,
+            10.0,
+        ),
+        (
+            "P4",
+            "requests a second against an idle Flask",
+            "64 conns",
+            idle,
+            30.0,
+        ),
+    ] {
+        Row::new(id, what, setting, &ratios, Limit::AtLeast(limit)).report()?;
+    }
+    Ok(())
+}
+
+/// A server on core 0.
+struct Http {
+    child: Child,
+    port: u16,
+}
+
+#[derive(Clone, Copy)]
+struct Load {
+    connections: u32,
+    core: &'static str,
+}
+
+struct Seen {
+    rate: f64,
+    p99: f64,
+}
+
+impl Http {
+    fn ours(server: &Memcached, folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let port = free_port()?;
+        let mut command = on_core("0", env!("CARGO_BIN_EXE_local"));
+        command
+            .current_dir(folder)
+            .env("LISTEN", format!("127.0.0.1:{port}"))
+            .env("CACHE_URL", server.url());
+        Self::start(command, port)
+    }
+
+    fn theirs(server: &Memcached, folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let port = free_port()?;
+        let mut command = on_core("0", "./run.sh");
+        command
+            .current_dir(folder)
+            .env("MODE", "gunicorn")
+            .env("PORT", port.to_string())
+            .env("MEMCACHED", format!("127.0.0.1:{}", server.port()));
+        Self::start(command, port)
+    }
+
+    /// Waits until it answers, and has the user in its cache.
+    fn start(mut command: Command, port: u16) -> Result<Self, Box<dyn Error>> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut http = Self { child, port };
+        let begun = Instant::now();
+        while !http.answers() {
+            if http.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
+                return Err(format!("{:?} does not answer", command.get_args()).into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(http)
+    }
+
+    fn answers(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            stream.write_all(
+                b"GET /user/7 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+    }
+
+    fn load(&self, path: &str, load: Load) -> Result<Seen, Box<dyn Error>> {
+        let output = on_core(load.core, "wrk")
+            .args(["--threads=1", "--latency", "--duration", TURN])
+            .arg(format!("--connections={}", load.connections))
+            .arg(format!("http://127.0.0.1:{}{path}", self.port))
+            .output()?;
+        let told = String::from_utf8(output.stdout)?;
+        if told.contains("Non-2xx") || told.contains("Socket errors") {
+            return Err(format!("not every request was answered:\n{told}").into());
+        }
+        let word = |name: &str| {
+            let line = told
+                .lines()
+                .find(|line| line.trim_start().starts_with(name))?;
+            line.split_whitespace().last()
+        };
+        let (rate, p99) = word("Requests/sec:").zip(word("99%")).ok_or_else(|| {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            format!("wrk (the package wrk) said nothing of use: {told}{stderr}")
+        })?;
+        Ok(Seen {
+            rate: rate.parse()?,
+            p99: seconds(p99).ok_or("a time that is none")?,
+        })
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        // gunicorn ends its workers on a TERM.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn on_core(core: &str, program: &str) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", core, program]);
+    command
+}
+
+/// wrk's `1.25ms`, `87.00us` or `1.02s`.
+fn seconds(word: &str) -> Option<f64> {
+    let digits = word.trim_end_matches(char::is_alphabetic);
+    let unit = match &word[digits.len()..] {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return None,
+    };
+    Some(digits.parse::<f64>().ok()? * unit)
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

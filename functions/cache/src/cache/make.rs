@@ -1,0 +1,153 @@
+//! How a cache is made. None of these connects to anything.
+
+use std::sync::Arc;
+
+use super::{Cache, Inner};
+use crate::{
+    clock::Clock,
+    flight::{Flights, Solo, Vigils},
+    log::Log,
+    metrics::Tally,
+    names::Names,
+    observe::Observers,
+    options::{Builder, Options, OptionsError, Servers, check_names},
+    store::{Store, memcached::Memcached, memory::Memory},
+};
+
+impl Cache {
+    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
+    /// counters of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
+    /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
+    /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
+    pub fn from_env() -> Result<Self, OptionsError> {
+        Self::builder().build_from_env()
+    }
+
+    /// As [`Cache::from_env`], with the variables taken from `lookup`.
+    ///
+    /// # Errors
+    /// As [`Builder::build_from_lookup`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        Self::builder().build_from_lookup(lookup)
+    }
+
+    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
+    /// in the environment, and use [`Cache::from_lookup`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
+    pub fn check_variables<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), OptionsError> {
+        check_names(names)
+    }
+
+    /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
+    ///
+    /// It follows tokio's clock as well as the machine's, so a test of what happens after a minute takes none: with tokio's
+    /// `test-util`, time stands still until the test, or a sleep of its own, moves it on.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, with_cache};
+    /// #[larder::cached("rate", ttl = "60s")]
+    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// // In a test: #[tokio::test(start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// with_cache(Cache::memory(), async {
+    ///     rate("EUR").await.unwrap();
+    ///     assert!(rate::fetch("EUR").await.unwrap().is_hit());
+    ///     tokio::time::advance(Duration::from_secs(61)).await;
+    ///     assert!(!rate::fetch("EUR").await.unwrap().is_hit());
+    /// })
+    /// .await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn memory() -> Self {
+        let memory = Self::builder().memory().build();
+        memory.expect("the defaults are sound")
+    }
+
+    /// A cache that keeps nothing: every call goes to its origin and is counted. For tests of what a function does by itself, and to
+    /// see how often it would be called.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use larder::{Cache, with_cache};
+    /// #[larder::cached("rate", ttl = "60s")]
+    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::null();
+    /// with_cache(cache.clone(), async {
+    ///     for _ in 0..3 {
+    ///         assert!(!rate::fetch("EUR").await.unwrap().is_hit());
+    ///     }
+    /// })
+    /// .await;
+    /// assert_eq!(cache.stats_by_name()["rate"].disabled, 3);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn null() -> Self {
+        let null = Self::builder().memory().disabled(true).build();
+        null.expect("the defaults are sound")
+    }
+
+    pub(crate) fn new(options: Options, observers: Observers) -> Self {
+        let location = options.location();
+        let (store, clock) = match options.servers {
+            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
+            Some(Servers::Listed { endpoints, how }) => {
+                let memcached = Memcached::new(&endpoints, &how);
+                (Store::Memcached(memcached), Clock::Wall)
+            }
+            Some(Servers::Discovered { endpoint, how }) => {
+                let memcached = Memcached::discovered(endpoint, how);
+                (Store::Memcached(memcached), Clock::Wall)
+            }
+        };
+        Self(Arc::new(Inner {
+            store,
+            location,
+            configuration: options.configuration,
+            namespace: options.namespace,
+            seal: options.seal,
+            budget: options.budget,
+            disabled: options.disabled,
+            clock,
+            flights: Flights::default(),
+            solo: Solo::default(),
+            vigils: Vigils::default(),
+            tally: Tally::default(),
+            observers,
+            log: Log::default(),
+            names: Names::new(),
+        }))
+    }
+
+    /// A cache over a store of a test's own.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store, clock: Clock) -> Self {
+        let mut cache = Self::memory();
+        let inner = Arc::get_mut(&mut cache.0).expect("shared with nobody");
+        (inner.store, inner.clock) = (store, clock);
+        cache
+    }
+}

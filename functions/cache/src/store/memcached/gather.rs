@@ -1,0 +1,252 @@
+//! Lookups of callers who come together: one exchange for all of them instead of one each.
+//!
+//! A lookup goes out at once while few are under way. Who comes later waits in line, and the next exchange takes along all who
+//! stand there, in a task of its own that reads to the end whoever is dropped meanwhile. So nobody waits for company, and the more
+//! there are, the fewer exchanges each costs.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    super::{Ask, Found, Item, Looked, StoreError},
+    connection::{Command, Reply},
+    server::Server,
+};
+use crate::key::Address;
+
+/// Exchanges under way at once: one that is slow must not hold up the others, and while one is read the server works on the next.
+/// Half of what a server may be connected to, so that fills and verbs always find a connection.
+const LANES: usize = 4;
+/// So many items in one exchange. Beyond that the last answer would be read long after the first was there.
+const MOST: usize = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Gather(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Exchanges under way.
+    lanes: usize,
+    line: VecDeque<Waiting>,
+}
+
+/// A caller in the line.
+#[derive(Debug)]
+struct Waiting {
+    at: Address,
+    ask: Ask,
+    until: Instant,
+    tell: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Looked, StoreError>;
+
+/// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
+struct Lane<'a>(&'a Arc<Server>);
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        if self.0.gather().is_left() {
+            return;
+        }
+        let (server, over) = (self.0.clone(), false);
+        let task = Task { server, over };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(task.serve());
+        }
+    }
+}
+
+/// The right to one exchange after the other, until nobody stands in line. Dropped before that, since its runtime shuts down, those
+/// in line are told so.
+struct Task {
+    server: Arc<Server>,
+    over: bool,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.over {
+            drop(self.server.gather().give_up());
+        }
+    }
+}
+
+impl Server {
+    /// Looks up, alone or in company.
+    pub(super) async fn look(
+        self: &Arc<Self>,
+        at: &Address,
+        ask: Ask,
+        limit: Duration,
+    ) -> Result<Reply, StoreError> {
+        let told = {
+            let mut state = self.gather().state();
+            if state.lanes < LANES {
+                state.lanes += 1;
+                None
+            } else {
+                let (tell, told) = oneshot::channel();
+                let (at, until) = (at.clone(), Instant::now() + limit);
+                state.line.push_back(Waiting {
+                    at,
+                    ask,
+                    until,
+                    tell,
+                });
+                Some(told)
+            }
+        };
+        if let Some(told) = told {
+            let answer = told.await.unwrap_or(Err(StoreError::Closed));
+            return answer.map(Reply::Looked);
+        }
+        let _lane = Lane(self);
+        self.attempt(Command::Lookup(at, ask)).await
+    }
+}
+
+impl Task {
+    async fn serve(mut self) {
+        loop {
+            // Who was just answered may ask again at once, and goes along.
+            tokio::task::yield_now().await;
+            let Some(together) = self.server.gather().take() else {
+                self.over = true;
+                return;
+            };
+            let (ask, until, ats) = (together.ask, together.until, together.addresses());
+            let exchange = self.server.attempt(Command::Lookups(&ats, ask));
+            let answer = match timeout_at(until, exchange).await {
+                Ok(Ok(Reply::Lookups(looked))) => Ok(looked),
+                Ok(Ok(_)) => Err(StoreError::Protocol),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(StoreError::Timeout),
+            };
+            drop(ats);
+            together.tell(answer);
+        }
+    }
+}
+
+impl Gather {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a lane up if nobody stands in line.
+    fn is_left(&self) -> bool {
+        let mut state = self.state();
+        let left = state.line.is_empty();
+        state.lanes -= usize::from(left);
+        left
+    }
+
+    /// Gives a lane up, and with it whoever stands in line.
+    fn give_up(&self) -> VecDeque<Waiting> {
+        let mut state = self.state();
+        state.lanes -= 1;
+        std::mem::take(&mut state.line)
+    }
+
+    /// The first in line, and who asks for the same or for other items in the same way. If nobody is there, gives the lane up.
+    fn take(&self) -> Option<Together> {
+        let mut state = self.state();
+        // Who has stopped waiting needs no answer.
+        state.line.retain(|waiting| !waiting.tell.is_closed());
+        let Some(first) = state.line.front() else {
+            state.lanes -= 1;
+            return None;
+        };
+        let mut together = Together {
+            ask: first.ask,
+            until: first.until,
+            items: Vec::new(),
+        };
+        let (mut places, line) = (HashMap::new(), std::mem::take(&mut state.line));
+        for waiting in line {
+            if let Some(other) = together.join(waiting, &mut places) {
+                state.line.push_back(other);
+            }
+        }
+        Some(together)
+    }
+}
+
+/// Callers who share an exchange.
+struct Together {
+    ask: Ask,
+    /// The last of them waits until then.
+    until: Instant,
+    /// Those of one item beside each other; none is empty.
+    items: Vec<Vec<Waiting>>,
+}
+
+impl Together {
+    /// Takes `waiting` along, or gives it back. `places` has the place of each item by its key's digest.
+    fn join(&mut self, waiting: Waiting, places: &mut HashMap<[u8; 16], usize>) -> Option<Waiting> {
+        if waiting.ask != self.ask {
+            return Some(waiting);
+        }
+        let until = self.until.max(waiting.until);
+        match places.get(&waiting.at.digest()) {
+            Some(place) => self.items[*place].push(waiting),
+            None if self.items.len() == MOST => return Some(waiting),
+            None => {
+                places.insert(waiting.at.digest(), self.items.len());
+                self.items.push(vec![waiting]);
+            }
+        }
+        self.until = until;
+        None
+    }
+
+    fn addresses(&self) -> Vec<&Address> {
+        let items = self.items.iter();
+        items.filter_map(|same| Some(&same.first()?.at)).collect()
+    }
+
+    fn tell(self, answer: Result<Vec<Looked>, StoreError>) {
+        let looked = match answer {
+            Ok(looked) if looked.len() == self.items.len() => looked,
+            Ok(_) => return self.fail(StoreError::Protocol),
+            Err(error) => return self.fail(error),
+        };
+        for (same, mut looked) in self.items.into_iter().zip(looked) {
+            for waiting in same {
+                // Who has left by now needs no answer, and must not be given the lease.
+                if !waiting.tell.is_closed() {
+                    let answer = looked.clone();
+                    looked.item = seen_after(looked.item);
+                    let _ = waiting.tell.send(Ok(answer));
+                }
+            }
+        }
+    }
+
+    fn fail(self, error: StoreError) {
+        for waiting in self.items.into_iter().flatten() {
+            let _ = waiting.tell.send(Err(error));
+        }
+    }
+}
+
+/// What a lookup right after this one would have found: of several callers one has won the lease, and the others see it there.
+fn seen_after(item: Found) -> Found {
+    match item {
+        Found::Won(number) => Found::Item(Item {
+            bytes: bytes::Bytes::new(),
+            number: Some(number),
+        }),
+        other => other,
+    }
+}

@@ -1,0 +1,11 @@
+//! The least that a function of `lambda_http` can be: what `heavy-op` starts beside in `make bench`.
+
+use std::convert::Infallible;
+
+use lambda_http::{Body, Request, Response, run_concurrent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    let answer = async |_: Request| Ok::<_, Infallible>(Response::new(Body::Empty));
+    run_concurrent(service_fn(answer)).await
+}

@@ -1,0 +1,201 @@
+//! `make run` from outside, as its user meets it. A binary of its own: it builds the very programs that the other tests start.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// `ñandú ☕`, a line break and a memcached command.
+const NASTY: &str = "/heavy-op?param=%C3%B1and%C3%BA%20%E2%98%95%0D%0Aflush_all";
+
+struct Run {
+    make: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Run {
+    fn start(port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name| File::create(folder.path().join(name)).unwrap();
+        let database = format!("sqlite://{}", folder.path().join("users.sqlite").display());
+        let mut make = Command::new("make");
+        make.args(["run", &format!("PORT={port}")])
+            // make would pass on to its child what it was itself called with, by `make test`.
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .envs([
+                ("CACHE_URL", ""),
+                ("MEMCACHED_HOST", ""),
+                ("MEMCACHED_PORT", ""),
+            ])
+            .envs([("DATABASE_URL", database.as_str()), ("FLUSH_AUTH", "open")])
+            .env("HEAVY_OP_MS", "2000")
+            .current_dir(ROOT)
+            .stdin(Stdio::null())
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            // As a terminal does, so that Ctrl-C reaches all of it and not this test.
+            .process_group(0);
+        Self {
+            make: make.spawn().unwrap(),
+            port,
+            folder,
+        }
+    }
+
+    fn told(&self) -> String {
+        let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
+        read("stdout") + &read("stderr")
+    }
+
+    /// Until it says that it is up. It builds first.
+    fn is_up(&mut self) {
+        let limit = Instant::now() + Duration::from_secs(1200);
+        while !self.told().contains("Ctrl-C stops it") {
+            let ended = self.make.try_wait().unwrap();
+            assert!(
+                ended.is_none() && Instant::now() < limit,
+                "{ended:?}: {}",
+                self.told()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn ends(&mut self) -> Option<i32> {
+        let limit = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.make.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < limit, "still running: {}", self.told());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A whole answer, head and body.
+    fn ask(&self, method: &str, target: &str) -> String {
+        ask(self.port, method, target)
+    }
+
+    /// What was started by this run carries its database in its environment.
+    fn processes(&self) -> Vec<String> {
+        let mark = self.folder.path().as_os_str().as_encoded_bytes();
+        let has = |text: Vec<u8>| text.windows(mark.len()).any(|part| part == mark);
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        all.filter(|process| std::fs::read(process.path().join("environ")).is_ok_and(has))
+            .map(|process| {
+                let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&command).replace('\0', " ")
+            })
+            .collect()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.make), Signal::INT);
+        let _ = self.make.wait();
+    }
+}
+
+fn ask(port: u16, method: &str, target: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn has(answer: &str, part: &str) {
+    assert!(answer.contains(part), "no {part:?} in {answer:?}");
+}
+
+#[test]
+fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind() {
+    let mut run = Run::start(free_port());
+    run.is_up();
+    has(&run.told(), &format!("http://localhost:{}/", run.port));
+
+    has(&run.ask("GET", "/"), "<!doctype html>");
+    let first = run.ask("GET", NASTY);
+    has(&first, "cache-status: larder; fwd=miss; stored");
+    has(&first, r#""source":"origin""#);
+    let second = run.ask("GET", NASTY);
+    has(&second, "cache-status: larder; hit; ttl=");
+    has(&second, r#""source":"cache""#);
+    has(&run.ask("GET", "/user/501"), "HTTP/1.1 404 ");
+    has(&run.ask("DELETE", "/user/7"), "allow: GET, HEAD");
+    has(&run.ask("POST", "/flush"), r#"{"flushed":"all"}"#);
+    has(&run.ask("GET", NASTY), "larder; fwd=miss; stored");
+
+    assert!(
+        slow_keys_do_not_queue(run.port),
+        "two took 1.5 times as long as one"
+    );
+
+    let mut second = Run::start(run.port);
+    assert_ne!(second.ends(), Some(0));
+    has(&second.told(), &format!("port {} is taken", run.port));
+
+    assert!(run.processes().len() > 4, "{:?}", run.processes());
+    kill_process_group(Pid::from_child(&run.make), Signal::INT).unwrap();
+    run.ends();
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !run.processes().is_empty() {
+        assert!(Instant::now() < limit, "left: {:?}", run.processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(TcpStream::connect(("127.0.0.1", run.port)).is_err());
+}
+
+/// Whether in one try of five two keys are computed side by side: another load on the machine may spoil the others.
+fn slow_keys_do_not_queue(port: u16) -> bool {
+    let took = |keys: &[String]| {
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for key in keys {
+                scope.spawn(move || ask(port, "GET", &format!("/heavy-op?param={key}")));
+            }
+        });
+        begun.elapsed()
+    };
+    (0..5).any(|round| {
+        let key = |n| format!("slow-{round}-{n}");
+        let one = took(&[key(0)]);
+        took(&[key(1), key(2)]) < one.mul_f64(1.5)
+    })
+}
+
+#[test]
+fn a_port_that_is_none_is_refused() {
+    for port in ["0", "x", "65536"] {
+        let told = Command::new("make")
+            .args(["run", &format!("PORT={port}")])
+            .env_remove("MAKEFLAGS")
+            .current_dir(Path::new(ROOT))
+            .output()
+            .unwrap();
+        assert!(!told.status.success());
+        has(
+            &String::from_utf8_lossy(&told.stderr),
+            "PORT is not a port number",
+        );
+    }
+}
