@@ -29,7 +29,7 @@ pub struct Probe<R>(PhantomData<R>);
 impl<T, E> Probe<Result<T, E>> {
     /// [`RESULT`]
     pub const __LARDER_KIND: u8 = RESULT;
-    /// [`Fallible`]
+    /// `Fallible`
     pub const __LARDER_SHAPE: Fallible = Fallible;
 }
 
@@ -37,7 +37,7 @@ impl<T, E> Probe<Result<T, E>> {
 pub trait Plain {
     /// [`PLAIN`]
     const __LARDER_KIND: u8 = PLAIN;
-    /// [`Whole`]
+    /// `Whole`
     const __LARDER_SHAPE: Whole = Whole;
 }
 

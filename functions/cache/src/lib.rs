@@ -17,6 +17,18 @@
 //! # }
 //! ```
 //!
+//! A method too: its companions stand beside it, as `user_fetch` or `user_invalidate`. Without a cache, or with one that fails, the
+//! function answers as if it were not cached: a memoised call returns exactly what the function itself would.
+//!
+//! # Where to go from here
+//! * [`cached`](macro@cached): all that the attribute understands
+//! * [`Policy`]: how long, how stale, how large; [`Cache::builder`] and [`Cache::from_env`]: the settings
+//! * [`Cache::get_or_fetch`], [`Cache::get_or_fetch_many`]: without the attribute
+#![cfg_attr(
+    any(doc, doctest),
+    doc = "* [`guide`]: [what each step buys](guide::ladder), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [coming from other caches](guide::coming)"
+)]
+//!
 //! # Layout
 //! * [`cached`](macro@cached) and `cached`: the attribute, and what its one call leads to
 //! * `read_through`: one call's way, the only place that sees everything
@@ -25,6 +37,8 @@
 //! * [`origin`]: what an origin says about the value that it returns
 //! * `flight`: callers of one process who share an origin call
 //! * `options`: the settings; `context`: which cache a call uses; `metrics`, `observe`, `log`: what is told of it
+
+#![warn(missing_docs)]
 
 mod budget;
 mod cache;
@@ -35,6 +49,8 @@ mod entry;
 mod error;
 mod fetched;
 mod flight;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod key;
 mod lease;
 mod log;
@@ -58,6 +74,45 @@ pub use context::{AlreadyInstalled, install, with_cache, with_deadline, with_fre
 pub use error::{CacheError, ServerError};
 pub use fetched::Fetched;
 pub use key::{Key, KeyError};
+/// Memoises an async function: `#[larder::cached("name", ttl = "60s", …)]`.
+///
+/// The name is what its entries are called on the server, 1 to 64 of `a-z A-Z 0-9 . _ -`. It has to be the function's own: of two
+/// functions with one name in a cache, the second is not cached, and an error is logged.
+///
+/// | argument | meaning |
+/// |---|---|
+/// | `ttl = "60s"` | [`Policy::ttl`]; a time is a whole number of `ms`, `s`, `m` or `h` |
+/// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost` = `"…"` | the [`Policy`]'s setters of these names, each with a time |
+/// | `jitter`, `max_size`, `compress_over`, `version` = *number* | the same, with a number |
+/// | `policy = A_CONST` | a [`Policy`] in place of all of these |
+/// | `skip(db, self)` | arguments that are no part of the key, and need not implement `Serialize` |
+/// | `key = (self.tenant, id)` | what the key is made of, in place of all arguments |
+/// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
+///
+/// # What stands beside it
+/// Of a free function `user` these are `user::fetch`, and so on; of a method `user` they are methods, `user_fetch`.
+///
+/// | companion | arguments | |
+/// |---|---|---|
+/// | `fetch` | all | the call with what became of it: a [`Fetched`], in a `Result` if the function has one |
+/// | `refresh` | all | a new value from the origin, stored in place of the old one |
+/// | `uncached` | all | the function as it was written |
+/// | `peek` | of the key, and those that `cache` names | the cached value, fresh or stale, if there is one; never calls the origin |
+/// | `put` | the same, and `&value` | stores a value |
+/// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
+/// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
+/// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
+///
+/// # Methods
+/// What `self` adds to the key has to be said, by `skip(self)` or in `key`. A method of a trait, or of its implementation, is cached
+/// without companions: nothing may stand beside it there. A private method looks the same; `pub(self)` gives it its companions. An
+/// associated function without `self` says that it is one by `skip(self)`. Under `#[async_trait]` nothing can be cached.
+///
+/// # What can be cached
+/// Arguments need `Serialize`, the value needs `Serialize` and `DeserializeOwned`. Of a `Result` only `Ok` is cached, of an `Option`
+/// `None` only with a `negative_ttl`. An alias of `Result` is seen through, but in generic functions and methods it has to be written
+/// as `Result<…>`; what may be a `Result` unseen is refused, for its errors would be cached. A generic function needs `key`; its types
+/// are part of every key.
 pub use larder_macros::cached;
 pub use metrics::{Stats, Troubles};
 pub use observe::{Event, Observer};

@@ -71,7 +71,10 @@ impl Given {
         let ident: Ident = input.parse()?;
         let word = ident.to_string();
         if self.seen.contains(&word) {
-            return Err(Error::new(ident.span(), format!("`{word}` is given twice")));
+            return Err(Error::new(
+                ident.span(),
+                format!("`{word}` is given twice: leave out one of the two"),
+            ));
         }
         self.seen.push(word.clone());
         if word == "skip" {

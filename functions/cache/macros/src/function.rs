@@ -47,9 +47,12 @@ impl Parse for Item {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
-        let sig: Signature = input
-            .parse()
-            .map_err(|error| Error::new(error.span(), "only a function can be cached"))?;
+        let sig: Signature = input.parse().map_err(|error| {
+            Error::new(
+                error.span(),
+                "only a function can be cached: put the attribute on an `async fn`",
+            )
+        })?;
         if input.peek(Token![;]) {
             let problem = "a method without a body has nothing to cache: put the attribute on its implementation";
             return Err(Error::new(sig.ident.span(), problem));
@@ -136,7 +139,12 @@ fn inputs(sig: &Signature, args: &Args) -> Result<Vec<Input>> {
         .collect::<Result<_>>()?;
     for skip in &args.skip {
         if skip != "self" && !inputs.iter().any(|input| input.name == *skip) {
-            let problem = format!("there is no argument `{skip}` to skip");
+            let names: Vec<_> = inputs.iter().map(|one| format!("`{}`", one.name)).collect();
+            let there = match names[..] {
+                [] => "none".to_owned(),
+                _ => names.join(", "),
+            };
+            let problem = format!("there is no argument `{skip}` to skip: there are {there}");
             return Err(Error::new(skip.span(), problem));
         }
         if args.key.as_ref().is_some_and(|key| mentions(key, skip)) {

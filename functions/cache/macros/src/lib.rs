@@ -8,7 +8,7 @@ mod expand;
 mod function;
 mod output;
 
-/// Memoises an async function. See the crate `larder`.
+/// Exported and documented by the crate `larder`.
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
     let parsed = syn::parse::<args::Args>(args)

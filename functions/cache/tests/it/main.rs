@@ -48,6 +48,8 @@ mod resources;
 mod staleness;
 /// Many processes that want the same at the same moment.
 mod stampede;
+/// What the crate shows to others.
+mod surface;
 /// A clock that the test moves, and a cache that keeps nothing.
 mod time;
 /// TLS and Unix sockets.

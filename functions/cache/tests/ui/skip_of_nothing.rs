@@ -1,5 +1,6 @@
 #[larder::cached("f", ttl = "60s", skip(db))]
-async fn f(n: u8) -> u8 {
+async fn f(n: u8, database: &str) -> u8 {
+    let _ = database;
     n
 }
 
