@@ -1,16 +1,23 @@
 //! A function's process, on Lambda and in the emulator. Owns its start and its loop; must not know any route.
 
 use std::convert::Infallible;
+use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lambda_http::{Request, run_concurrent, service_fn};
+use futures_util::FutureExt as _;
+use lambda_http::http::StatusCode;
+use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Handler;
+use crate::emf::Invocation;
 use crate::place::Place;
+use crate::problem::Problem;
 use crate::settings::SettingsError;
 use crate::start::{self, Start};
+use crate::{Handler, Response, log};
 
 /// How long a start may wait for what makes the first answer quicker: twice what the cache may add to a call by default.
 const WARM_UP: Duration = Duration::from_millis(100);
@@ -18,7 +25,8 @@ const WARM_UP: Duration = Duration::from_millis(100);
 /// Serves invocations with the handler that `make` makes, one at a time or as many as `AWS_LAMBDA_MAX_CONCURRENCY`
 /// allows, until the runtime ends the process. A bad setting ends the start with exit code 1 and its name on stderr.
 pub async fn run<H: Handler>(make: impl FnOnce(&Start) -> Result<H, SettingsError>) -> ExitCode {
-    start::log_to_stderr();
+    log::begin();
+    log_panics();
     match serve(make).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,10 +47,92 @@ async fn serve<H: Handler>(
         Place::of_function(start::environment)
     })?;
     let handler = Arc::new(make(&start)?);
+    end_when_told()?;
     let _ = tokio::time::timeout(WARM_UP, handler.warm_up()).await;
+    // Metered where somebody pays, and where there is somebody to read it.
+    let meter = (start.place == Place::Lambda)
+        .then(|| start::environment("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default());
+    let meter: Option<Arc<str>> = meter.map(Into::into);
     run_concurrent(service_fn(move |request: Request| {
-        let handler = Arc::clone(&handler);
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, meter) = (Arc::clone(&handler), meter.clone());
+        async move { Ok::<_, Infallible>(invoke(&*handler, meter.as_deref(), request).await) }
     }))
     .await
+}
+
+/// Lambda ends an environment that has an extension with SIGTERM, between two invocations: there is nothing to finish.
+fn end_when_told() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        terminate.recv().await;
+        std::process::exit(0);
+    });
+    Ok(())
+}
+
+/// One invocation, under its id in the log; with its line of metrics if there is a `meter`, the function's name.
+async fn invoke(handler: &impl Handler, meter: Option<&str>, request: Request) -> Response {
+    let begun = Instant::now();
+    let context = request.lambda_context_ref();
+    let id = context
+        .map(|context| context.request_id.clone())
+        .unwrap_or_default();
+    let response = log::of_invocation(id.clone(), answer(handler, request)).await;
+    if let Some(function) = meter {
+        let invocation = Invocation {
+            function,
+            request_id: &id,
+            status: response.status().as_u16(),
+            told: response.extensions().get().copied(),
+            latency: begun.elapsed(),
+        };
+        // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.
+        let _ = std::io::stdout().write_all((invocation.line() + "\n").as_bytes());
+    }
+    response
+}
+
+/// A handler that panics has answered with 500, and the process lives on.
+async fn answer(handler: &impl Handler, request: Request) -> Response {
+    let handled = AssertUnwindSafe(handler.handle(request))
+        .catch_unwind()
+        .await;
+    handled.unwrap_or_else(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the function failed").into_response()
+    })
+}
+
+/// A line of the log in place of Rust's own, which is no JSON and may show a request's values.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "panicked");
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Panics;
+
+    impl Handler for Panics {
+        async fn handle(&self, request: Request) -> Response {
+            panic!("at {}", request.uri());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_has_answered_with_500() {
+        let request = Request::new(lambda_http::Body::Text("secret".to_owned()));
+        let response = invoke(&Panics, None, request).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let lambda_http::Body::Text(body) = response.body() else {
+            panic!("no text: {response:?}");
+        };
+        assert!(
+            body.contains("the function failed") && !body.contains("secret"),
+            "{body}"
+        );
+    }
 }

@@ -12,6 +12,7 @@
 //! | [`local`] | all handlers in one process over HTTP |
 //! | [`start`], [`settings`], [`place`], [`dotenv`] | what the environment says and where we run |
 //! | [`exchange`], `deadline`, `diagnostics` | what every answer has in common |
+//! | [`log`], `emf` | what is told of invocations: lines of log and of metrics |
 //! | `query`, `path` | what the client asked for |
 //! | `provenance`, `cache_status`, [`problem`] | what the client gets |
 //! | [`flush_auth`] | who may flush |
@@ -23,12 +24,14 @@ mod cache_status;
 mod deadline;
 mod diagnostics;
 pub mod dotenv;
+mod emf;
 pub mod exchange;
 pub mod flush;
 pub mod flush_auth;
 pub mod heavy_op;
 pub mod lambda;
 pub mod local;
+pub mod log;
 pub mod migrate;
 mod moment;
 pub mod origin_calls;

@@ -7,13 +7,13 @@ use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::settings::Settings;
-use crate::start;
 use crate::users::migration::{self, Migrated};
 use crate::users::{DatabaseUrl, PostgresUrl};
+use crate::{log, start};
 
 /// Serves invocations until the runtime ends the process. A bad setting ends the start with exit code 1.
 pub async fn run() -> ExitCode {
-    start::log_to_stderr();
+    log::begin();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -7,6 +7,7 @@ use lambda_http::http::{HeaderName, HeaderValue, header};
 use larder::{Fetched, Source};
 use serde::Serialize;
 
+use crate::emf::Told;
 use crate::{Response, cache_status};
 
 /// What a client is told about one fetched value.
@@ -16,6 +17,7 @@ pub(crate) struct Provenance {
     took: Duration,
     cache_status: HeaderValue,
     server_timing: HeaderValue,
+    told: Told,
 }
 
 #[derive(Serialize)]
@@ -30,6 +32,11 @@ impl Provenance {
     /// The provenance of a value that was asked for at `started`.
     pub(crate) fn of<T>(fetched: &Fetched<T>, started: Instant) -> Self {
         let took = started.elapsed();
+        let told = Told {
+            outcome: fetched.outcome(),
+            cache: fetched.cache_time(),
+            origin: fetched.origin_time().unwrap_or_default(),
+        };
         Self {
             source: match fetched.source() {
                 Source::Origin => "origin",
@@ -39,11 +46,8 @@ impl Provenance {
             age: fetched.age(),
             took,
             cache_status: cache_status::header(fetched.outcome(), fetched.ttl_left()),
-            server_timing: server_timing(
-                fetched.cache_time(),
-                fetched.origin_time().unwrap_or_default(),
-                took,
-            ),
+            server_timing: server_timing(told.cache, told.origin, took),
+            told,
         }
     }
 
@@ -64,8 +68,9 @@ impl Provenance {
         self.stamp(response)
     }
 
-    /// The same answer with the headers that tell its provenance.
+    /// The same answer with the headers that tell its provenance, and with what its invocation's metrics are made of.
     pub(crate) fn stamp(&self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self.told);
         let headers = response.headers_mut();
         headers.insert(
             HeaderName::from_static("cache-status"),

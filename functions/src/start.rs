@@ -2,7 +2,6 @@
 //! Connects to nothing, so that no start depends on a cache or a database being up.
 
 use larder::Cache;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::place::Place;
 use crate::settings::{Settings, SettingsError};
@@ -48,15 +47,6 @@ impl Start {
             place,
         })
     }
-}
-
-/// Warnings and errors as plain lines on stderr.
-pub fn log_to_stderr() {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .with_max_level(LevelFilter::WARN)
-        .init();
 }
 
 /// The names of the environment's variables.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use functions::flush_auth::Mode;
 use functions::local::Local;
+use functions::log;
 use functions::place::Place;
 use functions::start::{self, Start};
 use larder::Cache;
@@ -32,7 +33,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    start::log_to_stderr();
+    log::begin();
     let mut arguments = std::env::args().skip(1);
     let result = match arguments.next().as_deref() {
         None => serve().await,

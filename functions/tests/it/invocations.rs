@@ -76,6 +76,15 @@ async fn a_panic_is_reported_and_the_process_lives_on() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_told_to_end_does_so_cleanly() {
+    let mut function = Function::start(program::HEAVY_OP, &site::variables("memory:")).await;
+    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    assert!(function.invoke(event).await.is_ok());
+    function.program.signal(rustix::process::Signal::TERM);
+    assert_eq!(function.program.ended().await, Some(0));
+}
+
+#[tokio::test]
 async fn a_bad_setting_ends_the_start_with_its_name() {
     for (binary, name, value) in [
         (program::HEAVY_OP, "HEAVY_OP_MS", "soon"),

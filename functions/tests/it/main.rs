@@ -15,6 +15,7 @@ mod contract; // methods, inputs and headers, alike on both sites
 mod database; // an origin that fails, and comes back
 mod diagnostics; // what DIAGNOSTICS=on shows and allows
 mod events; // every kind of event gives the same answer
+mod eyes; // what a function tells of itself on Lambda
 mod faults; // memcached frozen, killed, back
 mod flush_auth; // who may flush
 mod freeze; // a function's process frozen between invocations, as Lambda freezes it

@@ -1,0 +1,131 @@
+//! What a function tells of itself on Lambda: a line of metrics an invocation, and a log of JSON; and what it never tells.
+
+use larder::testing::Memcached;
+use serde_json::Value;
+
+use crate::ask::Ask;
+use crate::event::Sender;
+use crate::program::{self, Variables};
+use crate::runtime_api::Function;
+use crate::site;
+
+const SECRET: &str = "argument-of-somebody";
+
+fn on_lambda(cache: &str) -> Variables {
+    let mut variables = site::variables(cache);
+    variables.retain(|(name, _)| *name != "FLUSH_AUTH");
+    variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
+    variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()));
+    variables
+}
+
+async fn ask(function: &Function, ask: &Ask) -> u16 {
+    let answer = function.invoke(Sender::HttpApi.event(ask)).await.unwrap();
+    Sender::answer(&answer).status
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+    text.lines().map(parse).collect()
+}
+
+/// As CloudWatch's specification of the embedded metric format has it.
+fn check_metrics(line: &Value) {
+    let aws = &line["_aws"];
+    assert!(
+        aws["Timestamp"].as_u64().unwrap() > 1_700_000_000_000,
+        "{line}"
+    );
+    for directive in aws["CloudWatchMetrics"].as_array().unwrap() {
+        let namespace = directive["Namespace"].as_str().unwrap();
+        assert!((1..=1024).contains(&namespace.len()), "{line}");
+        for set in directive["Dimensions"].as_array().unwrap() {
+            let set = set.as_array().unwrap();
+            assert!((1..=30).contains(&set.len()), "{line}");
+            for name in set {
+                let value = line[name.as_str().unwrap()].as_str().unwrap();
+                assert!((1..=1024).contains(&value.len()), "{name}: {line}");
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!((1..=100).contains(&metrics.len()), "{line}");
+        for metric in metrics {
+            assert!(
+                line[metric["Name"].as_str().unwrap()].is_number(),
+                "{metric}: {line}"
+            );
+            assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
+    let memcached = Memcached::start();
+    let function = Function::start(program::HEAVY_OP, &on_lambda(&memcached.url())).await;
+    let target = format!("/heavy-op?param={SECRET}");
+    for _ in 0..3 {
+        assert_eq!(ask(&function, &Ask::get(&target)).await, 200);
+    }
+    assert_eq!(ask(&function, &Ask::get("/heavy-op")).await, 400);
+    let told = function.program.stdout();
+    assert!(!told.contains(SECRET), "{told}");
+    let lines = lines(&told);
+    lines.iter().for_each(check_metrics);
+    let of = |name: &str| {
+        lines
+            .iter()
+            .map(|line| line[name].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("outcome"), ["miss", "hit", "hit", "none"]);
+    assert_eq!(of("Hits"), [0, 1, 1, 0]);
+    assert_eq!(of("OriginCalls"), [1, 0, 0, 0]);
+    assert_eq!(of("Lookups"), [1, 1, 1, 0]);
+    assert_eq!(of("status"), [200, 200, 200, 400]);
+    assert_eq!(of("function"), ["function"; 4]);
+    assert!(lines[0]["OriginTime"].as_f64().unwrap() >= 50.0, "{told}");
+    let ids = of("requestId");
+    assert!(
+        ids.iter()
+            .all(|id| id.as_str().unwrap().starts_with("invocation-")),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn the_log_is_json_with_the_invocation_that_it_is_of() {
+    // Nobody is there: the cache's trouble is logged.
+    let function = Function::start(program::HEAVY_OP, &on_lambda("memcached://127.0.0.1:1")).await;
+    let target = format!("/heavy-op?param={SECRET}");
+    assert_eq!(ask(&function, &Ask::get(&target)).await, 200);
+    let flush = Function::start(program::FLUSH, &on_lambda("memcached://127.0.0.1:1")).await;
+    assert_eq!(ask(&flush, &Ask::flush("")).await, 403);
+    let told = function.program.stderr() + &flush.program.stderr();
+    assert!(!told.contains(SECRET), "{told}");
+    let lines = lines(&told);
+    assert!(!lines.is_empty());
+    for line in &lines {
+        // RFC 3339 in UTC, such as 2026-11-26T06:29:10.123456Z.
+        let timestamp = line["timestamp"].as_str().unwrap();
+        let shape = timestamp.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(shape, "0000-00-00T00:00:00.000000Z", "{line}");
+        assert!(
+            ["WARN", "ERROR"].contains(&line["level"].as_str().unwrap()),
+            "{line}"
+        );
+        assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
+    }
+    let of_the_call = |line: &&Value| line["requestId"] == "invocation-0";
+    assert!(lines.iter().any(|line| of_the_call(&line)), "{told}");
+    let metrics = self::lines(&function.program.stdout());
+    assert_eq!(metrics[0]["CacheErrors"], 1, "{metrics:?}");
+    assert_eq!(self::lines(&flush.program.stdout())[0]["outcome"], "none");
+}
+
+#[tokio::test]
+async fn off_lambda_nothing_is_metered() {
+    let function = Function::start(program::HEAVY_OP, &site::variables("memory:")).await;
+    assert_eq!(ask(&function, &Ask::get("/heavy-op?param=a")).await, 200);
+    assert_eq!(function.program.stdout(), "");
+}
