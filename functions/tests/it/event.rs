@@ -68,6 +68,55 @@ impl Sender {
     }
 }
 
+/// A sample event that asks what `ask` does: what says so is replaced, and everything else stays as AWS has it.
+pub(crate) fn of_sample(mut sample: Value, ask: &Ask) -> Value {
+    let many = sample.get("multiValueQueryStringParameters").is_some();
+    let mut asking = if sample["version"] == "2.0" {
+        v2(ask, "$default", HOST)
+    } else if sample["requestContext"].get("elb").is_some() {
+        alb(ask)
+    } else {
+        v1(ask)
+    };
+    // An ALB sends either single values or lists, as its target group is set.
+    if many && asking.get("multiValueQueryStringParameters").is_none() {
+        let single = asking["queryStringParameters"].take();
+        let lists = single.as_object().unwrap().iter();
+        let lists: Map<_, _> = lists
+            .map(|(name, value)| (name.clone(), json!([value])))
+            .collect();
+        asking["multiValueQueryStringParameters"] = lists.into();
+    }
+    for name in [
+        "rawPath",
+        "rawQueryString",
+        "path",
+        "httpMethod",
+        "body",
+        "isBase64Encoded",
+    ] {
+        if let Some(value) = asking.get(name) {
+            sample[name] = value.clone();
+        }
+    }
+    let members = sample.as_object_mut().unwrap();
+    for name in ["queryStringParameters", "multiValueQueryStringParameters"] {
+        members.remove(name);
+        let asked = asking.get(name).filter(|value| !value.is_null());
+        members.extend(asked.map(|value| (name.to_owned(), value.clone())));
+    }
+    for name in ["path", "httpMethod", "stage", "resourcePath"] {
+        if let Some(value) = asking["requestContext"].get(name) {
+            sample["requestContext"][name] = value.clone();
+        }
+    }
+    if sample["requestContext"].get("http").is_some() {
+        sample["requestContext"]["http"]["path"] = asking["requestContext"]["http"]["path"].clone();
+        sample["requestContext"]["http"]["method"] = json!(ask.method);
+    }
+    sample
+}
+
 fn headers(ask: &Ask, host: &str) -> Map<String, Value> {
     let mut headers = Map::from_iter([
         ("host".to_owned(), json!(host)),

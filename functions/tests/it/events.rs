@@ -1,7 +1,12 @@
 //! Events of API Gateway (HTTP and REST), ALB and Function URL: the same question, the same answer.
 
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
 use crate::ask::Ask;
-use crate::event::{SENDERS, Sender};
+use crate::event::{self, SENDERS, Sender};
 use crate::site::{self, Functions, Site};
 
 async fn functions() -> Box<Functions> {
@@ -60,5 +65,62 @@ async fn a_repeated_parameter_is_refused_where_the_event_shows_it() {
             .ask(sender, &Ask::get("/heavy-op?param=a&param=b"))
             .await;
         assert_eq!(answer.status, 400, "{sender:?}: {answer:?}");
+    }
+}
+
+/// The sample events that come with the crate of AWS's event types, which lambda_http is built on.
+fn samples() -> PathBuf {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let mut packages = metadata["packages"].as_array().unwrap().iter();
+    let package = packages
+        .find(|package| package["name"] == "aws_lambda_events")
+        .unwrap();
+    let manifest = PathBuf::from(package["manifest_path"].as_str().unwrap());
+    manifest.with_file_name("src/fixtures")
+}
+
+#[tokio::test]
+async fn the_samples_of_aws_get_the_same_answers() {
+    let (functions, samples) = (functions().await, samples());
+    for sample in [
+        "alb-lambda-target-request-headers-only",
+        "alb-lambda-target-request-multivalue-headers",
+        "apigw-request",
+        "apigw-request-multi-value-parameters",
+        "apigw-restapi-openapi-request",
+        "apigw-sam-http-request",
+        "apigw-sam-rest-request",
+        "apigw-v2-request-iam",
+        "apigw-v2-request-jwt-authorizer",
+        "apigw-v2-request-lambda-authorizer",
+        "apigw-v2-request-multi-value-parameters",
+        "apigw-v2-request-no-authorizer",
+    ] {
+        let event =
+            std::fs::read_to_string(samples.join(format!("example-{sample}.json"))).unwrap();
+        let event: Value = serde_json::from_str(&event).unwrap();
+        for (target, status, says) in [
+            (
+                "/heavy-op?param=%C3%B1and%C3%BA%20%E2%98%95",
+                200,
+                r#""param":"ñandú ☕""#,
+            ),
+            ("/heavy-op", 400, "missing"),
+            ("/heavy-op?param=a&x=1", 400, "unknown parameter"),
+            ("/user/7", 200, r#""id":7"#),
+            ("/user/501", 404, "no such user"),
+        ] {
+            let ask = Ask::get(target);
+            let answer = functions
+                .invoke(&ask, event::of_sample(event.clone(), &ask))
+                .await;
+            assert_eq!(answer.status, status, "{sample} {target}: {answer:?}");
+            assert!(answer.body.contains(says), "{sample} {target}: {answer:?}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use crate::ask::{Answer, Ask};
 use crate::event::Sender;
 use crate::http;
@@ -90,13 +92,18 @@ impl Site {
 impl Functions {
     /// Asks the function that the gateway's routes lead to.
     pub(crate) async fn ask(&self, sender: Sender, ask: &Ask) -> Answer {
+        self.invoke(ask, sender.event(ask)).await
+    }
+
+    /// The same with an event of any other make.
+    pub(crate) async fn invoke(&self, ask: &Ask, event: Value) -> Answer {
         let function = match ask.path() {
             "/heavy-op" => &self.heavy_op,
             "/flush" => &self.flush,
             path if path.starts_with("/user/") => &self.user,
             _ => &self.page,
         };
-        let answer = function.invoke(sender.event(ask)).await;
+        let answer = function.invoke(event).await;
         Sender::answer(
             &answer
                 .unwrap_or_else(|error| panic!("{ask:?}: {error}; {}", function.program.stderr())),
