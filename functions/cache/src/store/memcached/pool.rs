@@ -4,6 +4,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -38,6 +39,21 @@ struct State {
     idle: VecDeque<Idle>,
     /// Connections that exist or are being made.
     open: usize,
+}
+
+impl State {
+    /// An idle connection that can be used, and whether it was used before. The newest first: old ones fall idle and can be closed by
+    /// the server without harm.
+    fn idle(&mut self) -> Option<(Connection, bool)> {
+        while let Some(idle) = self.idle.pop_back() {
+            if idle.is_usable() {
+                let used = idle.connection.used();
+                return Some((idle.connection, used));
+            }
+            self.open -= 1;
+        }
+        None
+    }
 }
 
 #[derive(Debug)]
@@ -84,21 +100,33 @@ impl Pool {
 
     /// A connection, idle or new.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+        let mut freed = pin!(self.freed.notified());
         loop {
-            let freed = self.freed.notified();
-            tokio::pin!(freed);
+            // Before looking, or what comes back in between would go unnoticed.
+            freed.set(self.freed.notified());
             freed.as_mut().enable();
-            let connected = match self.idle_or_room() {
+            match self.idle_or_room() {
                 Room::Idle(connection, used) => return Ok(self.lend(connection, used)),
-                Room::None => {
-                    freed.await;
-                    continue;
+                Room::None => freed.as_mut().await,
+                Room::New => {
+                    let mut connected = self.connect();
+                    loop {
+                        tokio::select! {
+                            result = &mut connected => {
+                                result.unwrap_or(Err(StoreError::Closed))?;
+                                break;
+                            }
+                            () = freed.as_mut() => {
+                                freed.set(self.freed.notified());
+                                freed.as_mut().enable();
+                                // Its own connect goes on otherwise: begun anew, no failure of it would ever be told.
+                                if let Some((connection, used)) = self.state().idle() {
+                                    return Ok(self.lend(connection, used));
+                                }
+                            }
+                        }
+                    }
                 }
-                Room::New => self.connect(),
-            };
-            tokio::select! {
-                () = freed => {}
-                result = connected => result.unwrap_or(Err(StoreError::Closed))?,
             }
         }
     }
@@ -115,13 +143,8 @@ impl Pool {
 
     fn idle_or_room(&self) -> Room {
         let mut state = self.state();
-        // The newest first: old ones fall idle and can be closed by the server without harm.
-        while let Some(idle) = state.idle.pop_back() {
-            if idle.is_usable() {
-                let used = idle.connection.used();
-                return Room::Idle(idle.connection, used);
-            }
-            state.open -= 1;
+        if let Some((connection, used)) = state.idle() {
+            return Room::Idle(connection, used);
         }
         if state.open == MOST {
             return Room::None;
@@ -152,13 +175,21 @@ impl Pool {
                         Ok(())
                     }
                 };
-            if result.is_err() {
-                pool.state().open -= 1;
-            }
+            let failed = result.is_err();
             let _ = tell.send(result);
-            pool.freed.notify_one();
+            if failed {
+                pool.make_room();
+            } else {
+                pool.freed.notify_one();
+            }
         });
         told
+    }
+
+    /// One connection less. Whoever waits is told, since some wait for an idle one only.
+    fn make_room(&self) {
+        self.state().open -= 1;
+        self.freed.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,8 +226,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection);
-            self.pool.state().open -= 1;
-            self.pool.freed.notify_one();
+            self.pool.make_room();
         }
     }
 }
