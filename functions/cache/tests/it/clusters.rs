@@ -16,9 +16,9 @@ use tokio::{
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-const KEYS: u64 = 400;
+pub(crate) const KEYS: u64 = 400;
 
-fn list(servers: &[Memcached]) -> String {
+pub(crate) fn list(servers: &[Memcached]) -> String {
     let names: Vec<_> = servers
         .iter()
         .map(|s| format!("127.0.0.1:{}", s.port()))
@@ -27,7 +27,7 @@ fn list(servers: &[Memcached]) -> String {
 }
 
 /// Calls for every key once and counts the hits; every answer must be its key's own.
-async fn hits(cache: &Cache) -> usize {
+pub(crate) async fn hits(cache: &Cache) -> usize {
     let mut hits = 0;
     for n in 0..KEYS {
         let origin = || async move { Ok::<_, ()>(n) };
@@ -79,24 +79,28 @@ async fn a_lost_server_costs_its_share_and_comes_back() {
 }
 
 /// A configuration endpoint that says what it is told to say, or nothing.
-struct Endpoint {
+pub(crate) struct Endpoint {
     port: u16,
     says: Arc<Mutex<Option<Vec<u8>>>>,
+    delay: Arc<Mutex<Duration>>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Endpoint {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let says = Arc::new(Mutex::new(None));
-        let answer = says.clone();
+        let delay = Arc::new(Mutex::new(Duration::ZERO));
+        let (answer, late) = (says.clone(), delay.clone());
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let answer: Option<Vec<u8>> = answer.lock().unwrap().clone();
+                let late = *late.lock().unwrap();
                 tokio::spawn(async move {
                     let mut question = [0; 64];
                     let _ = stream.read(&mut question).await;
+                    tokio::time::sleep(late).await;
                     if let Some(answer) = answer {
                         let _ = stream.write_all(&answer).await;
                     }
@@ -104,14 +108,24 @@ impl Endpoint {
                 });
             }
         });
-        Self { port, says, task }
+        Self {
+            port,
+            says,
+            delay,
+            task,
+        }
     }
 
     fn say(&self, bytes: Option<Vec<u8>>) {
         *self.says.lock().unwrap() = bytes;
     }
 
-    fn tell(&self, version: u64, servers: &[&Memcached]) {
+    /// Answers come so late from now on.
+    pub(crate) fn delay(&self, late: Duration) {
+        *self.delay.lock().unwrap() = late;
+    }
+
+    pub(crate) fn tell(&self, version: u64, servers: &[&Memcached]) {
         let nodes: Vec<_> = servers
             .iter()
             .map(|s| format!("127.0.0.1||{}", s.port()))
@@ -121,7 +135,7 @@ impl Endpoint {
         self.say(Some(answer.into_bytes()));
     }
 
-    fn cache(&self, budget: &str) -> Cache {
+    pub(crate) fn cache(&self, budget: &str) -> Cache {
         let url = format!("memcached://127.0.0.1:{}?discover=true", self.port);
         cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", budget)])
     }

@@ -67,3 +67,50 @@ async fn a_short_value_is_stored_as_it_is() {
     let stored = server.stat("bytes");
     assert!(stored > 2000, "{stored} B");
 }
+
+/// The longest text whose entry `policy` takes, by trying.
+async fn longest(cache: &larder::Cache, policy: &Policy) -> usize {
+    let (mut fits, mut refused) = (0, 2000);
+    while refused - fits > 1 {
+        let middle = usize::midpoint(fits, refused);
+        match cache
+            .put(&key("size", 0), policy, &"x".repeat(middle))
+            .await
+        {
+            Ok(()) => fits = middle,
+            Err(CacheError::Value(_)) => refused = middle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    fits
+}
+
+#[tokio::test]
+async fn at_the_largest_size_a_value_is_stored_and_one_byte_more_leaves_nothing_stale() {
+    const SMALL: Policy = Policy::ttl(Duration::from_secs(60)).max_size(1000);
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        let longest = longest(&cache, &SMALL).await;
+        assert!((700..1000).contains(&longest), "{longest}");
+        let key = key("size", 1);
+        for length in [longest - 1, longest] {
+            let origin = || async { Ok::<_, ()>("y".repeat(length)) };
+            let stored = cache.refresh(&key, &SMALL, origin).await.unwrap();
+            assert_eq!(
+                stored.outcome(),
+                Outcome::Refreshed(Fill::Stored),
+                "{length}"
+            );
+            let read = cache.peek::<String>(&key, &SMALL).await.unwrap();
+            assert_eq!(read.len(), length);
+        }
+        let origin = || async { Ok::<_, ()>("z".repeat(longest + 1)) };
+        let large = cache.refresh(&key, &SMALL, origin).await.unwrap();
+        let oversize = Outcome::Refreshed(Fill::Failed(Trouble::Oversize));
+        assert_eq!((large.outcome(), large.len()), (oversize, longest + 1));
+        assert!(
+            cache.peek::<String>(&key, &SMALL).await.is_none(),
+            "the old value is not left"
+        );
+    }
+}

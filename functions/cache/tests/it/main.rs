@@ -24,6 +24,8 @@ mod crowds;
 mod evictions;
 /// Records replaced by other bytes.
 mod forgeries;
+/// Servers more, fewer and late, under load; by name and by IPv6.
+mod growth;
 /// Peers that answer what no memcached would.
 mod hostile;
 /// Many keys in one call.

@@ -95,6 +95,62 @@ async fn a_frozen_server_costs_at_most_the_budget_and_is_back_within_a_second() 
 }
 
 #[tokio::test]
+async fn a_frozen_server_costs_each_of_sixteen_callers_at_most_the_budget() {
+    let noise = Noise::start();
+    let server = Memcached::start();
+    for cache in both(&server.url()) {
+        let origin = Origin::default();
+        until_hit(&cache, &origin).await;
+        server.stop();
+        for round in 0..10 {
+            let calls = (0..16).map(|n| timed(&cache, &origin, 16 * round + n));
+            for (_, took) in futures_util::future::join_all(calls).await {
+                assert!(took < noise.forgive(BOUND), "{took:?}");
+            }
+        }
+        server.resume();
+        let back = until_hit(&cache, &origin).await;
+        assert!(back < noise.forgive(Duration::from_secs(1)), "{back:?}");
+    }
+}
+
+/// Sixteen callers, and how many of their calls the breaker kept from the server.
+async fn short_circuited(cache: &Cache, calls: u64) -> u64 {
+    let callers = (0..16).map(|caller| async move {
+        let (origin, mut kept) = (Origin::default(), 0);
+        for n in 0..calls / 16 {
+            let (outcome, _) = timed(cache, &origin, caller + 16 * (n % 50)).await;
+            kept += u64::from(outcome == Outcome::Bypassed(Bypass::Breaker));
+        }
+        kept
+    });
+    futures_util::future::join_all(callers).await.iter().sum()
+}
+
+#[tokio::test]
+async fn the_breaker_bears_one_failure_in_a_hundred_and_spares_a_dead_server() {
+    const CALLS: u64 = 4000;
+    let mut server = Memcached::start();
+    let one_percent = Fault {
+        cut: 10,
+        ..Fault::default()
+    };
+    let proxy = Proxy::start(server.port(), 21, one_percent).await;
+    for cache in with_budget(&proxy.url(), "5000") {
+        let kept = short_circuited(&cache, CALLS).await;
+        println!("{kept} of {CALLS} calls short-circuited at 1 % failures");
+        assert!(kept <= CALLS / 100, "{kept}");
+    }
+    assert!(proxy.struck() > 10, "hardly anything failed");
+    server.kill();
+    for cache in with_budget(&server.url(), "5000") {
+        let kept = short_circuited(&cache, CALLS).await;
+        println!("{kept} of {CALLS} calls short-circuited by a dead server");
+        assert!(kept >= CALLS * 95 / 100, "{kept}");
+    }
+}
+
+#[tokio::test]
 async fn a_restarted_server_is_found_again_at_once() {
     let mut server = Memcached::start();
     // "At once" is in the next call. How quickly that is on a busy machine is not what this is about.
