@@ -66,6 +66,8 @@ impl Options {
                 _ => return Err(format!("{option} is not an option")),
             }
         }
+        // A killed holder costs a lease, and then the origin's time once more.
+        order.wait += order.lease + 2 * order.origin;
         Ok(Self {
             processes,
             callers,

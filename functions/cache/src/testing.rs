@@ -10,5 +10,5 @@ pub mod stampede;
 pub use memcached::{Memcached, signal};
 pub use noise::Noise;
 pub use peer::{Peer, Script};
-pub use proxy::{Fault, Proxy};
+pub use proxy::{Fault, Leg, Proxy};
 pub use stampede::Stampede;

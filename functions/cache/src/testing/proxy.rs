@@ -12,6 +12,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -40,6 +41,25 @@ pub struct Fault {
     pub blackhole: bool,
 }
 
+/// Where a round trip is held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// The command does not reach the server.
+    Command,
+    /// The server acts on the command; its answer does not reach the client.
+    Answer,
+}
+
+/// Whether a round trip is held up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    /// The round trip of this number will be.
+    Armed(u64, Leg),
+    /// It is.
+    Holding,
+}
+
 /// A running proxy; ends when dropped.
 #[derive(Debug)]
 pub struct Proxy {
@@ -55,6 +75,7 @@ struct Shared {
     connections: AtomicU64,
     exchanges: AtomicU64,
     struck: AtomicU64,
+    gate: watch::Sender<Gate>,
 }
 
 impl Proxy {
@@ -73,6 +94,7 @@ impl Proxy {
             connections: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
             struck: AtomicU64::new(0),
+            gate: watch::Sender::new(Gate::Open),
         });
         let accepting = tokio::spawn(accept(listener, port, shared.clone()));
         Self {
@@ -109,6 +131,24 @@ impl Proxy {
         self.shared.exchanges.load(Ordering::Relaxed)
     }
 
+    /// Holds up the round trip with the number `exchange` (the first is 1), as [`Proxy::exchanges`] counts, until
+    /// [`Proxy::release`]. Others pass. Meant for a client that speaks on one connection at a time.
+    pub fn hold(&self, exchange: u64, leg: Leg) {
+        self.shared.gate.send_replace(Gate::Armed(exchange, leg));
+    }
+
+    /// Waits until the round trip asked for is held up.
+    pub async fn held(&self) {
+        let mut gate = self.shared.gate.subscribe();
+        // The sender is ours: it does not go away.
+        let _ = gate.wait_for(|gate| *gate == Gate::Holding).await;
+    }
+
+    /// Lets what is held up pass.
+    pub fn release(&self) {
+        self.shared.gate.send_replace(Gate::Open);
+    }
+
     /// Faults by chance that struck so far: a test with none tested nothing.
     #[must_use]
     pub fn struck(&self) -> u64 {
@@ -123,6 +163,25 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    /// Waits here if the round trip under way is to be held up on this leg.
+    async fn pass(&self, leg: Leg) {
+        let armed = Gate::Armed(self.exchanges.load(Ordering::Relaxed), leg);
+        let holds = self.gate.send_if_modified(|gate| {
+            let holds = *gate == armed;
+            if holds {
+                *gate = Gate::Holding;
+            }
+            holds
+        });
+        if holds {
+            let _ = self
+                .gate
+                .subscribe()
+                .wait_for(|gate| *gate == Gate::Open)
+                .await;
+        }
+    }
+
     fn fault(&self) -> Fault {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,6 +234,7 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
                     if answered.swap(false, Ordering::Relaxed) {
                         shared.exchanges.fetch_add(1, Ordering::Relaxed);
                     }
+                    shared.pass(Leg::Command).await;
                     if to_server.write_all(&chunk[..n]).await.is_err() {
                         return;
                     }
@@ -191,6 +251,7 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
                 Ok(n) => n,
             };
             answered.store(true, Ordering::Relaxed);
+            shared.pass(Leg::Answer).await;
             let fault = shared.fault();
             if std::mem::take(&mut first) {
                 tokio::time::sleep(fault.connect).await;

@@ -127,6 +127,16 @@ impl Stampede {
         None
     }
 
+    /// Counts in `round` what was heard by now, and waits for nothing.
+    pub fn hear(&mut self, round: &mut Round) {
+        while let Ok((index, heard)) = self.heard.try_recv() {
+            match heard {
+                Heard::Event(event) => round.count(index, event),
+                Heard::Done | Heard::Gone => self.workers[index].busy = false,
+            }
+        }
+    }
+
     /// Counts what happens until every worker that can answer has answered. Frozen ones are not waited for.
     ///
     /// # Panics

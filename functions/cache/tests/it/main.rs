@@ -50,6 +50,8 @@ mod resources;
 mod staleness;
 /// Many processes that want the same at the same moment.
 mod stampede;
+/// A holder struck at any of its round trips.
+mod steps;
 /// What the crate shows to others.
 mod surface;
 /// A clock that the test moves, and a cache that keeps nothing.

@@ -40,7 +40,7 @@ fn a_lone_worker_calls_its_origin_once_a_key() {
     assert_eq!((round.answers(), round.from(Source::Origin)), (3, 3));
 }
 
-fn itself() -> Command {
+pub(crate) fn itself() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([
         "--exact",
@@ -209,10 +209,19 @@ async fn frozen(protocols: &[&str]) {
 }
 
 async fn patient(protocols: &[&str]) {
+    slow(protocols, Duration::from_secs(3)).await;
+}
+
+/// Fifteen lives of the lease.
+async fn very_patient(protocols: &[&str]) {
+    slow(protocols, Duration::from_secs(30)).await;
+}
+
+async fn slow(protocols: &[&str], origin: Duration) {
     let order = Order {
         keys: 1,
         together: 1,
-        origin: Duration::from_secs(3),
+        origin,
         ..ORDER
     };
     let mut crowd = Crowd::start(protocols, 4, 50);
@@ -259,4 +268,5 @@ crowds! {
     two_hundred_callers_wait_hardly_longer_than_one_with_classic: patient("classic");
     two_hundred_callers_wait_hardly_longer_than_one_with_meta: patient("meta");
     two_hundred_callers_wait_hardly_longer_than_one_with_both: patient("classic", "meta");
+    an_origin_of_thirty_seconds_is_called_once_with_both: very_patient("classic", "meta");
 }
