@@ -22,8 +22,12 @@ pub(crate) use vigil::{Vigils, Waiter};
 /// How a flight ended.
 #[derive(Debug, Clone)]
 pub(crate) enum Landing {
-    /// The encoded value, and when the origin had answered.
-    Value { payload: Bytes, created: Millis },
+    /// The encoded value, when the origin had answered, and for how many seconds the value is to be kept: 0 if it is not.
+    Value {
+        payload: Bytes,
+        created: Millis,
+        ttl: i64,
+    },
     /// The leader failed or is gone.
     Failed,
 }
@@ -102,8 +106,13 @@ impl Flights {
 }
 
 impl Pilot<'_> {
-    pub(crate) fn land(&self, payload: Bytes, created: Millis) {
-        self.flight.land(Landing::Value { payload, created });
+    /// `ttl`: how long the value is to be kept, in seconds; 0 if it is not.
+    pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: i64) {
+        self.flight.land(Landing::Value {
+            payload,
+            created,
+            ttl,
+        });
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use crate::{
     budget::Budget,
-    cache::Inner,
+    cache::{Inner, VERB},
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
@@ -25,6 +25,7 @@ use crate::{
     store::{Ask, Looked, StoreError},
 };
 
+mod bare;
 mod claim;
 mod fill;
 mod many;
@@ -36,20 +37,13 @@ mod serve;
 #[cfg(test)]
 mod simulation;
 mod verb;
+use bare::{BARE, Bare};
 use claim::{Claim, Hold, Tried, Why};
 pub(crate) use many::read_through_many;
 use pause::Pause;
 use release::Release;
 use seen::{Seen, Stale};
 pub(crate) use verb::Written;
-
-/// How long a lease that a lookup left stays empty before it is nobody's: its holder stamps it long before, and one whose answer was
-/// lost has no holder.
-const BARE: u32 = 2;
-
-/// An empty lease seen for so long is nobody's: the answer to its lookup was lost, or a stranger put it there. Its holder would
-/// have filled or stamped it within a few milliseconds. Taken over by its number, so that a late holder's fill is refused.
-const ORPHANED: Duration = Duration::from_millis(250);
 
 /// How often a call mints missing generations before it goes without the cache.
 const MINTS: u32 = 2;
@@ -113,7 +107,21 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        let (budget, begun) = (Budget::new(cache.budget(), deadline), Instant::now());
+        Self::within(Budget::new(cache.budget(), deadline), cache, key, policy)
+    }
+
+    /// A verb's: its caller asked for the acknowledgement, not for speed.
+    pub(crate) fn verb(cache: &'a Arc<Inner>, key: &'a Key, policy: &'a PolicyParts) -> Self {
+        Self::within(Budget::new(VERB, None), cache, key, policy)
+    }
+
+    fn within(
+        budget: Budget,
+        cache: &'a Arc<Inner>,
+        key: &'a Key,
+        policy: &'a PolicyParts,
+    ) -> Self {
+        let begun = Instant::now();
         Self {
             cache,
             key,
@@ -175,8 +183,7 @@ impl<'a> Call<'a> {
             } else {
                 pause.changed();
             }
-            bare = (seen.item == lease::Item::Bare).then(|| bare.unwrap_or_else(Instant::now));
-            let orphaned = bare.is_some_and(|since: Instant| since.elapsed() > ORPHANED);
+            bare = Bare::after(bare, &seen);
             if let Some(fetched) = self.answer(step, &seen, &pause).await {
                 return Next::Value(fetched);
             }
@@ -199,7 +206,9 @@ impl<'a> Call<'a> {
                 Step::Hit | Step::ServeStale | Step::TakeOver => {
                     self.take_over(&seen, Why::Miss).await
                 }
-                Step::Wait if orphaned => self.take_over(&seen, Why::Miss).await,
+                Step::Wait if bare.is_some_and(|bare| bare.is_orphaned()) => {
+                    self.take_over(&seen, Why::Miss).await
+                }
                 Step::Wait => Ok(Tried::Lost),
             };
             match tried {
@@ -258,8 +267,9 @@ impl<'a> Call<'a> {
                     Why::Expired => Outcome::Expired(fill),
                     Why::Requested => Outcome::Refreshed(fill),
                 };
-                // A fill without an answer may have left the lease there.
-                if !matches!(fill, Fill::Failed(_)) {
+                // A fill without an answer may have left the lease there; a value that is no entry was never sent.
+                let unsent = [Trouble::Decode, Trouble::Oversize].map(Fill::Failed);
+                if unsent.contains(&fill) || !matches!(fill, Fill::Failed(_)) {
                     hold.release.disarm();
                 }
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
@@ -299,7 +309,9 @@ impl<'a> Call<'a> {
             }
         }
         let begun = Instant::now();
-        let value = origin().await?;
+        // What it says of its value is not for a memoised function that has called this one.
+        let (value, _) = listened(origin()).await;
+        let value = value?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)

@@ -54,7 +54,7 @@ impl Solo {
             tokio::select! {
                 biased;
                 landing = flight.landing(until) => match landing {
-                    Some(Landing::Value { payload, created }) => {
+                    Some(Landing::Value { payload, created, .. }) => {
                         return Shared::Value { payload, created };
                     }
                     Some(Landing::Failed) => {}
@@ -93,7 +93,11 @@ impl Turn<'_> {
     }
 
     pub(crate) fn land(&self, payload: Bytes, created: Millis) {
-        self.flight.land(Landing::Value { payload, created });
+        self.flight.land(Landing::Value {
+            payload,
+            created,
+            ttl: 0,
+        });
     }
 }
 

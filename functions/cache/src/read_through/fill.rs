@@ -39,8 +39,10 @@ impl Call<'_> {
                 return refused(Trouble::Decode);
             }
         };
-        flight.land(payload.clone(), created);
-        let Some(ttl) = self.ttl(value, cost, said) else {
+        let ttl = self.ttl(value, cost, said);
+        let fresh = ttl.map_or(0, |ttl| ttl.as_secs() as i64);
+        flight.land(payload.clone(), created, fresh);
+        let Some(ttl) = ttl else {
             self.leave_empty(hold, number).await;
             return (Fill::NotStored, 0);
         };

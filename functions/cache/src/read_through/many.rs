@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Call, Hold, Stale};
+use super::{Bare, Call, Hold, Stale};
 use crate::{
     budget::Budget,
     cache::Inner,
@@ -47,7 +47,7 @@ struct One<'a, A> {
     /// The number of the empty lease that a lookup left before its generations were minted.
     won: Option<u64>,
     /// Since when somebody's empty lease stands there.
-    bare: Option<Instant>,
+    bare: Option<Bare>,
     /// The origin call of this process that it waits for.
     flight: Option<Arc<Flight>>,
     waited: bool,

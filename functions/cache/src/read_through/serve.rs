@@ -79,12 +79,11 @@ impl Call<'_> {
         until: Instant,
     ) -> Option<Fetched<T>> {
         match flight.landing(until).await? {
-            Landing::Value { payload, created } => self.decoded(
-                Packed::Plain(&payload),
+            Landing::Value {
+                payload,
                 created,
-                Outcome::Collapsed,
-                self.policy.ttl.as_secs() as i64,
-            ),
+                ttl,
+            } => self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl),
             Landing::Failed => None,
         }
     }

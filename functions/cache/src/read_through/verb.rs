@@ -93,7 +93,10 @@ impl Call<'_> {
                 let life = self.lease_life();
                 let number = match self.add(Slot::Item, record.clone(), life).await? {
                     Stored::Yes => self.learn(Slot::Item, &record).await?,
-                    Stored::No => None,
+                    Stored::No => {
+                        release.disarm();
+                        return Ok(Written::Again);
+                    }
                 };
                 held = Some(release);
                 number

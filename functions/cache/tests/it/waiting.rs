@@ -68,3 +68,33 @@ fn at_namespace(server: &Memcached, protocol: &str, namespace: &str) -> Cache {
         ("CACHE_BUDGET_MS", "2000"),
     ])
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_works_before_its_first_await_is_called_once() {
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let [holder, waiting] = [(); 2].map(|()| at_namespace(&server, protocol, protocol));
+        let (origin, key) = (std::sync::Arc::new(Origin::default()), key("works", 1));
+        let (began, begun) = tokio::sync::oneshot::channel();
+        let leader = tokio::spawn({
+            let (origin, key) = (origin.clone(), key.clone());
+            async move {
+                let work = || async {
+                    let _ = began.send(());
+                    // Keeps the thread, and with it whatever else this call would do.
+                    std::thread::sleep(Duration::from_millis(600));
+                    origin.call().await
+                };
+                *holder.get_or_fetch(&key, &MINUTE, work).await.unwrap()
+            }
+        });
+        begun.await.unwrap();
+        let waited = waiting.get_or_fetch(&key, &MINUTE, || origin.call()).await;
+        assert_eq!(
+            (*waited.unwrap(), leader.await.unwrap()),
+            (1, 1),
+            "{protocol}"
+        );
+        assert_eq!(origin.calls(), 1, "{protocol}");
+    }
+}

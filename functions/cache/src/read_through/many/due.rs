@@ -78,10 +78,12 @@ impl<A> Called<'_, A> {
                 return not(leave_empty(), Fill::Failed(Trouble::Decode));
             }
         };
+        let ttl = call.ttl(value, answered.cost, answered.said);
         if let Some(flight) = flight {
-            flight.land(payload.clone(), answered.created);
+            let fresh = ttl.map_or(0, |ttl| ttl.as_secs() as i64);
+            flight.land(payload.clone(), answered.created, fresh);
         }
-        let Some(ttl) = call.ttl(value, answered.cost, answered.said) else {
+        let Some(ttl) = ttl else {
             return not(leave_empty(), Fill::NotStored);
         };
         let shorter = call.shorter(&payload);

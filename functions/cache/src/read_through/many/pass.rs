@@ -93,8 +93,11 @@ impl<'a> Many<'a> {
                     pass.waiting.push(one);
                 }
                 Some(Landing::Failed) => asked.push(one),
-                Some(Landing::Value { payload, created }) => {
-                    let ttl = self.policy.ttl.as_secs() as i64;
+                Some(Landing::Value {
+                    payload,
+                    created,
+                    ttl,
+                }) => {
                     let value = || {
                         let call = &one.call;
                         call.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl)

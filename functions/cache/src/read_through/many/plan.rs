@@ -1,11 +1,10 @@
 //! What follows for one key of many from a look at it, by the same table as in a single call. Writes nothing itself.
 
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
 use super::{
     super::{
-        Call, Hold, MINTS, ORPHANED, Release, Seen,
+        Bare, Call, Hold, MINTS, Release, Seen,
         claim::{Claim, Tried, Why},
     },
     Many, One,
@@ -58,8 +57,8 @@ impl<'a> Many<'a> {
     ) -> Plan<'s, T, A> {
         let seen = Seen::new(&one.call, looked);
         let bare = seen.item == Item::Bare;
-        one.bare = bare.then(|| one.bare.unwrap_or_else(Instant::now));
-        let orphaned = one.bare.is_some_and(|since| since.elapsed() > ORPHANED);
+        one.bare = Bare::after(one.bare, &seen);
+        let orphaned = one.bare.is_some_and(|bare| bare.is_orphaned());
         let number = seen.there.and_then(|there| there.number);
         let ours = bare && one.won.is_some() && one.won == number;
         if seen.stamp.is_none() {
