@@ -20,9 +20,8 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// A `deadline` in the past means none: the local emulator sends the year 1970.
+    /// Nothing is left once `deadline` has passed.
     pub(crate) fn new(total: Duration, deadline: Option<Instant>) -> Self {
-        let deadline = deadline.filter(|deadline| *deadline > Instant::now());
         Self {
             total,
             spent: AtomicU64::new(0),
@@ -88,5 +87,16 @@ mod tests {
     fn a_wait_without_end_is_a_long_one() {
         let until = Budget::new(Duration::ZERO, None).wait_until(Instant::now(), Duration::MAX);
         assert!(until > Instant::now() + LONGEST / 2);
+    }
+
+    #[test]
+    fn after_the_deadline_nothing_is_left() {
+        let budget = Budget::new(Duration::from_secs(1), Some(Instant::now()));
+        assert_eq!(
+            (budget.left(), budget.beside()),
+            (Duration::ZERO, Duration::ZERO)
+        );
+        assert!(budget.is_over());
+        assert!(budget.wait_until(Instant::now(), Duration::MAX) <= Instant::now());
     }
 }

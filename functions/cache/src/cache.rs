@@ -97,6 +97,10 @@ impl Cache {
     /// # }
     /// ```
     ///
+    /// A server is asked for 128 keys at a time, one such lookup after the other within the budget of the whole call: with thousands of
+    /// keys a server, give the call a larger [budget](crate::Builder::budget) or divide it. Keys that it does not suffice for go to the
+    /// origin and are not stored.
+    ///
     /// An outcome's origin time, and what [`min_cost`](Policy::min_cost) compares with, is that of the whole origin call. While the
     /// cache is unreachable, callers of this process do not share an origin call for many, as they do one for a single key.
     ///

@@ -13,6 +13,7 @@ use crate::{
     fetched::Fetched,
     key::{Key, KeyError},
     names::Site,
+    origin::listened,
     outcome::{Bypass, Outcome},
 };
 
@@ -256,9 +257,9 @@ fn prepared(
 
 async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
     let begun = tokio::time::Instant::now();
-    let value = origin().await?;
+    let (value, _) = listened(origin()).await;
     Ok(Fetched {
-        value,
+        value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),
         age: std::time::Duration::ZERO,
         ttl_left: 0,

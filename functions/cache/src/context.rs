@@ -13,7 +13,7 @@ static INSTALLED: OnceLock<Cache> = OnceLock::new();
 
 tokio::task_local! {
     static CACHE: Cache;
-    static DEADLINE: Instant;
+    static DEADLINE: Option<Instant>;
     static FRESHNESS: Freshness;
 }
 
@@ -36,9 +36,10 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
     CACHE.scope(cache, future)
 }
 
-/// Runs `future` with calls to the cache bounded by `deadline`. One in the past means none: the local
-/// Lambda emulator sends the year 1970.
+/// Runs `future` with calls to the cache bounded by `deadline`; once it has passed, they go to their origin at once. One that has
+/// passed already means none: the local Lambda emulator sends the year 1970.
 pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Output = F::Output> {
+    let deadline = (deadline > Instant::now()).then_some(deadline);
     DEADLINE.scope(deadline, future)
 }
 
@@ -64,11 +65,29 @@ pub(crate) fn cache() -> Option<Cache> {
 }
 
 pub(crate) fn deadline() -> Option<Instant> {
-    DEADLINE.try_with(|deadline| *deadline).ok()
+    DEADLINE.try_with(|deadline| *deadline).ok().flatten()
 }
 
 pub(crate) fn freshness() -> Freshness {
     FRESHNESS
         .try_with(|freshness| *freshness)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_passes_stays_one_and_one_that_had_passed_is_none() {
+        let soon = Instant::now() + Duration::from_secs(1);
+        let passes = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            deadline()
+        };
+        assert_eq!(with_deadline(soon, passes).await, Some(soon));
+        assert_eq!(with_deadline(soon, async { deadline() }).await, None);
+    }
 }

@@ -40,7 +40,8 @@ impl<T> Fetched<T> {
         self.age
     }
 
-    /// Whole seconds for which the value is still fresh; negative when it is stale, 0 when it was not stored.
+    /// Whole seconds for which the value is still fresh; negative when it is stale, 0 when it was not stored. Of another caller's
+    /// origin call that this one waited for: for how long that caller means to keep it.
     #[must_use]
     pub fn ttl_left(&self) -> i64 {
         self.ttl_left

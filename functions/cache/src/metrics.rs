@@ -42,7 +42,7 @@ pub struct Stats {
     pub origin_error: u64,
     /// Calls whose cache I/O failed, by kind: `stats.trouble[Trouble::Timeout]`.
     pub trouble: Troubles,
-    /// Entries that stood there and could not be read; each was replaced.
+    /// Entries that stood there and could not be read. A call replaces each, as on a miss; a look (`peek`) leaves it.
     pub unreadable: u64,
     /// Leases won: each is the right to call the origin for one key.
     pub lease_won: u64,

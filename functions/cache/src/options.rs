@@ -145,7 +145,16 @@ impl Options {
 }
 
 fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
-    if let Some(parsed) = lookup.parsed(Known::Url, url::parse)? {
+    let url = lookup.parsed(Known::Url, url::parse)?;
+    let tls = url
+        .as_ref()
+        .is_some_and(|url| url.as_ref().is_some_and(|url| url.tls));
+    // Whoever names a certificate means to be protected by it.
+    if !tls && lookup.get(Known::CaFile).is_some() {
+        let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";
+        return Err(lookup.error(Known::CaFile, problem));
+    }
+    if let Some(parsed) = url {
         return match parsed {
             None => Ok(None),
             Some(parsed) => {
@@ -281,6 +290,7 @@ mod tests {
             &[("CACHE_URL", "memcached://a?protocol=binary")],
             &[("CACHE_URL", "memcached://user:secret@a")],
             &[("CACHE_URL", "memory:x")],
+            &[("CACHE_CA_FILE", "ca.pem"), ("CACHE_URL", "memcached://a")],
             &[("CACHE_URL", "memcached+unix://relative")],
             &[("CACHE_URL", "memcached+tls://")],
             &[("CACHE_URL", "memcached://a,b?discover=true")],

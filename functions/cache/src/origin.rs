@@ -23,7 +23,8 @@
 //! # }
 //! ```
 //!
-//! Outside an origin call both do nothing: a function says the same when it is called `uncached`. The last word counts. A task that
+//! Outside an origin call both do nothing. The last word counts. A memoised function that an origin calls speaks of its own value
+//! only; called as `uncached` it is a plain function, and speaks for its caller as any other does. A task that
 //! an origin spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) what is said holds for every value
 //! of that origin call.
 

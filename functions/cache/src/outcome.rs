@@ -49,7 +49,8 @@ pub enum Trouble {
     Closed,
     /// The server's answer was none.
     Protocol,
-    /// What stood there could not be read, or the value could not be encoded.
+    /// The value could not be encoded. (An entry that can not be read is a miss, counted as
+    /// [`Stats::unreadable`](crate::Stats::unreadable).)
     Decode,
     /// The value is larger than the policy or the server allows.
     Oversize,

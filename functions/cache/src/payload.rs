@@ -12,6 +12,7 @@ use serde::{
 
 mod absence;
 mod packed;
+mod twofold;
 pub(crate) use absence::is_none;
 pub(crate) use packed::{Packed, pack};
 
@@ -27,7 +28,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Payloa
     let mut serializer = rmp_serde::Serializer::new(Vec::with_capacity(128))
         .with_struct_map()
         .with_human_readable();
-    match value.serialize(&mut serializer) {
+    match twofold::check(value).and_then(|()| value.serialize(&mut serializer)) {
         Ok(()) => Ok(serializer.into_inner()),
         Err(error) => Err(PayloadError(error.to_string())),
     }

@@ -230,6 +230,16 @@ impl Store {
         }
     }
 
+    /// The name of the server that holds `at`, if there are servers and they are known.
+    pub(crate) fn holding(&self, at: &Address) -> Option<String> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Memcached(memcached) => memcached.holding(at),
+            #[cfg(test)]
+            Self::Simulated(_) => None,
+        }
+    }
+
     /// Asks every server whether it is there.
     pub(crate) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
         match self {

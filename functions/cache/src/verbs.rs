@@ -10,7 +10,7 @@ use crate::{
     context,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    key::Key,
+    key::{Address, Key},
     origin::Said,
     outcome::Freshness,
     payload::{self, Packed},
@@ -24,19 +24,19 @@ const ROUNDS: u32 = 4;
 
 impl Cache {
     /// Removes the entry of `key`. Once this has returned, no value whose origin read began before is ever served again,
-    /// also not one that a slow caller stores later.
+    /// also not one that a slow caller stores later. Its server has a second to answer, whatever the budget of calls.
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
-        let call = Call::new(self.inner(), key, &ANY.parts, None);
+        let call = Call::verb(self.inner(), key, &ANY.parts);
         call.invalidate(VERB)
             .await
-            .map_err(|error| self.unacknowledged(error))
+            .map_err(|error| self.unacknowledged(key, error))
     }
 
     /// Makes the entry of `key` stale: served as `policy` serves stale entries, refreshed by the next caller. With a policy
-    /// that serves none, this is [`Cache::invalidate`].
+    /// that serves none, this is [`Cache::invalidate`]. Each of up to four tries has a second for its exchanges.
     ///
     /// # Errors
     /// As [`Cache::invalidate`]; [`CacheError::Contended`] if others kept writing.
@@ -45,11 +45,11 @@ impl Cache {
             return self.invalidate(key).await;
         }
         for _ in 0..ROUNDS {
-            let call = Call::new(self.inner(), key, &policy.parts, None);
+            let call = Call::verb(self.inner(), key, &policy.parts);
             match call
                 .expire()
                 .await
-                .map_err(|error| self.unacknowledged(error))?
+                .map_err(|error| self.unacknowledged(key, error))?
             {
                 Written::Yes => return Ok(()),
                 Written::Nothing => return self.invalidate(key).await,
@@ -59,7 +59,7 @@ impl Cache {
         Err(CacheError::Contended)
     }
 
-    /// Stores `value` as if the origin had just answered with it.
+    /// Stores `value` as if the origin had just answered with it. Each of up to four tries has a second for its exchanges.
     ///
     /// # Errors
     /// As [`Cache::expire`]; [`CacheError::Value`] if it can not be encoded or is too large for `policy`, or is `None`
@@ -71,7 +71,7 @@ impl Cache {
         value: &T,
     ) -> Result<(), CacheError> {
         let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
-        let call = Call::new(self.inner(), key, &policy.parts, None);
+        let call = Call::verb(self.inner(), key, &policy.parts);
         let shorter = call.shorter(&payload);
         let packed = shorter
             .as_deref()
@@ -86,11 +86,11 @@ impl Cache {
         };
         for _ in 0..ROUNDS {
             // A new call each: each has a budget of its own.
-            let call = Call::new(self.inner(), key, &policy.parts, None);
+            let call = Call::verb(self.inner(), key, &policy.parts);
             match call
                 .put(packed, ttl)
                 .await
-                .map_err(|error| self.unacknowledged(error))?
+                .map_err(|error| self.unacknowledged(key, error))?
             {
                 Written::Yes => return Ok(()),
                 Written::Nothing | Written::Again => {}
@@ -141,8 +141,11 @@ impl Cache {
         .await
     }
 
-    fn unacknowledged(&self, error: StoreError) -> CacheError {
-        CacheError::Unacknowledged(vec![ServerError::new(self.location(), error)])
+    fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {
+        let at = Address::new(self.inner().namespace(), key);
+        let server = self.inner().store().holding(&at);
+        let server = server.as_deref().unwrap_or_else(|| self.location());
+        CacheError::Unacknowledged(vec![ServerError::new(server, error)])
     }
 }
 

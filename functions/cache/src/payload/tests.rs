@@ -122,3 +122,59 @@ fn only_none_is_absent() {
     assert!(!is_none(&"None"));
     assert!(!is_none(&serde_json::json!({"a": 1})));
 }
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Holds<T> {
+    held: T,
+}
+
+/// A `Some` that would come back as `None` is no value that can be stored, wherever in it that is.
+#[test]
+fn a_some_of_nothing_is_not_written() {
+    use serde_json::{Value, json};
+
+    #[derive(Serialize)]
+    struct Thin(Option<()>);
+    #[derive(Serialize)]
+    enum Kind {
+        One(Option<()>),
+        Two(u8, Option<()>),
+        Three { held: Option<()> },
+    }
+
+    let nothing: [Result<Vec<u8>, PayloadError>; 12] = [
+        encode(&Some(())),
+        encode(&Some(None::<u8>)),
+        encode(&Some(Some(()))),
+        encode(&Some(Value::Null)),
+        encode(&Thin(Some(()))),
+        encode(&Holds {
+            held: Some(Value::Null),
+        }),
+        encode(&vec![Some(()), None]),
+        encode(&(1, Some(()))),
+        encode(&BTreeMap::from([(1, Some(()))])),
+        encode(&Kind::One(Some(()))),
+        encode(&Kind::Two(1, Some(()))),
+        encode(&Kind::Three { held: Some(()) }),
+    ];
+    for written in nothing {
+        let error = written.unwrap_err();
+        assert!(error.to_string().contains("read back as None"), "{error}");
+    }
+    fn same<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+        assert_eq!(round::<T, T>(&value).unwrap(), value);
+    }
+    same(None::<()>);
+    same(());
+    same(Value::Null);
+    same(json!({"a": null, "b": [null, 1]}));
+    same(Some(json!([null])));
+    same(Some(Some(1)));
+    same(Some(Holds { held: None::<u8> }));
+    same(Holds {
+        held: Some(String::new()),
+    });
+    same(vec![Some(0), None]);
+    same(Some([0_u8; 0]));
+}

@@ -75,6 +75,11 @@ impl Memcached {
         result
     }
 
+    /// The name of the server that holds `at`; `None` while no server is known.
+    pub(super) fn holding(&self, at: &Address) -> Option<String> {
+        Some(self.0.known()?.holding(at.item()).name.clone())
+    }
+
     pub(super) async fn lookup(
         &self,
         at: &Address,

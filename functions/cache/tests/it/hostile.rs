@@ -214,6 +214,8 @@ async fn a_server_without_numbers_is_no_cache() {
                 .await
                 .unwrap();
             assert_eq!(*fetched, n, "{protocol}: nothing can be filled safely");
+            let told = format!("{:?}", fetched.outcome());
+            assert!(told.contains("Protocol"), "{protocol}: {told}");
         }
     }
 }

@@ -2,7 +2,7 @@ use std::{convert::Infallible, time::Duration};
 
 use larder::{Fill, Outcome, Policy, origin, testing::Memcached, with_cache};
 
-use crate::support::{MINUTE, Origin, every_store, key};
+use crate::support::{MINUTE, Origin, cache, every_store, key};
 
 /// Says `ttl`, or that nothing is to be kept.
 async fn said(ttl: Option<u64>, calls: &Origin) -> Result<u64, Infallible> {
@@ -88,6 +88,36 @@ async fn what_a_memoised_function_says_is_about_its_own_value_only() {
         assert_eq!(inner::uncached(2).await, Ok(2));
     })
     .await;
+}
+
+#[larder::cached("said-outside", ttl = "60s")]
+async fn outside(n: u64) -> Result<u64, Infallible> {
+    // Nobody listens at port 1.
+    let unreachable = cache(&[("CACHE_URL", "memcached://127.0.0.1:1")]);
+    with_cache(unreachable, inner(n)).await
+}
+
+#[tokio::test]
+async fn what_a_memoised_function_says_without_a_lease_is_about_its_own_value_only_too() {
+    with_cache(larder::Cache::memory(), async {
+        assert_eq!(outside::fetch(1).await.unwrap().ttl_left(), 60);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_for_another_is_told_for_how_long_that_one_keeps_the_value() {
+    let (cache, key) = (larder::Cache::memory(), key("joined", 1));
+    let origin = || async {
+        origin::ttl(Duration::from_secs(9));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, Infallible>(1)
+    };
+    let calls = [(); 8].map(|()| cache.get_or_fetch(&key, &MINUTE, origin));
+    for fetched in futures_util::future::join_all(calls).await {
+        let fetched = fetched.unwrap();
+        assert!((8..=9).contains(&fetched.ttl_left()), "{fetched:?}");
+    }
 }
 
 #[tokio::test]

@@ -232,3 +232,28 @@ async fn a_server_that_trickles_resets_or_swallows_costs_at_most_the_budget() {
         assert!(cache.invalidate(&key("outage", 1)).await.is_err());
     }
 }
+
+#[test]
+fn a_runtime_that_ends_while_it_connects_leaves_the_next_one_a_cache() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    let (server, proxies) = (Memcached::start(), runtime());
+    let silent = Fault {
+        blackhole: true,
+        ..Fault::default()
+    };
+    let proxy = proxies.block_on(Proxy::start(server.port(), 0, silent));
+    for cache in both(&proxy.url()) {
+        proxy.set(silent);
+        let (first, origin) = (runtime(), Origin::default());
+        first.block_on(async {
+            let calls = (0..50).map(|n| timed(&cache, &origin, n));
+            futures_util::future::join_all(calls).await;
+        });
+        first.shutdown_background();
+        proxy.set(Fault::default());
+        runtime().block_on(until_hit(&cache, &origin));
+    }
+}

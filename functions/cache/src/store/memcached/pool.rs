@@ -164,24 +164,23 @@ impl Pool {
     /// Connects beside the caller, who may give up: the connection then serves the next one.
     fn connect(self: &Arc<Self>) -> oneshot::Receiver<Result<(), StoreError>> {
         let (tell, told) = oneshot::channel();
+        let opening = Opening(Some(self.clone()));
         let pool = self.clone();
         tokio::spawn(async move {
-            let result =
-                match tokio::time::timeout(CONNECT, Connection::open(&pool.to, &pool.how)).await {
-                    Err(_) => Err(StoreError::Timeout),
-                    Ok(Err(error)) => Err(error),
-                    Ok(Ok(connection)) => {
-                        pool.state().idle.push_back(Idle::new(connection));
-                        Ok(())
-                    }
-                };
-            let failed = result.is_err();
-            let _ = tell.send(result);
-            if failed {
-                pool.make_room();
-            } else {
-                pool.freed.notify_one();
-            }
+            let opened = tokio::time::timeout(CONNECT, Connection::open(&pool.to, &pool.how));
+            let error = match opened.await {
+                Err(_) => StoreError::Timeout,
+                Ok(Err(error)) => error,
+                Ok(Ok(connection)) => {
+                    pool.state().idle.push_back(Idle::new(connection));
+                    opening.opened();
+                    let _ = tell.send(Ok(()));
+                    pool.freed.notify_one();
+                    return;
+                }
+            };
+            let _ = tell.send(Err(error));
+            drop(opening);
         });
         told
     }
@@ -194,6 +193,25 @@ impl Pool {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The room that a connection under way takes. Dropped, the connection has failed: also with the runtime that made it, which
+/// another one may follow.
+struct Opening(Option<Arc<Pool>>);
+
+impl Opening {
+    /// The connection keeps its room.
+    fn opened(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0.take() {
+            pool.make_room();
+        }
     }
 }
 

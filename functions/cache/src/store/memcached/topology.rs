@@ -156,6 +156,15 @@ impl Topology {
     }
 }
 
+/// A question under way. Dropped unanswered, as with the runtime that asked it, the next caller asks again.
+struct Asking(Arc<Told>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.state().asking = false;
+    }
+}
+
 impl Told {
     fn ask_if_due(self: &Arc<Self>) {
         let mut state = self.state();
@@ -165,10 +174,10 @@ impl Told {
         }
         (state.asking, state.asked) = (true, Some(now));
         drop(state);
-        let told = self.clone();
+        let asking = Asking(self.clone());
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(PATIENCE, told.ask()).await;
-            told.learn(answer.ok().and_then(Result::ok));
+            let answer = tokio::time::timeout(PATIENCE, asking.0.ask()).await;
+            asking.0.learn(answer.ok().and_then(Result::ok));
         });
     }
 
@@ -200,7 +209,6 @@ impl Told {
 
     fn learn(&self, config: Option<Config>) {
         let mut state = self.state();
-        state.asking = false;
         let Some(config) = config else {
             state.due = state.asked.map(|asked| asked + AGAIN);
             return;
@@ -211,7 +219,7 @@ impl Told {
             return;
         }
         state.version = config.version;
-        drop(state);
+        // Published under the lock: of two answers the later version stays.
         let endpoints = match config.nodes {
             nodes if nodes.is_empty() => vec![self.endpoint.clone()],
             nodes => nodes,

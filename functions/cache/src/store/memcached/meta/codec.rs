@@ -241,7 +241,8 @@ impl Flags {
             match line[word.start] {
                 b'k' => flags.key = Some(rest),
                 b'O' => flags.opaque = Some(decimals(&line[rest])?.try_into().ok()?),
-                b'c' => flags.number = Some(decimals(&line[rest])?),
+                // Counted from 1; a server that was started without numbers says 0.
+                b'c' => flags.number = Some(decimals(&line[rest]).filter(|number| *number > 0)?),
                 b'W' => flags.won = true,
                 // Won by another, stale, and whatever later servers add.
                 _ => {}
