@@ -2,13 +2,14 @@
 //! must not know the routes.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request};
-use tokio::task::JoinSet;
 
 use super::Local;
 use crate::Response;
@@ -27,7 +28,17 @@ pub(super) async fn answer(
         Ok(body) => handled(Request::from_parts(parts, Body::Binary(body)), local).await,
         Err(_) => Problem::bad_request("the body ended early").into_response(),
     };
-    Ok(response.map(|body| Full::new(Bytes::from(body.to_vec()))))
+    Ok(response.map(|body| Full::new(bytes(body))))
+}
+
+/// Without a copy: most of an answer is its body.
+fn bytes(body: Body) -> Bytes {
+    match body {
+        Body::Text(text) => text.into(),
+        Body::Binary(bytes) => bytes.into(),
+        // Body::Empty, and what may yet be added.
+        other => Bytes::copy_from_slice(&other),
+    }
 }
 
 /// The body, or of a body that is too long as much as shows that it is.
@@ -47,16 +58,10 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     Ok(kept)
 }
 
-/// In a task of its own, so that a panic ends one request, as on Lambda, and not its connection. The task ends with its
-/// connection: what nobody waits for any more must not pile up.
+/// A panic ends one request, as on Lambda, and not its connection.
 async fn handled(request: Request, local: Arc<Local>) -> Response {
-    let mut task = JoinSet::new();
-    task.spawn(async move { local.route(request).await });
-    match task.join_next().await {
-        Some(Ok(response)) => response,
-        failed => {
-            tracing::error!(?failed, "the handler failed");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed").into_response()
-        }
-    }
+    let handled = AssertUnwindSafe(local.route(request)).catch_unwind().await;
+    handled.unwrap_or_else(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed").into_response()
+    })
 }
