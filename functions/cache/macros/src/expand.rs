@@ -1,6 +1,6 @@
 //! The emitted function: one call into `larder`. Its companions come from `companions`.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Visibility,
@@ -30,6 +30,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) shape: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
     pub(crate) types: TokenStream,
+    /// Where the return type stands.
+    pub(crate) here: Span,
+    /// What writes and reads the value: whether it can be cached is asked here, and nowhere else.
+    pub(crate) codec: TokenStream,
     pub(crate) check: TokenStream,
     pub(crate) turbofish: TokenStream,
     /// A block: the static that knows the function and its policy.
@@ -43,11 +47,15 @@ impl<'a> Parts<'a> {
     fn new(args: &Args, function: &'a Function) -> Self {
         let output = &function.output;
         let Kind { kind, check } = kind(function);
+        let here = output.span();
+        let at_once = located_at(quote!(#output), here);
         Self {
             function,
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
-            types: quote!(::<#output, #kind>),
+            here,
+            types: quote_spanned!(here=> ::<#output, #kind, _>),
+            codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
             check,
             turbofish: turbofish(function),
             site: site(args, &function.sig.ident),
@@ -96,6 +104,19 @@ impl<'a> Parts<'a> {
         });
         receiver.into_iter().chain(names).collect()
     }
+}
+
+/// The same tokens, all in one place: what is wrong with them is said once, and not once of each.
+fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
+    let moved = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            let inside = located_at(group.stream(), here);
+            token = TokenTree::Group(Group::new(group.delimiter(), inside));
+        }
+        token.set_span(token.span().located_at(here));
+        token
+    };
+    tokens.into_iter().map(moved).collect()
 }
 
 fn free(parts: &Parts<'_>) -> TokenStream {
@@ -165,6 +186,8 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
     let Parts {
         shape,
         types,
+        codec,
+        here,
         check,
         site,
         cache,
@@ -177,15 +200,16 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         Ident::new("site", Span::mixed_site()),
         Ident::new("key", Span::mixed_site()),
     );
+    let fetched = quote_spanned! {*here=>
+        ::larder::__private::fetch #types (#cache, #its, #key, #codec, async move || -> #output #body).await
+    };
     quote! {
         #(#outer)* #(#all)* #(#expected)*
         #sig {
             #check
             let #its = #site;
             let #key = ::larder::__private::key(#its, &#arguments);
-            #shape::whole(
-                ::larder::__private::fetch #types (#cache, #its, #key, async move || -> #output #body).await
-            )
+            #shape::whole(#fetched)
         }
     }
 }
