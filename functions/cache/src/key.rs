@@ -23,6 +23,14 @@ const LABEL: &[u8] = b"larder/key/1";
 ///
 /// Two keys are equal if and only if name, version and canonical arguments are. A key does not hold its namespace:
 /// that is the [`Cache`](crate::Cache)'s.
+///
+/// ```
+/// # use larder::Key;
+/// let key = Key::new("user", &("ab", "c"))?;
+/// assert_ne!(key, Key::new("user", &("a", "bc"))?);
+/// assert_ne!(key, Key::new("client", &("ab", "c"))?);
+/// # Ok::<_, larder::KeyError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     name: std::borrow::Cow<'static, str>,
@@ -31,6 +39,13 @@ pub struct Key {
 
 impl Key {
     /// The key of a call of `name` with `arguments`, usually a tuple.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::new("user", &(7_u8,))?, Key::new("user", &(7_i64,))?); // by value
+    /// assert!(Key::new("two words", &(7,)).is_err());
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     ///
     /// # Errors
     /// [`KeyError`] if `name` is not 1 to 64 of `a-z A-Z 0-9 . _ -`, or if an argument refuses to be serialised.
@@ -42,6 +57,13 @@ impl Key {
     }
 
     /// As [`Key::new`], for a schema version other than 0: entries of two versions never meet.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::versioned("user", 0, &(7,))?, Key::new("user", &(7,))?);
+    /// assert_ne!(Key::versioned("user", 1, &(7,))?, Key::new("user", &(7,))?);
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Key::new`].
@@ -65,12 +87,25 @@ impl Key {
     }
 
     /// The name of the function.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::new("user", &(7,))?.name(), "user");
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// SHA-256 of name, version and canonical arguments.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// let (seven, eight) = (Key::new("user", &(7,))?, Key::new("user", &(8,))?);
+    /// assert_ne!(seven.digest(), eight.digest());
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest

@@ -17,6 +17,11 @@ const DEPTH: u8 = 64;
 const JSON_NUMBER: &str = "$serde_json::private::Number";
 
 /// Why arguments have no canonical encoding.
+///
+/// ```
+/// let error = larder::Key::new("two words", &()).unwrap_err();
+/// assert_eq!(error, larder::KeyError::Name("two words".to_owned()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The argument's own `Serialize` refused.
