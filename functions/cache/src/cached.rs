@@ -4,21 +4,19 @@
 
 use std::{convert::Infallible, marker::PhantomData, pin::Pin};
 
-use serde::Serialize;
-
 use crate::{
     cache::Cache,
     context,
     error::CacheError,
     fetched::Fetched,
-    key::{Key, KeyError},
+    key::{Key, KeyError, Tuple},
     names::Site,
     outcome::{Bypass, Outcome},
 };
 
 mod bounds;
 use bounds::{Codec, Coded, Lent};
-pub use bounds::{part, value};
+pub use bounds::{part, parts, value};
 
 /// Functions whose value is all that they return.
 pub const PLAIN: u8 = 0;
@@ -224,8 +222,11 @@ pub async fn expire(
 }
 
 /// The key of a call.
-pub fn key<A: Serialize>(site: &'static Site, arguments: &A) -> Result<Key, KeyError> {
-    Key::versioned(site.name(), site.policy().parts.version, arguments)
+pub fn key(
+    site: &'static Site,
+    arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+) -> Result<Key, KeyError> {
+    Key::of_elements(site.name(), site.policy().parts.version, arguments)
 }
 
 /// The cache and the key of a call; `None`: there is no cache for it, and the origin answers.

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 mod canon;
 pub use canon::KeyError;
+pub(crate) use canon::Tuple;
 
 /// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
 const NAME_MAX: usize = 64;
@@ -72,14 +73,30 @@ impl Key {
         version: u32,
         arguments: &A,
     ) -> Result<Self, KeyError> {
-        let name = name.into();
+        Self::hashed(name.into(), version, |out| canon::encode(arguments, out))
+    }
+
+    /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`.
+    pub(crate) fn of_elements(
+        name: &'static str,
+        version: u32,
+        arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<Self, KeyError> {
+        Self::hashed(name.into(), version, |out| canon::tuple(arguments, out))
+    }
+
+    fn hashed(
+        name: std::borrow::Cow<'static, str>,
+        version: u32,
+        arguments: impl FnOnce(&mut Vec<u8>) -> Result<(), KeyError>,
+    ) -> Result<Self, KeyError> {
         check_name(&name)?;
         let mut preimage = Vec::with_capacity(256);
         preimage.extend_from_slice(LABEL);
         preimage.extend_from_slice(&(name.len() as u64).to_be_bytes());
         preimage.extend_from_slice(name.as_bytes());
         preimage.extend_from_slice(&version.to_be_bytes());
-        canon::encode(arguments, &mut preimage)?;
+        arguments(&mut preimage)?;
         Ok(Self {
             name,
             digest: Sha256::digest(&preimage).into(),

@@ -208,7 +208,7 @@ pub mod __private {
     pub use crate::{
         cached::{
             PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
-            no_result, part, peek, put, refresh, value,
+            no_result, part, parts, peek, put, refresh, value,
         },
         names::Site,
     };

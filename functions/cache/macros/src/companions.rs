@@ -22,7 +22,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
     let its = parts.companion("__larder_site");
     let block = site;
     let site = quote!(Self::#its());
-    let key = quote!(::larder::__private::key(#site, &#arguments));
+    let key = quote!(::larder::__private::key(#site, #arguments));
     let (uncached, passed, turbofish) = (
         parts.companion("uncached"),
         parts.passed(),

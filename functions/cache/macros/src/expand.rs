@@ -1,7 +1,7 @@
 //! The emitted function: one call into `larder`. Its companions come from `companions`.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Visibility,
     spanned::Spanned as _,
@@ -208,7 +208,7 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         #sig {
             #check
             let #its = #site;
-            let #key = ::larder::__private::key(#its, &#arguments);
+            let #key = ::larder::__private::key(#its, #arguments);
             #shape::whole(#fetched)
         }
     }
@@ -246,52 +246,51 @@ fn cache(args: &Args) -> TokenStream {
     }
 }
 
-/// What is hashed into the key, as a tuple. Types are part of it, those of a generic function and the `Self` of a method: two
-/// instantiations never share.
+/// What is hashed into the key: a closure that writes it, part by part. Types are part of it, those of a generic function and the
+/// `Self` of a method: two instantiations never share.
 fn arguments(args: &Args, function: &Function) -> TokenStream {
-    let of_self =
-        (function.place != Place::Free).then(|| quote!(::core::any::type_name::<Self>(),));
-    let types = function
-        .sig
-        .generics
-        .params
-        .iter()
-        .map(|param| match param {
-            GenericParam::Type(param) => {
-                let name = &param.ident;
-                quote!(::core::any::type_name::<#name>(),)
-            }
-            GenericParam::Const(param) => {
-                let name = &param.ident;
-                quote!(#name,)
-            }
-            GenericParam::Lifetime(_) => TokenStream::new(),
-        });
-    let parts = match &args.key {
+    let named = |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());
+    let of_self = (function.place != Place::Free).then(|| named(quote!(Self)));
+    let params = function.sig.generics.params.iter();
+    let types = params.filter_map(|param| match param {
+        GenericParam::Type(param) => Some(named(param.ident.to_token_stream())),
+        GenericParam::Const(param) => Some(part(&param.ident, Span::call_site())),
+        GenericParam::Lifetime(_) => None,
+    });
+    let said = match &args.key {
         // Each element by reference: a key never takes an argument from the call.
         Some(Expr::Tuple(tuple)) => {
-            let parts = tuple
-                .elems
-                .iter()
-                .map(|element| part(element, element.span()));
-            quote!((#(#parts,)*),)
+            let elements = tuple.elems.iter();
+            let inner = written(elements.map(|element| part(element, element.span())));
+            let parts = its_parts();
+            vec![quote!(::larder::__private::parts(#parts, #inner)?;)]
         }
-        Some(key) => {
-            let part = part(key, key.span());
-            quote!(#part,)
-        }
+        Some(key) => vec![part(key, key.span())],
         None => {
             let keyed = function.inputs.iter().filter(|input| input.keyed);
-            let parts = keyed.map(|input| part(&input.name, input.name.span()));
-            quote!(#(#parts,)*)
+            keyed
+                .map(|input| part(&input.name, input.name.span()))
+                .collect()
         }
     };
-    quote!((#of_self #(#types)* #parts))
+    written(of_self.into_iter().chain(types).chain(said))
 }
 
-fn part(value: &impl quote::ToTokens, here: Span) -> TokenStream {
+/// A closure that writes these parts.
+fn written(parts: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let its = its_parts();
+    quote!(|#its| { #(#parts)* ::core::result::Result::Ok(()) })
+}
+
+fn part(value: &impl ToTokens, here: Span) -> TokenStream {
     let here = Span::call_site().located_at(here);
-    quote_spanned!(here=> ::larder::__private::part(&(#value)))
+    let its = its_parts();
+    quote_spanned!(here=> ::larder::__private::part(#its, &(#value))?;)
+}
+
+/// What the parts are written to, by a name that no argument can have.
+fn its_parts() -> Ident {
+    Ident::new("_parts", Span::mixed_site())
 }
 
 fn turbofish(function: &Function) -> TokenStream {

@@ -1,12 +1,14 @@
 //! What an argument and a value must be able to do: asked once, where the user wrote them, and answered for all that is emitted.
 //!
-//! Everything else asks for no more than what [`part`] and [`value`] return. So what is missing is one error, and not one a companion.
+//! Nothing else asks for it: the key takes what [`part`] has written, and the rest what [`value`] returns. So what is missing is one
+//! error, and not one a companion.
 
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use super::Shape;
+use crate::key::{KeyError, Tuple};
 
 /// What can be part of a key.
 #[diagnostic::on_unimplemented(
@@ -19,8 +21,16 @@ pub trait Argument: Serialize {}
 impl<T: Serialize + ?Sized> Argument for T {}
 
 /// One part of a key.
-pub const fn part<T: Argument + ?Sized>(value: &T) -> impl Serialize + Copy {
-    value
+pub fn part<T: Argument + ?Sized>(parts: &mut Tuple<'_>, value: &T) -> Result<(), KeyError> {
+    parts.element(value)
+}
+
+/// Several of them as one: the tuple that `key = (…)` is.
+pub fn parts(
+    parts: &mut Tuple<'_>,
+    inner: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+) -> Result<(), KeyError> {
+    parts.tuple(inner)
 }
 
 /// What can be cached.
