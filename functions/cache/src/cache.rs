@@ -27,6 +27,21 @@ mod make;
 pub(crate) use inner::Inner;
 
 /// What a flush empties. Never more than this cache's own namespace.
+///
+/// ```
+/// # use larder::{Cache, Scope, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let cache = Cache::memory();
+/// with_cache(cache.clone(), square(12)).await;
+/// cache.flush(Scope::Name("cube")).await.unwrap();
+/// assert!(with_cache(cache.clone(), square::peek(12)).await.is_some());
+/// cache.flush(Scope::Name("square")).await.unwrap(); // or Scope::All
+/// assert!(with_cache(cache, square::peek(12)).await.is_none());
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope<'a> {
     /// Every function of the namespace.
@@ -38,11 +53,42 @@ pub enum Scope<'a> {
 /// A cache.
 ///
 /// Making one never connects: a server that is down costs its callers hits, not their start.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let cache = Cache::memory(); // or Cache::from_env()
+/// let same = cache.clone();
+/// with_cache(cache, square(12)).await;
+/// with_cache(same.clone(), square(12)).await;
+/// assert_eq!((same.stats().miss, same.stats().hit), (1, 1));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Cache(Arc<Inner>);
 
 impl Cache {
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, Key, Policy};
+    /// const LENGTH: Policy = Policy::ttl(Duration::from_secs(60));
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::memory();
+    /// let key = Key::new("length", &("pantry",)).unwrap();
+    /// for hit in [false, true] {
+    ///     let origin = || async { Ok::<_, Infallible>("pantry".len()) };
+    ///     let length = cache.get_or_fetch(&key, &LENGTH, origin).await.unwrap();
+    ///     assert_eq!((*length, length.is_hit()), (6, hit));
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The origin's own, and no other: trouble with the cache becomes an [`Outcome`](crate::Outcome).
@@ -130,6 +176,19 @@ impl Cache {
     /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
     /// Costs one small write a server however many entries there are.
     ///
+    /// ```
+    /// # use larder::{Cache, Scope, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::memory();
+    /// with_cache(cache.clone(), square(12)).await;
+    /// cache.flush(Scope::All).await.unwrap();
+    /// assert!(with_cache(cache, square::peek(12)).await.is_none());
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers whose entries may live on; repeating is safe.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
@@ -153,6 +212,18 @@ impl Cache {
     }
 
     /// Asks every server whether it is there. For start lines and health checks; nothing depends on the answer.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+    /// for (server, answer) in cache.ping().await {
+    ///     assert_eq!(server, "127.0.0.1:1");
+    ///     assert!(answer.is_err()); // nobody is there
+    /// }
+    /// # }
+    /// ```
     pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
         let answers = self.0.store.ping(VERB).await.into_iter();
         let error = |server: &str, reason| {
@@ -164,30 +235,70 @@ impl Cache {
     }
 
     /// Where the cache is, as a URL without secrets: `memory:` or `memcached://host:port,…`.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// assert_eq!(Cache::memory().location(), "memory:");
+    /// ```
     #[must_use]
     pub fn location(&self) -> &str {
         &self.0.location
     }
 
     /// The settings that count, and who said so. Shows no secret.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let shown = Cache::memory().configuration().to_string();
+    /// assert!(shown.starts_with("CACHE_URL=memory: (builder)"));
+    /// ```
     #[must_use]
     pub fn configuration(&self) -> &Configuration {
         &self.0.configuration
     }
 
     /// The prefix of every key.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// assert_eq!(Cache::memory().namespace(), "larder");
+    /// ```
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.0.namespace.name()
     }
 
     /// How many calls ended how.
+    ///
+    /// ```
+    /// # use larder::{Cache, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::memory();
+    /// with_cache(cache.clone(), square(12)).await;
+    /// assert_eq!((cache.stats().miss, cache.stats().hit), (1, 0));
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.tally.total()
     }
 
     /// The same for each function, by its name; of more than 256 names the others are counted together.
+    ///
+    /// ```
+    /// # use larder::{Cache, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::memory();
+    /// with_cache(cache.clone(), square(12)).await;
+    /// assert_eq!(cache.stats_by_name()["square"].miss, 1);
+    /// # }
+    /// ```
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
         self.0.tally.by_name()

@@ -4,18 +4,20 @@
 
 use std::{convert::Infallible, marker::PhantomData, pin::Pin};
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{
     cache::Cache,
     context,
     error::CacheError,
     fetched::Fetched,
-    key::{Key, KeyError},
+    key::{Key, KeyError, Tuple},
     names::Site,
     origin::listened,
     outcome::{Bypass, Outcome},
 };
+
+mod bounds;
+use bounds::{Codec, Coded, Lent};
+pub use bounds::{part, parts, value};
 
 /// Functions whose value is all that they return.
 pub const PLAIN: u8 = 0;
@@ -63,35 +65,10 @@ impl NoResult for Whole {}
 /// Compiles for return types that are not a `Result`: where their kind can not be computed, this proves it.
 pub fn no_result<S: NoResult>(_: S) {}
 
-/// What can be part of a key.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can not be part of a key",
-    label = "this argument does not implement `serde::Serialize`",
-    note = "leave it out of the key with `skip(…)`, say what counts with `key = …`, or derive `serde::Serialize` for it"
-)]
-pub trait Argument: Serialize {}
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + ?Sized> Argument for T {}
-
-/// One part of a key.
-pub const fn part<T: Argument + ?Sized>(value: &T) -> &T {
-    value
-}
-
-/// What can be cached.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can not be cached",
-    label = "this value can not be stored and read back",
-    note = "it needs `serde::Serialize` and `serde::de::DeserializeOwned`: derive `Serialize` and `Deserialize`, and own what it borrows"
-)]
-pub trait Value: Serialize + DeserializeOwned {}
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned> Value for T {}
-
 /// A return type, taken apart into what is cached and what is not. `KIND` comes from [`Probe`].
 pub trait Shape<const KIND: u8>: Sized {
     /// What is cached.
-    type Value: Value;
+    type Value;
     /// What is not.
     type Error;
     /// What `fetch` returns.
@@ -105,7 +82,7 @@ pub trait Shape<const KIND: u8>: Sized {
     fn whole(fetched: Self::Fetched) -> Self;
 }
 
-impl<T: Value> Shape<PLAIN> for T {
+impl<T> Shape<PLAIN> for T {
     type Value = T;
     type Error = Infallible;
     type Fetched = Fetched<T>;
@@ -124,7 +101,7 @@ impl<T: Value> Shape<PLAIN> for T {
     }
 }
 
-impl<T: Value, E> Shape<RESULT> for Result<T, E> {
+impl<T, E> Shape<RESULT> for Result<T, E> {
     type Value = T;
     type Error = E;
     type Fetched = Result<Fetched<T>, E>;
@@ -161,55 +138,69 @@ fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
 }
 
 /// A memoised call.
-pub async fn fetch<R: Shape<KIND>, const KIND: u8>(
+pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
     key: Result<Key, KeyError>,
+    _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.split();
     R::join(match prepared(cache, site, key) {
-        Some((cache, key)) => cache.get_or_fetch(&key, site.policy(), origin).await,
+        Some((cache, key)) => {
+            let origin = async || origin().await.map(Coded::<_, C>::new);
+            let coded = cache.get_or_fetch(&key, site.policy(), origin).await;
+            coded.map(|coded| coded.map(Coded::into_inner))
+        }
         None => uncached(origin).await,
     })
 }
 
 /// As [`fetch`], with a new value whatever stands there.
-pub async fn refresh<R: Shape<KIND>, const KIND: u8>(
+pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
     key: Result<Key, KeyError>,
+    _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.split();
     R::join(match prepared(cache, site, key) {
-        Some((cache, key)) => cache.refresh(&key, site.policy(), origin).await,
+        Some((cache, key)) => {
+            let origin = async || origin().await.map(Coded::<_, C>::new);
+            let coded = cache.refresh(&key, site.policy(), origin).await;
+            coded.map(|coded| coded.map(Coded::into_inner))
+        }
         None => uncached(origin).await,
     })
 }
 
 /// The entry of a call's key, if one can be served.
-pub async fn peek<R: Shape<KIND>, const KIND: u8>(
+pub async fn peek<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
     key: Result<Key, KeyError>,
+    _: C,
 ) -> Option<Fetched<R::Value>> {
     let (cache, key) = prepared(cache, site, key)?;
-    cache.peek(&key, site.policy()).await
+    let coded = cache.peek::<Coded<_, C>>(&key, site.policy()).await;
+    coded.map(|coded| coded.map(Coded::into_inner))
 }
 
 /// Stores a value under a call's key.
-pub async fn put<R: Shape<KIND>, const KIND: u8>(
+pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
     key: Result<Key, KeyError>,
+    _: C,
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
     if !cache.inner().accepts(site) {
         return Err(CacheError::NameTaken(site.name()));
     }
-    cache.put(&key?, site.policy(), value).await
+    let lent = Lent::<_, C>::new(value);
+    cache.put(&key?, site.policy(), &lent).await
 }
 
 /// Removes the entry of a call's key.
@@ -232,8 +223,11 @@ pub async fn expire(
 }
 
 /// The key of a call.
-pub fn key<A: Serialize>(site: &'static Site, arguments: &A) -> Result<Key, KeyError> {
-    Key::versioned(site.name(), site.policy().parts.version, arguments)
+pub fn key(
+    site: &'static Site,
+    arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+) -> Result<Key, KeyError> {
+    Key::of_elements(site.name(), site.policy().parts.version, arguments)
 }
 
 /// The cache and the key of a call; `None`: there is no cache for it, and the origin answers.

@@ -18,11 +18,28 @@ tokio::task_local! {
 }
 
 /// [`install`] was called before.
+///
+/// ```
+/// assert!(larder::install(larder::Cache::memory()).is_ok());
+/// assert_eq!(larder::install(larder::Cache::null()), Err(larder::AlreadyInstalled));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a cache is already installed in this process")]
 pub struct AlreadyInstalled;
 
 /// Makes `cache` the one that memoised functions of this process use. Once, at the start.
+///
+/// ```
+/// # use larder::Cache;
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// larder::install(Cache::memory()).unwrap(); // at the start of `main`
+/// square(12).await;
+/// assert!(square::fetch(12).await.is_hit());
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`AlreadyInstalled`] on the second call; the first cache stays.
@@ -32,18 +49,69 @@ pub fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
 
 /// Runs `future` with `cache` in place of the installed one: for tests that run in parallel.
 /// Tasks spawned inside do not inherit it.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (one, other) = (Cache::memory(), Cache::memory());
+/// with_cache(one.clone(), square(12)).await;
+/// assert!(with_cache(one, square::fetch(12)).await.is_hit());
+/// assert!(!with_cache(other, square::fetch(12)).await.is_hit());
+/// # }
+/// ```
 pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
     CACHE.scope(cache, future)
 }
 
 /// Runs `future` with calls to the cache bounded by `deadline`; once it has passed, they go to their origin at once. One that has
 /// passed already means none: the local Lambda emulator sends the year 1970.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use larder::{Cache, Fill, Outcome, with_cache, with_deadline};
+/// #[larder::cached("slow", ttl = "60s")]
+/// async fn slow(n: u64) -> u64 {
+///     tokio::time::sleep(Duration::from_secs(3)).await;
+///     n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     let soon = tokio::time::Instant::now() + Duration::from_secs(1);
+///     // The second waits for the first's origin call, but no longer than it may: then it makes its own.
+///     let (first, second) = tokio::join!(slow::fetch(7), with_deadline(soon, slow::fetch(7)));
+///     assert_eq!(first.outcome(), Outcome::Miss(Fill::Stored));
+///     assert_eq!(second.outcome(), Outcome::Miss(Fill::NotStored));
+/// })
+/// .await;
+/// # }
+/// ```
 pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Output = F::Output> {
     let deadline = (deadline > Instant::now()).then_some(deadline);
     DEADLINE.scope(deadline, future)
 }
 
 /// Runs `future` with `freshness` for the memoised calls inside it.
+///
+/// ```
+/// # use larder::{Cache, Freshness, with_cache, with_freshness};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     square(12).await;
+///     let fetched = with_freshness(Freshness::Bypass, square::fetch(12)).await;
+///     assert!(!fetched.is_hit());
+///     assert!(square::fetch(12).await.is_hit());
+/// })
+/// .await;
+/// # }
+/// ```
 pub fn with_freshness<F: Future>(
     freshness: Freshness,
     future: F,

@@ -3,6 +3,22 @@
 use crate::{key::KeyError, store::StoreError};
 
 /// Why a verb such as `invalidate` or `flush` could not be acknowledged.
+///
+/// ```
+/// # use larder::{Cache, CacheError, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(square::invalidate(12).await, Err(CacheError::NotInstalled));
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+/// with_cache(down, async {
+///     assert_eq!(square(12).await, 144); // a call is answered all the same
+///     assert!(matches!(square::invalidate(12).await, Err(CacheError::Unacknowledged(_))));
+/// })
+/// .await;
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
@@ -27,6 +43,19 @@ pub enum CacheError {
 }
 
 /// One server's failure.
+///
+/// ```
+/// # use larder::{Cache, Scope};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+/// let error = down.flush(Scope::All).await.unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "not acknowledged by 127.0.0.1:1 (connection refused or unreachable)"
+/// );
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{server} ({reason})")]
 pub struct ServerError {
@@ -43,6 +72,16 @@ impl ServerError {
     }
 
     /// `host:port` of the server.
+    ///
+    /// ```
+    /// # use larder::{Cache, CacheError, Scope};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+    /// let Err(CacheError::Unacknowledged(servers)) = down.flush(Scope::All).await else { panic!() };
+    /// assert_eq!(servers[0].server(), "127.0.0.1:1");
+    /// # }
+    /// ```
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server

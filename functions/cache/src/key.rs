@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 mod canon;
 pub use canon::KeyError;
+pub(crate) use canon::Tuple;
 
 /// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
 const NAME_MAX: usize = 64;
@@ -23,6 +24,14 @@ const LABEL: &[u8] = b"larder/key/1";
 ///
 /// Two keys are equal if and only if name, version and canonical arguments are. A key does not hold its namespace:
 /// that is the [`Cache`](crate::Cache)'s.
+///
+/// ```
+/// # use larder::Key;
+/// let key = Key::new("user", &("ab", "c"))?;
+/// assert_ne!(key, Key::new("user", &("a", "bc"))?);
+/// assert_ne!(key, Key::new("client", &("ab", "c"))?);
+/// # Ok::<_, larder::KeyError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     name: std::borrow::Cow<'static, str>,
@@ -31,6 +40,13 @@ pub struct Key {
 
 impl Key {
     /// The key of a call of `name` with `arguments`, usually a tuple.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::new("user", &(7_u8,))?, Key::new("user", &(7_i64,))?); // by value
+    /// assert!(Key::new("two words", &(7,)).is_err());
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     ///
     /// # Errors
     /// [`KeyError`] if `name` is not 1 to 64 of `a-z A-Z 0-9 . _ -`, or if an argument refuses to be serialised.
@@ -43,6 +59,13 @@ impl Key {
 
     /// As [`Key::new`], for a schema version other than 0: entries of two versions never meet.
     ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::versioned("user", 0, &(7,))?, Key::new("user", &(7,))?);
+    /// assert_ne!(Key::versioned("user", 1, &(7,))?, Key::new("user", &(7,))?);
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Key::new`].
     pub fn versioned<A: Serialize + ?Sized>(
@@ -50,14 +73,30 @@ impl Key {
         version: u32,
         arguments: &A,
     ) -> Result<Self, KeyError> {
-        let name = name.into();
+        Self::hashed(name.into(), version, |out| canon::encode(arguments, out))
+    }
+
+    /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`.
+    pub(crate) fn of_elements(
+        name: &'static str,
+        version: u32,
+        arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<Self, KeyError> {
+        Self::hashed(name.into(), version, |out| canon::tuple(arguments, out))
+    }
+
+    fn hashed(
+        name: std::borrow::Cow<'static, str>,
+        version: u32,
+        arguments: impl FnOnce(&mut Vec<u8>) -> Result<(), KeyError>,
+    ) -> Result<Self, KeyError> {
         check_name(&name)?;
         let mut preimage = Vec::with_capacity(256);
         preimage.extend_from_slice(LABEL);
         preimage.extend_from_slice(&(name.len() as u64).to_be_bytes());
         preimage.extend_from_slice(name.as_bytes());
         preimage.extend_from_slice(&version.to_be_bytes());
-        canon::encode(arguments, &mut preimage)?;
+        arguments(&mut preimage)?;
         Ok(Self {
             name,
             digest: Sha256::digest(&preimage).into(),
@@ -65,12 +104,25 @@ impl Key {
     }
 
     /// The name of the function.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// assert_eq!(Key::new("user", &(7,))?.name(), "user");
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// SHA-256 of name, version and canonical arguments.
+    ///
+    /// ```
+    /// # use larder::Key;
+    /// let (seven, eight) = (Key::new("user", &(7,))?, Key::new("user", &(8,))?);
+    /// assert_ne!(seven.digest(), eight.digest());
+    /// # Ok::<_, larder::KeyError>(())
+    /// ```
     #[must_use]
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest

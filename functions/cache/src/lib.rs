@@ -89,6 +89,36 @@ pub use key::{Key, KeyError};
 /// | `key = (self.tenant, id)` | what the key is made of, in place of all arguments |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use larder::{Cache, Policy, with_cache};
+/// # struct Db;
+/// # #[derive(Debug)]
+/// # struct DbError;
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(600));
+///
+/// #[larder::cached("user", policy = USER, skip(db))]
+/// async fn user(id: u64, db: &Db) -> Result<User, DbError> {
+/// #     let (_, _) = (id, db);
+///     Ok(User { name: "Ada".to_owned() }) // select name from users where id = $1
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let db = Db;
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(user(7, &db).await.unwrap().name, "Ada"); // the signature is unchanged
+///     assert!(user::fetch(7, &db).await.unwrap().is_hit());
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # What stands beside it
 /// Of a free function `user` these are `user::fetch`, and so on; of a method `user` they are methods, `user_fetch`.
 ///
@@ -103,10 +133,62 @@ pub use key::{Key, KeyError};
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
 ///
+/// ```
+/// # use larder::{Cache, Key, with_cache};
+/// #[larder::cached("square", ttl = "60s", stale_while_revalidate = "30s")]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     assert!(square::peek(12).await.is_none());
+///     assert!(!square::fetch(12).await.is_hit());
+///     square::put(12, &145).await.unwrap();
+///     assert_eq!(square(12).await, 145);
+///     assert_eq!(*square::refresh(12).await, 144);
+///     square::expire(12).await.unwrap();
+///     assert!(square::peek(12).await.unwrap().ttl_left() <= 0);
+///     square::invalidate(12).await.unwrap();
+///     assert!(square::peek(12).await.is_none());
+///     assert_eq!(square::uncached(12).await, 144);
+///     assert_eq!(square::key(12), Key::new("square", &(12,)));
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # Methods
 /// What `self` adds to the key has to be said, by `skip(self)` or in `key`. A method of a trait, or of its implementation, is cached
 /// without companions: nothing may stand beside it there. A private method looks the same; `pub(self)` gives it its companions. An
 /// associated function without `self` says that it is one by `skip(self)`. Under `#[async_trait]` nothing can be cached.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// struct Shop {
+///     tenant: String,
+/// }
+///
+/// impl Shop {
+///     #[larder::cached("price", ttl = "60s", key = (self.tenant, article))]
+///     pub async fn price(&self, article: u32) -> u32 {
+///         article * 100
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let shop = Shop { tenant: "a".to_owned() };
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(shop.price(7).await, 700);
+///     assert!(shop.price_fetch(7).await.is_hit());
+///     shop.price_invalidate(7).await.unwrap();
+///     assert!(shop.price_peek(7).await.is_none());
+/// })
+/// .await;
+/// # }
+/// ```
 ///
 /// # What can be cached
 /// Arguments need `Serialize`, the value needs `Serialize` and `DeserializeOwned`. Of a `Result` only `Ok` is cached, of an `Option`
@@ -126,7 +208,7 @@ pub mod __private {
     pub use crate::{
         cached::{
             PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
-            no_result, part, peek, put, refresh,
+            no_result, part, parts, peek, put, refresh, value,
         },
         names::Site,
     };

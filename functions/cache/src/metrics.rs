@@ -13,6 +13,24 @@ use std::{
 use crate::outcome::{Bypass, Fill, Outcome, Trouble};
 
 /// How many calls ended how, since the cache was made. A snapshot: read one number after the other.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let cache = Cache::memory();
+/// with_cache(cache.clone(), async {
+///     for _ in 0..3 {
+///         square(12).await;
+///     }
+/// })
+/// .await;
+/// let stats = cache.stats();
+/// assert_eq!((stats.miss, stats.stored, stats.hit), (1, 1, 2));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
@@ -62,17 +80,56 @@ pub struct Stats {
 }
 
 /// How often the cache failed, by kind.
+///
+/// ```
+/// # use larder::{Cache, Trouble, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+/// with_cache(down.clone(), square(12)).await;
+/// let stats = down.stats();
+/// assert_eq!((stats.trouble[Trouble::Refused], stats.trouble[Trouble::Timeout]), (1, 0));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Troubles([u64; Trouble::ALL.len()]);
 
 impl Troubles {
     /// Of all kinds together.
+    ///
+    /// ```
+    /// # use larder::{Cache, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+    /// with_cache(down.clone(), square(12)).await;
+    /// assert_eq!(down.stats().trouble.total(), 1);
+    /// # }
+    /// ```
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
     /// Each kind with its number.
+    ///
+    /// ```
+    /// # use larder::{Cache, Trouble, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+    /// with_cache(down.clone(), square(12)).await;
+    /// for (kind, times) in down.stats().trouble.iter() {
+    ///     assert_eq!(times, u64::from(kind == Trouble::Refused), "{kind}");
+    /// }
+    /// # }
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (Trouble, u64)> {
         Trouble::ALL.into_iter().zip(self.0)
     }

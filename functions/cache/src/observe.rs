@@ -48,6 +48,31 @@ pub trait Observer: Send + Sync + 'static {
 }
 
 /// What became of one call; of each value of a call for many.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use larder::{Cache, Event, Observer, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// /// A line a call.
+/// #[derive(Default)]
+/// struct Log(Mutex<Vec<String>>);
+///
+/// impl Observer for Log {
+///     fn ended(&self, event: &Event<'_>) {
+///         let line = format!("{} {:?}", event.name, event.outcome);
+///         self.0.lock().unwrap().push(line);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let log = Arc::new(Log::default());
+/// let cache = Cache::builder().memory().observer(log.clone()).build().unwrap();
+/// with_cache(cache, square(12)).await;
+/// assert_eq!(*log.0.lock().unwrap(), ["square Some(Miss(Stored))"]);
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event<'a> {

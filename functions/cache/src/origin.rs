@@ -47,6 +47,23 @@ pub(crate) enum Said {
 /// Keeps this value fresh for `ttl` from the moment the origin has answered, whatever its policy says; also a `None` that the policy
 /// would not keep. The policy's jitter still shortens it, and its stale windows follow. Zero is [`no_store`]; more than ten years
 /// are ten years.
+///
+/// ```
+/// # use std::time::Duration;
+/// #[larder::cached("token", ttl = "1h")]
+/// async fn token() -> String {
+///     larder::origin::ttl(Duration::from_secs(90)); // what its issuer said
+///     "secret".to_owned()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// larder::with_cache(larder::Cache::memory(), async {
+///     assert_eq!(token::fetch().await.ttl_left(), 90);
+/// })
+/// .await;
+/// # }
+/// ```
 pub fn ttl(ttl: Duration) {
     say(if ttl.is_zero() {
         Said::NoStore
@@ -57,6 +74,27 @@ pub fn ttl(ttl: Duration) {
 
 /// Keeps this value out of the cache, and the entry that it was to replace as well. Callers of this process who already wait for it
 /// still get it.
+///
+/// ```
+/// #[larder::cached("progress", ttl = "60s")]
+/// async fn progress(percent: u8) -> u8 {
+///     if percent < 100 {
+///         larder::origin::no_store(); // not final yet
+///     }
+///     percent
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// larder::with_cache(larder::Cache::memory(), async {
+///     progress(40).await;
+///     progress(100).await;
+///     assert!(progress::peek(40).await.is_none());
+///     assert!(progress::peek(100).await.is_some());
+/// })
+/// .await;
+/// # }
+/// ```
 pub fn no_store() {
     say(Said::NoStore);
 }

@@ -4,6 +4,22 @@ use crate::store::StoreError;
 
 /// What became of a call. Exactly one origin call stands behind each that is not
 /// [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) or [`Collapsed`](Outcome::Collapsed).
+///
+/// ```
+/// # use larder::{Bypass, Cache, Fill, Outcome, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(square::fetch(12).await.outcome(), Outcome::Miss(Fill::Stored));
+///     assert_eq!(square::fetch(12).await.outcome(), Outcome::Hit);
+///     assert_eq!(square::refresh(12).await.outcome(), Outcome::Refreshed(Fill::Stored));
+/// })
+/// .await;
+/// assert_eq!(square::fetch(12).await.outcome(), Outcome::Bypassed(Bypass::Disabled)); // no cache
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -26,6 +42,23 @@ pub enum Outcome {
 }
 
 /// Whether the origin's answer was stored.
+///
+/// ```
+/// # use larder::{Cache, Fill, Outcome, with_cache};
+/// #[larder::cached("half", ttl = "60s")]
+/// async fn half(n: u64) -> Option<u64> {
+///     n.is_multiple_of(2).then_some(n / 2)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(half::fetch(4).await.outcome(), Outcome::Miss(Fill::Stored));
+///     assert_eq!(half::fetch(5).await.outcome(), Outcome::Miss(Fill::NotStored)); // None
+/// })
+/// .await;
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
     /// It was, and the server said so.
@@ -38,6 +71,19 @@ pub enum Fill {
 }
 
 /// How the cache failed.
+///
+/// ```
+/// # use larder::{Cache, Fill, Outcome, Trouble, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+/// let fetched = with_cache(down, square::fetch(12)).await;
+/// assert_eq!(*fetched, 144);
+/// assert_eq!(fetched.outcome(), Outcome::Miss(Fill::Failed(Trouble::Refused)));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trouble {
@@ -58,6 +104,11 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every kind.
+    ///
+    /// ```
+    /// let names = larder::Trouble::ALL.map(|kind| kind.to_string());
+    /// assert_eq!(names.join(" "), "timeout refused closed protocol decode oversize");
+    /// ```
     pub const ALL: [Self; 6] = [
         Self::Timeout,
         Self::Refused,
@@ -82,6 +133,17 @@ impl std::fmt::Display for Trouble {
 }
 
 /// Why the cache was left alone.
+///
+/// ```
+/// # use larder::{Bypass, Cache, Outcome, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let off = with_cache(Cache::null(), square::fetch(12)).await;
+/// assert_eq!(off.outcome(), Outcome::Bypassed(Bypass::Disabled));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bypass {
     /// Switched off, no cache installed, or the function's name is taken by another function.
@@ -93,6 +155,26 @@ pub enum Bypass {
 }
 
 /// What a request wants of the cache; see [`with_freshness`](crate::with_freshness).
+///
+/// ```
+/// # use larder::{Bypass, Cache, Fill, Freshness, Outcome, with_cache, with_freshness};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     square(12).await;
+///     for (wish, expected) in [
+///         (Freshness::Normal, Outcome::Hit),
+///         (Freshness::Refresh, Outcome::Refreshed(Fill::Stored)),
+///         (Freshness::Bypass, Outcome::Bypassed(Bypass::Requested)),
+///     ] {
+///         assert_eq!(with_freshness(wish, square::fetch(12)).await.outcome(), expected);
+///     }
+/// })
+/// .await;
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
     /// Whatever the policy allows.
@@ -105,6 +187,20 @@ pub enum Freshness {
 }
 
 /// Where a value came from.
+///
+/// ```
+/// # use larder::{Cache, Source, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(square::fetch(12).await.source(), Source::Origin);
+///     assert_eq!(square::fetch(12).await.source(), Source::Cache);
+/// })
+/// .await;
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The origin, called by this caller or by another whom it waited for.
@@ -117,6 +213,13 @@ pub enum Source {
 
 impl Outcome {
     /// Where the value came from.
+    ///
+    /// ```
+    /// # use larder::{Outcome, Source};
+    /// assert_eq!(Outcome::Hit.source(), Source::Cache);
+    /// assert_eq!(Outcome::StaleOnError.source(), Source::Stale);
+    /// assert_eq!(Outcome::Collapsed.source(), Source::Origin);
+    /// ```
     #[must_use]
     pub fn source(self) -> Source {
         match self {

@@ -26,6 +26,19 @@ impl Cache {
     /// Removes the entry of `key`. Once this has returned, no value whose origin read began before is ever served again,
     /// also not one that a slow caller stores later. Its server has a second to answer, whatever the budget of calls.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{Cache, Key, Policy};
+    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
+    /// cache.invalidate(&key).await.unwrap();
+    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
@@ -37,6 +50,22 @@ impl Cache {
 
     /// Makes the entry of `key` stale: served as `policy` serves stale entries, refreshed by the next caller. With a policy
     /// that serves none, this is [`Cache::invalidate`]. Each of up to four tries has a second for its exchanges.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{Cache, Key, Policy, Source};
+    /// const NAME: Policy =
+    ///     Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_secs(30));
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
+    /// cache.expire(&key, &NAME).await.unwrap();
+    /// let stale = cache.peek::<String>(&key, &NAME).await.unwrap();
+    /// assert_eq!((stale.as_str(), stale.source()), ("Ada", Source::Stale));
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Cache::invalidate`]; [`CacheError::Contended`] if others kept writing.
@@ -60,6 +89,19 @@ impl Cache {
     }
 
     /// Stores `value` as if the origin had just answered with it. Each of up to four tries has a second for its exchanges.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{Cache, Key, Policy};
+    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
+    /// assert_eq!(*cache.peek::<String>(&key, &NAME).await.unwrap(), "Ada");
+    /// assert!(cache.put(&key, &NAME, &None::<String>).await.is_err()); // no negative_ttl
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`Cache::expire`]; [`CacheError::Value`] if it can not be encoded or is too large for `policy`, or is `None`
@@ -101,6 +143,19 @@ impl Cache {
 
     /// The entry of `key` if one can be served, fresh or stale. Never calls an origin, never waits for one. A cache that is
     /// [`disabled`](crate::Builder::disabled) has none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::{Cache, Key, Policy};
+    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
+    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
+    /// assert!(cache.peek::<String>(&key, &NAME).await.unwrap().is_hit());
+    /// # }
+    /// ```
     pub async fn peek<T: DeserializeOwned>(
         &self,
         key: &Key,
@@ -115,6 +170,20 @@ impl Cache {
     }
 
     /// A new value from `origin`, stored for others in place of whatever stands there.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, Key, Policy};
+    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
+    /// let origin = || async { Ok::<_, Infallible>("Grace".to_owned()) };
+    /// cache.refresh(&key, &NAME, origin).await.unwrap();
+    /// assert_eq!(*cache.peek::<String>(&key, &NAME).await.unwrap(), "Grace");
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The origin's own, and no other.

@@ -1,7 +1,7 @@
 //! The functions beside a cached one: each is one call into `larder`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{ReturnType, Token, Type};
 
 use crate::{
@@ -15,13 +15,14 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         cache,
         shape,
         types,
+        codec,
         arguments,
         ..
     } = parts;
     let its = parts.companion("__larder_site");
     let block = site;
     let site = quote!(Self::#its());
-    let key = quote!(::larder::__private::key(#site, &#arguments));
+    let key = quote!(::larder::__private::key(#site, #arguments));
     let (uncached, passed, turbofish) = (
         parts.companion("uncached"),
         parts.passed(),
@@ -31,6 +32,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
     let (check, all) = (&parts.check, &parts.attrs.all);
     let of_key = |input: &Input| input.keyed;
     let of_entry = |input: &Input| input.keyed || input.finds_cache;
+    let here = parts.here;
     let value = Ident::new("value", Span::mixed_site());
     let fallible = |ok: TokenStream| quote!(::core::result::Result<#ok, ::larder::CacheError>);
     [
@@ -38,13 +40,13 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             parts,
             "fetch",
             "As the function itself, with what became of the call: hit, miss, stale, its age.",
-            quote!(#check ::larder::__private::fetch #types (#cache, #site, #key, #origin).await),
+            quote_spanned!(here=> #check ::larder::__private::fetch #types (#cache, #site, #key, #codec, #origin).await),
         ),
         run(
             parts,
             "refresh",
             "A new value from the origin, stored in place of the old one.",
-            quote!(::larder::__private::refresh #types (#cache, #site, #key, #origin).await),
+            quote_spanned!(here=> ::larder::__private::refresh #types (#cache, #site, #key, #codec, #origin).await),
         ),
         itself(parts, &uncached),
         verb(
@@ -54,7 +56,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             &of_entry,
             None,
             &quote!(::core::option::Option<::larder::Fetched<#shape::Value>>),
-            quote!(::larder::__private::peek #types (#cache, #site, #key).await),
+            quote_spanned!(here=> ::larder::__private::peek #types (#cache, #site, #key, #codec).await),
         ),
         verb(
             parts,
@@ -63,7 +65,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             &of_entry,
             Some(quote!(#value: &#shape::Value)),
             &fallible(quote!(())),
-            quote!(::larder::__private::put #types (#cache, #site, #key, #value).await),
+            quote_spanned!(here=> ::larder::__private::put #types (#cache, #site, #key, #codec, #value).await),
         ),
         verb(
             parts,

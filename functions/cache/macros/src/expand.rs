@@ -1,7 +1,7 @@
 //! The emitted function: one call into `larder`. Its companions come from `companions`.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Visibility,
     spanned::Spanned as _,
@@ -30,6 +30,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) shape: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
     pub(crate) types: TokenStream,
+    /// Where the return type stands.
+    pub(crate) here: Span,
+    /// What writes and reads the value: whether it can be cached is asked here, and nowhere else.
+    pub(crate) codec: TokenStream,
     pub(crate) check: TokenStream,
     pub(crate) turbofish: TokenStream,
     /// A block: the static that knows the function and its policy.
@@ -43,11 +47,15 @@ impl<'a> Parts<'a> {
     fn new(args: &Args, function: &'a Function) -> Self {
         let output = &function.output;
         let Kind { kind, check } = kind(function);
+        let here = output.span();
+        let at_once = located_at(quote!(#output), here);
         Self {
             function,
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
-            types: quote!(::<#output, #kind>),
+            here,
+            types: quote_spanned!(here=> ::<#output, #kind, _>),
+            codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
             check,
             turbofish: turbofish(function),
             site: site(args, &function.sig.ident),
@@ -96,6 +104,19 @@ impl<'a> Parts<'a> {
         });
         receiver.into_iter().chain(names).collect()
     }
+}
+
+/// The same tokens, all in one place: what is wrong with them is said once, and not once of each.
+fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
+    let moved = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            let inside = located_at(group.stream(), here);
+            token = TokenTree::Group(Group::new(group.delimiter(), inside));
+        }
+        token.set_span(token.span().located_at(here));
+        token
+    };
+    tokens.into_iter().map(moved).collect()
 }
 
 fn free(parts: &Parts<'_>) -> TokenStream {
@@ -165,6 +186,8 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
     let Parts {
         shape,
         types,
+        codec,
+        here,
         check,
         site,
         cache,
@@ -177,15 +200,16 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         Ident::new("site", Span::mixed_site()),
         Ident::new("key", Span::mixed_site()),
     );
+    let fetched = quote_spanned! {*here=>
+        ::larder::__private::fetch #types (#cache, #its, #key, #codec, async move || -> #output #body).await
+    };
     quote! {
         #(#outer)* #(#all)* #(#expected)*
         #sig {
             #check
             let #its = #site;
-            let #key = ::larder::__private::key(#its, &#arguments);
-            #shape::whole(
-                ::larder::__private::fetch #types (#cache, #its, #key, async move || -> #output #body).await
-            )
+            let #key = ::larder::__private::key(#its, #arguments);
+            #shape::whole(#fetched)
         }
     }
 }
@@ -222,52 +246,51 @@ fn cache(args: &Args) -> TokenStream {
     }
 }
 
-/// What is hashed into the key, as a tuple. Types are part of it, those of a generic function and the `Self` of a method: two
-/// instantiations never share.
+/// What is hashed into the key: a closure that writes it, part by part. Types are part of it, those of a generic function and the
+/// `Self` of a method: two instantiations never share.
 fn arguments(args: &Args, function: &Function) -> TokenStream {
-    let of_self =
-        (function.place != Place::Free).then(|| quote!(::core::any::type_name::<Self>(),));
-    let types = function
-        .sig
-        .generics
-        .params
-        .iter()
-        .map(|param| match param {
-            GenericParam::Type(param) => {
-                let name = &param.ident;
-                quote!(::core::any::type_name::<#name>(),)
-            }
-            GenericParam::Const(param) => {
-                let name = &param.ident;
-                quote!(#name,)
-            }
-            GenericParam::Lifetime(_) => TokenStream::new(),
-        });
-    let parts = match &args.key {
+    let named = |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());
+    let of_self = (function.place != Place::Free).then(|| named(quote!(Self)));
+    let params = function.sig.generics.params.iter();
+    let types = params.filter_map(|param| match param {
+        GenericParam::Type(param) => Some(named(param.ident.to_token_stream())),
+        GenericParam::Const(param) => Some(part(&param.ident, Span::call_site())),
+        GenericParam::Lifetime(_) => None,
+    });
+    let said = match &args.key {
         // Each element by reference: a key never takes an argument from the call.
         Some(Expr::Tuple(tuple)) => {
-            let parts = tuple
-                .elems
-                .iter()
-                .map(|element| part(element, element.span()));
-            quote!((#(#parts,)*),)
+            let elements = tuple.elems.iter();
+            let inner = written(elements.map(|element| part(element, element.span())));
+            let parts = its_parts();
+            vec![quote!(::larder::__private::parts(#parts, #inner)?;)]
         }
-        Some(key) => {
-            let part = part(key, key.span());
-            quote!(#part,)
-        }
+        Some(key) => vec![part(key, key.span())],
         None => {
             let keyed = function.inputs.iter().filter(|input| input.keyed);
-            let parts = keyed.map(|input| part(&input.name, input.name.span()));
-            quote!(#(#parts,)*)
+            keyed
+                .map(|input| part(&input.name, input.name.span()))
+                .collect()
         }
     };
-    quote!((#of_self #(#types)* #parts))
+    written(of_self.into_iter().chain(types).chain(said))
 }
 
-fn part(value: &impl quote::ToTokens, here: Span) -> TokenStream {
+/// A closure that writes these parts.
+fn written(parts: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let its = its_parts();
+    quote!(|#its| { #(#parts)* ::core::result::Result::Ok(()) })
+}
+
+fn part(value: &impl ToTokens, here: Span) -> TokenStream {
     let here = Span::call_site().located_at(here);
-    quote_spanned!(here=> ::larder::__private::part(&(#value)))
+    let its = its_parts();
+    quote_spanned!(here=> ::larder::__private::part(#its, &(#value))?;)
+}
+
+/// What the parts are written to, by a name that no argument can have.
+fn its_parts() -> Ident {
+    Ident::new("_parts", Span::mixed_site())
 }
 
 fn turbofish(function: &Function) -> TokenStream {

@@ -17,6 +17,13 @@ use crate::{
 impl Cache {
     /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
     /// counters of its own.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::builder().memory().namespace("shop").build()?;
+    /// assert_eq!(cache.namespace(), "shop");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -24,6 +31,13 @@ impl Cache {
     /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
     /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
     /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::from_env()?; // connects to nothing
+    /// println!("{}", cache.configuration()); // each setting, and who said so
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     ///
     /// # Errors
     /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
@@ -33,6 +47,16 @@ impl Cache {
 
     /// As [`Cache::from_env`], with the variables taken from `lookup`.
     ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::from_lookup(|name| match name {
+    ///     "MEMCACHED_HOST" => Some("cache-1".to_owned()),
+    ///     _ => None,
+    /// })?;
+    /// assert_eq!(cache.location(), "memcached://cache-1:11211");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Builder::build_from_lookup`].
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
@@ -41,6 +65,12 @@ impl Cache {
 
     /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
     /// in the environment, and use [`Cache::from_lookup`].
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let error = Cache::check_variables(["PATH", "CACHE_NAMESPCE"]).unwrap_err();
+    /// assert!(error.to_string().contains("CACHE_NAMESPACE"));
+    /// ```
     ///
     /// # Errors
     /// [`OptionsError`] names it, and the variable that it was probably meant to be.

@@ -17,6 +17,11 @@ const DEPTH: u8 = 64;
 const JSON_NUMBER: &str = "$serde_json::private::Number";
 
 /// Why arguments have no canonical encoding.
+///
+/// ```
+/// let error = larder::Key::new("two words", &()).unwrap_err();
+/// assert_eq!(error, larder::KeyError::Name("two words".to_owned()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The argument's own `Serialize` refused.
@@ -41,12 +46,72 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
     value.serialize(Canon { out, depth: 0 })
 }
 
+/// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the tuple itself.
+pub(crate) fn tuple(
+    write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    out: &mut Vec<u8>,
+) -> Result<(), KeyError> {
+    Canon { out, depth: 0 }.tuple(write)
+}
+
+/// A tuple that is being written.
+pub struct Tuple<'a> {
+    canon: Canon<'a>,
+    /// Without an element it is a unit, as `()` is.
+    list: bool,
+}
+
+impl Tuple<'_> {
+    pub(crate) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), KeyError> {
+        value.serialize(self.next()?)
+    }
+
+    pub(crate) fn tuple(
+        &mut self,
+        write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
+        self.next()?.tuple(write)
+    }
+
+    fn next(&mut self) -> Result<Canon<'_>, KeyError> {
+        let inner = self.canon.again().deeper()?;
+        if !self.list {
+            inner.out.push(b'[');
+        }
+        self.list = true;
+        Ok(inner)
+    }
+}
+
 struct Canon<'a> {
     out: &'a mut Vec<u8>,
     depth: u8,
 }
 
 impl<'a> Canon<'a> {
+    fn again(&mut self) -> Canon<'_> {
+        Canon {
+            out: self.out,
+            depth: self.depth,
+        }
+    }
+
+    fn tuple(
+        self,
+        write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
+        let mut tuple = Tuple {
+            canon: self,
+            list: false,
+        };
+        write(&mut tuple)?;
+        match tuple.list {
+            true => tuple.canon.out.push(b']'),
+            false => ser::Serializer::serialize_unit(tuple.canon)?,
+        }
+        Ok(())
+    }
+
     fn tagged(self, tag: u8, bytes: &[u8]) -> Result<(), KeyError> {
         self.out.push(tag);
         self.out.extend_from_slice(bytes);

@@ -37,54 +37,144 @@ pub struct Builder {
 impl Builder {
     /// Where the cache is, as `CACHE_URL` says it: `memcached://host:port[,host:port…]`, `memcached+tls://…`,
     /// `memcached+unix:///path` or `memory:`. Default: `memcached://localhost:11211`.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::builder().url("memcached://cache-1,cache-2:11212").build()?;
+    /// assert_eq!(cache.location(), "memcached://cache-1:11211,cache-2:11212");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn url(self, url: impl Into<String>) -> Self {
         self.set(Known::Url, url.into())
     }
 
     /// A cache inside this process, as [`Cache::memory`].
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// assert_eq!(Cache::builder().memory().build()?.location(), "memory:");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn memory(self) -> Self {
         self.url("memory:")
     }
 
     /// A PEM file of further roots for `memcached+tls`. It is read when the cache is made.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let tls = Cache::builder().url("memcached+tls://cache").ca_file("/not/there.pem");
+    /// assert_eq!(tls.build().unwrap_err().variable(), "CACHE_CA_FILE");
+    /// ```
     pub fn ca_file(self, path: impl Into<String>) -> Self {
         self.set(Known::CaFile, path.into())
     }
 
     /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`): one server may serve many applications.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// assert_eq!(Cache::builder().namespace("shop").build()?.namespace(), "shop");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.set(Known::Namespace, namespace.into())
     }
 
     /// The most that cache I/O, lookup and fill together, adds to any one call: 1 ms to 10 s (default 50 ms), in whole
     /// milliseconds, rounded up. Waiting for another caller's origin counts against the policy's `wait` instead.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use larder::Cache;
+    /// let cache = Cache::builder().budget(Duration::from_millis(20)).build()?;
+    /// assert!(cache.configuration().to_string().contains("CACHE_BUDGET_MS=20"));
+    /// assert!(Cache::builder().budget(Duration::ZERO).build().is_err());
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn budget(self, budget: Duration) -> Self {
         let ms = budget.as_nanos().div_ceil(1_000_000);
         self.set(Known::Budget, ms.to_string())
     }
 
     /// Whether every call goes to its origin (default: no).
+    ///
+    /// ```
+    /// # use larder::{Cache, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let off = Cache::builder().disabled(true).build().unwrap();
+    /// with_cache(off, async {
+    ///     square(12).await;
+    ///     assert!(!square::fetch(12).await.is_hit());
+    /// })
+    /// .await;
+    /// # }
+    /// ```
     pub fn disabled(self, disabled: bool) -> Self {
         self.set(Known::Disabled, disabled.to_string())
     }
 
     /// Entries are authenticated with it (HMAC-SHA-256), 16 bytes or more. Without one they only carry a checksum.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::builder().signing_key("a secret of 16 bytes or more").build()?;
+    /// assert!(cache.configuration().to_string().contains("CACHE_SIGNING_KEY=(set, not shown)"));
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     pub fn signing_key(self, key: impl Into<String>) -> Self {
         self.set(Known::SigningKey, key.into())
     }
 
     /// A key that still verifies, while a new [`signing_key`](Self::signing_key) is rolled out.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let rotated = Cache::builder()
+    ///     .signing_key("the new secret of this cache")
+    ///     .previous_signing_key("the old secret of this cache");
+    /// assert!(rotated.build().is_ok());
+    /// ```
     pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
         self.set(Known::SigningKeyPrevious, key.into())
     }
 
     /// Who hears of every call that has ended.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use larder::{Cache, Event, Observer, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// struct Print;
+    ///
+    /// impl Observer for Print {
+    ///     fn ended(&self, event: &Event<'_>) {
+    ///         println!("{}: {:?}", event.name, event.outcome);
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::builder().memory().observer(Arc::new(Print)).build().unwrap();
+    /// with_cache(cache, square(12)).await; // square: Some(Miss(Stored))
+    /// # }
+    /// ```
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers = Observers::of(observer);
         self
     }
 
     /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// assert!(Cache::builder().memory().build().is_ok());
+    /// assert!(Cache::builder().url("localhost:11211").build().is_err()); // no memcached://
+    /// ```
     ///
     /// # Errors
     /// [`OptionsError`] names the setting that can not be understood.
@@ -93,6 +183,13 @@ impl Builder {
     }
 
     /// The cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was not said. Connects to nothing.
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let cache = Cache::builder().namespace("shop").build_from_env()?; // the rest: the environment
+    /// assert_eq!(cache.namespace(), "shop");
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Builder::build`]. A variable that is almost one of ours, such as `CACHE_BUGDET_MS`, is an error too, and so is one of
@@ -110,6 +207,18 @@ impl Builder {
 
     /// As [`Builder::build_from_env`], with the variables taken from `lookup`. It is asked for ours only, so misspelt ones are
     /// not found: see [`Cache::check_variables`].
+    ///
+    /// ```
+    /// # use larder::Cache;
+    /// let file = |name: &str| match name {
+    ///     "CACHE_URL" => Some("memory:".to_owned()),
+    ///     "CACHE_NAMESPACE" => Some("ignored".to_owned()),
+    ///     _ => None,
+    /// };
+    /// let cache = Cache::builder().namespace("shop").build_from_lookup(file)?;
+    /// assert_eq!((cache.location(), cache.namespace()), ("memory:", "shop"));
+    /// # Ok::<_, larder::OptionsError>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Builder::build`].

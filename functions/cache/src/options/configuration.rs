@@ -6,6 +6,13 @@ use super::{Lookup, names::Known};
 
 /// The settings that a cache works with, each with who said so. Shown, it is one `NAME=value (who)` a line, in the names of the
 /// environment; a signing key is only said to be set.
+///
+/// ```
+/// let cache = larder::Cache::builder().memory().namespace("shop").build().unwrap();
+/// let shown = cache.configuration().to_string();
+/// assert!(shown.contains("CACHE_NAMESPACE=shop (builder)"));
+/// assert!(shown.contains("CACHE_BUDGET_MS=50 (default)"));
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Configuration(Vec<Setting>);
 

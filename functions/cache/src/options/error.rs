@@ -3,6 +3,17 @@
 use super::names::Known;
 
 /// A setting that can not be understood. Its value is shown unless it is a secret.
+///
+/// ```
+/// let error = larder::Cache::from_lookup(|name| match name {
+///     "CACHE_BUDGET_MS" => Some("fast".to_owned()),
+///     _ => None,
+/// });
+/// assert_eq!(
+///     error.unwrap_err().to_string(),
+///     "CACHE_BUDGET_MS: \"fast\" is not a number of milliseconds from 1 to 10000"
+/// );
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{named}: {problem}")]
 pub struct OptionsError {
@@ -31,6 +42,11 @@ impl OptionsError {
     }
 
     /// The name of the variable; of a builder's setting, the variable that it stands in for.
+    ///
+    /// ```
+    /// let error = larder::Cache::builder().namespace("two words").build().unwrap_err();
+    /// assert_eq!(error.variable(), "CACHE_NAMESPACE");
+    /// ```
     #[must_use]
     pub fn variable(&self) -> &str {
         &self.variable

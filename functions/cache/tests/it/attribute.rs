@@ -1,4 +1,4 @@
-use larder::{Cache, Fetched, Fill, Outcome, with_cache};
+use larder::{Cache, Fetched, Fill, Key, Outcome, with_cache};
 use serde::{Deserialize, Serialize};
 
 mod hygiene;
@@ -187,6 +187,44 @@ async fn owned_arguments_are_part_of_the_key_and_still_reach_the_origin() {
         assert!(owned_key::peek(name(), tags()).await.is_none());
     })
     .await;
+}
+
+/// Entries of earlier releases are found by it, and so are those that were stored by hand.
+#[test]
+fn a_key_is_that_of_the_tuple_of_its_arguments() {
+    #[larder::cached("none", ttl = "60s")]
+    async fn none() -> u8 {
+        1
+    }
+    #[larder::cached("two", ttl = "60s", version = 3)]
+    async fn two(name: &str, n: Option<u8>) -> u8 {
+        n.unwrap_or_default() + u8::from(name.is_empty())
+    }
+    #[larder::cached("one-of-two", ttl = "60s", key = n)]
+    async fn one_of_two(name: &str, n: u8) -> u8 {
+        n + u8::from(name.is_empty())
+    }
+    #[larder::cached("nested", ttl = "60s", key = (n, (name, n)))]
+    async fn nested(name: &str, n: u8) -> u8 {
+        n + u8::from(name.is_empty())
+    }
+    #[larder::cached("constant", ttl = "60s", key = ())]
+    async fn constant() -> u8 {
+        1
+    }
+    #[larder::cached("generic", ttl = "60s", key = n)]
+    async fn generic<T, const TIMES: usize>(n: usize) -> usize {
+        n * size_of::<T>() * TIMES
+    }
+    assert_eq!(none::key(), Key::new("none", &()));
+    assert_eq!(
+        two::key("a", Some(7)),
+        Key::versioned("two", 3, &("a", Some(7)))
+    );
+    assert_eq!(one_of_two::key(7), Key::new("one-of-two", &(7,)));
+    assert_eq!(nested::key("a", 7), Key::new("nested", &((7, ("a", 7)),)));
+    assert_eq!(constant::key(), Key::new("constant", &((),)));
+    assert_eq!(generic::key::<u8, 2>(7), Key::new("generic", &("u8", 2, 7)));
 }
 
 #[tokio::test]

@@ -163,3 +163,23 @@ fn an_argument_that_refuses_is_named() {
         "an argument can not be serialised: closed socket"
     );
 }
+
+#[test]
+fn a_tuple_written_by_its_elements_is_that_tuple() {
+    let written = |write: fn(&mut Tuple<'_>) -> Result<(), KeyError>| {
+        let mut out = Vec::new();
+        tuple(write, &mut out).unwrap();
+        out
+    };
+    assert_eq!(written(|_| Ok(())), bytes(()));
+    assert_eq!(written(|one| one.element(&7)), bytes((7,)));
+    let nested = written(|outer| {
+        outer.element("a")?;
+        outer.tuple(|inner| {
+            inner.element(&Some("b"))?;
+            inner.element(&[1, 2])
+        })?;
+        outer.tuple(|_| Ok(()))
+    });
+    assert_eq!(nested, bytes(("a", (Some("b"), [1, 2]), ())));
+}
