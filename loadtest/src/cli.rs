@@ -143,7 +143,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
     pub(crate) max_regress: f64,
     /// Memory of the functions, for the estimate of money saved
-    #[arg(long, value_name = "MB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    #[arg(long, value_name = "MB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(128..=10_240))]
     memory_mb: u32,
     /// Dollars a gigabyte-second: the default is arm64 in us-east-1; x86-64 costs 0.0000166667
     #[arg(long, value_name = "DOLLARS", default_value = "0.0000133334", value_parser = price)]

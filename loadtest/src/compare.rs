@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::beside::{self, Beside};
 use crate::pairs::Pair;
+use crate::profile::Profile;
 use crate::report::Report;
 use crate::stats::{Interval, log_ratio_of_means};
 
@@ -54,28 +55,30 @@ impl Comparison {
     }
 }
 
+/// Whether a run with `profile` could be compared with `before`, which can be told before it is made. An error says why not.
+pub(crate) fn fits(before: &Report, profile: &Profile) -> Result<(), String> {
+    let sizes = |profile: &Profile| (profile.rounds, profile.keys, profile.repeats);
+    let (then, now) = (sizes(&before.profile), sizes(profile));
+    if then != now {
+        return Err(format!(
+            "the runs differ in rounds, keys and repeats: {then:?} before, {now:?} now"
+        ));
+    }
+    if !before.is_valid() {
+        return Err(format!("the run of {} is not valid", before.started));
+    }
+    Ok(())
+}
+
 /// Compares `now` with `before`. An error says why they cannot be compared.
 pub(crate) fn compare(
     before: &Report,
     now: &Report,
     max_regress: f64,
 ) -> Result<Comparison, String> {
-    let sizes = |report: &Report| {
-        (
-            report.profile.rounds,
-            report.profile.keys,
-            report.profile.repeats,
-        )
-    };
-    if sizes(before) != sizes(now) {
-        return Err(format!(
-            "the runs differ in rounds, keys and repeats: {:?} before, {:?} now",
-            sizes(before),
-            sizes(now)
-        ));
-    }
-    if let Some(invalid) = [before, now].iter().find(|report| !report.is_valid()) {
-        return Err(format!("the run of {} is not valid", invalid.started));
+    fits(before, &now.profile)?;
+    if !now.is_valid() {
+        return Err(format!("the run of {} is not valid", now.started));
     }
     let functions = now
         .speed_ups

@@ -29,6 +29,8 @@ struct Fill {
     began: Duration,
     /// When its answer was complete: it is stored.
     ended: Duration,
+    /// Whether the cache stored it, as far as its answer tells.
+    stored: bool,
 }
 
 /// Replays `samples`, in the order of sending, of a phase that began with an empty cache.
@@ -36,8 +38,13 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     let lifetimes = lifetimes(samples);
     let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
     for sample in samples {
-        if sample.outcome().is_some_and(Outcome::called_origin) {
+        if let Some(outcome) = sample.outcome().filter(|outcome| outcome.called_origin()) {
+            let fills_cache = matches!(
+                outcome,
+                Outcome::Miss | Outcome::Expired | Outcome::Revalidated
+            );
             let fill = Fill {
+                stored: fills_cache && !sample.is_troubled(),
                 began: sample.sent,
                 ended: sample.sent + sample.latency,
             };
@@ -100,11 +107,12 @@ fn contradiction(
                 |fill: &Fill| fill.began <= ended && sent.saturating_sub(fill.ended) <= longest;
             (!fills.iter().any(could_serve)).then_some("a hit that no live entry explains")
         }
+        // Of what was kept out of the cache, or could not be stored, nobody knows an entry.
         Outcome::Miss => {
             let shortest = lifetime?.mul_f64(SHORTEST).saturating_sub(SLACK);
             let live = fills
                 .iter()
-                .any(|fill| fill.ended < sent && sent - fill.ended < shortest);
+                .any(|fill| fill.stored && fill.ended < sent && sent - fill.ended < shortest);
             live.then_some("a miss although its entry was stored and live")
         }
         _ => None,
@@ -162,6 +170,16 @@ mod tests {
             sample(50, 1, Outcome::Miss, None),
         ];
         assert_eq!(contradicted(&twice), 1);
+    }
+
+    #[test]
+    fn a_bypass_fills_nothing() {
+        let recovered = [
+            sample(0, 1, Outcome::Hit, Some(10)),
+            sample(10, 1, Outcome::Bypass, None),
+            sample(50, 1, Outcome::Miss, None),
+        ];
+        assert_eq!(contradicted(&recovered[1..]), 0, "the breaker closed again");
     }
 
     #[test]

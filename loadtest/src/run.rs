@@ -38,6 +38,10 @@ pub(crate) struct Failure(pub(crate) Exit, pub(crate) String);
 pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
     let profile = args.profile();
     let baseline = args.baseline.as_deref().map(render::read).transpose()?;
+    let unfit = |e| Failure(Exit::Usage, format!("--baseline: {e}"));
+    if let Some(before) = &baseline {
+        compare::fits(before, &profile).map_err(unfit)?;
+    }
     let client = client(&args.target, profile.timeout)?;
     let progress = Progress::detect(args.no_progress);
     let mut report = measure(Arc::new(client), profile, progress, args).await?;
@@ -48,8 +52,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
         .collect();
     if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
         let comparison = compare::compare(&before, &report, args.max_regress);
-        report.baseline =
-            Some(comparison.map_err(|e| Failure(Exit::Usage, format!("--baseline: {e}")))?);
+        report.baseline = Some(comparison.map_err(unfit)?);
     }
     render::write(&report, &args.out)?;
     stdout.print(&table::render(&report));

@@ -42,7 +42,15 @@ fn rules_print_what_was_observed_and_set_the_exit_code() {
 #[test]
 fn a_figure_without_data_fires_and_an_invalid_run_wins_over_rules() {
     let server = Server::telling(Lie::None);
-    tool::run(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
+    for nowhere in [
+        "p999{phase=cold} > 1s",
+        "errors{phase=fualts} > 0",
+        "errors{outcome=timeout} > 0",
+        "errors{function=heavy} > 0",
+    ] {
+        tool::run(&server.url, &["--fail-if", nowhere]).expect_code(3);
+    }
+    tool::run(&server.url, &["--fail-if", "errors{phase=warm} > 0"]).expect_code(0);
     let liar = Server::telling(Lie::StuckCounter);
     tool::run(&liar.url, &["--fail-if", "errors >= 0"]).expect_code(5);
 }
@@ -101,6 +109,24 @@ fn a_planted_regression_is_found_and_its_absence_is_not() {
         let compared = String::from_utf8(compared.stdout).unwrap();
         assert!(compared.contains("heavy-op: a hit, p50"), "{compared}");
     }
+}
+
+#[test]
+fn a_baseline_of_another_size_is_told_before_anything_is_measured() {
+    let server = Server::telling(Lie::None);
+    let before = tool::run(&server.url, &["--rounds", "3"]);
+    let file = before.path("report.json");
+    // Nobody listens at port 1: it is not come to.
+    let ended = tool::run(
+        "http://127.0.0.1:1",
+        &["--rounds", "4", "--baseline", &file],
+    );
+    ended.expect_code(2);
+    assert!(
+        ended.stderr.contains("the runs differ in rounds"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
