@@ -29,8 +29,8 @@ fn bare_machine() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for program in ["bash", "env", "dirname", "sed"] {
         let paths = std::env::var_os("PATH").unwrap();
-        let found = std::env::split_paths(&paths).map(|path| path.join(program));
-        let found = found.filter(|path| path.exists()).next().unwrap();
+        let mut found = std::env::split_paths(&paths).map(|path| path.join(program));
+        let found = found.find(|path| path.exists()).unwrap();
         symlink(found, folder.path().join(program)).unwrap();
     }
     folder
