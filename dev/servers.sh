@@ -5,6 +5,7 @@
 scratch=$(mktemp -d)
 started=()
 nap=
+patience=120 # the most seconds that await_answer waits
 
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 
@@ -72,19 +73,20 @@ start_memcached() {
   read -r _ _ memcached_port <"$told"
 }
 
-# http_status PORT PATH: prints the status; fails when there is no answer within a minute.
+# http_status PORT PATH: prints the status; fails when there is no answer within half of our patience.
 http_status() {
   local status
   exec 3<>"/dev/tcp/127.0.0.1/$1"
   printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
-  read -r -t 60 _ status _ <&3 && echo "$status"
+  read -r -t $((patience / 2)) _ status _ <&3 && echo "$status"
 }
 
-# await_answer PORT PATH STATUS PID: until it answers, which must be with this status, or the process has ended.
+# await_answer PORT PATH STATUS PID: until it answers, which must be with this status, or the process or our patience has ended.
 await_answer() {
-  local status
+  local status end=$((SECONDS + patience))
   until attend http_status "$1" "$2" >"$scratch/status" 2>/dev/null; do
     is_up "$4" || die "the server on port $1 ended before it answered"
+    [ "$SECONDS" -lt "$end" ] || die "GET $2 on port $1 was not answered for $patience s: what should answer has ended or hangs"
     sleep 0.1
   done
   read -r status <"$scratch/status"

@@ -1,4 +1,4 @@
-# Reads .env, or .env.example where there is none, into the environment. Sourced by dev/run.
+# Reads .env, or .env.example where there is none, into the environment, and shows settings on a screen. Sourced by dev/run.
 # Owns: the file's form, the same as in functions/src/dotenv.rs. Must not know: which settings there are.
 # The environment beats the file.
 
@@ -25,4 +25,12 @@ load_settings() {
     fi
     if [ -z "${!name+set}" ]; then export "$name=$value"; fi
   done <"$file"
+}
+
+# without_password URL: as it may stand on a screen. A password may hold an @ itself: only the last one ends it.
+without_password() {
+  case $1 in
+    *://*@*) echo "${1%%://*}://…@${1##*@}" ;;
+    *) echo "$1" ;;
+  esac
 }

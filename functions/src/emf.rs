@@ -6,9 +6,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
-/// What became of one fetched value. A handler leaves it with its answer, for whoever meters invocations.
+/// What a handler that asked the cache leaves with its answer, for whoever meters invocations.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Told {
+pub(crate) enum Told {
+    /// A value was fetched.
+    Fetched(Fetched),
+    /// The cache had none, and the origin failed.
+    OriginFailed,
+}
+
+/// What became of one fetched value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetched {
     pub(crate) outcome: Outcome,
     pub(crate) cache: Duration,
     pub(crate) origin: Duration,
@@ -20,7 +29,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
     pub(crate) status: u16,
-    /// `None`: the cache was not asked, or the origin failed.
+    /// `None`: the cache was not asked, or it is not known what became of that.
     pub(crate) told: Option<Told>,
     pub(crate) latency: Duration,
 }
@@ -32,9 +41,9 @@ impl Invocation<'_> {
         let mut metrics = vec![("Requests", "Count", json!(1))];
         metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
         metrics.push(("Latency", "Milliseconds", milliseconds(self.latency)));
-        if let Some(told) = self.told {
-            metrics.push(("CacheTime", "Milliseconds", milliseconds(told.cache)));
-            metrics.push(("OriginTime", "Milliseconds", milliseconds(told.origin)));
+        if let Some(Told::Fetched(fetched)) = self.told {
+            metrics.push(("CacheTime", "Milliseconds", milliseconds(fetched.cache)));
+            metrics.push(("OriginTime", "Milliseconds", milliseconds(fetched.origin)));
         }
         let defined = metrics
             .iter()
@@ -70,11 +79,12 @@ impl Invocation<'_> {
     }
 
     fn counts(&self) -> (&'static str, [(&'static str, bool); 4]) {
-        let failed = self.status >= 500;
-        let (outcome, hit, origin, trouble) = match self.told.map(|told| told.outcome) {
-            None if failed => ("failed", false, true, false),
+        let (outcome, hit, origin, trouble) = match self.told {
+            Some(Told::OriginFailed) => ("failed", false, true, false),
+            // Such as a flush that was not acknowledged: no origin had a part in it.
+            None if self.status >= 500 => ("failed", false, false, false),
             None => ("none", false, false, false),
-            Some(outcome) => {
+            Some(Told::Fetched(Fetched { outcome, .. })) => {
                 let (word, hit) = word(outcome);
                 (
                     word,
@@ -84,9 +94,8 @@ impl Invocation<'_> {
                 )
             }
         };
-        let lookup = self.told.is_some() || failed;
         let counts = [
-            ("Lookups", lookup),
+            ("Lookups", self.told.is_some()),
             ("Hits", hit),
             ("OriginCalls", origin),
             ("CacheErrors", trouble),
@@ -129,11 +138,17 @@ mod tests {
     use larder::Trouble;
 
     fn check(status: u16, outcome: Option<Outcome>, expected: (&str, [u8; 4])) {
-        let told = outcome.map(|outcome| Told {
-            outcome,
-            cache: Duration::from_micros(1500),
-            origin: Duration::ZERO,
+        let told = outcome.map(|outcome| {
+            Told::Fetched(Fetched {
+                outcome,
+                cache: Duration::from_micros(1500),
+                origin: Duration::ZERO,
+            })
         });
+        check_told(status, told, expected);
+    }
+
+    fn check_told(status: u16, told: Option<Told>, expected: (&str, [u8; 4])) {
         let invocation = Invocation {
             function: "user",
             request_id: "id",
@@ -150,7 +165,10 @@ mod tests {
             "{line}"
         );
         assert_eq!(line["Latency"], 2.0);
-        assert_eq!(line.get("CacheTime").is_some(), told.is_some());
+        assert_eq!(
+            line.get("CacheTime").is_some(),
+            matches!(told, Some(Told::Fetched(_)))
+        );
     }
 
     #[test]
@@ -186,6 +204,8 @@ mod tests {
             ("bypassed", [1, 0, 1, 0]),
         );
         check(400, None, ("none", [0, 0, 0, 0]));
-        check(502, None, ("failed", [1, 0, 1, 0]));
+        check_told(502, Some(Told::OriginFailed), ("failed", [1, 0, 1, 0]));
+        // A flush that was not acknowledged, a panic.
+        check(502, None, ("failed", [0, 0, 0, 0]));
     }
 }

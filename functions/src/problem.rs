@@ -5,6 +5,7 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::Response;
+use crate::emf::Told;
 
 /// An answer that says what went wrong, as `application/problem+json`.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Problem {
     detail: String,
     servers: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    told: Option<Told>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +35,7 @@ impl Problem {
             detail: detail.into(),
             servers: Vec::new(),
             headers: Vec::new(),
+            told: None,
         }
     }
 
@@ -49,10 +52,11 @@ impl Problem {
     /// 502: an origin failed. What it said is logged here and kept from the client.
     pub fn origin_failed(origin: &'static str, error: &impl std::error::Error) -> Self {
         tracing::error!(origin, %error, "the origin failed");
-        Self::new(
-            StatusCode::BAD_GATEWAY,
-            format!("the origin of {origin} failed"),
-        )
+        let detail = format!("the origin of {origin} failed");
+        Self {
+            told: Some(Told::OriginFailed),
+            ..Self::new(StatusCode::BAD_GATEWAY, detail)
+        }
     }
 
     /// The same with a header.
@@ -92,6 +96,8 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         response.headers_mut().extend(self.headers);
+        // What the client is not told, and who meters invocations is.
+        self.told.map(|told| response.extensions_mut().insert(told));
         response
     }
 }

@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use lambda_http::http::{HeaderName, HeaderValue, header};
-use larder::{Fetched, Source};
+use larder::Source;
 use serde::Serialize;
 
-use crate::emf::Told;
+use crate::emf::{Fetched, Told};
 use crate::{Response, cache_status};
 
 /// What a client is told about one fetched value.
@@ -17,7 +17,7 @@ pub(crate) struct Provenance {
     took: Duration,
     cache_status: HeaderValue,
     server_timing: HeaderValue,
-    told: Told,
+    told: Fetched,
 }
 
 #[derive(Serialize)]
@@ -30,9 +30,9 @@ struct Body<'a, T> {
 
 impl Provenance {
     /// The provenance of a value that was asked for at `started`.
-    pub(crate) fn of<T>(fetched: &Fetched<T>, started: Instant) -> Self {
+    pub(crate) fn of<T>(fetched: &larder::Fetched<T>, started: Instant) -> Self {
         let took = started.elapsed();
-        let told = Told {
+        let told = Fetched {
             outcome: fetched.outcome(),
             cache: fetched.cache_time(),
             origin: fetched.origin_time().unwrap_or_default(),
@@ -70,7 +70,7 @@ impl Provenance {
 
     /// The same answer with the headers that tell its provenance, and with what its invocation's metrics are made of.
     pub(crate) fn stamp(&self, mut response: Response) -> Response {
-        response.extensions_mut().insert(self.told);
+        response.extensions_mut().insert(Told::Fetched(self.told));
         let headers = response.headers_mut();
         headers.insert(
             HeaderName::from_static("cache-status"),

@@ -15,6 +15,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// `ñandú ☕`, a line break and a memcached command.
 const NASTY: &str = "/heavy-op?param=%C3%B1and%C3%BA%20%E2%98%95%0D%0Aflush_all";
 
+/// How long it may take to build the functions.
+const BUILD: Duration = Duration::from_secs(1200);
+
 struct Run {
     make: Child,
     port: u16,
@@ -23,6 +26,10 @@ struct Run {
 
 impl Run {
     fn start(port: u16) -> Self {
+        Self::start_with(port, &[])
+    }
+
+    fn start_with(port: u16, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let database = format!("sqlite://{}", folder.path().join("users.sqlite").display());
@@ -38,6 +45,9 @@ impl Run {
             ])
             .envs([("DATABASE_URL", database.as_str()), ("FLUSH_AUTH", "open")])
             .env("HEAVY_OP_MS", "2000")
+            // A busy machine uses up what users have.
+            .env("CACHE_BUDGET_MS", "5000")
+            .envs(variables.iter().copied())
             .current_dir(ROOT)
             .stdin(Stdio::null())
             .stdout(file("stdout"))
@@ -58,7 +68,7 @@ impl Run {
 
     /// Until it says that it is up. It builds first.
     fn is_up(&mut self) {
-        let limit = Instant::now() + Duration::from_secs(1200);
+        let limit = Instant::now() + BUILD;
         while !self.told().contains("Ctrl-C stops it") {
             let ended = self.make.try_wait().unwrap();
             assert!(
@@ -71,7 +81,11 @@ impl Run {
     }
 
     fn ends(&mut self) -> Option<i32> {
-        let limit = Instant::now() + Duration::from_secs(60);
+        self.ends_within(Duration::from_secs(60))
+    }
+
+    fn ends_within(&mut self, time: Duration) -> Option<i32> {
+        let limit = Instant::now() + time;
         loop {
             if let Some(status) = self.make.try_wait().unwrap() {
                 return status.code();
@@ -181,6 +195,16 @@ fn slow_keys_do_not_queue(port: u16) -> bool {
         let one = took(&[key(0)]);
         took(&[key(1), key(2)]) < one.mul_f64(1.5)
     })
+}
+
+#[test]
+fn a_setting_that_no_function_would_take_is_named_and_nothing_is_started() {
+    let mut run = Run::start_with(free_port(), &[("HEAVY_OP_MS", "3s")]);
+    assert_ne!(run.ends_within(BUILD), Some(0));
+    let told = run.told();
+    has(&told, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);
+    assert!(!told.contains("larder is up"), "{told}");
+    assert_eq!(run.processes(), [""; 0]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 const HELP: &str = "\
 Serves the page, heavy-op, user and flush in one process, at http://localhost:5000/ unless LISTEN says otherwise.
 
-Usage: cargo run [-- --help]
+Usage: cargo run [-- --help | --check]
+  --check          reads all settings as the functions do, says which one is wrong, and ends; connects to nothing
 
 Settings come from the environment and from the file .env here; the environment wins.
   LISTEN           address and port; 127.0.0.1:5000
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let result = match arguments.next().as_deref() {
         None => serve().await,
+        Some("--check") => check(),
         Some("-h" | "--help") => {
             print!("{HELP}");
             Ok(())
@@ -52,7 +54,23 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Without the cache that stands here for none: a function has no such thing.
+fn check() -> Result<(), Error> {
+    prepare(None).map(drop)
+}
+
 async fn serve() -> Result<(), Error> {
+    let (start, local) = prepare(Some("memory:"))?;
+    let listener = listen(&start).await?;
+    let stop = stop_signal()?;
+    announce(&start, &listener).await?;
+    local.serve(listener, stop).await;
+    println!("stopped");
+    Ok(())
+}
+
+/// All that can be made before anything is connected to; `unnamed` is the cache where the settings name none.
+fn prepare(unnamed: Option<&str>) -> Result<(Start, Local), Error> {
     let file = functions::dotenv::read(Path::new(".env"))?;
     let variable = |name: &str| {
         start::environment(name)
@@ -60,19 +78,15 @@ async fn serve() -> Result<(), Error> {
             .filter(|value| !value.is_empty())
     };
     Cache::check_variables(start::names().chain(file.keys().cloned()))?;
-    let in_memory = variable("CACHE_URL").is_none() && variable("MEMCACHED_HOST").is_none();
     let lookup = |name: &str| match name {
-        "CACHE_URL" if in_memory => Some("memory:".to_owned()),
+        "CACHE_URL" if variable("MEMCACHED_HOST").is_none() => {
+            variable(name).or_else(|| unnamed.map(str::to_owned))
+        }
         name => variable(name),
     };
     let start = Start::from_lookup(lookup, |settings| Place::listening_on(settings.listen))?;
     let local = Local::new(&start)?;
-    let listener = listen(&start).await?;
-    let stop = stop_signal()?;
-    announce(&start, &listener).await?;
-    local.serve(listener, stop).await;
-    println!("stopped");
-    Ok(())
+    Ok((start, local))
 }
 
 async fn listen(start: &Start) -> Result<TcpListener, Error> {

@@ -2,6 +2,7 @@
 
 use larder::testing::Memcached;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::ask::Ask;
 use crate::event::Sender;
@@ -91,6 +92,30 @@ async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
             .all(|id| id.as_str().unwrap().starts_with("invocation-")),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
+    let counts = async |binary, variables: Variables, ask: Ask| {
+        let function = Function::start(binary, &variables).await;
+        assert_eq!(self::ask(&function, &ask).await, 502);
+        let line = lines(&function.program.stdout()).remove(0);
+        assert_eq!(line["outcome"], "failed", "{line}");
+        ["Lookups", "OriginCalls"].map(|name| line[name].as_u64().unwrap())
+    };
+    let mut user = on_lambda("memory:");
+    user.push(("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d".to_owned()));
+    assert_eq!(
+        counts(program::USER, user, Ask::get("/user/7")).await,
+        [1, 1]
+    );
+    let token = "t";
+    let mut flush = on_lambda("memcached://127.0.0.1:1");
+    flush.push(("FLUSH_AUTH", "token".to_owned()));
+    let digest = hex::encode(Sha256::digest(token));
+    flush.push(("FLUSH_TOKEN_SHA256", digest));
+    let ask = Ask::flush("").header("authorization", format!("Bearer {token}"));
+    assert_eq!(counts(program::FLUSH, flush, ask).await, [0, 0]);
 }
 
 #[tokio::test]

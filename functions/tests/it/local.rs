@@ -139,6 +139,7 @@ async fn help_is_printed_and_an_unknown_argument_refused() {
     let mut help = start("--help");
     assert_eq!(help.ended().await, Some(0));
     assert!(help.stdout().contains("LISTEN") && help.stdout().contains("MEMCACHED_HOST"));
+    assert!(help.stdout().contains("--check"));
     let mut unknown = start("--port");
     assert_eq!(unknown.ended().await, Some(1));
     assert!(unknown.stderr().contains("--port"), "{}", unknown.stderr());
@@ -169,18 +170,52 @@ async fn a_signal_lets_the_request_under_way_finish() {
     }
 }
 
+/// In one try of five: another load on the machine may spoil the others.
 #[tokio::test]
 async fn two_slow_keys_are_computed_side_by_side() {
     let local = Local::start(&[("HEAVY_OP_MS", "1000".to_owned())]).await;
-    let started = Instant::now();
-    let (one, two) = tokio::join!(
-        local.get("/heavy-op?param=one"),
-        local.get("/heavy-op?param=two")
-    );
-    assert_eq!((one.status, two.status), (200, 200));
-    assert!(
-        started.elapsed() < Duration::from_millis(1500),
-        "{:?}",
-        started.elapsed()
-    );
+    let mut took = Vec::new();
+    for round in 0..5 {
+        let started = Instant::now();
+        let [one, two] = ["one", "two"].map(|key| format!("/heavy-op?param={key}-{round}"));
+        let (one, two) = tokio::join!(local.get(&one), local.get(&two));
+        assert_eq!((one.status, two.status), (200, 200));
+        took.push(started.elapsed());
+        if took[round] < Duration::from_millis(1500) {
+            return;
+        }
+    }
+    panic!("two of 1 s took {took:?}");
+}
+
+#[tokio::test]
+async fn a_check_of_the_settings_names_the_wrong_one_and_connects_to_nothing() {
+    for (name, value) in [
+        ("HEAVY_OP_MS", "3s"),
+        ("FLUSH_AUTH", "token"),
+        ("CACHE_BUGDET_MS", "20"),
+        ("CACHE_URL", "redis://127.0.0.1"),
+        ("MEMCACHED_PORT", "x"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let variables = [any_port(), (name, value.to_owned())];
+        let mut check = Program::start_in(folder, program::LOCAL, &variables, &["--check"]);
+        assert_eq!(check.ended().await, Some(1), "{name}");
+        let told = check.stderr();
+        let meant = if name == "FLUSH_AUTH" {
+            "FLUSH_TOKEN_SHA256"
+        } else {
+            name
+        };
+        assert!(told.contains(meant) && told.lines().count() == 1, "{told}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("LISTEN", "127.0.0.1:1".to_owned()),
+        ("CACHE_URL", "memcached://127.0.0.1:1".to_owned()),
+        ("DATABASE_URL", "postgres://u@127.0.0.1:1/db".to_owned()),
+    ];
+    let mut check = Program::start_in(folder, program::LOCAL, &variables, &["--check"]);
+    assert_eq!(check.ended().await, Some(0), "{}", check.stderr());
+    assert_eq!(check.stdout() + &check.stderr(), "");
 }

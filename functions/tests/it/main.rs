@@ -26,3 +26,4 @@ mod local; // start lines, .env, a taken port, signals
 mod migration; // the function that makes the database ready
 mod page; // the page in a real headless Chromium
 mod restarts; // memcached restarted again and again under load
+mod scripts; // what the scripts in dev/ tell

@@ -1,0 +1,88 @@
+//! What the scripts in dev/ tell: of a machine that lacks something, of a server that never answers, and never a password.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+fn bash(script: &str) -> Output {
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script]).current_dir(ROOT);
+    bash.output().unwrap()
+}
+
+/// `dev/install TOOL` on a machine that has these programs and no others.
+fn install(tool: &str, programs: &Path) -> String {
+    let mut install = Command::new("bash");
+    install
+        .args(["dev/install", tool])
+        .current_dir(ROOT)
+        .env("PATH", programs);
+    let output = install.output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A folder of the programs that dev/install itself needs.
+fn bare_machine() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for program in ["bash", "env", "dirname", "sed"] {
+        let paths = std::env::var_os("PATH").unwrap();
+        let mut found = std::env::split_paths(&paths).map(|path| path.join(program));
+        let found = found.find(|path| path.exists()).unwrap();
+        symlink(found, folder.path().join(program)).unwrap();
+    }
+    folder
+}
+
+fn add(folder: &Path, program: &str, script: &str) {
+    let path = folder.join(program);
+    std::fs::write(&path, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_machine_without_rust_or_with_an_old_one_is_told_so() {
+    let machine = bare_machine();
+    let told = install("cargo", machine.path());
+    assert!(told.contains("or newer is missing"), "{told}");
+    assert!(told.contains("https://rustup.rs"), "{told}");
+    add(machine.path(), "cargo", "");
+    add(machine.path(), "rustc", "echo 'rustc 1.63.0'");
+    assert_eq!(install("cargo", machine.path()), told);
+}
+
+#[test]
+fn a_machine_without_a_linker_is_told_so() {
+    let told = install("cc", bare_machine().path());
+    assert!(told.contains("cc is missing"), "{told}");
+    assert!(told.contains("the package gcc"), "{told}");
+}
+
+#[test]
+fn no_part_of_a_password_is_shown() {
+    for (url, shown) in [
+        ("postgres://u:p@db/larder", "postgres://…@db/larder"),
+        ("postgres://u:p@ss@db/larder", "postgres://…@db/larder"),
+        ("postgres://db/larder", "postgres://db/larder"),
+        ("sqlite://users.sqlite", "sqlite://users.sqlite"),
+    ] {
+        let output = bash(&format!(". dev/settings.sh; without_password '{url}'"));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told.trim_end(), shown, "{url}");
+    }
+}
+
+#[test]
+fn a_server_that_never_answers_is_not_waited_for_without_end() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let output = bash(&format!(
+        ". dev/servers.sh; patience=2; await_answer {port} /a 200 $$"
+    ));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("GET /a on port {port} was not answered for 2 s");
+    assert!(told.contains(&expected), "{told}");
+}
