@@ -33,27 +33,33 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let database = format!("sqlite://{}", folder.path().join("users.sqlite").display());
-        let mut make = Command::new("make");
-        make.args(["run", &format!("PORT={port}")])
-            // make would pass on to its child what it was itself called with, by `make test`.
-            .env_remove("MAKEFLAGS")
-            .env_remove("MAKELEVEL")
-            .envs([
-                ("CACHE_URL", ""),
-                ("MEMCACHED_HOST", ""),
-                ("MEMCACHED_PORT", ""),
-            ])
-            .envs([("DATABASE_URL", database.as_str()), ("FLUSH_AUTH", "open")])
-            .env("HEAVY_OP_MS", "2000")
-            // A busy machine uses up what users have.
-            .env("CACHE_BUDGET_MS", "5000")
-            .envs(variables.iter().copied())
-            .current_dir(ROOT)
-            .stdin(Stdio::null())
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
-            // As a terminal does, so that Ctrl-C reaches all of it and not this test.
-            .process_group(0);
+        // A shell that starts these tests in its background has them ignore Ctrl-C, and with them all that they start.
+        let mut make = Command::new("env");
+        make.args([
+            "--default-signal=INT",
+            "make",
+            "run",
+            &format!("PORT={port}"),
+        ])
+        // make would pass on to its child what it was itself called with, by `make test`.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MAKELEVEL")
+        .envs([
+            ("CACHE_URL", ""),
+            ("MEMCACHED_HOST", ""),
+            ("MEMCACHED_PORT", ""),
+        ])
+        .envs([("DATABASE_URL", database.as_str()), ("FLUSH_AUTH", "open")])
+        .env("HEAVY_OP_MS", "2000")
+        // A busy machine uses up what users have.
+        .env("CACHE_BUDGET_MS", "5000")
+        .envs(variables.iter().copied())
+        .current_dir(ROOT)
+        .stdin(Stdio::null())
+        .stdout(file("stdout"))
+        .stderr(file("stderr"))
+        // As a terminal does, so that Ctrl-C reaches all of it and not this test.
+        .process_group(0);
         Self {
             make: make.spawn().unwrap(),
             port,
