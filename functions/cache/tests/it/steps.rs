@@ -30,7 +30,7 @@ const ORDER: Order = Order {
 const OTHERS: usize = 2;
 const CALLERS: usize = 4;
 /// Strikes at a time.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 2;
 /// A step that was not come to by then was not made this time: a busy machine may skip a renewal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
