@@ -267,9 +267,8 @@ impl<'a> Call<'a> {
                     Why::Expired => Outcome::Expired(fill),
                     Why::Requested => Outcome::Refreshed(fill),
                 };
-                // A fill without an answer may have left the lease there; a value that is no entry was never sent.
-                let unsent = [Trouble::Decode, Trouble::Oversize].map(Fill::Failed);
-                if unsent.contains(&fill) || !matches!(fill, Fill::Failed(_)) {
+                // A fill without an answer, or one that the server found too large, may have left the lease there.
+                if !matches!(fill, Fill::Failed(_)) {
                     hold.release.disarm();
                 }
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use larder::{
-    Bypass, Fill, Outcome, Trouble,
+    Bypass, Fill, Outcome, Policy, Trouble,
     testing::{Memcached, Noise, Peer, Script},
 };
 
@@ -216,6 +216,43 @@ async fn a_server_without_numbers_is_no_cache() {
             assert_eq!(*fetched, n, "{protocol}: nothing can be filled safely");
             let told = format!("{:?}", fetched.outcome());
             assert!(told.contains("Protocol"), "{protocol}: {told}");
+        }
+    }
+}
+
+/// The refusal leaves the lease where it is: that is given back, or others would wait for nobody until it ends.
+#[tokio::test]
+async fn a_value_that_the_server_finds_too_large_keeps_nobody_waiting() {
+    const PATIENT: Policy = MINUTE
+        .lease(Duration::from_secs(60))
+        .wait(Duration::from_secs(60));
+    let server = Memcached::start_with(&["-I", "512k"]);
+    for protocol in ["classic", "meta"] {
+        let url = format!("{}?protocol={protocol}", server.url());
+        let settings = [
+            ("CACHE_URL", url.as_str()),
+            ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", "2000"),
+        ];
+        let caches = [(); 2].map(|()| cache(&settings));
+        for cache in &caches {
+            let large = || async {
+                // Long enough for the lease to be stamped.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, std::convert::Infallible>("x".repeat(600_000))
+            };
+            let key = key("large", 1);
+            let call = cache.get_or_fetch(&key, &PATIENT, large);
+            let fetched = tokio::time::timeout(Duration::from_secs(20), call).await;
+            let outcome = fetched
+                .expect("no wait for a lease of nobody")
+                .unwrap()
+                .outcome();
+            assert_eq!(
+                outcome,
+                Outcome::Miss(Fill::Failed(Trouble::Oversize)),
+                "{protocol}"
+            );
         }
     }
 }
