@@ -2,19 +2,16 @@
 
 use std::convert::Infallible;
 use std::io::Write as _;
-use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
-use lambda_http::http::StatusCode;
 use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::emf::Invocation;
 use crate::place::Place;
-use crate::problem::Problem;
+use crate::problem;
 use crate::settings::SettingsError;
 use crate::start::{self, Start};
 use crate::{Handler, Response, log};
@@ -77,7 +74,7 @@ async fn invoke(handler: &impl Handler, meter: Option<&str>, request: Request) -
     let id = context
         .map(|context| context.request_id.clone())
         .unwrap_or_default();
-    let response = log::of_invocation(id.clone(), answer(handler, request)).await;
+    let response = log::of_invocation(id.clone(), problem::caught(handler.handle(request))).await;
     if let Some(function) = meter {
         let invocation = Invocation {
             function,
@@ -92,16 +89,6 @@ async fn invoke(handler: &impl Handler, meter: Option<&str>, request: Request) -
     response
 }
 
-/// A handler that panics has answered with 500, and the process lives on.
-async fn answer(handler: &impl Handler, request: Request) -> Response {
-    let handled = AssertUnwindSafe(handler.handle(request))
-        .catch_unwind()
-        .await;
-    handled.unwrap_or_else(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the function failed").into_response()
-    })
-}
-
 /// A line of the log in place of Rust's own, which is no JSON and may show a request's values.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
@@ -112,6 +99,8 @@ fn log_panics() {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::StatusCode;
+
     use super::*;
 
     struct Panics;

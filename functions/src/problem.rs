@@ -1,6 +1,9 @@
 //! Error answers (RFC 9457). Owns their shape; must not carry anything that its maker did not mean for the client:
 //! an error's own text stays in the log.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
 use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -25,6 +28,14 @@ struct Body<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     servers: &'a [String],
+}
+
+/// A handler that panics has answered with 500, and the process lives on.
+pub(crate) async fn caught(work: impl Future<Output = Response>) -> Response {
+    let answer = AssertUnwindSafe(work).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the function failed").into_response()
+    })
 }
 
 impl Problem {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::latencies::{Quantile, Summary, human_us};
+use crate::plan::Phase;
 use crate::report::numbers::{percent, times};
 use crate::report::{Report, Row};
 use crate::stats::Interval;
@@ -244,28 +245,33 @@ fn whole(labels: &[(String, String)], of: &str, (value, interval): Value) -> Vec
 /// None of a phase or a function that the report does not know, and none by outcome: a failed request has none. A count of zero there
 /// would let a rule with a slip of the pen hold for ever.
 fn errors(report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
-    let known = |(label, value): &(String, String)| match label.as_str() {
-        "phase" => {
-            let mut rows = report.rows.iter().map(|row| row.phase);
-            let mut failures = report.failures.iter().map(|failure| failure.phase);
-            rows.any(|phase| phase.label() == value) || failures.any(|phase| phase.label() == value)
-        }
-        "function" => {
-            let mut rows = report.rows.iter().map(|row| &row.function);
-            let mut failures = report.failures.iter().map(|failure| &failure.function);
-            rows.any(|function| function == value) || failures.any(|function| function == value)
-        }
+    let has = |(label, value): &(String, String), phase: Phase, function: &str| match label.as_str()
+    {
+        "phase" => phase.label() == value,
+        "function" => function == value,
         _ => false,
+    };
+    let rows = report
+        .rows
+        .iter()
+        .map(|row| (row.phase, row.function.as_str()));
+    let failed = report
+        .failures
+        .iter()
+        .map(|failure| (failure.phase, failure.function.as_str()));
+    let places: Vec<_> = rows.chain(failed).collect();
+    let known = |label| {
+        places
+            .iter()
+            .any(|(phase, function)| has(label, *phase, function))
     };
     if !labels.iter().all(known) {
         return Vec::new();
     }
     let failures = report.failures.iter().filter(|failure| {
-        labels.iter().all(|(label, value)| match label.as_str() {
-            "phase" => failure.phase.label() == value,
-            "function" => failure.function == *value,
-            _ => false,
-        })
+        labels
+            .iter()
+            .all(|label| has(label, failure.phase, &failure.function))
     });
     let count: u64 = failures.map(|failure| failure.count).sum();
     vec![Observed {

@@ -107,7 +107,6 @@ fn contradiction(
                 |fill: &Fill| fill.began <= ended && sent.saturating_sub(fill.ended) <= longest;
             (!fills.iter().any(could_serve)).then_some("a hit that no live entry explains")
         }
-        // Of what was kept out of the cache, or could not be stored, nobody knows an entry.
         Outcome::Miss => {
             let shortest = lifetime?.mul_f64(SHORTEST).saturating_sub(SLACK);
             let live = fills

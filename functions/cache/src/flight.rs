@@ -6,6 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -106,12 +107,12 @@ impl Flights {
 }
 
 impl Pilot<'_> {
-    /// `ttl`: how long the value is to be kept, in seconds; 0 if it is not.
-    pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: i64) {
+    /// `ttl`: how long the value is to be kept; `None` if it is not.
+    pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
         self.flight.land(Landing::Value {
             payload,
             created,
-            ttl,
+            ttl: ttl.map_or(0, |ttl| ttl.as_secs() as i64),
         });
     }
 }

@@ -146,9 +146,7 @@ impl Options {
 
 fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     let url = lookup.parsed(Known::Url, url::parse)?;
-    let tls = url
-        .as_ref()
-        .is_some_and(|url| url.as_ref().is_some_and(|url| url.tls));
+    let tls = matches!(&url, Some(Some(parsed)) if parsed.tls);
     // Whoever names a certificate means to be protected by it.
     if !tls && lookup.get(Known::CaFile).is_some() {
         let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";

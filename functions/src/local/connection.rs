@@ -1,20 +1,15 @@
-//! One request of a connection, as the handlers want it. Owns the reading of bodies and what a panic is answered with;
-//! must not know the routes.
+//! One request of a connection, as the handlers want it. Owns the reading of bodies; must not know the routes.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use lambda_http::http::StatusCode;
 use lambda_http::{Body, Request};
 
 use super::Local;
-use crate::Response;
 use crate::exchange::MAX_BODY;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 
 /// The most that is read of a body that is too long, so that a client which sends first and reads then gets its answer.
 const MOST_DISCARDED: usize = 1 << 20;
@@ -25,7 +20,9 @@ pub(super) async fn answer(
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let response = match read(body).await {
-        Ok(body) => handled(Request::from_parts(parts, Body::Binary(body)), local).await,
+        Ok(body) => {
+            problem::caught(local.route(Request::from_parts(parts, Body::Binary(body)))).await
+        }
         Err(_) => Problem::bad_request("the body ended early").into_response(),
     };
     Ok(response.map(|body| Full::new(bytes(body))))
@@ -56,12 +53,4 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
         }
     }
     Ok(kept)
-}
-
-/// A panic ends one request, as on Lambda, and not its connection.
-async fn handled(request: Request, local: Arc<Local>) -> Response {
-    let handled = AssertUnwindSafe(local.route(request)).catch_unwind().await;
-    handled.unwrap_or_else(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the handler failed").into_response()
-    })
 }

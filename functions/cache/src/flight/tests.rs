@@ -203,7 +203,7 @@ async fn leader(flights: Rc<Flights>, length: usize, fails: bool) {
     let pilot = flights.begin(Token([1; 16]));
     steps(length).await;
     if !fails {
-        pilot.land(42_u64.to_be_bytes().to_vec().into(), 0, 60);
+        pilot.land(42_u64.to_be_bytes().to_vec().into(), 0, None);
     }
 }
 

@@ -40,8 +40,7 @@ impl Call<'_> {
             }
         };
         let ttl = self.ttl(value, cost, said);
-        let fresh = ttl.map_or(0, |ttl| ttl.as_secs() as i64);
-        flight.land(payload.clone(), created, fresh);
+        flight.land(payload.clone(), created, ttl);
         let Some(ttl) = ttl else {
             self.leave_empty(hold, number).await;
             return (Fill::NotStored, 0);

@@ -80,8 +80,7 @@ impl<A> Called<'_, A> {
         };
         let ttl = call.ttl(value, answered.cost, answered.said);
         if let Some(flight) = flight {
-            let fresh = ttl.map_or(0, |ttl| ttl.as_secs() as i64);
-            flight.land(payload.clone(), answered.created, fresh);
+            flight.land(payload.clone(), answered.created, ttl);
         }
         let Some(ttl) = ttl else {
             return not(leave_empty(), Fill::NotStored);
