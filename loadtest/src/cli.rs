@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::client::FLUSH_TOKEN;
 use crate::commands::{Commands, Fault, Shell};
 use crate::cost::Price;
 use crate::profile::{Name, Profile};
@@ -90,7 +91,7 @@ pub(crate) struct TargetArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_help = environment())]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -205,6 +206,13 @@ impl RunArgs {
             gb_second: self.price,
         }
     }
+}
+
+/// What is no argument, as others on the machine could read it there.
+fn environment() -> String {
+    format!(
+        "Environment:\n  {FLUSH_TOKEN}  Bearer token of the flush, for a target that lets not everyone flush it"
+    )
 }
 
 fn percent(text: &str) -> Result<f64, String> {

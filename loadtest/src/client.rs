@@ -17,6 +17,9 @@ use crate::target::{Function, Target};
 /// An answer longer than this is cut off and counted as a failure: no cache entry is as large.
 const LARGEST_BODY: usize = 4 << 20;
 
+/// The setting whose value a flush carries as its bearer token.
+pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
+
 /// A connection pool to one target.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -110,10 +113,11 @@ impl Client {
         match self.exchange(request, self.timeout).await {
             Ok(raw) if raw.status == 200 => Ok(Some(())),
             Ok(raw) => Err(format!(
-                "POST {} answered {}: {}",
+                "POST {} answered {}: {}{}",
                 flush.path,
                 raw.status,
-                excerpt(&raw.body)
+                excerpt(&raw.body),
+                remedy(raw.status)
             )),
             Err(failure) => Err(format!("POST {} failed: {}", flush.path, failure.label())),
         }
@@ -127,7 +131,7 @@ impl Client {
             builder = builder
                 .header("content-type", "application/json")
                 .body(body);
-            if let Ok(token) = std::env::var("LOADTEST_FLUSH_TOKEN") {
+            if let Ok(token) = std::env::var(FLUSH_TOKEN) {
                 builder = builder.bearer_auth(token);
             }
         }
@@ -162,6 +166,14 @@ impl Client {
         tokio::time::timeout(limit, exchange)
             .await
             .unwrap_or(Err(Failure::Timeout))
+    }
+}
+
+/// What to do about a flush that is not for everyone.
+fn remedy(status: u16) -> String {
+    match status {
+        401 | 403 => format!(" (a flush carries the bearer token that {FLUSH_TOKEN} holds)"),
+        _ => String::new(),
     }
 }
 

@@ -144,6 +144,10 @@ fn answers_of_another_cache() {
 #[test]
 fn a_flush_that_is_refused() {
     refused(Lie::FlushRefused, "POST /flush answered 403");
+    refused(Lie::FlushRefused, "LOADTEST_FLUSH_TOKEN");
+    let help = tool::command().args(["run", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("LOADTEST_FLUSH_TOKEN"), "{help}");
 }
 
 #[test]
