@@ -68,7 +68,7 @@ impl Truth {
         let mut total = OriginCalls::Counted(0);
         for (instance, seen) in by_instance(&told) {
             let before = self.counters.insert(instance.to_owned(), seen.largest);
-            total = add(total, instance, before, &seen);
+            total = add(total, added(instance, before, &seen));
         }
         total
     }
@@ -92,25 +92,36 @@ fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
     instances
 }
 
-fn add(total: OriginCalls, instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
-    let OriginCalls::Counted(total) = total else {
-        return total;
-    };
+/// What one instance adds, given its counter before the phase.
+fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
     match before {
         Some(before) => match seen.largest.checked_sub(before) {
-            Some(added) => OriginCalls::Counted(total + added),
+            Some(added) => OriginCalls::Counted(added),
             None => OriginCalls::Contradictory(format!(
                 "{instance} counted {before}, later {}",
                 seen.largest
             )),
         },
-        None if seen.first_invocation == 1 => OriginCalls::Counted(total + seen.largest),
+        None if seen.first_invocation == 1 => OriginCalls::Counted(seen.largest),
         None => {
             let first = seen.first_invocation;
             OriginCalls::Unprovable(format!(
                 "{instance} appeared with its request number {first}"
             ))
         }
+    }
+}
+
+/// A contradiction weighs more than an instance that cannot be counted, and that more than any number: else whichever
+/// instance comes first would hide what a later one shows.
+fn add(total: OriginCalls, more: OriginCalls) -> OriginCalls {
+    match (total, more) {
+        (OriginCalls::Counted(total), OriginCalls::Counted(more)) => {
+            OriginCalls::Counted(total + more)
+        }
+        (OriginCalls::Counted(_), worse)
+        | (OriginCalls::Unprovable(_), worse @ OriginCalls::Contradictory(_)) => worse,
+        (total, _) => total,
     }
 }
 
@@ -188,6 +199,25 @@ mod tests {
         assert!(matches!(
             settle(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
             OriginCalls::Contradictory(_)
+        ));
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_counted_hides_no_contradiction() {
+        let unprovable = Some(("a", 2, 2));
+        for phase in [
+            [unprovable, Some(("b", 2, 4))],
+            [Some(("b", 2, 4)), unprovable],
+        ] {
+            let settled = settle(&[("b", 1, 5)], &phase);
+            assert!(
+                matches!(settled, OriginCalls::Contradictory(_)),
+                "{settled:?}"
+            );
+        }
+        assert!(matches!(
+            settle(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
+            OriginCalls::Unprovable(_)
         ));
     }
 
