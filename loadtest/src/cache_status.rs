@@ -13,6 +13,8 @@ pub(crate) struct CacheStatus {
     pub(crate) ttl_s: Option<i64>,
     /// The cache's own word for the reason, such as `timeout`.
     pub(crate) detail: Option<String>,
+    /// Whether it says that it stored the answer; many caches never say so.
+    pub(crate) stored: bool,
 }
 
 /// Why a header value says nothing of the cache that was asked for.
@@ -63,6 +65,7 @@ fn read(parameters: &Parameters) -> CacheStatus {
         outcome,
         ttl_s,
         detail,
+        stored: flag(parameters, "stored"),
     }
 }
 
@@ -151,6 +154,17 @@ mod tests {
             (status.ttl_s, status.detail.as_deref()),
             (Some(3), Some("timed out"))
         );
+    }
+
+    #[test]
+    fn stored_is_what_it_says_and_not_that_it_stands_there() {
+        for (value, expected) in [
+            ("larder; fwd=miss; stored", true),
+            ("larder; fwd=miss; stored=?0", false),
+            ("larder; fwd=miss", false),
+        ] {
+            assert_eq!(parse(value, "larder").unwrap().stored, expected, "{value}");
+        }
     }
 
     #[test]

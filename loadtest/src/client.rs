@@ -204,6 +204,7 @@ fn read(target: &Target, function: &Function, key: &str, raw: &Raw) -> Result<An
         outcome: status.outcome,
         ttl_s: status.ttl_s,
         detail: status.detail,
+        stored: status.stored,
         bytes: raw.body.len(),
         server: word(&raw.headers, "server-timing")
             .map(server_timing::parse)

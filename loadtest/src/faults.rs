@@ -177,6 +177,7 @@ mod tests {
             outcome,
             ttl_s: None,
             detail: None,
+            stored: false,
             bytes: 0,
             server: Default::default(),
             diagnostics: None,

@@ -1,6 +1,7 @@
 //! Would a cache with lifetimes have answered so? Owns the replay of a phase through a model of one; knows nothing of
 //! how the phase was made. It takes labelled misses as fills, so it finds hits without a live fill and misses despite
-//! one; that origin calls are as claimed is another check.
+//! one; that origin calls are as claimed is another check. A miss of which the cache says that it failed, or does not say
+//! that it was stored where it says so of others, may be followed by another miss: nobody promised an entry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +37,8 @@ struct Fill {
 /// Replays `samples`, in the order of sending, of a phase that began with an empty cache.
 pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     let lifetimes = lifetimes(samples);
+    // Many caches never say it: then a miss is taken for stored.
+    let says_stored = samples.iter().any(Sample::is_said_stored);
     let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
     for sample in samples {
         if let Some(outcome) = sample.outcome().filter(|outcome| outcome.called_origin()) {
@@ -44,7 +47,9 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
                 Outcome::Miss | Outcome::Expired | Outcome::Revalidated
             );
             let fill = Fill {
-                stored: fills_cache && !sample.is_troubled(),
+                stored: fills_cache
+                    && !sample.is_troubled()
+                    && (!says_stored || sample.is_said_stored()),
                 began: sample.sent,
                 ended: sample.sent + sample.latency,
             };
@@ -130,6 +135,7 @@ mod tests {
             outcome,
             ttl_s,
             detail: None,
+            stored: false,
             bytes: 0,
             server,
             diagnostics: None,
@@ -142,6 +148,13 @@ mod tests {
             Duration::from_millis(took_ms),
             Ok(answer),
         )
+    }
+
+    /// The same, as the cache tells of itself.
+    fn told(sample: Sample, tell: fn(&mut Answer)) -> Sample {
+        let mut sample = sample;
+        sample.answer.as_mut().map(tell).unwrap();
+        sample
     }
 
     fn contradicted(samples: &[Sample]) -> usize {
@@ -169,6 +182,37 @@ mod tests {
             sample(50, 1, Outcome::Miss, None),
         ];
         assert_eq!(contradicted(&twice), 1);
+    }
+
+    /// One key is missed twice, and the first time as told; its lifetime is known from a hit of another key.
+    fn missed_again(first: fn(&mut Answer), other: fn(&mut Answer)) -> usize {
+        let mut others = [
+            told(sample(0, 1, Outcome::Miss, None), other),
+            sample(5, 1, Outcome::Hit, Some(10)),
+        ];
+        others.iter_mut().for_each(|sample| sample.key = 1);
+        let first = told(sample(10, 1, Outcome::Miss, None), first);
+        let again = sample(50, 1, Outcome::Miss, None);
+        contradicted(&[&others[..], &[first, again]].concat())
+    }
+
+    #[test]
+    fn a_miss_with_trouble_is_no_fill() {
+        let troubled = |answer: &mut Answer| answer.detail = Some("timeout".into());
+        assert_eq!(missed_again(troubled, |_| ()), 0);
+        assert_eq!(missed_again(|_| (), |_| ()), 1, "without the trouble it is");
+    }
+
+    #[test]
+    fn a_miss_that_is_not_said_stored_is_a_fill_only_where_nothing_ever_is() {
+        let stored = |answer: &mut Answer| answer.stored = true;
+        assert_eq!(missed_again(|_| (), stored), 0, "it waited in vain");
+        assert_eq!(missed_again(stored, stored), 1);
+        assert_eq!(
+            missed_again(|_| (), |_| ()),
+            1,
+            "a cache that never says it"
+        );
     }
 
     #[test]

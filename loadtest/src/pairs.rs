@@ -186,6 +186,7 @@ mod tests {
             outcome,
             ttl_s: None,
             detail: None,
+            stored: false,
             bytes: 0,
             server,
             diagnostics: None,

@@ -65,6 +65,11 @@ impl Sample {
         self.answer.as_ref().is_ok_and(troubled)
     }
 
+    /// Whether the cache says that it stored the answer.
+    pub(crate) fn is_said_stored(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|answer| answer.stored)
+    }
+
     /// The word that this request is counted under, also at Goose.
     pub(crate) fn label(&self) -> String {
         match &self.answer {
@@ -80,6 +85,8 @@ pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) ttl_s: Option<i64>,
     pub(crate) detail: Option<String>,
+    /// Whether the cache says that it stored this answer.
+    pub(crate) stored: bool,
     pub(crate) bytes: usize,
     pub(crate) server: ServerTiming,
     pub(crate) diagnostics: Option<Diagnostics>,

@@ -77,6 +77,7 @@ impl Words {
             outcome,
             ttl_s: None,
             detail: None,
+            stored: false,
         }
     }
 }
@@ -95,6 +96,7 @@ fn unknown(reason: String) -> CacheStatus {
         outcome: Outcome::Unknown,
         ttl_s: None,
         detail: Some(reason),
+        stored: false,
     }
 }
 
