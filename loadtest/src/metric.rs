@@ -193,8 +193,7 @@ fn rows(
         })
     };
     let observed = |row: &Row| {
-        // In an open loop the wait for a free user is part of what a client would have waited.
-        let (value, interval) = pick(row.response.as_ref().unwrap_or(&row.latency));
+        let (value, interval) = pick(row.waited());
         Observed {
             of: format!(
                 "{} {} {}",
@@ -279,4 +278,27 @@ fn errors(report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
         value: Some(count as f64),
         interval: None,
     }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::blank;
+
+    #[test]
+    fn a_quantile_of_the_open_loop_is_of_the_whole_wait() {
+        let mut report = blank::report(&["f"]);
+        report.rows = vec![
+            blank::hits(Phase::Warm, "f", (400, 10)),
+            blank::hits(Phase::Mixed, "f", (400, 10)),
+        ];
+        report.rows[1].response = Some(blank::summary(400, 30));
+        let observed = |phase: &str| {
+            let labels = [("phase".to_owned(), phase.to_owned())];
+            let all = Metric::P99.observe(&report, &labels);
+            all[0].value.map(human_us)
+        };
+        assert_eq!(observed("warm").as_deref(), Some("10.0 ms"));
+        assert_eq!(observed("mixed").as_deref(), Some("30.0 ms"));
+    }
 }

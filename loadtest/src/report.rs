@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) mod blank;
 pub(crate) mod figures;
 pub(crate) mod html;
 pub(crate) mod lanes;
@@ -108,11 +110,19 @@ pub(crate) struct Row {
     pub(crate) phase: Phase,
     pub(crate) function: String,
     pub(crate) outcome: Outcome,
+    /// From the request to the last byte of its answer.
     pub(crate) latency: Summary,
     /// The same by the server's own clock, where it tells it.
     pub(crate) server: Option<Summary>,
     /// With the time spent due but unsent; only where requests came on a schedule.
     pub(crate) response: Option<Summary>,
+}
+
+impl Row {
+    /// How long callers waited: in an open loop with the wait for a free user, as a client would have waited it, too.
+    pub(crate) fn waited(&self) -> &Summary {
+        self.response.as_ref().unwrap_or(&self.latency)
+    }
 }
 
 /// Requests without an outcome.

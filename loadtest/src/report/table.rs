@@ -62,18 +62,17 @@ pub(crate) fn beside(comparison: &Comparison) -> String {
 
 /// One row of the latency table as texts.
 pub(crate) fn cells(row: &Row) -> Vec<String> {
-    let (latency, quantile) = (&row.latency, |of, q| {
-        human_quantile(of, q, row.latency.count)
-    });
+    let waited = row.waited();
+    let quantile = |of, q| human_quantile(of, q, waited.count);
     vec![
         row.phase.label().to_owned(),
         row.function.clone(),
         row.outcome.label().to_owned(),
-        latency.count.to_string(),
-        quantile(latency.p50, 0.5),
-        quantile(latency.p90, 0.9),
-        quantile(latency.p99, 0.99),
-        human_us(latency.max_us),
+        waited.count.to_string(),
+        quantile(waited.p50, 0.5),
+        quantile(waited.p90, 0.9),
+        quantile(waited.p99, 0.99),
+        human_us(waited.max_us),
         row.server.as_ref().map_or_else(
             || "not told".into(),
             |server| human_quantile(server.p50, 0.5, server.count),
@@ -109,4 +108,25 @@ fn grid(words: usize, headers: &[&str], rows: &[Vec<String>]) -> String {
     let rule = "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1));
     let body: String = rows.iter().map(|row| line(row)).collect();
     format!("{}{rule}\n{body}", line(&headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Phase;
+    use crate::report::blank;
+
+    #[test]
+    fn a_row_of_the_open_loop_shows_the_whole_wait_and_a_line_says_so() {
+        let mut report = blank::report(&["f"]);
+        report.rows = vec![blank::hits(Phase::Mixed, "f", (400, 10))];
+        report.rows[0].response = Some(blank::summary(400, 30));
+        let cells = cells(&report.rows[0]);
+        assert_eq!(
+            cells[3..8],
+            ["400", "30.0 ms", "30.0 ms", "30.0 ms", "30.0 ms"]
+        );
+        let line = "mixed f hit: p99 30.0 ms with the wait for a free user, as in the table and for rules; 10.0 ms without";
+        assert!(circumstances(&report).contains(&line.to_owned()));
+    }
 }

@@ -223,7 +223,8 @@ pub(crate) fn circumstances(report: &Report) -> Vec<String> {
         let (function, outcome) = (&row.function, row.outcome.label());
         let (response, service) = (human_us(response.us), human_us(service.us));
         Some(format!(
-            "mixed {function} {outcome}: p99 {service}, with the wait for a free user {response}"
+            "mixed {function} {outcome}: p99 {response} with the wait for a free user, as in the table and for rules; \
+             {service} without"
         ))
     }));
     if report.cold_functions.count > 0 && report.cold_functions.p50.is_none() {

@@ -1,0 +1,89 @@
+//! A report of nothing, for tests that fill in what they are about.
+
+use std::time::Duration;
+
+use crate::latencies::{Latencies, Summary};
+use crate::outcome::Outcome;
+use crate::plan::Phase;
+use crate::profile::{Name, Profile};
+use crate::report::{Effect, FunctionFacts, Machine, Origin, Report, Row, SCHEMA, TargetFacts};
+
+/// A report of a target with these functions.
+pub(crate) fn report(functions: &[&str]) -> Report {
+    let facts = |name: &&str| FunctionFacts {
+        name: (*name).to_owned(),
+        instances: None,
+        users: 1,
+        keys_a_round: 0,
+        floor: None,
+    };
+    Report {
+        schema: SCHEMA.to_owned(),
+        tool: String::new(),
+        started: String::new(),
+        seconds: 0.0,
+        interrupted: false,
+        shortfalls: Vec::new(),
+        target: TargetFacts {
+            url: String::new(),
+            functions: functions.iter().map(facts).collect(),
+            instances: None,
+        },
+        profile: Profile::named(Name::Quick),
+        machine: Machine {
+            cpus: 1,
+            os: String::new(),
+            optimised: true,
+            load: None,
+        },
+        rows: Vec::new(),
+        failures: Vec::new(),
+        details: Vec::new(),
+        pairs: Vec::new(),
+        speed_ups: Vec::new(),
+        effect: effect(),
+        savings: Vec::new(),
+        bursts: Vec::new(),
+        faults: None,
+        floor: None,
+        origin: Vec::new(),
+        cold_functions: Latencies::default().summary(),
+        checks: Vec::new(),
+        timeline: Vec::new(),
+        rules: Vec::new(),
+        baseline: None,
+    }
+}
+
+fn effect() -> Effect {
+    Effect {
+        measured_in: Origin::Rounds,
+        hit_ratio: None,
+        byte_hit_ratio: None,
+        stale: 0,
+        stalest_s: None,
+        claimed_origin_calls: 0,
+        counted_origin_calls: None,
+        offload: None,
+        stampede_factor: None,
+    }
+}
+
+/// `count` requests that all took `ms`.
+pub(crate) fn summary(count: usize, ms: u64) -> Summary {
+    let mut latencies = Latencies::default();
+    (0..count).for_each(|_| latencies.record(Duration::from_millis(ms)));
+    latencies.summary()
+}
+
+/// Hits of one phase, all of which took `ms`.
+pub(crate) fn hits(phase: Phase, function: &str, (count, ms): (usize, u64)) -> Row {
+    Row {
+        phase,
+        function: function.to_owned(),
+        outcome: Outcome::Hit,
+        latency: summary(count, ms),
+        server: None,
+        response: None,
+    }
+}
