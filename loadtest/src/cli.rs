@@ -243,3 +243,22 @@ fn price(text: &str) -> Result<f64, String> {
         .filter(within)
         .ok_or_else(|| "a price from 0 to 1, please".into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Money is told of the functions as they are deployed, unless the command line says otherwise.
+    #[test]
+    fn the_memory_that_is_paid_for_is_what_the_template_deploys() {
+        let template = include_str!("../../template.yaml");
+        let (_, globals) = template.split_once("\nGlobals:").unwrap();
+        let (_, memory) = globals.split_once("MemorySize: ").unwrap();
+        let deployed: f64 = memory.lines().next().unwrap().trim().parse().unwrap();
+        let cli = Cli::parse_from(["loadtest", "run", "--url", "http://localhost"]);
+        let Command::Run(args) = cli.command else {
+            panic!("run is run");
+        };
+        assert_eq!(args.price().memory_mb, deployed);
+    }
+}
