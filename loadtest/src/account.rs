@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::checks;
 use crate::course::Course;
+use crate::effect;
 use crate::faults::Faults;
 use crate::floor::Floors;
 use crate::latencies::{Latencies, Summary};
@@ -13,11 +14,9 @@ use crate::pairs;
 use crate::phase_sum::PhaseSum;
 use crate::plan::Phase;
 use crate::report::{
-    Dot, Effect, FailureRow, FunctionFacts, Machine, Origin, OriginRow, Report, Row, SCHEMA,
-    TargetFacts,
+    Dot, FailureRow, FunctionFacts, Machine, OriginRow, Report, Row, SCHEMA, TargetFacts,
 };
 use crate::stampede::Burst;
-use crate::stats::share_interval;
 use crate::timeline::Point;
 use crate::truth::OriginCalls;
 
@@ -69,7 +68,7 @@ impl Course {
                 .collect(),
             savings: crate::cost::savings(&start.price, &ledger.pairs),
             speed_ups,
-            effect: self.effect(&bursts),
+            effect: effect::of(ledger, &bursts),
             origin: ledger.phases.iter().map(origin_row).collect(),
             cold_functions: ledger.cold_functions.summary(),
             checks: checks::all(ledger, &self.canaries, self.profile.rounds),
@@ -165,58 +164,10 @@ impl Course {
             });
         failures.collect()
     }
-
-    fn effect(&self, bursts: &[Burst]) -> Effect {
-        let ledger = &self.ledger;
-        let mixed = ledger
-            .phases
-            .iter()
-            .any(|sum| sum.phase == Phase::Mixed && sum.answers > 0);
-        let origin = if mixed { Origin::Mixed } else { Origin::Rounds };
-        let belongs = |sum: &&PhaseSum| match origin {
-            Origin::Mixed => sum.phase == Phase::Mixed,
-            Origin::Rounds => matches!(sum.phase, Phase::Cold | Phase::Warm),
-        };
-        let sum = |pick: fn(&PhaseSum) -> u64| {
-            ledger.phases.iter().filter(belongs).map(pick).sum::<u64>()
-        };
-        let (answers, asked, hits, claimed) = (
-            sum(|s| s.answers),
-            sum(|s| s.asked),
-            sum(|s| s.hits),
-            sum(|s| s.claimed),
-        );
-        let counted: Option<Vec<u64>> = ledger
-            .phases
-            .iter()
-            .map(|phase| counted(&phase.counted))
-            .collect();
-        let stale = |outcome: &Outcome| matches!(outcome, Outcome::Stale | Outcome::StaleOnError);
-        let stale = ledger
-            .latencies
-            .iter()
-            .filter(|((_, _, outcome), _)| stale(outcome))
-            .map(|(_, l)| l.count());
-        let met: Vec<&Burst> = bursts.iter().filter(|burst| burst.met()).collect();
-        let calls: usize = met.iter().map(|burst| burst.origin_calls).sum();
-        Effect {
-            measured_in: origin,
-            hit_ratio: share_interval(hits, asked),
-            byte_hit_ratio: (ledger.bytes > 0)
-                .then(|| ledger.hit_bytes as f64 / ledger.bytes as f64),
-            stale: stale.sum(),
-            stalest_s: ledger.stalest_s,
-            claimed_origin_calls: ledger.phases.iter().map(|phase| phase.claimed).sum(),
-            counted_origin_calls: counted
-                .filter(|counts| !counts.is_empty())
-                .map(|counts| counts.iter().sum()),
-            offload: (answers > 0).then(|| 1.0 - claimed as f64 / answers as f64),
-            stampede_factor: (!met.is_empty()).then(|| calls as f64 / met.len() as f64),
-        }
-    }
 }
 
-fn counted(calls: &OriginCalls) -> Option<u64> {
+/// The number, if there is one.
+pub(crate) fn counted(calls: &OriginCalls) -> Option<u64> {
     match calls {
         OriginCalls::Counted(count) => Some(*count),
         _ => None,

@@ -299,21 +299,9 @@ mod tests {
 
     fn phase(claimed: u64, counted: OriginCalls) -> PhaseSum {
         PhaseSum {
-            phase: Phase::Cold,
-            round: 0,
             claimed,
             counted,
-            answers: claimed,
-            asked: claimed,
-            hits: 0,
-            bypassed: 0,
-            troubled: 0,
-            failed: 0,
-            cut: 0,
-            miscounted: Vec::new(),
-            slop: std::time::Duration::ZERO,
-            began: std::time::Duration::ZERO,
-            ended: std::time::Duration::ZERO,
+            ..PhaseSum::blank(Phase::Cold)
         }
     }
 
@@ -325,5 +313,22 @@ mod tests {
         assert_eq!(verdict(&[unprovable(), honest]), Verdict::NotCheckable);
         let lie = phase(2, OriginCalls::Counted(3));
         assert_eq!(verdict(&[unprovable(), lie]), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_round_without_warm_answers_is_no_round() {
+        let warm = |answers| PhaseSum {
+            answers,
+            ..PhaseSum::blank(Phase::Warm)
+        };
+        let verdict = |answers: [u64; 3]| {
+            let ledger = Ledger {
+                phases: answers.map(warm).to_vec(),
+                ..Ledger::default()
+            };
+            completeness(&ledger, 5).verdict
+        };
+        assert_eq!(verdict([9, 9, 9]), Verdict::Pass);
+        assert_eq!(verdict([9, 0, 9]), Verdict::Fail);
     }
 }

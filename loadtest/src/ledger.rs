@@ -36,9 +36,6 @@ pub(crate) struct Ledger {
     /// Warm answers whose value was not the cold one of their key.
     pub(crate) changed_values: u64,
     pub(crate) compared_values: u64,
-    /// Bytes of all answers that asked the cache, and of the hits among them.
-    pub(crate) bytes: u64,
-    pub(crate) hit_bytes: u64,
     /// How far past its lifetime the oldest stale answer was, in seconds.
     pub(crate) stalest_s: Option<i64>,
     /// How the mixed phase compares with a model of a cache.
@@ -120,14 +117,6 @@ impl Ledger {
     }
 
     fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
-        if answer.outcome.counts_in_hit_ratio() {
-            self.bytes += answer.bytes as u64;
-            self.hit_bytes += if answer.outcome.is_hit() {
-                answer.bytes as u64
-            } else {
-                0
-            };
-        }
         self.impossibly_fast += u64::from(
             answer
                 .server

@@ -6,7 +6,7 @@
 //! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`, `faults` and `cold_function` (by `commands`)
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
 //!   `cost`, `check` and `checks`, `metric` and `rules`, `compare` and `beside`
-//! * telling: `account`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
+//! * telling: `account`, `effect`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
 //! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (what lies under every hit)
 //!
 //! It depends on nothing of the services that it measures.
@@ -26,6 +26,7 @@ mod commands;
 mod compare;
 mod cost;
 mod course;
+mod effect;
 mod exit;
 mod faults;
 mod floor;

@@ -24,6 +24,9 @@ pub(crate) struct PhaseSum {
     /// Answers that asked the cache, and how many of them were hits.
     pub(crate) asked: u64,
     pub(crate) hits: u64,
+    /// Bytes of both.
+    pub(crate) asked_bytes: u64,
+    pub(crate) hit_bytes: u64,
     pub(crate) bypassed: u64,
     /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
     pub(crate) troubled: u64,
@@ -55,6 +58,11 @@ impl PhaseSum {
                 .filter(|s| s.outcome().is_some_and(test))
                 .count() as u64
         };
+        let bytes = |test: fn(Outcome) -> bool| {
+            let answers = samples.iter().filter_map(|s| s.answer.as_ref().ok());
+            let tested = answers.filter(|answer| test(answer.outcome));
+            tested.map(|answer| answer.bytes as u64).sum()
+        };
         let began = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
         Self {
             phase,
@@ -64,6 +72,8 @@ impl PhaseSum {
             answers: count(|_| true),
             asked: count(Outcome::counts_in_hit_ratio),
             hits: count(Outcome::is_hit),
+            asked_bytes: bytes(Outcome::counts_in_hit_ratio),
+            hit_bytes: bytes(Outcome::is_hit),
             troubled: samples.iter().filter(|sample| sample.is_troubled()).count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
@@ -76,6 +86,29 @@ impl PhaseSum {
                 .map(|s| s.sent + s.latency)
                 .max()
                 .unwrap_or(began),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn blank(phase: Phase) -> Self {
+        Self {
+            phase,
+            round: 0,
+            claimed: 0,
+            counted: OriginCalls::Counted(0),
+            answers: 0,
+            asked: 0,
+            hits: 0,
+            asked_bytes: 0,
+            hit_bytes: 0,
+            bypassed: 0,
+            troubled: 0,
+            failed: 0,
+            cut: 0,
+            miscounted: Vec::new(),
+            slop: Duration::ZERO,
+            began: Duration::ZERO,
+            ended: Duration::ZERO,
         }
     }
 

@@ -138,9 +138,9 @@ pub(crate) struct FailureRow {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Effect {
     pub(crate) measured_in: Origin,
-    /// Hits and stale hits of all answers that asked the cache.
+    /// Hits and stale hits, of the answers that asked the cache in that traffic.
     pub(crate) hit_ratio: Option<Interval>,
-    /// Bytes that came from hits, of all bytes.
+    /// Bytes that came from those hits, of the bytes of all those answers.
     pub(crate) byte_hit_ratio: Option<f64>,
     /// Answers past their lifetime, and how far the oldest was, in seconds.
     pub(crate) stale: u64,
@@ -149,13 +149,13 @@ pub(crate) struct Effect {
     pub(crate) claimed_origin_calls: u64,
     /// Origin calls that the target counted.
     pub(crate) counted_origin_calls: Option<u64>,
-    /// Answers that needed no origin call, of all.
+    /// Answers that needed no origin call, of all in that traffic.
     pub(crate) offload: Option<f64>,
     /// Origin calls a burst on one cold key: one is perfect. None where callers never met.
     pub(crate) stampede_factor: Option<f64>,
 }
 
-/// Which traffic the hit ratio and the offload are of.
+/// Which traffic the hit ratios and the offload are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Origin {

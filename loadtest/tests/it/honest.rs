@@ -26,6 +26,11 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
     assert_eq!(report["effect"]["claimed_origin_calls"], 120);
     assert_eq!(report["effect"]["counted_origin_calls"], 120);
     assert_eq!(report["effect"]["hit_ratio"]["estimate"], 0.75);
+    let bytes = report["effect"]["byte_hit_ratio"].as_f64().unwrap();
+    assert!(
+        (0.73..0.75).contains(&bytes),
+        "a hit is a few bytes shorter than a miss: {bytes}"
+    );
     assert!(
         server.origin_calls() >= 120,
         "the canaries and the first look come on top"
