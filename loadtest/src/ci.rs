@@ -4,7 +4,8 @@
 use std::io::Write;
 
 use crate::check::Verdict;
-use crate::report::{Report, markdown};
+use crate::compare::{Change, Comparison};
+use crate::report::{Report, markdown, words};
 use crate::rules::Ruling;
 
 /// Annotation lines for what is wrong; none outside of GitHub Actions. The summary is appended where that asks for it.
@@ -37,7 +38,24 @@ pub(crate) fn tell(report: &Report, setting: impl Fn(&str) -> Option<String>) ->
             &format!("{}: observed {}", judgement.rule, judgement.observed),
         ))
     });
-    checks.chain(rules).collect()
+    let baseline = report.baseline.iter().flat_map(against);
+    checks.chain(rules).chain(baseline).collect()
+}
+
+/// What a baseline has against a run, and what could not be compared with it.
+fn against(comparison: &Comparison) -> Vec<String> {
+    let figures = comparison.figures.iter().filter_map(|figure| {
+        let level = match figure.change {
+            Change::Within => return None,
+            Change::Inconclusive | Change::NoData => "warning",
+            Change::Regression | Change::Lost => "error",
+        };
+        Some(annotation(level, &words::compared(comparison, figure)))
+    });
+    let warnings = comparison.warnings.iter();
+    figures
+        .chain(warnings.map(|warning| annotation("warning", warning)))
+        .collect()
 }
 
 /// A workflow command; its own marks must not appear in the text.
@@ -47,4 +65,53 @@ fn annotation(level: &str, text: &str) -> String {
         .replace('\r', "%0D")
         .replace('\n', "%0A");
     format!("::{level}::{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Compared;
+    use crate::report::blank;
+    use crate::stats::Interval;
+
+    #[test]
+    fn what_a_baseline_has_against_a_run_is_annotated() {
+        let (low, estimate, high) = (0.7, 0.75, 0.8);
+        let ratio = Some(Interval {
+            low,
+            estimate,
+            high,
+        });
+        let figure = |what: &str, change, ratio| Compared {
+            what: what.to_owned(),
+            ratio,
+            change,
+        };
+        let mut report = blank::report(&[]);
+        report.baseline = Some(Comparison {
+            baseline: "then".into(),
+            baseline_url: String::new(),
+            max_regress: 0.1,
+            figures: vec![
+                figure("a", Change::Regression, ratio),
+                figure("b", Change::Lost, None),
+                figure("c", Change::NoData, None),
+                figure("d", Change::Within, ratio),
+            ],
+            beside: Vec::new(),
+            warnings: vec!["not alike".into()],
+        });
+        let lines = tell(&report, |name| {
+            (name == "GITHUB_ACTIONS").then(|| "true".to_owned())
+        });
+        assert_eq!(
+            lines,
+            [
+                "::error::REGRESSION: a is 0.75× [0.70× to 0.80×] that of then (at most 10.00 %25 may be lost)",
+                "::error::REGRESSION, no data: b was measured in then, and this run has too few rounds of it",
+                "::warning::no data: c has too few rounds in then",
+                "::warning::not alike",
+            ]
+        );
+    }
 }

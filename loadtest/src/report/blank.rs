@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::latencies::{Latencies, Summary};
 use crate::outcome::Outcome;
+use crate::pairs::Pair;
 use crate::plan::Phase;
 use crate::profile::{Name, Profile};
 use crate::report::{Effect, FunctionFacts, Machine, Origin, Report, Row, SCHEMA, TargetFacts};
@@ -85,5 +86,21 @@ pub(crate) fn hits(phase: Phase, function: &str, (count, ms): (usize, u64)) -> R
         latency: summary(count, ms),
         server: None,
         response: None,
+    }
+}
+
+/// One round of a function whose hits are `ratio` times as fast as its misses.
+pub(crate) fn pair(round: usize, function: &str, ratio: f64) -> Pair {
+    Pair {
+        round,
+        function: function.to_owned(),
+        keys: 1,
+        cold_us: ratio * 1e3,
+        warm_us: 1e3,
+        bypass_us: None,
+        overhead_us: None,
+        ratio,
+        server_ratio: None,
+        origin_us: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::beside::Beside;
 use crate::check::Verdict;
-use crate::compare::{Change, Comparison};
+use crate::compare::{Change, Compared, Comparison};
 use crate::faults::{Faults, Suffered};
 use crate::latencies::human_us;
 use crate::pairs::SpeedUp;
@@ -267,23 +267,10 @@ pub(crate) fn judgements(report: &Report) -> Vec<String> {
 
 /// A comparison, figure by figure.
 pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
-    let limit = percent(comparison.max_regress);
-    let figures = comparison.figures.iter().map(|figure| {
-        let word = match figure.change {
-            Change::Regression => "REGRESSION",
-            Change::Within => "ok",
-            Change::Inconclusive => "inconclusive",
-            Change::NoData => "no data",
-        };
-        let ratio = figure
-            .ratio
-            .map_or_else(|| "n/a".into(), |ratio| interval(ratio, times));
-        format!(
-            "{word}: {} is {ratio} that of {} (at most {limit} may be lost)",
-            figure.what, comparison.baseline
-        )
-    });
-    figures
+    comparison
+        .figures
+        .iter()
+        .map(|figure| compared(comparison, figure))
         .chain(
             comparison
                 .warnings
@@ -291,6 +278,31 @@ pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
                 .map(|warning| format!("warning: {warning}")),
         )
         .collect()
+}
+
+/// One figure of a comparison, and what it came to.
+pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
+    let word = match figure.change {
+        Change::Regression => "REGRESSION",
+        Change::Lost => "REGRESSION, no data",
+        Change::Within => "ok",
+        Change::Inconclusive => "inconclusive",
+        Change::NoData => "no data",
+    };
+    let (what, baseline) = (&figure.what, &comparison.baseline);
+    let limit = percent(comparison.max_regress);
+    match (figure.change, figure.ratio) {
+        (Change::Lost, _) => {
+            format!(
+                "{word}: {what} was measured in {baseline}, and this run has too few rounds of it"
+            )
+        }
+        (_, None) => format!("{word}: {what} has too few rounds in {baseline}"),
+        (_, Some(ratio)) => {
+            let ratio = interval(ratio, times);
+            format!("{word}: {what} is {ratio} that of {baseline} (at most {limit} may be lost)")
+        }
+    }
 }
 
 /// A figure of both runs as texts: what it is, the baseline's, this run's.
