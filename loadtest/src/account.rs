@@ -1,13 +1,13 @@
 //! Turns what was measured into the report's plain data. Owns the sums that need a whole run; knows nothing of drawing.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::checks;
 use crate::course::Course;
 use crate::effect;
 use crate::faults::Faults;
 use crate::floor::Floors;
+use crate::generator;
 use crate::latencies::{Latencies, Summary};
 use crate::outcome::Outcome;
 use crate::pairs;
@@ -19,9 +19,6 @@ use crate::report::{
 use crate::stampede::Burst;
 use crate::timeline::Point;
 use crate::truth::OriginCalls;
-
-/// Timers that wake later than this tell of a machine that has other work.
-const BUSY: Duration = Duration::from_millis(5);
 
 /// When and where a run began.
 pub(crate) struct Start {
@@ -107,16 +104,7 @@ impl Course {
                 "{cut} requests were planned and not sent: no time was left, or the target failed"
             ));
         }
-        let slop = self
-            .ledger
-            .phases
-            .iter()
-            .map(|phase| (phase.slop, phase.phase.label()))
-            .max();
-        if let Some((slop, phase)) = slop.filter(|(slop, _)| *slop > BUSY) {
-            let ms = slop.as_millis();
-            notes.push(format!("this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"));
-        }
+        notes.extend(generator::notes(&self.ledger.phases));
         notes
     }
 

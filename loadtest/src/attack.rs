@@ -3,17 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use goose::GooseError;
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
 
 use crate::client::Client;
+use crate::machine;
 use crate::sample::Sample;
 use crate::stage::{Share, Stage};
 
 /// How many requests Goose counted under each `label name`.
 pub(crate) type Counts = BTreeMap<String, usize>;
+
+/// What is left of an attack besides its samples.
+pub(crate) struct Attack {
+    pub(crate) counts: Counts,
+    /// How long this process computed for it.
+    pub(crate) cpu: Duration,
+}
 
 /// The name that Goose counts a sample under.
 fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
@@ -31,7 +40,8 @@ fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
 pub(crate) async fn run(
     client: &Arc<Client>,
     stage: &Arc<Stage>,
-) -> Result<Counts, Box<GooseError>> {
+) -> Result<Attack, Box<GooseError>> {
+    let before = machine::cpu_time();
     let users = stage.plan().users().to_string();
     let options = [
         "--host",
@@ -55,11 +65,13 @@ pub(crate) async fn run(
             .register_scenario(Scenario::new(phase).register_transaction(transaction))
             .execute()
             .await?;
-    Ok(metrics
-        .requests
-        .iter()
-        .map(|(name, request)| (name.clone(), request.raw_data.counter))
-        .collect())
+    let requests = metrics.requests.iter();
+    Ok(Attack {
+        counts: requests
+            .map(|(name, request)| (name.clone(), request.raw_data.counter))
+            .collect(),
+        cpu: machine::cpu_time().saturating_sub(before),
+    })
 }
 
 fn transaction(client: Arc<Client>, stage: Arc<Stage>) -> TransactionFunction {

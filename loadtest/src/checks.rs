@@ -1,10 +1,10 @@
 //! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
 //! One failed check makes the whole measurement invalid, whatever its numbers say.
 
-use crate::calibrate::{self, Calibrated};
+mod tool;
+
 use crate::check::{Check, Verdict};
 use crate::course::Canaries;
-use crate::latencies::human_us;
 use crate::ledger::Ledger;
 use crate::outcome::Outcome;
 use crate::phase_sum::PhaseSum;
@@ -30,9 +30,10 @@ pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) ->
         told(ledger),
         values(ledger),
         clocks(ledger),
-        calibration(&ledger.calibrated),
-        goose(&ledger.phases),
-        generator(&ledger.phases),
+        tool::calibration(&ledger.calibrated),
+        tool::goose(&ledger.phases),
+        tool::littles_law(&ledger.phases),
+        tool::generator(&ledger.phases),
         completeness(ledger, wanted_rounds),
     ]
 }
@@ -160,20 +161,6 @@ fn replay(ledger: &Ledger) -> Check {
     Check::holds(name, answers > 0 && contradicted * 100 <= answers, detail)
 }
 
-/// Whether the open loop kept its schedule: else the generator was measured, not the target.
-fn generator(phases: &[PhaseSum]) -> Check {
-    let name = "the generator kept up";
-    let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
-        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
-    };
-    let planned = mixed.answers + mixed.cut;
-    let detail = format!(
-        "{} of {planned} requests could not be sent in time",
-        mixed.cut
-    );
-    Check::holds(name, mixed.cut * 100 <= planned, detail)
-}
-
 fn flush(canaries: &Canaries) -> Check {
     let name = "flush empties the cache";
     let Canaries {
@@ -251,32 +238,6 @@ fn clocks(ledger: &Ledger) -> Check {
         count == 0,
         format!("{count} answers came before the server had them"),
     )
-}
-
-fn calibration(calibrated: &[Calibrated]) -> Check {
-    let name = "known delays are timed rightly";
-    if calibrated.is_empty() {
-        return Check::new(name, Verdict::NotCheckable, "it was not tried");
-    }
-    let told: Vec<String> = calibrated
-        .iter()
-        .filter_map(|one| Some((one.delay, one.p50()?)))
-        .map(|(delay, off)| format!("{delay:?} as {}", human_us(off.measured)))
-        .collect();
-    Check::holds(
-        name,
-        calibrate::are_within_a_tick(calibrated),
-        format!("medians of a server in this process: {}", told.join(", ")),
-    )
-}
-
-fn goose(phases: &[PhaseSum]) -> Check {
-    let first = phases.iter().find_map(|phase| phase.miscounted.first());
-    let detail = match first {
-        None => "equal under every label of every phase".to_owned(),
-        Some((label, goose, ours)) => format!("{label:?}: Goose counted {goose}, we {ours}"),
-    };
-    Check::holds("Goose's count = ours", first.is_none(), detail)
 }
 
 fn completeness(ledger: &Ledger, wanted: usize) -> Check {

@@ -84,7 +84,7 @@ impl Course {
         let watch = self
             .progress
             .watch(self.client.clone(), stage.clone(), title.clone());
-        let counts = attack::run(&self.client, &stage)
+        let attack = attack::run(&self.client, &stage)
             .await
             .map_err(|e| format!("Goose stopped: {e}"))?;
         drop(watch);
@@ -92,7 +92,7 @@ impl Course {
         self.ledger.add_phase(
             (phase, round),
             &drained,
-            &counts,
+            &attack,
             &self.names,
             &mut self.truth,
         );

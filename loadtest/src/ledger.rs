@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::attack::Counts;
+use crate::attack::Attack;
 use crate::calibrate::Calibrated;
 use crate::latencies::Latencies;
 use crate::oracle::{self, Agreement};
@@ -51,13 +51,18 @@ impl Ledger {
         &mut self,
         (phase, round): (Phase, usize),
         drained: &Drained,
-        goose: &Counts,
+        attack: &Attack,
         names: &[String],
         truth: &mut Truth,
     ) {
         let counted = truth.settle(&drained.samples);
-        self.phases
-            .push(PhaseSum::of((phase, round), drained, counted, goose, names));
+        self.phases.push(PhaseSum::of(
+            (phase, round),
+            drained,
+            counted,
+            attack,
+            names,
+        ));
         drained
             .samples
             .iter()

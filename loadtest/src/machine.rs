@@ -1,4 +1,9 @@
-//! The machine that the load comes from. Owns reading its size and how busy it is; knows nothing of the target.
+//! The machine that the load comes from. Owns reading its size and how busy it and this process are; knows nothing of the
+//! target.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::report::Machine;
 
@@ -19,4 +24,10 @@ pub(crate) fn read() -> Machine {
         optimised: !cfg!(debug_assertions),
         load: load.and_then(|line| line.split(' ').next()?.parse().ok()),
     }
+}
+
+/// How long this process has computed so far, on all cores.
+pub(crate) fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::attack::Counts;
+use crate::attack::{Attack, Counts};
+use crate::closed_loop::ClosedLoop;
 use crate::outcome::Outcome;
 use crate::plan::Phase;
 use crate::sample::Sample;
@@ -38,6 +39,10 @@ pub(crate) struct PhaseSum {
     pub(crate) miscounted: Vec<(String, usize, usize)>,
     /// The 99th percentile of how late the timer woke a user that was free.
     pub(crate) slop: Duration,
+    /// Users that asked again as soon as they had their answer, of each segment.
+    pub(crate) loops: Vec<ClosedLoop>,
+    /// How long this process computed for it.
+    pub(crate) cpu: Duration,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
 }
@@ -48,7 +53,7 @@ impl PhaseSum {
         (phase, round): (Phase, usize),
         drained: &Drained,
         counted: OriginCalls,
-        goose: &Counts,
+        attack: &Attack,
         names: &[String],
     ) -> Self {
         let samples = &drained.samples;
@@ -78,8 +83,10 @@ impl PhaseSum {
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
             cut: drained.cut as u64,
-            miscounted: miscounted(phase, samples, goose, names),
+            miscounted: miscounted(phase, samples, &attack.counts, names),
             slop: slop(samples),
+            loops: drained.loops.clone(),
+            cpu: attack.cpu,
             began,
             ended: samples
                 .iter()
@@ -107,9 +114,17 @@ impl PhaseSum {
             cut: 0,
             miscounted: Vec::new(),
             slop: Duration::ZERO,
+            loops: Vec::new(),
+            cpu: Duration::ZERO,
             began: Duration::ZERO,
             ended: Duration::ZERO,
         }
+    }
+
+    /// How much of its time this process computed, in cores; none where it took no time.
+    pub(crate) fn cpu_share(&self) -> Option<f64> {
+        let lasted = self.ended.saturating_sub(self.began);
+        (!lasted.is_zero()).then(|| self.cpu.as_secs_f64() / lasted.as_secs_f64())
     }
 
     /// In a few words.

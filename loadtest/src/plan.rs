@@ -89,6 +89,11 @@ impl Plan {
 }
 
 impl Segment {
+    /// Whether nothing in it waits for its time.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.slots.iter().all(|slot| slot.due.is_none())
+    }
+
     /// Requests with no schedule: each user asks again as soon as it has its answer.
     pub(crate) fn closed(users: usize, questions: impl IntoIterator<Item = Question>) -> Self {
         let slots = questions

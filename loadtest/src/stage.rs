@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::client::Client;
+use crate::closed_loop::ClosedLoop;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::plan::{Plan, Segment, Slot};
@@ -30,7 +31,7 @@ pub(crate) struct Stage {
     /// How many segments have ended.
     ended: watch::Sender<usize>,
     /// One shard a user: no two ever contend.
-    shards: Vec<Mutex<Vec<Sample>>>,
+    shards: Vec<Mutex<Vec<Recorded>>>,
     pub(crate) live: Live,
 }
 
@@ -45,6 +46,12 @@ impl Share {
     pub(crate) fn of(user: usize) -> Self {
         Self { user, segment: 0 }
     }
+}
+
+/// A sample of a segment.
+struct Recorded {
+    segment: usize,
+    sample: Sample,
 }
 
 #[derive(Default)]
@@ -71,6 +78,8 @@ pub(crate) struct Drained {
     pub(crate) cut: usize,
     /// The target failed more than half of the requests.
     pub(crate) gave_up: bool,
+    /// The users of each segment without a schedule.
+    pub(crate) loops: Vec<ClosedLoop>,
 }
 
 impl Drained {
@@ -169,7 +178,10 @@ impl Stage {
         self.shards[share.user]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(sample);
+            .push(Recorded {
+                segment: share.segment,
+                sample,
+            });
         self.finish_slot(share.segment);
     }
 
@@ -208,16 +220,38 @@ impl Stage {
 
     /// Takes out what was recorded. Slots that no user came to are cut.
     pub(crate) fn take(&self) -> Drained {
-        let lock = |shard: &Mutex<Vec<Sample>>| {
+        let lock = |shard: &Mutex<Vec<Recorded>>| {
             std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        let mut samples: Vec<Sample> = self.shards.iter().flat_map(lock).collect();
+        let users: Vec<Vec<Recorded>> = self.shards.iter().map(lock).collect();
+        let loops = self.loops(&users);
+        let recorded = users.into_iter().flatten();
+        let mut samples: Vec<Sample> = recorded.map(|recorded| recorded.sample).collect();
         samples.sort_by_key(|sample| sample.sent);
         let cut = self.plan.len() - samples.len();
         Drained {
             samples,
             cut,
             gave_up: self.live.gave_up.load(Ordering::Relaxed),
+            loops,
         }
+    }
+
+    fn loops(&self, users: &[Vec<Recorded>]) -> Vec<ClosedLoop> {
+        let segments = self.plan.segments.iter().enumerate();
+        let closed = segments.filter(|(_, segment)| segment.is_closed());
+        closed
+            .map(|(index, _)| {
+                let mut closed = ClosedLoop::default();
+                for recorded in users {
+                    let own = recorded.iter().filter(|one| one.segment == index);
+                    let requests: Vec<_> = own
+                        .map(|one| (one.sample.sent, one.sample.latency))
+                        .collect();
+                    closed.add_user(&requests);
+                }
+                closed
+            })
+            .collect()
     }
 }

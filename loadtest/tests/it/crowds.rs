@@ -23,6 +23,11 @@ fn mixed_traffic_replays_and_a_stampede_costs_one_call() {
     ] {
         assert_eq!(ended.verdict(check), "pass", "{check}");
     }
+    assert!(
+        ended.stdout.contains("this tool computed for"),
+        "{}",
+        ended.stdout
+    );
     assert_eq!(report["effect"]["measured_in"], "mixed");
     assert_eq!(report["effect"]["stampede_factor"], 1.0);
     let burst = &report["bursts"][1];

@@ -21,6 +21,7 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
             "{check}"
         );
     }
+    assert_eq!(ended.verdict("throughput × latency = users"), "pass");
     assert!(ended.stdout.contains("VERIFIED"), "{}", ended.stdout);
     // 3 rounds × 10 keys × 2 functions cold, each three times warm, and once past the cache.
     assert_eq!(report["effect"]["claimed_origin_calls"], 120);

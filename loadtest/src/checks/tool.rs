@@ -1,0 +1,116 @@
+//! The checks of this tool: its clock, its counts, its users and its pace. Knows nothing of what the target claims.
+
+use crate::calibrate::{self, Calibrated};
+use crate::check::{Check, Verdict};
+use crate::closed_loop::{Balance, ClosedLoop};
+use crate::latencies::human_us;
+use crate::phase_sum::PhaseSum;
+use crate::plan::Phase;
+use crate::report::numbers::percent;
+
+pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
+    let name = "known delays are timed rightly";
+    if calibrated.is_empty() {
+        return Check::new(name, Verdict::NotCheckable, "it was not tried");
+    }
+    let told: Vec<String> = calibrated
+        .iter()
+        .filter_map(|one| Some((one.delay, one.p50()?)))
+        .map(|(delay, off)| format!("{delay:?} as {}", human_us(off.measured)))
+        .collect();
+    Check::holds(
+        name,
+        calibrate::are_within_a_tick(calibrated),
+        format!("medians of a server in this process: {}", told.join(", ")),
+    )
+}
+
+pub(super) fn goose(phases: &[PhaseSum]) -> Check {
+    let first = phases.iter().find_map(|phase| phase.miscounted.first());
+    let detail = match first {
+        None => "equal under every label of every phase".to_owned(),
+        Some((label, goose, ours)) => format!("{label:?}: Goose counted {goose}, we {ours}"),
+    };
+    Check::holds("Goose's count = ours", first.is_none(), detail)
+}
+
+/// Whether users that never pause were never seen to: over the segments of all rounds, so that one pause of the machine
+/// does not decide.
+pub(super) fn littles_law(phases: &[PhaseSum]) -> Check {
+    let name = "throughput × latency = users";
+    let mut told = Vec::new();
+    let mut all_hold = true;
+    for phase in [Phase::Cold, Phase::Warm, Phase::Bypass] {
+        let mut balances: Vec<Balance> = phases
+            .iter()
+            .filter(|sum| sum.phase == phase)
+            .flat_map(balances)
+            .collect();
+        balances.sort_by(|a, b| a.waiting.total_cmp(&b.waiting));
+        if let Some(middle) = balances.get(balances.len() / 2) {
+            all_hold &= middle.holds();
+            let (label, waiting) = (phase.label(), percent(middle.waiting));
+            told.push(format!(
+                "{label} {waiting} (own work up to {})",
+                percent(middle.own)
+            ));
+        }
+    }
+    if told.is_empty() {
+        let detail = "too few requests of one user after another";
+        return Check::new(name, Verdict::NotCheckable, detail);
+    }
+    Check::holds(name, all_hold, format!("of the users: {}", told.join(", ")))
+}
+
+/// Of each segment; the process's work is shared over them by their requests.
+fn balances(sum: &PhaseSum) -> Vec<Balance> {
+    let requests: usize = sum.loops.iter().map(|one| one.requests).sum();
+    let balance = |one: &ClosedLoop| {
+        let share = one.requests as f64 / requests.max(1) as f64;
+        one.balance(sum.cpu.mul_f64(share))
+    };
+    sum.loops.iter().filter_map(balance).collect()
+}
+
+/// Whether the open loop kept its schedule: else the generator was measured, not the target.
+pub(super) fn generator(phases: &[PhaseSum]) -> Check {
+    let name = "the generator kept up";
+    let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
+        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+    };
+    let planned = mixed.answers + mixed.cut;
+    let computed = mixed.cpu_share().map_or_else(|| "n/a".into(), percent);
+    let detail = format!(
+        "{} of {planned} requests could not be sent in time; this tool computed for {computed} of it",
+        mixed.cut
+    );
+    Check::holds(name, mixed.cut * 100 <= planned, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {
+        let ms = std::time::Duration::from_millis;
+        // Rounds of one user that asks every 100 ms, by how long an answer takes.
+        let verdict = |latencies: &[u64]| {
+            let round = |latency: &u64| {
+                let mut closed = ClosedLoop::default();
+                let requests: Vec<_> = (0..10).map(|n| (ms(n * 100), ms(*latency))).collect();
+                closed.add_user(&requests);
+                PhaseSum {
+                    loops: vec![closed],
+                    ..PhaseSum::blank(Phase::Cold)
+                }
+            };
+            let phases: Vec<PhaseSum> = latencies.iter().map(round).collect();
+            littles_law(&phases).verdict
+        };
+        assert_eq!(verdict(&[98, 60, 99]), Verdict::Pass);
+        assert_eq!(verdict(&[90, 60, 99]), Verdict::Fail);
+        assert_eq!(verdict(&[]), Verdict::NotCheckable);
+    }
+}

@@ -1,0 +1,103 @@
+//! Little's law: who asks again as soon as an answer is there is always waiting for one, so throughput times mean latency
+//! is the number of users. Owns both sides of it over one segment; knows nothing of phases. It breaks where a clock stops
+//! too early, requests are lost, or users stand idle.
+
+use std::time::Duration;
+
+/// How far the two sides may lie apart.
+const TOLERANCE: f64 = 0.05;
+
+/// Fewer requests a user say nothing: one late start would be a large part of them.
+const FEWEST: usize = 5;
+
+/// The users of one closed segment, from the first request of each to its last: before and after it may have had nothing
+/// to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClosedLoop {
+    pub(crate) users: usize,
+    pub(crate) requests: usize,
+    present: Duration,
+    waited: Duration,
+}
+
+/// Users by throughput and mean latency, over the users that there were.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Balance {
+    pub(crate) waiting: f64,
+    /// What this tool's own work between an answer and the next request took at most.
+    pub(crate) own: f64,
+}
+
+impl ClosedLoop {
+    /// Adds a user by its requests: when each was sent, and its latency.
+    pub(crate) fn add_user(&mut self, requests: &[(Duration, Duration)]) {
+        let [(first, _), .., (last, _)] = requests else {
+            return;
+        };
+        let before_last = &requests[..requests.len() - 1];
+        self.users += 1;
+        self.requests += requests.len();
+        self.present += last.saturating_sub(*first);
+        self.waited += before_last
+            .iter()
+            .map(|(_, latency)| *latency)
+            .sum::<Duration>();
+    }
+
+    /// None with too few requests. `cpu` is what this process computed meanwhile: with quick answers its work between
+    /// two requests is no small part, and while it works for one user, the others wait for it.
+    pub(crate) fn balance(&self, cpu: Duration) -> Option<Balance> {
+        let present = self.present.as_secs_f64();
+        let enough = self.users > 0 && self.requests >= FEWEST * self.users && present > 0.0;
+        enough.then(|| Balance {
+            waiting: self.waited.as_secs_f64() / present,
+            own: cpu.as_secs_f64() * self.users as f64 / present,
+        })
+    }
+}
+
+impl Balance {
+    /// Whether they agree, but for the tool's own work.
+    pub(crate) fn holds(self) -> bool {
+        self.waiting <= 1.0 + TOLERANCE && self.waiting + self.own >= 1.0 - TOLERANCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One user that sends every `every` ms and has each answer after `latency` ms.
+    fn user(requests: u64, every: u64, latency: u64) -> Vec<(Duration, Duration)> {
+        let ms = Duration::from_millis;
+        (0..requests)
+            .map(|n| (ms(n * every), ms(latency)))
+            .collect()
+    }
+
+    fn holds(users: &[Vec<(Duration, Duration)>], cpu_ms: u64) -> Option<bool> {
+        let mut closed = ClosedLoop::default();
+        users.iter().for_each(|requests| closed.add_user(requests));
+        let balance = closed.balance(Duration::from_millis(cpu_ms))?;
+        Some(balance.holds())
+    }
+
+    #[test]
+    fn users_that_always_wait_balance_and_idle_ones_do_not() {
+        assert_eq!(holds(&[user(10, 100, 98), user(20, 50, 49)], 0), Some(true));
+        assert_eq!(
+            holds(&[user(10, 100, 90)], 0),
+            Some(false),
+            "a tenth is lost"
+        );
+        assert_eq!(holds(&[user(10, 100, 110)], 0), Some(false), "two at once");
+        assert_eq!(holds(&[user(4, 100, 98)], 0), None, "too few");
+        assert_eq!(holds(&[], 0), None);
+    }
+
+    #[test]
+    fn the_tools_own_work_explains_what_it_can() {
+        assert_eq!(holds(&[user(10, 10, 8)], 17), Some(true), "18 of 90 ms");
+        assert_eq!(holds(&[user(10, 10, 8)], 9), Some(false));
+    }
+}
