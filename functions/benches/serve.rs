@@ -71,7 +71,7 @@ fn measure(server: &Memcached, ours: &Http, theirs: &Http) -> Result<(), Box<dyn
         ),
         (
             "P4",
-            "requests a second, 64, against a view without work",
+            "the first row, against a view without work",
             MANY,
             idle,
             30.0,
