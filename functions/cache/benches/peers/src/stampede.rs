@@ -29,7 +29,12 @@ pub(crate) async fn rounds(port: u16, callers: usize) -> Result<()> {
         let begun = Instant::now();
         let mut answers = JoinSet::new();
         for _ in 0..callers {
-            answers.spawn(ask(client.clone(), key.to_owned(), origin, Arc::clone(&calls)));
+            answers.spawn(ask(
+                client.clone(),
+                key.to_owned(),
+                origin,
+                Arc::clone(&calls),
+            ));
         }
         while let Some(answer) = answers.join_next().await {
             answer??;
