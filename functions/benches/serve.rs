@@ -1,6 +1,6 @@
 //! Warm answers over HTTP: `local` against the Flask program in the folder `SEED_PEER` under gunicorn, both asked by wrk in turn.
 //!
-//! Owns the cores on which they run and what wrk is asked for. Without `SEED_PEER` it measures nothing and says so.
+//! Owns the cores on which they and memcached run, and what wrk is asked for. Without `SEED_PEER` it measures nothing and says so.
 
 use std::{
     env,
@@ -14,9 +14,11 @@ use std::{
 
 use larder::testing::Memcached;
 
+#[path = "../cache/benches/cores.rs"]
+mod cores;
 #[path = "../cache/benches/row.rs"]
 mod row;
-use row::{Limit, Row};
+use row::{Limit, Rounds, Row, Unit};
 
 const ROUNDS: usize = 7;
 /// Of each turn of wrk, in seconds.
@@ -33,73 +35,82 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&folder)?;
     let ours = Http::ours(&server, &folder)?;
     let theirs = Http::theirs(&server, Path::new(&seed))?;
-    let result = measure(&ours, &theirs);
+    let result = measure(&server, &ours, &theirs);
     drop((ours, theirs));
     std::fs::remove_dir_all(&folder)?;
     result
 }
 
-fn measure(ours: &Http, theirs: &Http) -> Result<(), Box<dyn Error>> {
-    let many = Load {
-        connections: 64,
-        core: "1",
-    };
-    let single = Load {
-        connections: 1,
-        core: "0",
-    };
-    let (mut rate, mut alone, mut late, mut idle) = (vec![], vec![], vec![], vec![]);
+fn measure(server: &Memcached, ours: &Http, theirs: &Http) -> Result<(), Box<dyn Error>> {
+    row::heading("warm answers over HTTP, against a Flask program");
+    let [mut rate, mut idle, mut alone] = [(); 3].map(|()| Rounds::of(Unit::PerSecond));
+    let mut late = Rounds::of(Unit::Seconds);
     for _ in 0..ROUNDS {
-        let (a, b) = (ours.load("/user/7", many)?, theirs.load("/user/7", many)?);
-        rate.push(a.rate / b.rate);
-        let nothing = theirs.load("/static-ping", many)?;
-        idle.push(a.rate / nothing.rate);
+        MANY.pin(server)?;
+        let (a, b) = (ours.load("/user/7", MANY)?, theirs.load("/user/7", MANY)?);
+        rate.add(a.rate, a.rate / b.rate);
+        let nothing = theirs.load("/static-ping", MANY)?;
+        idle.add(a.rate, a.rate / nothing.rate);
+        SINGLE.pin(server)?;
         let (a, b) = (
-            ours.load("/user/7", single)?,
-            theirs.load("/user/7", single)?,
+            ours.load("/user/7", SINGLE)?,
+            theirs.load("/user/7", SINGLE)?,
         );
-        alone.push(a.rate / b.rate);
-        late.push(b.p99 / a.p99);
+        alone.add(a.rate, a.rate / b.rate);
+        late.add(a.p99, b.p99 / a.p99);
     }
-    for (id, what, setting, ratios, limit) in [
+    for (id, what, load, rounds, limit) in [
+        ("P3", "requests a second, 64 connections", MANY, rate, 40.0),
+        ("P3", "requests a second, 1 connection", SINGLE, alone, 17.0),
         (
             "P3",
-            "requests a second against the seed",
-            "64 conns",
-            rate,
-            40.0,
-        ),
-        ("P3", "the same, all on one core", "1 conn", alone, 17.0),
-        (
-            "P3",
-            "the seed's p99 against ours, the same",
-            "1 conn",
+            "its p99 as a multiple of ours, the same",
+            SINGLE,
             late,
             10.0,
         ),
         (
             "P4",
-            "requests a second against an idle Flask",
-            "64 conns",
+            "the first row, against a view without work",
+            MANY,
             idle,
             30.0,
         ),
     ] {
-        Row::new(id, what, setting, &ratios, Limit::AtLeast(limit)).report()?;
+        Row::new(id, what, load.setting, &rounds, Limit::AtLeast(limit)).report()?;
     }
     Ok(())
+}
+
+/// How much is asked at a time, and where wrk and memcached run. The HTTP servers are on core 0.
+#[derive(Clone, Copy)]
+struct Load {
+    connections: u32,
+    core: u32,
+    setting: &'static str,
+}
+
+const MANY: Load = Load {
+    connections: 64,
+    core: 1,
+    setting: "cross-core",
+};
+const SINGLE: Load = Load {
+    connections: 1,
+    core: 0,
+    setting: "same core",
+};
+
+impl Load {
+    fn pin(self, server: &Memcached) -> Result<(), Box<dyn Error>> {
+        cores::pin(server.stat("pid"), self.core)
+    }
 }
 
 /// A server on core 0.
 struct Http {
     child: Child,
     port: u16,
-}
-
-#[derive(Clone, Copy)]
-struct Load {
-    connections: u32,
-    core: &'static str,
 }
 
 struct Seen {
@@ -110,7 +121,7 @@ struct Seen {
 impl Http {
     fn ours(server: &Memcached, folder: &Path) -> Result<Self, Box<dyn Error>> {
         let port = free_port()?;
-        let mut command = on_core("0", env!("CARGO_BIN_EXE_local"));
+        let mut command = on_core(0, env!("CARGO_BIN_EXE_local"));
         command
             .current_dir(folder)
             .env("LISTEN", format!("127.0.0.1:{port}"))
@@ -120,7 +131,7 @@ impl Http {
 
     fn theirs(server: &Memcached, folder: &Path) -> Result<Self, Box<dyn Error>> {
         let port = free_port()?;
-        let mut command = on_core("0", "./run.sh");
+        let mut command = on_core(0, "./run.sh");
         command
             .current_dir(folder)
             .env("MODE", "gunicorn")
@@ -193,9 +204,9 @@ impl Drop for Http {
     }
 }
 
-fn on_core(core: &str, program: &str) -> Command {
+fn on_core(core: u32, program: &str) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", core, program]);
+    command.args(["--cpu-list", &core.to_string(), program]);
     command
 }
 

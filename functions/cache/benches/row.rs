@@ -7,6 +7,12 @@ use std::{error::Error, fmt, io::Write as _, path::PathBuf};
 
 use serde::Serialize;
 
+#[path = "row/rounds.rs"]
+mod rounds;
+use rounds::Readable;
+#[allow(unused_imports, reason = "not every benchmark has times of its own")]
+pub(crate) use rounds::{Rounds, Unit, median};
+
 /// What a ratio is held against.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,15 +25,21 @@ pub(crate) enum Limit {
     AtLeast(f64),
     /// Somebody else's figure, for comparison.
     Peer,
+    /// Told so that its growth is seen; nobody promised a number.
+    NoTarget,
 }
 
 /// Ratios over all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
+    /// Of the target.
     id: &'static str,
     what: String,
     /// Cores, connections, servers: what else was fixed.
     setting: String,
+    /// The median of what was measured itself.
+    measured: f64,
+    unit: Unit,
     min: f64,
     median: f64,
     max: f64,
@@ -35,23 +47,24 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// `ratios` has at least one.
+    /// `rounds` has at least one.
     pub(crate) fn new(
         id: &'static str,
         what: impl Into<String>,
         setting: impl Into<String>,
-        ratios: &[f64],
+        rounds: &Rounds,
         limit: Limit,
     ) -> Self {
-        let mut ratios = ratios.to_vec();
-        ratios.sort_by(f64::total_cmp);
+        let [min, median, max] = rounds.ratios();
         Self {
             id,
             what: what.into(),
             setting: setting.into(),
-            min: ratios[0],
-            median: ratios[ratios.len() / 2],
-            max: ratios[ratios.len() - 1],
+            measured: rounds.figure(),
+            unit: rounds.unit(),
+            min,
+            median,
+            max,
             limit,
         }
     }
@@ -72,6 +85,15 @@ impl Row {
     }
 }
 
+/// Says what the columns of the rows are, and of which measurements.
+pub(crate) fn heading(title: &str) {
+    let [id, setting, measured] = ["", "setting", "measured"];
+    println!(
+        "\n{id:<3} {title:<48} {setting:<13} {measured:>10} {:>7} {:>7} {:>7}  limit",
+        "min", "median", "max"
+    );
+}
+
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -81,17 +103,19 @@ impl fmt::Display for Row {
             min,
             median,
             max,
-            limit,
+            ..
         } = self;
-        let (limit, verdict) = match limit {
-            Limit::AtMost(limit) => (format!("≤ {limit:.2}"), *median <= *limit),
-            Limit::AtLeast(limit) => (format!("≥ {limit:.0}"), *median >= *limit),
+        let (limit, verdict) = match self.limit {
+            Limit::AtMost(limit) => (format!("≤ {limit:.2}"), *median <= limit),
+            Limit::AtLeast(limit) => (format!("≥ {limit:.0}"), *median >= limit),
             Limit::Peer => ("peer".to_owned(), true),
+            Limit::NoTarget => ("-".to_owned(), true),
         };
         let verdict = if verdict { "" } else { "  MISSED" };
+        let measured = Readable(self.measured, self.unit);
         write!(
             f,
-            "{id:<3} {what:<44} {setting:<12} {min:>7.2} {median:>7.2} {max:>7.2}  {limit:<7}{verdict}"
+            "{id:<3} {what:<48} {setting:<13} {measured:>10} {min:>7.2} {median:>7.2} {max:>7.2}  {limit:<7}{verdict}"
         )
     }
 }

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{Cache, Key, Policy, testing::Memcached};
+use larder::{Cache, Key, Policy};
 use tokio::runtime::Runtime;
 
-use crate::{Contender, median, value::Value};
+use crate::{contest::Contender, row::median, value::Value};
 
 pub(crate) const POLICY: Policy = Policy::ttl(Duration::from_secs(3600));
 const ID: i64 = 7;
@@ -22,9 +22,9 @@ pub(crate) struct Alone<V> {
 }
 
 impl<V: Value> Alone<V> {
-    /// Fills the cache. `protocol` is also its namespace.
-    pub(crate) fn new(server: &Memcached, protocol: &str) -> Result<Self, Box<dyn Error>> {
-        let (cache, runtime) = (cache(server, protocol)?, runtime()?);
+    /// Fills the cache.
+    pub(crate) fn new(url: &str, namespace: &str) -> Result<Self, Box<dyn Error>> {
+        let (cache, runtime) = (cache(url, namespace)?, runtime()?);
         runtime.block_on(cache.put(&key::<V>(ID)?, &POLICY, &V::new(ID)))?;
         Ok(Self {
             cache,
@@ -77,20 +77,8 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
 }
 
 /// With a budget that no call runs out of: that would be no hit.
-pub(crate) fn cache(server: &Memcached, protocol: &str) -> Result<Cache, Box<dyn Error>> {
-    let spoken = if protocol == "classic" {
-        "classic"
-    } else {
-        "meta"
-    };
-    let url = format!("{}?protocol={spoken}", server.url());
-    let settings = [
-        ("CACHE_URL", url.as_str()),
-        ("CACHE_NAMESPACE", protocol),
-        ("CACHE_BUDGET_MS", "10000"),
-    ];
-    Ok(Cache::from_lookup(|name| {
-        let found = settings.iter().find(|(setting, _)| *setting == name);
-        found.map(|(_, value)| (*value).to_owned())
-    })?)
+pub(crate) fn cache(url: &str, namespace: &str) -> Result<Cache, larder::OptionsError> {
+    let budget = Duration::from_secs(10);
+    let builder = Cache::builder().url(url).namespace(namespace);
+    builder.budget(budget).build()
 }

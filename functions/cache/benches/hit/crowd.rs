@@ -1,28 +1,45 @@
-//! Many callers in one process, each with a key of its own, on a runtime of one thread. Timed together: a hit's share.
+//! Many callers in one process, each with keys of its own, on a runtime of one thread. Timed together: a hit's share.
 
 use std::{error::Error, marker::PhantomData, time::Instant};
 
-use larder::{Cache, testing::Memcached};
+use larder::Cache;
 use tokio::{runtime::Runtime, task::JoinSet};
 
 use crate::{
-    Contender,
     alone::{self, POLICY},
+    contest::Contender,
     value::Value,
 };
+
+/// Starting the tasks is not what is measured: each calls so often at least.
+const EACH: usize = 16;
+
+/// How many callers there are, and how many keys each asks for, in turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    pub(crate) tasks: usize,
+    pub(crate) keys: usize,
+}
+
+impl Spread {
+    /// A single key for each.
+    pub(crate) fn own_key(tasks: usize) -> Self {
+        Self { tasks, keys: 1 }
+    }
+}
 
 pub(crate) struct Crowd<V> {
     cache: Cache,
     runtime: Runtime,
-    tasks: usize,
+    spread: Spread,
     value: PhantomData<V>,
 }
 
 impl<V: Value> Crowd<V> {
-    pub(crate) fn new(server: &Memcached, tasks: usize) -> Result<Self, Box<dyn Error>> {
-        let (cache, runtime) = (alone::cache(server, "crowd")?, alone::runtime()?);
+    pub(crate) fn new(url: &str, namespace: &str, spread: Spread) -> Result<Self, Box<dyn Error>> {
+        let (cache, runtime) = (alone::cache(url, namespace)?, alone::runtime()?);
         runtime.block_on(async {
-            for id in 0..tasks as i64 {
+            for id in 0..(spread.tasks * spread.keys) as i64 {
                 cache
                     .put(&alone::key::<V>(id)?, &POLICY, &V::new(id))
                     .await?;
@@ -32,7 +49,7 @@ impl<V: Value> Crowd<V> {
         Ok(Self {
             cache,
             runtime,
-            tasks,
+            spread,
             value: PhantomData,
         })
     }
@@ -40,16 +57,20 @@ impl<V: Value> Crowd<V> {
 
 impl<V: Value> Contender for Crowd<V> {
     fn run(&mut self, calls: usize) -> Result<f64, Box<dyn Error>> {
-        // Starting the tasks is not what is measured.
-        let each = calls.div_ceil(self.tasks);
+        let Spread {
+            tasks: callers,
+            keys,
+        } = self.spread;
+        let each = calls.div_ceil(callers).max(EACH);
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
             let begun = Instant::now();
-            for id in 0..self.tasks as i64 {
+            for caller in 0..callers {
                 let cache = self.cache.clone();
                 tasks.spawn(async move {
-                    for _ in 0..each {
-                        let hit = alone::hit::<V>(&cache, id).await;
+                    for call in 0..each {
+                        let id = caller * keys + call % keys;
+                        let hit = alone::hit::<V>(&cache, id as i64).await;
                         hit.map_err(|error| error.to_string())?;
                     }
                     Ok::<_, String>(())
@@ -58,7 +79,7 @@ impl<V: Value> Contender for Crowd<V> {
             while let Some(task) = tasks.join_next().await {
                 task??;
             }
-            Ok(begun.elapsed().as_secs_f64() / (self.tasks * each) as f64)
+            Ok(begun.elapsed().as_secs_f64() / (callers * each) as f64)
         })
     }
 }

@@ -7,9 +7,7 @@ use std::{
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use larder::testing::Memcached;
-
-use crate::Contender;
+use crate::contest::Contender;
 
 pub(crate) struct Peer {
     child: Child,
@@ -18,16 +16,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) const NAMES: [&str; 3] = ["memcache-async", "async-memcached", "memcache::exp"];
+    /// Those that only get bytes, and get them from memcached.
+    pub(crate) const GETTERS: [&str; 3] = ["memcache-async", "async-memcached", "memcache::exp"];
 
-    pub(crate) fn new(
+    /// `client` at the server behind `port`, and what it gets there.
+    pub(crate) fn start(
         program: &Path,
-        name: &str,
-        server: &Memcached,
+        client: &str,
+        port: u16,
         item: &str,
     ) -> Result<Self, Box<dyn Error>> {
         let mut child = Command::new(program)
-            .args([name, &server.port().to_string(), item])
+            .args([client, &port.to_string(), item])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

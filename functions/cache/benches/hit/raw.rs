@@ -7,45 +7,66 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::testing::Memcached;
-
-use crate::{Contender, median};
+use crate::{contest::Contender, row::median};
 
 pub(crate) struct Raw {
     stream: TcpStream,
-    item: String,
     command: Vec<u8>,
     answer: Vec<u8>,
 }
 
 impl Raw {
-    pub(crate) fn new(server: &Memcached, item: &str) -> Result<Self, Box<dyn Error>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", server.port()))?;
+    /// memcached's `get` of an item that is there.
+    pub(crate) fn get(port: u16, item: &str) -> Result<Self, Box<dyn Error>> {
+        Self::new(port, &format!("get {item}\r\n"), "END\r\n", |answer| {
+            answer.ends_with(b"\r\nEND\r\n")
+        })
+    }
+
+    /// Redis's `GET` of an item that is there.
+    pub(crate) fn redis_get(port: u16, item: &str) -> Result<Self, Box<dyn Error>> {
+        Self::new(port, &format!("GET {item}\r\n"), "$-1\r\n", |answer| {
+            bulk(answer).is_some()
+        })
+    }
+
+    /// `nothing` is what the server says when nothing is there.
+    fn new(
+        port: u16,
+        command: &str,
+        nothing: &str,
+        is_whole: fn(&[u8]) -> bool,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        let command = format!("get {item}\r\n").into_bytes();
-        stream.write_all(&command)?;
+        stream.write_all(command.as_bytes())?;
         let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\nEND\r\n") {
+        while !is_whole(&answer) {
             let mut chunk = [0; 4096];
             let n = stream.read(&mut chunk)?;
             answer.extend_from_slice(&chunk[..n]);
-            if n == 0 || answer == b"END\r\n" {
-                return Err(format!("nothing stands under {item}").into());
+            if n == 0 || answer == nothing.as_bytes() {
+                return Err(format!("nothing was there to {command}").into());
             }
         }
         Ok(Self {
             stream,
-            item: item.to_owned(),
-            command,
+            command: command.as_bytes().to_vec(),
             answer,
         })
     }
+}
 
-    /// The key of what it gets.
-    pub(crate) fn item(&self) -> &str {
-        &self.item
-    }
+/// What stands in a whole bulk string of Redis: `$3\r\nabc\r\n`.
+fn bulk(answer: &[u8]) -> Option<&[u8]> {
+    let head = answer.windows(2).position(|pair| pair == b"\r\n")?;
+    let length: usize = std::str::from_utf8(answer[..head].strip_prefix(b"$")?)
+        .ok()?
+        .parse()
+        .ok()?;
+    let rest = &answer[head + 2..];
+    (rest.len() == length + 2).then(|| &rest[..length])
 }
 
 impl Contender for Raw {
