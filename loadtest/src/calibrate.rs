@@ -1,25 +1,29 @@
 //! Does this tool time rightly, here and now? Owns a server of known delays within this process and the comparison;
 //! knows nothing of targets under test. It asks through the same client that measures.
+//!
+//! The truth of a delay is what a bare blocking socket sees of the same server in turns with that client: the delay by the
+//! server's clock, and how long this machine takes to wake one process for another. What is off that is the tool's own.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
-use crate::latencies::{Latencies, Summary};
+use crate::latencies::{Latencies, Quantile, Summary};
 use crate::question::Question;
 use crate::target::{Function, Keys, Target};
 use crate::witness::Witness;
 
-/// The known delays.
-const DELAYS: [Duration; 3] = [
-    Duration::from_millis(1),
-    Duration::from_millis(10),
-    Duration::from_millis(100),
+/// The known delays, and how many times as often as the longest each is measured: two per cent of a short one are few
+/// microseconds, which only many requests can tell from this machine's own moods.
+const DELAYS: [(Duration, usize); 3] = [
+    (Duration::from_millis(1), 15),
+    (Duration::from_millis(10), 4),
+    (Duration::from_millis(100), 1),
 ];
 
-/// How far the median and the p99 of `loadtest calibrate` may be off the truth and the floor, as a share of the truth.
+/// How far the median and the p99 of `loadtest calibrate` may be off the truth, as a share of it.
 const TOLERANCE: f64 = 0.02;
 
 /// How far the median may be off before a run: a tick of the timers on both sides. A busy machine gets more than one
@@ -35,68 +39,103 @@ const BRIEF: [usize; 2] = [30, 10];
 pub(crate) struct Calibrated {
     pub(crate) delay: Duration,
     /// What the server's own clock says that it took.
+    pub(crate) server: Summary,
+    /// The same through a bare socket.
     pub(crate) truth: Summary,
     pub(crate) measured: Summary,
-    /// What is measured besides the truth where there is no delay: connection, HTTP and this client.
-    pub(crate) floor: Summary,
+}
+
+/// A figure beside its truth, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Off {
+    pub(crate) server: f64,
+    pub(crate) truth: f64,
+    pub(crate) measured: f64,
+    /// What the error may be as well, by the intervals of both.
+    low: f64,
+    high: f64,
+}
+
+/// What a figure beside its truth says of this tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    /// Further off than is promised, but no further than chance explains.
+    Unsure,
+    Wrong,
+}
+
+impl Off {
+    fn of(server: Quantile, truth: Quantile, measured: Quantile) -> Self {
+        Self {
+            server: server.us,
+            truth: truth.us,
+            measured: measured.us,
+            low: measured.low_us - truth.high_us,
+            high: measured.high_us - truth.low_us,
+        }
+    }
+
+    pub(crate) fn error(&self) -> f64 {
+        self.measured - self.truth
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        let limit = TOLERANCE * self.truth;
+        if self.error().abs() <= limit {
+            Verdict::Right
+        } else if self.low <= limit && self.high >= -limit {
+            Verdict::Unsure
+        } else {
+            Verdict::Wrong
+        }
+    }
 }
 
 impl Calibrated {
-    /// The median as measured, its truth, and what lies between them besides the floor, in microseconds.
+    /// The median beside its truth.
     pub(crate) fn p50(&self) -> Option<Off> {
-        self.off(|summary| Some(summary.p50?.us))
+        self.off(|summary| summary.p50)
     }
 
     /// The same of the 99th percentile, if there are samples enough.
     pub(crate) fn p99(&self) -> Option<Off> {
-        self.off(|summary| Some(summary.p99?.us))
+        self.off(|summary| summary.p99)
     }
 
-    fn off(&self, pick: fn(&Summary) -> Option<f64>) -> Option<Off> {
-        let (truth, measured) = (pick(&self.truth)?, pick(&self.measured)?);
-        // The delay is the same each time: so a quantile of the sum is the delay and that quantile of the rest.
-        let error = measured - truth - pick(&self.floor)?;
-        Some(Off {
-            truth,
-            measured,
-            error,
-        })
-    }
-
-    /// Whether both are as near to the truth as is promised.
-    pub(crate) fn is_right(&self) -> bool {
-        let near = |off: Off| off.error.abs() <= TOLERANCE * off.truth;
-        self.p50().is_some_and(near) && self.p99().is_none_or(near)
+    fn off(&self, pick: fn(&Summary) -> Option<Quantile>) -> Option<Off> {
+        let (server, truth) = (pick(&self.server)?, pick(&self.truth)?);
+        Some(Off::of(server, truth, pick(&self.measured)?))
     }
 
     fn is_within_a_tick(&self) -> bool {
-        self.p50().is_some_and(|off| off.error.abs() <= TICK_US)
+        self.p50().is_some_and(|off| off.error().abs() <= TICK_US)
     }
 }
 
-/// A figure against its truth, in microseconds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Off {
-    pub(crate) truth: f64,
-    pub(crate) measured: f64,
-    pub(crate) error: f64,
-}
-
-/// Measures every known delay `requests` times. An error is a sentence.
-pub(crate) async fn measure(requests: usize) -> Result<Vec<Calibrated>, String> {
-    Bench::start()?.measure(&[requests; DELAYS.len()]).await
+/// Measures the known delays one after the other, the longest `requests` times, and tells of each as it is done. An error
+/// is a sentence.
+pub(crate) async fn measure(
+    requests: usize,
+    mut tell: impl FnMut(&Calibrated),
+) -> Result<(), String> {
+    let mut bench = Bench::start()?;
+    for (delay, times) in DELAYS {
+        tell(&bench.measure(delay, requests * times).await?);
+    }
+    Ok(())
 }
 
 /// A short look before a run: the shorter delays, as often as it takes to get them right, a few times at most.
 pub(crate) async fn briefly() -> Result<Vec<Calibrated>, String> {
-    let bench = Bench::start()?;
+    let mut bench = Bench::start()?;
     for _ in 1..TRIES {
-        let all = bench.measure(&BRIEF).await?;
+        let all = bench.briefly().await?;
         if are_within_a_tick(&all) {
             return Ok(all);
         }
     }
-    bench.measure(&BRIEF).await
+    bench.briefly().await
 }
 
 /// Whether this tool times well enough to measure anything.
@@ -104,72 +143,96 @@ pub(crate) fn are_within_a_tick(all: &[Calibrated]) -> bool {
     all.iter().all(Calibrated::is_within_a_tick)
 }
 
-/// The server of known delays, and the client that asks it.
+/// The server of known delays, and the two that ask it.
 struct Bench {
     client: Client,
-    truth: Truth,
+    bare: Bare,
+    told: Told,
 }
 
 /// What the server's own clock says of its last answer.
-type Truth = Arc<Mutex<Duration>>;
+type Told = Arc<Mutex<Duration>>;
 
 impl Bench {
     fn start() -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0")
             .map_err(|e| format!("cannot listen on 127.0.0.1: {e}"))?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
-        let truth = Truth::default();
-        let told = truth.clone();
-        // It ends with this process. The client may open a second connection before the first is idle again.
+        let told = Told::default();
+        let tell = told.clone();
+        // It ends with this process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let truth = told.clone();
-                std::thread::spawn(move || serve(&stream, &truth));
+                let told = tell.clone();
+                std::thread::spawn(move || serve(&stream, &told));
             }
         });
         let url = format!("http://{address}")
             .parse()
             .map_err(|_| "no URL for 127.0.0.1".to_owned())?;
-        let client =
-            Client::new(&url, target(), Duration::from_secs(5)).map_err(|e| e.to_string())?;
-        Ok(Self { client, truth })
+        Ok(Self {
+            client: Client::new(&url, target(), Duration::from_secs(5))?,
+            bare: Bare::connect(address).map_err(|e| broken(&e))?,
+            told,
+        })
     }
 
-    /// Each delay in turns with no delay at all, so that both meet the same machine.
-    async fn measure(&self, requests: &[usize]) -> Result<Vec<Calibrated>, String> {
+    async fn briefly(&mut self) -> Result<Vec<Calibrated>, String> {
         let mut all = Vec::new();
-        for (delay, requests) in DELAYS.into_iter().zip(requests) {
-            let [mut floor, mut told, mut measured] = [(); 3].map(|()| Latencies::default());
-            for _ in 0..*requests {
-                let (truth, client) = self.ask(Duration::ZERO).await?;
-                floor.record(client.saturating_sub(truth));
-                let (truth, client) = self.ask(delay).await?;
-                told.record(truth);
-                measured.record(client);
-            }
-            all.push(Calibrated {
-                delay,
-                truth: told.summary(),
-                measured: measured.summary(),
-                floor: floor.summary(),
-            });
+        for ((delay, _), requests) in DELAYS.into_iter().zip(BRIEF) {
+            all.push(self.measure(delay, requests).await?);
         }
         Ok(all)
     }
 
-    /// How long the answer took by the server's clock, and by ours.
-    async fn ask(&self, delay: Duration) -> Result<(Duration, Duration), String> {
+    /// Both ask in turns, so that they meet the same machine.
+    async fn measure(&mut self, delay: Duration, requests: usize) -> Result<Calibrated, String> {
+        let [mut server, mut truth, mut measured] = [(); 3].map(|()| Latencies::default());
         let question = Question::new(0, 0, delay.as_micros().to_string());
-        let sample = self.client.ask(&question, Duration::MAX).await;
-        sample
-            .answer
-            .map_err(|failure| format!("the calibration server failed: {}", failure.label()))?;
-        Ok((*lock(&self.truth), sample.latency))
+        for _ in 0..requests {
+            // It blocks the only thread; nothing else is to run now.
+            truth.record(self.bare.ask(&question.key).map_err(|e| broken(&e))?);
+            let sample = self.client.ask(&question, Duration::MAX).await;
+            sample.answer.map_err(|failure| broken(&failure.label()))?;
+            measured.record(sample.latency);
+            server.record(*lock(&self.told));
+        }
+        Ok(Calibrated {
+            delay,
+            server: server.summary(),
+            truth: truth.summary(),
+            measured: measured.summary(),
+        })
     }
 }
 
-fn lock(truth: &Truth) -> std::sync::MutexGuard<'_, Duration> {
-    truth.lock().unwrap_or_else(PoisonError::into_inner)
+fn broken(why: &dyn std::fmt::Display) -> String {
+    format!("the calibration server failed: {why}")
+}
+
+/// The simplest client there is.
+struct Bare(TcpStream);
+
+impl Bare {
+    fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        Ok(Self(stream))
+    }
+
+    fn ask(&mut self, micros: &str) -> std::io::Result<Duration> {
+        let request = format!("GET /{micros} HTTP/1.1\r\nhost: bare\r\n\r\n");
+        let mut answer = [0; ANSWER.len()];
+        let started = Instant::now();
+        self.0.write_all(request.as_bytes())?;
+        self.0.read_exact(&mut answer)?;
+        Ok(started.elapsed())
+    }
+}
+
+fn lock(told: &Told) -> std::sync::MutexGuard<'_, Duration> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn target() -> Target {
@@ -189,8 +252,11 @@ fn target() -> Target {
     }
 }
 
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncache-status: known; fwd=miss\r\ncontent-length: 2\r\n\r\n{}";
+
 /// Answers `GET /MICROSECONDS` after so many microseconds, one request after another.
-fn serve(stream: &TcpStream, truth: &Truth) -> Option<()> {
+fn serve(stream: &TcpStream, told: &Told) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut lines = BufReader::new(stream).lines();
     loop {
@@ -204,13 +270,9 @@ fn serve(stream: &TcpStream, truth: &Truth) -> Option<()> {
             .ok()?;
         while !lines.next()?.ok()?.is_empty() {}
         wait_until(started + Duration::from_micros(micros));
-        *lock(truth) = started.elapsed();
+        *lock(told) = started.elapsed();
         let mut stream = stream;
-        stream
-            .write_all(
-                b"HTTP/1.1 200 OK\r\ncache-status: known; fwd=miss\r\ncontent-length: 2\r\n\r\n{}",
-            )
-            .ok()?;
+        stream.write_all(ANSWER).ok()?;
     }
 }
 

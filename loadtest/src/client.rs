@@ -1,11 +1,12 @@
-//! Sends one request and reads the whole answer. Owns the HTTP client, the timed span and the reading of an answer;
+//! Sends one request and reads what came back. Owns how a request looks, the timed span and the meaning of an answer;
 //! knows nothing of phases, users or what is expected.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
+use hyper::Request;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, Request, Url};
+use reqwest::{Body, Method, Url};
 use serde_json::Value;
 
 use crate::outcome::Failure;
@@ -13,43 +14,32 @@ use crate::question::Question;
 use crate::sample::{Answer, Diagnostics, Sample};
 use crate::server_timing;
 use crate::target::{Function, Target};
-
-/// An answer longer than this is cut off and counted as a failure: no cache entry is as large.
-const LARGEST_BODY: usize = 4 << 20;
+use crate::wire::{Raw, Wire};
 
 /// The setting whose value a flush carries as its bearer token.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
 
-/// A connection pool to one target.
+/// A client of one target. It follows no redirect, uses no proxy and retries nothing: each request is one request.
 pub(crate) struct Client {
+    /// Writes requests down; they are sent over the wire.
     http: reqwest::Client,
+    wire: Wire,
     base: String,
     target: Target,
     epoch: Instant,
     timeout: Duration,
 }
 
-/// A whole answer as it came from the wire.
-struct Raw {
-    status: u16,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 impl Client {
-    /// A client that follows no redirect, uses no proxy and retries nothing: each request is one request.
-    pub(crate) fn new(base: &Url, target: Target, timeout: Duration) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .http1_only()
-            .tcp_nodelay(true)
-            .build()?;
-        let base = base.as_str().trim_end_matches('/').to_owned();
+    /// An error is a sentence.
+    pub(crate) fn new(base: &Url, target: Target, timeout: Duration) -> Result<Self, String> {
         Ok(Self {
-            http,
-            base,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .map_err(|e| e.to_string())?,
+            wire: Wire::new(base)?,
+            base: base.as_str().trim_end_matches('/').to_owned(),
             target,
             epoch: Instant::now(),
             timeout,
@@ -85,20 +75,23 @@ impl Client {
             request.headers_mut().insert("cache-control", value);
         }
         let limit = self.timeout.min(latest.saturating_sub(self.elapsed()));
-        let sent = self.elapsed();
-        let started = Instant::now();
+        let begun = Instant::now();
         let raw = self.exchange(request, limit).await;
-        let latency = started.elapsed();
+        // Of a failure there is no end but that it was given up.
+        let (sent, took) = match &raw {
+            Ok(raw) => (raw.sent, raw.took),
+            Err(_) => (begun, begun.elapsed()),
+        };
         let answer = raw.and_then(|raw| read(&self.target, function, &question.key, &raw));
-        Sample::of(question.function, question.number, sent, latency, answer)
+        let sent = sent.duration_since(self.epoch);
+        Sample::of(question.function, question.number, sent, took, answer)
     }
 
     /// How long it takes until a GET of `path` is answered, by any status below 500. An error is a sentence.
     pub(crate) async fn time(&self, path: &str) -> Result<Duration, String> {
         let request = self.request(Method::GET, path, String::new());
-        let started = Instant::now();
         match self.exchange(request, self.timeout).await {
-            Ok(raw) if raw.status < 500 => Ok(started.elapsed()),
+            Ok(raw) if raw.status < 500 => Ok(raw.took),
             Ok(raw) => Err(format!("GET {path} answered {}", raw.status)),
             Err(failure) => Err(format!("GET {path} failed: {}", failure.label())),
         }
@@ -123,7 +116,7 @@ impl Client {
         }
     }
 
-    fn request(&self, method: Method, path: &str, body: String) -> reqwest::Result<Request> {
+    fn request(&self, method: Method, path: &str, body: String) -> reqwest::Result<Request<Body>> {
         let mut builder = self
             .http
             .request(method.clone(), format!("{}{path}", self.base));
@@ -135,37 +128,18 @@ impl Client {
                 builder = builder.bearer_auth(token);
             }
         }
-        builder.build()
+        builder.build()?.try_into()
     }
 
     async fn exchange(
         &self,
-        request: reqwest::Result<Request>,
+        request: reqwest::Result<Request<Body>>,
         limit: Duration,
     ) -> Result<Raw, Failure> {
         let request = request.map_err(|_| Failure::Connect)?;
-        let exchange = async {
-            let mut response = self.http.execute(request).await.map_err(|e| failure(&e))?;
-            let (status, headers) = (
-                response.status().as_u16(),
-                std::mem::take(response.headers_mut()),
-            );
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|e| failure(&e))? {
-                body.extend_from_slice(&chunk);
-                if body.len() > LARGEST_BODY {
-                    return Err(Failure::Broken);
-                }
-            }
-            Ok(Raw {
-                status,
-                headers,
-                body,
-            })
-        };
-        tokio::time::timeout(limit, exchange)
-            .await
-            .unwrap_or(Err(Failure::Timeout))
+        let exchange = async { self.wire.line().await?.exchange(request).await };
+        let done = tokio::time::timeout(limit, exchange).await;
+        done.unwrap_or(Err(Failure::Timeout))
     }
 }
 
@@ -174,14 +148,6 @@ fn remedy(status: u16) -> String {
     match status {
         401 | 403 => format!(" (a flush carries the bearer token that {FLUSH_TOKEN} holds)"),
         _ => String::new(),
-    }
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    match error {
-        e if e.is_timeout() => Failure::Timeout,
-        e if e.is_connect() => Failure::Connect,
-        _ => Failure::Broken,
     }
 }
 

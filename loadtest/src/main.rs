@@ -1,7 +1,7 @@
 //! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
 //!
 //! # Layout
-//! * asking: `target` and `witness` (what to ask, where the outcome stands), `question` and `client` (one request), `plan`, `keys`,
+//! * asking: `target` and `witness` (what to ask, where the outcome stands), `question`, `client`, `wire` and `stamped` (one request), `plan`, `keys`,
 //!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
 //! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`, `faults` and `cold_function` (by `commands`)
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
@@ -57,6 +57,7 @@ mod run;
 mod sample;
 mod server_timing;
 mod stage;
+mod stamped;
 mod stampede;
 mod stats;
 mod stdout;
@@ -64,6 +65,7 @@ mod survey;
 mod target;
 mod timeline;
 mod truth;
+mod wire;
 mod witness;
 
 use std::process::ExitCode;

@@ -14,7 +14,8 @@ pub(crate) struct Sample {
     pub(crate) key: usize,
     /// When it was sent, since the start of the run.
     pub(crate) sent: Duration,
-    /// Service time: from handing the request to the connection until the last byte of the body.
+    /// Service time: from the first byte of the request until the last byte of the answer, at the socket; of a failure,
+    /// until it was given up.
     pub(crate) latency: Duration,
     /// Time that it was due but no user was free (open loop only; the timer's own overshoot is not in it).
     pub(crate) queued: Duration,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::calibrate::{self, Off};
+use crate::calibrate::{self, Off, Verdict};
 use crate::cli::{CalibrateArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::keys::Supply;
@@ -45,40 +45,37 @@ pub(crate) async fn preflight(args: &TargetArgs, stdout: &mut Stdout) -> Result<
 
 /// `loadtest calibrate`: measures delays that are known.
 pub(crate) async fn calibrate(args: &CalibrateArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
-    let all = unless_interrupted(calibrate::measure(usize::from(args.requests)))
+    let mut exit = Exit::Ok;
+    let measured = calibrate::measure(usize::from(args.requests), |calibrated| {
+        let figures = [("p50", calibrated.p50()), ("p99", calibrated.p99())];
+        let told = figures.map(|(name, off)| told(name, off));
+        let delay = human_us(calibrated.delay.as_secs_f64() * 1e6);
+        stdout.print(&format!("a delay of {delay}: {}\n", told.join("; ")));
+        let wrong = |(_, off): (_, Option<Off>)| off.is_some_and(|o| o.verdict() == Verdict::Wrong);
+        if figures.into_iter().any(wrong) {
+            exit = Exit::Invalid;
+        }
+    });
+    unless_interrupted(measured)
         .await?
         .map_err(|text| Failure(Exit::Failed, text))?;
-    for calibrated in &all {
-        let word = if calibrated.is_right() {
-            "right"
-        } else {
-            "WRONG"
-        };
-        let told = [("p50", calibrated.p50()), ("p99", calibrated.p99())]
-            .map(|(name, off)| told(name, off));
-        let delay = human_us(calibrated.delay.as_secs_f64() * 1e6);
-        stdout.print(&format!(
-            "a delay of {delay}: {}: {word}\n",
-            told.join("; ")
-        ));
-    }
-    let right = all.iter().all(calibrate::Calibrated::is_right);
-    Ok(if right { Exit::Ok } else { Exit::Invalid })
+    Ok(exit)
 }
 
 fn told(name: &str, off: Option<Off>) -> String {
-    let Some(Off {
-        truth,
-        measured,
-        error,
-    }) = off
-    else {
+    let Some(off) = off else {
         return format!("{name} n/a");
     };
+    let verdict = match off.verdict() {
+        Verdict::Right => "right",
+        Verdict::Unsure => "right or not: this machine is too uneven to tell",
+        Verdict::Wrong => "WRONG",
+    };
     format!(
-        "{name} measured {}, truth {}, {:+.2} % besides the floor",
-        human_us(measured),
-        human_us(truth),
-        error / truth * 100.0
+        "{name} measured {}, by a bare socket {}, by the server's clock {}: {:+.2} %, {verdict}",
+        human_us(off.measured),
+        human_us(off.truth),
+        human_us(off.server),
+        off.error() / off.truth * 100.0
     )
 }

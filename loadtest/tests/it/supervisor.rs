@@ -19,8 +19,9 @@ exit 0
 /// Runs it with a working time, until it is ready; gives the pids that it named.
 fn ready(work: &str) -> (Child, Vec<u32>) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let mut script = Command::new("bash")
-        .args(["-c", SCRIPT, "script", work])
+    // A shell that runs in the background ignores Ctrl-C, and whoever it starts would, too.
+    let mut script = Command::new("env")
+        .args(["--default-signal=INT", "bash", "-c", SCRIPT, "script", work])
         .current_dir(root)
         .stdout(Stdio::piped())
         .spawn()
