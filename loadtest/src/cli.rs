@@ -28,7 +28,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Measure a target and write report.html, report.json and report.md
+    /// Measure a target and write report.html, report.json, report.md and bench.json (github-action-benchmark's
+    /// customSmallerIsBetter)
     Run(Box<RunArgs>),
     /// Ask a target a few times: does it answer, tell its outcomes, count its origin calls?
     Preflight(TargetArgs),
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
-    /// Draw report.html and report.md again from a report.json
+    /// Draw report.html, report.md and bench.json again from a report.json
     Report(ReportArgs),
     /// Print the JSON schema of report.json
     Schema,

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod bench;
 #[cfg(test)]
 pub(crate) mod blank;
 pub(crate) mod figures;

@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
     render::write(&report, &args.out)?;
     stdout.print(&table::render(&report));
     stdout.print(&format!(
-        "\nreports: {}\n",
+        "\nreports: {} and bench.json\n",
         args.out.join("report.{html,json,md}").display()
     ));
     for line in ci::tell(&report, |name| std::env::var(name).ok()) {
