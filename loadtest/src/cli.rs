@@ -129,7 +129,8 @@ pub(crate) struct RunArgs {
     /// Zipf's exponent of mixed traffic: how unequal its keys are
     #[arg(long, value_name = "EXPONENT", value_parser = exponent)]
     zipf: Option<f64>,
-    /// Bursts of the stampede, instead of the profile's; 0 leaves it out
+    /// Bursts of the stampede, instead of the profile's; one more follows when the last key expires, if there is time
+    /// until then; 0 leaves them out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     bursts: Option<u16>,
     /// Exit with 3 if this holds, as in 'p99{phase=warm,outcome=hit} > 5ms' or 'hit_ratio < 90%'; may be repeated

@@ -169,7 +169,8 @@ async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, Strin
         return Ok(found);
     }
     mixed::run(course).await?;
-    found.bursts = stampede::run(course).await?;
+    let end = room::end_of_bursts(&course.profile, commands);
+    found.bursts = stampede::run(course, end).await?;
     if let Some(fault) = &commands.fault {
         found.faults = faults::run(course, fault).await?;
     }

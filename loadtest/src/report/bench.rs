@@ -28,6 +28,18 @@ const OF_A_FUNCTION: [(&str, Metric, Labels); 3] = [
     ("a miss over no cache", Metric::Overhead, &[]),
 ];
 
+/// Of the whole run.
+const OF_ALL: [(&str, Metric); 2] = [
+    (
+        "origin calls a cold key in a stampede",
+        Metric::StampedeFactor,
+    ),
+    (
+        "origin calls an expired key in a stampede",
+        Metric::ExpiryFactor,
+    ),
+];
+
 /// All that the run can tell.
 pub(crate) fn entries(report: &Report) -> Vec<Entry> {
     if !report.is_valid() || report.interrupted {
@@ -37,9 +49,10 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
     let mut entries: Vec<Entry> = functions
         .flat_map(|function| of_a_function(report, &function.name))
         .collect();
-    let stampede = Metric::StampedeFactor.observe(report, &[]);
-    let calls = "origin calls a cold key in a stampede".to_owned();
-    entries.extend(entry(calls, "calls", &stampede));
+    entries.extend(OF_ALL.iter().filter_map(|(what, metric)| {
+        let observed = metric.observe(report, &[]);
+        entry((*what).to_owned(), "calls", &observed)
+    }));
     entries
 }
 
