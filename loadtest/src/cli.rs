@@ -28,7 +28,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Measure a target and write report.html, report.json and report.md
+    /// Measure a target and write report.html, report.json, report.md and bench.json (github-action-benchmark's
+    /// customSmallerIsBetter)
     Run(Box<RunArgs>),
     /// Ask a target a few times: does it answer, tell its outcomes, count its origin calls?
     Preflight(TargetArgs),
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Calibrate(CalibrateArgs),
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
-    /// Draw report.html and report.md again from a report.json
+    /// Draw report.html, report.md and bench.json again from a report.json
     Report(ReportArgs),
     /// Print the JSON schema of report.json
     Schema,
@@ -129,7 +130,8 @@ pub(crate) struct RunArgs {
     /// Zipf's exponent of mixed traffic: how unequal its keys are
     #[arg(long, value_name = "EXPONENT", value_parser = exponent)]
     zipf: Option<f64>,
-    /// Bursts of the stampede, instead of the profile's; 0 leaves it out
+    /// Bursts of the stampede, instead of the profile's; one more follows when the last key expires, if there is time
+    /// until then; 0 leaves them out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     bursts: Option<u16>,
     /// Exit with 3 if this holds, as in 'p99{phase=warm,outcome=hit} > 5ms' or 'hit_ratio < 90%'; may be repeated

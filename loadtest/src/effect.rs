@@ -6,7 +6,7 @@ use crate::outcome::Outcome;
 use crate::phase_sum::PhaseSum;
 use crate::plan::Phase;
 use crate::report::{Effect, Origin};
-use crate::stampede::Burst;
+use crate::stampede::{Burst, Occasion};
 use crate::stats::share_interval;
 
 /// Adds it up.
@@ -32,7 +32,8 @@ pub(crate) fn of(ledger: &Ledger, bursts: &[Burst]) -> Effect {
             .filter(|counts| !counts.is_empty())
             .map(|counts| counts.iter().sum()),
         offload: (answers > 0).then(|| 1.0 - claimed as f64 / answers as f64),
-        stampede_factor: stampede_factor(bursts),
+        stampede_factor: factor(bursts, Occasion::Cold),
+        expiry_factor: factor(bursts, Occasion::Expiry),
     }
 }
 
@@ -62,8 +63,14 @@ fn stale(ledger: &Ledger) -> u64 {
 }
 
 /// Origin calls a burst, of those bursts whose callers met.
-fn stampede_factor(bursts: &[Burst]) -> Option<f64> {
-    let met: Vec<&Burst> = bursts.iter().filter(|burst| burst.met()).collect();
+fn factor(bursts: &[Burst], occasion: Occasion) -> Option<f64> {
+    let bursts = bursts.iter().filter(|burst| burst.occasion == occasion);
+    let met = bursts.filter(|burst| match occasion {
+        Occasion::Cold => burst.met(),
+        // An entry that outlived what was told of it was no occasion.
+        Occasion::Expiry => burst.met() && burst.origin_calls > 0,
+    });
+    let met: Vec<&Burst> = met.collect();
     let calls: usize = met.iter().map(|burst| burst.origin_calls).sum();
     (!met.is_empty()).then(|| calls as f64 / met.len() as f64)
 }

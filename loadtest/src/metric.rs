@@ -26,6 +26,7 @@ pub(crate) enum Metric {
     ByteHitRatio,
     Offload,
     StampedeFactor,
+    ExpiryFactor,
     Errors,
     OriginCalls,
     Stale,
@@ -90,7 +91,7 @@ pub(crate) struct Observed {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-const NAMES: [(&str, Metric, Quantity); 18] = [
+const NAMES: [(&str, Metric, Quantity); 19] = [
     ("p50", Metric::P50, Quantity::Time),
     ("p90", Metric::P90, Quantity::Time),
     ("p99", Metric::P99, Quantity::Time),
@@ -105,6 +106,7 @@ const NAMES: [(&str, Metric, Quantity); 18] = [
     ("byte_hit_ratio", Metric::ByteHitRatio, Quantity::Share),
     ("offload", Metric::Offload, Quantity::Share),
     ("stampede_factor", Metric::StampedeFactor, Quantity::Ratio),
+    ("expiry_factor", Metric::ExpiryFactor, Quantity::Ratio),
     ("errors", Metric::Errors, Quantity::Count),
     ("origin_calls", Metric::OriginCalls, Quantity::Count),
     ("stale", Metric::Stale, Quantity::Count),
@@ -148,6 +150,7 @@ impl Metric {
             Self::ByteHitRatio => whole(labels, "all", (effect.byte_hit_ratio, None)),
             Self::Offload => whole(labels, "all", (effect.offload, None)),
             Self::StampedeFactor => whole(labels, "all", (effect.stampede_factor, None)),
+            Self::ExpiryFactor => whole(labels, "all", (effect.expiry_factor, None)),
             Self::OriginCalls => whole(
                 labels,
                 "all",

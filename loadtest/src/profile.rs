@@ -34,7 +34,7 @@ pub(crate) struct Profile {
     pub(crate) rate: f64,
     /// How unequal the keys of the mixed phase are; production caches lie between 0.6 and 1.5.
     pub(crate) zipf: f64,
-    /// Bursts of the stampede; none leaves it out.
+    /// Bursts of the stampede on cold keys; none leaves it out.
     pub(crate) bursts: usize,
     /// The whole run ends within this, whatever the target does.
     pub(crate) budget: Duration,

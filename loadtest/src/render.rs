@@ -5,16 +5,14 @@ use std::path::Path;
 use crate::cli::{CompareArgs, ReportArgs};
 use crate::compare;
 use crate::exit::Exit;
-use crate::report::{Report, SCHEMA, html, markdown, table, words};
+use crate::report::{Report, SCHEMA, bench, html, markdown, table, words};
 use crate::run::Failure;
 use crate::stdout::Stdout;
 
-/// Writes report.json, report.md and report.html into `out`.
+/// Writes report.json and all that is drawn from it into `out`.
 pub(crate) fn write(report: &Report, out: &Path) -> Result<(), Failure> {
-    let json =
-        serde_json::to_string_pretty(report).map_err(|e| Failure(Exit::Failed, e.to_string()))?;
     draw(report, out)?;
-    put(out, "report.json", &json)
+    put(out, "report.json", &json(report)?)
 }
 
 /// Reads a report.json.
@@ -61,9 +59,7 @@ pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, F
 /// `loadtest schema`.
 pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, Failure> {
     let schema = schemars::schema_for!(Report);
-    let text =
-        serde_json::to_string_pretty(&schema).map_err(|e| Failure(Exit::Failed, e.to_string()))?;
-    stdout.print(&format!("{text}\n"));
+    stdout.print(&format!("{}\n", json(&schema)?));
     Ok(Exit::Ok)
 }
 
@@ -75,7 +71,12 @@ fn draw(report: &Report, out: &Path) -> Result<(), Failure> {
         )
     })?;
     put(out, "report.md", &markdown::render(report))?;
-    put(out, "report.html", &html::render(report))
+    put(out, "report.html", &html::render(report))?;
+    put(out, "bench.json", &json(&bench::entries(report))?)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|e| Failure(Exit::Failed, e.to_string()))
 }
 
 fn put(out: &Path, name: &str, text: &str) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod bench;
 #[cfg(test)]
 pub(crate) mod blank;
 pub(crate) mod figures;
@@ -153,6 +154,8 @@ pub(crate) struct Effect {
     pub(crate) offload: Option<f64>,
     /// Origin calls a burst on one cold key: one is perfect. None where callers never met.
     pub(crate) stampede_factor: Option<f64>,
+    /// The same on a key whose entry has just expired. None also where callers found it alive.
+    pub(crate) expiry_factor: Option<f64>,
 }
 
 /// Which traffic the hit ratios and the offload are of.

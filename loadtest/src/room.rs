@@ -34,10 +34,13 @@ pub(crate) fn end_of_rounds(profile: &Profile, facts: &[Facts], commands: &Comma
     } else {
         profile.mixed + GOOSE * 2
     };
-    profile
-        .budget
+    end_of_bursts(profile, commands)
         .saturating_sub(mixed + (slowest + GOOSE).saturating_mul(bursts))
-        .saturating_sub(commands_take(commands))
+}
+
+/// When the bursts must be over.
+pub(crate) fn end_of_bursts(profile: &Profile, commands: &Commands) -> Duration {
+    profile.budget.saturating_sub(commands_take(commands))
 }
 
 /// What the phases take that change the target.

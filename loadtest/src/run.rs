@@ -57,7 +57,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
     render::write(&report, &args.out)?;
     stdout.print(&table::render(&report));
     stdout.print(&format!(
-        "\nreports: {}\n",
+        "\nreports: {} and bench.json\n",
         args.out.join("report.{html,json,md}").display()
     ));
     for line in ci::tell(&report, |name| std::env::var(name).ok()) {
@@ -169,7 +169,8 @@ async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, Strin
         return Ok(found);
     }
     mixed::run(course).await?;
-    found.bursts = stampede::run(course).await?;
+    let end = room::end_of_bursts(&course.profile, commands);
+    found.bursts = stampede::run(course, end).await?;
     if let Some(fault) = &commands.fault {
         found.faults = faults::run(course, fault).await?;
     }

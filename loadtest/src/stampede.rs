@@ -1,5 +1,5 @@
-//! Everyone at once: all users ask for one key that nobody has stored. Owns the bursts and what they cost;
-//! knows nothing of statistics.
+//! Everyone at once: all users ask for one key that nobody has stored, and for one whose entry has just expired. Owns the
+//! bursts and what they cost; knows nothing of statistics.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,10 +17,26 @@ use crate::sample::Sample;
 /// Users of a burst: half of what the target may get at once.
 const USERS: usize = 32;
 
-/// One burst on one cold key.
+/// What a burst takes besides its origin call, at most.
+const TAKES: Duration = Duration::from_secs(2);
+
+/// What the callers of a burst find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Occasion {
+    /// Nothing: the key was never stored.
+    #[default]
+    Cold,
+    /// An entry that has just expired.
+    Expiry,
+}
+
+/// One burst on one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Burst {
     pub(crate) function: String,
+    #[serde(default)]
+    pub(crate) occasion: Occasion,
     pub(crate) callers: usize,
     /// Answers that say that they called the origin; one is perfect.
     pub(crate) origin_calls: usize,
@@ -45,11 +61,13 @@ impl Burst {
     }
 }
 
-/// Runs the bursts on the function with the slowest origin, where a stampede costs most.
-pub(crate) async fn run(course: &mut Course) -> Result<Vec<Burst>, String> {
+/// Runs the bursts on the function with the slowest origin, where a stampede costs most. The one at expiry waits for it,
+/// and is made only if it is over at `end`.
+pub(crate) async fn run(course: &mut Course, end: Duration) -> Result<Vec<Burst>, String> {
     let origin = |index: &usize| course.facts[*index].origin;
     let slowest = (0..course.facts.len()).max_by_key(origin).unwrap_or(0);
     let mut bursts = Vec::new();
+    let mut last = None;
     for number in 0..course.profile.bursts {
         let left = course
             .profile
@@ -61,28 +79,80 @@ pub(crate) async fn run(course: &mut Course) -> Result<Vec<Burst>, String> {
         let Some(key) = course.supplies[slowest].take(1).pop() else {
             break;
         };
-        let slot = |_| Slot {
-            question: Question::new(slowest, 0, key.clone()),
-            due: Some(Duration::ZERO),
-        };
-        let segment = Segment {
-            users: USERS,
-            slots: (0..USERS).map(slot).collect(),
-        };
-        let plan = Plan {
-            phase: Phase::Stampede,
-            segments: vec![segment],
-        };
-        let deadline = course.profile.budget;
-        let drained = course
-            .phase((Phase::Stampede, number), plan, deadline)
-            .await?;
-        bursts.push(burst(&course.names[slowest], &drained.samples));
+        let question = Question::new(slowest, 0, key);
+        bursts.push(burst(course, (Occasion::Cold, number), &question).await?);
+        last = Some(question);
+    }
+    if let Some(question) = last
+        && expires(course, &question, end).await == Flow::GoesOn
+    {
+        let number = bursts.len();
+        bursts.push(burst(course, (Occasion::Expiry, number), &question).await?);
     }
     Ok(bursts)
 }
 
-fn burst(function: &str, samples: &[Sample]) -> Burst {
+#[derive(PartialEq, Eq)]
+enum Flow {
+    GoesOn,
+    Ends,
+}
+
+/// Waits until the key's entry has expired, if the cache says when and there is time.
+async fn expires(course: &mut Course, question: &Question, end: Duration) -> Flow {
+    if interrupt::requested() {
+        return Flow::Ends;
+    }
+    let sample = course.client.ask(question, end).await;
+    course.truth.observe(&sample);
+    let told = sample.answer.as_ref().ok().and_then(|answer| answer.ttl_s);
+    let Some(ttl) = told.and_then(|seconds| u64::try_from(seconds).ok()) else {
+        return Flow::Ends;
+    };
+    // Whole seconds are told: a begun one may be left.
+    let due = sample.sent + sample.latency + Duration::from_secs(ttl + 1);
+    let origin = course.facts[question.function].origin;
+    if due + origin + TAKES > end {
+        let name = &course.names[question.function];
+        course.shortfalls.push(format!(
+            "no burst on an expired key: an entry of {name} had {ttl} s to live"
+        ));
+        return Flow::Ends;
+    }
+    interrupt::or_after(due.saturating_sub(course.client.elapsed())).await;
+    if interrupt::requested() {
+        Flow::Ends
+    } else {
+        Flow::GoesOn
+    }
+}
+
+async fn burst(
+    course: &mut Course,
+    (occasion, number): (Occasion, usize),
+    question: &Question,
+) -> Result<Burst, String> {
+    let slot = |_| Slot {
+        question: question.clone(),
+        due: Some(Duration::ZERO),
+    };
+    let segment = Segment {
+        users: USERS,
+        slots: (0..USERS).map(slot).collect(),
+    };
+    let plan = Plan {
+        phase: Phase::Stampede,
+        segments: vec![segment],
+    };
+    let deadline = course.profile.budget;
+    let drained = course
+        .phase((Phase::Stampede, number), plan, deadline)
+        .await?;
+    let function = &course.names[question.function];
+    Ok(sum(function, occasion, &drained.samples))
+}
+
+fn sum(function: &str, occasion: Occasion, samples: &[Sample]) -> Burst {
     let count = |test: fn(Outcome) -> bool| {
         samples
             .iter()
@@ -105,6 +175,7 @@ fn burst(function: &str, samples: &[Sample]) -> Burst {
     let instances: BTreeSet<String> = samples.iter().filter_map(told).collect();
     Burst {
         function: function.to_owned(),
+        occasion,
         callers: samples.len(),
         origin_calls: count(Outcome::called_origin),
         collapsed: count(|outcome| outcome == Outcome::Collapsed),

@@ -67,6 +67,7 @@ fn effect() -> Effect {
         counted_origin_calls: None,
         offload: None,
         stampede_factor: None,
+        expiry_factor: None,
     }
 }
 

@@ -3,10 +3,14 @@
 use crate::report::Report;
 use crate::report::figures::{Figure, mark};
 use crate::report::svg::{Axis, Chart, Scale};
+use crate::stampede::Occasion;
 
-/// The last burst, if there was one.
+/// The last burst on a cold key, if there was one.
 pub(crate) fn figure(report: &Report) -> Option<Figure> {
-    let burst = report.bursts.last()?;
+    let burst = report
+        .bursts
+        .iter()
+        .rfind(|burst| burst.occasion == Occasion::Cold)?;
     let longest = burst
         .lanes
         .iter()

@@ -9,7 +9,7 @@ use crate::pairs::SpeedUp;
 use crate::report::numbers::{interval, percent, times};
 use crate::report::{Origin, Report};
 use crate::rules::Ruling;
-use crate::stampede::Burst;
+use crate::stampede::{Burst, Occasion};
 
 /// Whether cold and warm were told apart: else no speed-up is given.
 pub(crate) fn is_sound(report: &Report) -> bool {
@@ -79,7 +79,8 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
         ));
     }
     lines.extend(report.speed_ups.iter().flat_map(costs));
-    lines.extend(report.bursts.first().map(|_| stampede(report)));
+    lines.extend(stampede(report, Occasion::Cold, effect.stampede_factor));
+    lines.extend(stampede(report, Occasion::Expiry, effect.expiry_factor));
     lines.extend(report.savings.iter().map(|saving| {
         format!(
             "{}: a million hits save {:.0} GB-seconds, {:.2} $ (estimate: {} ms billed without the cache, {} ms for a hit, \
@@ -137,19 +138,36 @@ fn costs(speed_up: &SpeedUp) -> Vec<String> {
     server.into_iter().chain(overhead).collect()
 }
 
-fn stampede(report: &Report) -> String {
-    let bursts = &report.bursts;
-    let callers: usize = bursts.iter().map(|burst| burst.callers).sum();
-    let met: Vec<&Burst> = bursts.iter().filter(|burst| burst.met()).collect();
-    let Some(factor) = report.effect.stampede_factor else {
-        return "stampede: not measurable on this target, which answers one after another".into();
+/// None where there was no burst of the kind.
+fn stampede(report: &Report, occasion: Occasion, factor: Option<f64>) -> Option<String> {
+    let bursts = report.bursts.iter();
+    let bursts: Vec<&Burst> = bursts.filter(|burst| burst.occasion == occasion).collect();
+    let (title, key, why_not) = match occasion {
+        Occasion::Cold => (
+            "stampede",
+            "a cold key",
+            "on this target, which answers one after another",
+        ),
+        Occasion::Expiry => (
+            "stampede at expiry",
+            "an expired key",
+            "as callers did not meet or found the entry alive",
+        ),
     };
-    let spread = met.iter().map(|burst| burst.spread_us).fold(0.0, f64::max);
-    format!(
-        "stampede: {factor:.2} origin calls a cold key ({callers} callers in {} bursts, each sent within {})",
+    if bursts.is_empty() {
+        return None;
+    }
+    let Some(factor) = factor else {
+        return Some(format!("{title}: not measurable {why_not}"));
+    };
+    let callers: usize = bursts.iter().map(|burst| burst.callers).sum();
+    let met = bursts.iter().filter(|burst| burst.met());
+    let spread = met.map(|burst| burst.spread_us).fold(0.0, f64::max);
+    Some(format!(
+        "{title}: {factor:.2} origin calls {key} ({callers} callers in {} bursts, each sent within {})",
         bursts.len(),
         human_us(spread)
-    )
+    ))
 }
 
 fn faults(faults: &Faults) -> Vec<String> {

@@ -87,3 +87,42 @@ fn a_lie_in_mixed_traffic_alone_is_found() {
         ended.stdout
     );
 }
+
+/// Nothing is asked of the key while its entry ends: then everyone at once.
+#[test]
+fn a_stampede_comes_again_when_the_entry_expires_if_there_is_time() {
+    let burst = |ttl, collapses| {
+        let server = Server::start(Character {
+            origin: Duration::from_millis(100),
+            ttl: Duration::from_secs(ttl),
+            collapses,
+            ..Character::default()
+        });
+        let arguments = ["--functions", "heavy-op", "--keys", "5", "--bursts", "1"];
+        let ended = tool::run(&server.url, &arguments);
+        ended.expect_code(0);
+        let factor = ended.report()["effect"]["expiry_factor"].as_f64();
+        (factor, ended)
+    };
+    let (factor, ended) = burst(4, true);
+    assert_eq!(factor, Some(1.0), "{}", ended.stdout);
+    assert_eq!(ended.report()["bursts"][1]["occasion"], "expiry");
+    assert!(
+        ended
+            .stdout
+            .contains("stampede at expiry: 1.00 origin calls an expired key (32 callers"),
+        "{}",
+        ended.stdout
+    );
+    let (factor, ended) = burst(4, false);
+    assert!(factor.unwrap() > 20.0, "{}", ended.stdout);
+    let (factor, ended) = burst(570, true);
+    assert_eq!(factor, None);
+    assert!(
+        ended
+            .stdout
+            .contains("no burst on an expired key: an entry of heavy-op had 570 s to live"),
+        "{}",
+        ended.stdout
+    );
+}

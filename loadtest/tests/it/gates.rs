@@ -145,7 +145,7 @@ fn a_report_is_drawn_again_as_it_was() {
         "{}",
         String::from_utf8_lossy(&again.stderr)
     );
-    for file in ["report.html", "report.md"] {
+    for file in ["report.html", "report.md", "bench.json"] {
         assert_eq!(
             std::fs::read_to_string(out.path().join(file)).unwrap(),
             ended.file(file),

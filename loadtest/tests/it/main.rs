@@ -27,7 +27,7 @@ mod interrupted;
 mod lies;
 /// A cache that breaks, and functions that start afresh.
 mod outages;
-/// The three files: whole, self-contained, and safe from the target's own texts.
+/// The files of a run: whole, self-contained, and safe from the target's own texts.
 mod reports;
 /// What is wrong on the command line is named.
 mod usage;
