@@ -29,5 +29,7 @@ mod lies;
 mod outages;
 /// The files of a run: whole, self-contained, and safe from the target's own texts.
 mod reports;
+/// Targets behind TLS.
+mod secured;
 /// What is wrong on the command line is named.
 mod usage;

@@ -6,8 +6,10 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use crate::answers::State;
 use crate::character::{Character, Lie};
@@ -21,10 +23,23 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(character: Character) -> Self {
+        Self::start_with(character, None)
+    }
+
+    /// The same behind TLS, as `localhost`.
+    pub(crate) fn over_tls(character: Character, config: ServerConfig) -> Self {
+        Self::start_with(character, Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn start_with(character: Character, tls: Option<TlsAcceptor>) -> Self {
         let state = Arc::new(State::of(character));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = match &tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
         let (stop, stopped) = oneshot::channel();
         let shared = state.clone();
         let thread = std::thread::spawn(move || {
@@ -34,7 +49,7 @@ impl Server {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    () = accept(TcpListener::from_std(listener).unwrap(), shared) => {}
+                    () = accept(TcpListener::from_std(listener).unwrap(), tls, shared) => {}
                     _ = stopped => {}
                 }
             });
@@ -95,15 +110,26 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        tokio::spawn(serve(stream, state.clone()));
+        let (tls, state) = (tls.clone(), state.clone());
+        tokio::spawn(async move {
+            match tls {
+                None => serve(stream, state).await,
+                // Who does not believe the certificate goes away.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, state).await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn serve(stream: TcpStream, state: Arc<State>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
         async move {
