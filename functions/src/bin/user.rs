@@ -6,8 +6,7 @@ use functions::start::{self, Start};
 use functions::user::User;
 use functions::users::DatabaseUrl;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let make = |start: &Start| User::new(start, DatabaseUrl::from_lookup(start::environment)?);
-    functions::lambda::run(make).await
+    functions::lambda::run(make)
 }
