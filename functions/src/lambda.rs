@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::OnceCell;
 
 use crate::emf::Invocation;
 use crate::place::Place;
@@ -16,21 +18,43 @@ use crate::settings::SettingsError;
 use crate::start::{self, Start};
 use crate::{Handler, Response, log};
 
-/// How long a start may wait for what makes the first answer quicker: twice what the cache may add to a call by default.
+/// So often what makes the first answer quicker lets the others have their turn: the question for the first invocation, sent before it,
+/// needs fewer.
+const TURNS: u8 = 4;
+/// How long what makes the first answer quicker may take: twice what the cache may add to a call by default.
 const WARM_UP: Duration = Duration::from_millis(100);
 
 /// Serves invocations with the handler that `make` makes, one at a time or as many as `AWS_LAMBDA_MAX_CONCURRENCY`
 /// allows, until the runtime ends the process. A bad setting ends the start with exit code 1 and its name on stderr.
-pub async fn run<H: Handler>(make: impl FnOnce(&Start) -> Result<H, SettingsError>) -> ExitCode {
+pub fn run<H: Handler>(make: impl FnOnce(&Start) -> Result<H, SettingsError>) -> ExitCode {
     log::begin();
     log_panics();
-    match serve(make).await {
+    let result = match threads() {
+        Ok(threads) => threads.block_on(serve(make)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// One thread for one invocation at a time: a second one would only be started, and woken up. For several, one for each processor, so
+/// that computing for one caller does not hold up another.
+fn threads() -> std::io::Result<Runtime> {
+    let at_once = start::environment("AWS_LAMBDA_MAX_CONCURRENCY");
+    let several = at_once
+        .and_then(|count| count.parse::<u32>().ok())
+        .is_some_and(|count| count > 1);
+    let mut threads = if several {
+        Builder::new_multi_thread()
+    } else {
+        Builder::new_current_thread()
+    };
+    threads.enable_all().build()
 }
 
 async fn serve<H: Handler>(
@@ -43,16 +67,23 @@ async fn serve<H: Handler>(
     let start = Start::from_lookup(start::environment, |_| {
         Place::of_function(start::environment)
     })?;
-    let handler = Arc::new(make(&start)?);
+    let function = Arc::new(Function {
+        handler: make(&start)?,
+        meter: (start.place == Place::Lambda)
+            .then(|| start::environment("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()),
+        warm: OnceCell::new(),
+    });
     end_when_told()?;
-    let _ = tokio::time::timeout(WARM_UP, handler.warm_up()).await;
-    // Metered where somebody pays, and where there is somebody to read it.
-    let meter = (start.place == Place::Lambda)
-        .then(|| start::environment("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default());
-    let meter: Option<Arc<str>> = meter.map(Into::into);
+    let warming = Arc::clone(&function);
+    tokio::spawn(async move {
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+        warming.warm_up().await;
+    });
     run_concurrent(service_fn(move |request: Request| {
-        let (handler, meter) = (Arc::clone(&handler), meter.clone());
-        async move { Ok::<_, Infallible>(invoke(&*handler, meter.as_deref(), request).await) }
+        let function = Arc::clone(&function);
+        async move { Ok::<_, Infallible>(function.invoke(request).await) }
     }))
     .await
 }
@@ -67,26 +98,47 @@ fn end_when_told() -> std::io::Result<()> {
     Ok(())
 }
 
-/// One invocation, under its id in the log; with its line of metrics if there is a `meter`, the function's name.
-async fn invoke(handler: &impl Handler, meter: Option<&str>, request: Request) -> Response {
-    let begun = Instant::now();
-    let context = request.lambda_context_ref();
-    let id = context
-        .map(|context| context.request_id.clone())
-        .unwrap_or_default();
-    let response = log::of_invocation(id.clone(), problem::caught(handler.handle(request))).await;
-    if let Some(function) = meter {
-        let invocation = Invocation {
-            function,
-            request_id: &id,
-            status: response.status().as_u16(),
-            told: response.extensions().get().copied(),
-            latency: begun.elapsed(),
+/// What serves invocations.
+struct Function<H> {
+    handler: H,
+    /// Its name, where invocations are metered: where somebody pays, and where there is somebody to read it.
+    meter: Option<String>,
+    warm: OnceCell<()>,
+}
+
+impl<H: Handler> Function<H> {
+    /// Begun while the process asks for its first invocation, and waited for by that: neither waits for the other's way. A process that
+    /// is frozen in between, as with provisioned concurrency, goes on where it was; what died meanwhile is given up.
+    async fn warm_up(&self) {
+        let warm = async {
+            let _ = tokio::time::timeout(WARM_UP, self.handler.warm_up()).await;
         };
-        // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.
-        let _ = std::io::stdout().write_all((invocation.line() + "\n").as_bytes());
+        self.warm.get_or_init(|| warm).await;
     }
-    response
+
+    /// One invocation, under its id in the log; with its line of metrics where they are metered.
+    async fn invoke(&self, request: Request) -> Response {
+        let begun = Instant::now();
+        self.warm_up().await;
+        let context = request.lambda_context_ref();
+        let id = context
+            .map(|context| context.request_id.clone())
+            .unwrap_or_default();
+        let work = problem::caught(self.handler.handle(request));
+        let response = log::of_invocation(id.clone(), work).await;
+        if let Some(function) = &self.meter {
+            let invocation = Invocation {
+                function,
+                request_id: &id,
+                status: response.status().as_u16(),
+                told: response.extensions().get().copied(),
+                latency: begun.elapsed(),
+            };
+            // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.
+            let _ = std::io::stdout().write_all((invocation.line() + "\n").as_bytes());
+        }
+        response
+    }
 }
 
 /// A line of the log in place of Rust's own, which is no JSON and may show a request's values.
@@ -114,7 +166,12 @@ mod tests {
     #[tokio::test]
     async fn a_handler_that_panics_has_answered_with_500() {
         let request = Request::new(lambda_http::Body::Text("secret".to_owned()));
-        let response = invoke(&Panics, None, request).await;
+        let function = Function {
+            handler: Panics,
+            meter: None,
+            warm: OnceCell::new(),
+        };
+        let response = function.invoke(request).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let lambda_http::Body::Text(body) = response.body() else {
             panic!("no text: {response:?}");

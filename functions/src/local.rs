@@ -20,6 +20,7 @@ use crate::page::Page;
 use crate::settings::SettingsError;
 use crate::start::Start;
 use crate::user::User;
+use crate::users::DatabaseUrl;
 use crate::{Handler, Response};
 
 /// How long requests that are under way may still take when the process is asked to end.
@@ -36,11 +37,11 @@ pub struct Local {
 }
 
 impl Local {
-    /// The handlers with the settings of `start`.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+    /// The handlers with the settings of `start`, for the users in `database`.
+    pub fn new(start: &Start, database: DatabaseUrl) -> Result<Self, SettingsError> {
         Ok(Self {
             heavy_op: HeavyOp::new(start)?,
-            user: User::new(start)?,
+            user: User::new(start, database)?,
             flush: Flush::new(start)?,
             page: Page::new(start)?,
         })

@@ -24,7 +24,8 @@ pub async fn run() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    let url = match Settings::from_lookup(start::environment)?.database {
+    Settings::from_lookup(start::environment)?;
+    let url = match DatabaseUrl::from_lookup(start::environment)? {
         DatabaseUrl::Postgres(url) => url,
         DatabaseUrl::Sqlite(_) => {
             return Err(

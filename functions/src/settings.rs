@@ -1,19 +1,17 @@
 //! What the environment says to the functions. Owns names, defaults and limits of our own variables, read through a lookup
-//! that it is given; must not know the variables of the cache (`larder` reads those through the same lookup).
+//! that it is given; must not know the variables of the cache (`larder` reads those through the same lookup), nor those of the
+//! users' database: only who asks it reads them, and holds the code of its drivers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::flush_auth::{Mode, TokenDigest};
-use crate::users::DatabaseUrl;
 
 /// The settings of a process, all of them checked. An empty variable counts as unset.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `HEAVY_OP_MS`: how long the heavy operation takes; 3 s, at most 1 min.
     pub heavy_op: Duration,
-    /// `DATABASE_URL`: where the users are.
-    pub database: DatabaseUrl,
     /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush; nobody.
     pub flush_auth: Mode,
     /// `DIAGNOSTICS`: off.
@@ -48,8 +46,6 @@ impl Settings {
         let token = optional(value("FLUSH_TOKEN_SHA256"), flush_token)?;
         Ok(Self {
             heavy_op: optional(value("HEAVY_OP_MS"), heavy_op)?.unwrap_or(Duration::from_secs(3)),
-            database: optional(value("DATABASE_URL"), |text| database(text, &value))?
-                .unwrap_or_default(),
             flush_auth: optional(value("FLUSH_AUTH"), |text| flush_auth(text, token))?
                 .unwrap_or(Mode::Deny),
             diagnostics: optional(value("DIAGNOSTICS"), diagnostics)?.unwrap_or(Diagnostics::Off),
@@ -78,13 +74,6 @@ fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
             format!("{text:?} is not a whole number of milliseconds from 0 to 60000"),
         )),
     }
-}
-
-fn database(
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<DatabaseUrl, SettingsError> {
-    DatabaseUrl::parse(text, lookup).map_err(|reason| unusable("DATABASE_URL", reason))
 }
 
 fn flush_token(text: &str) -> Result<TokenDigest, SettingsError> {
@@ -166,7 +155,6 @@ mod tests {
             ("HEAVY_OP_MS", "3s"),
             ("HEAVY_OP_MS", "-1"),
             ("HEAVY_OP_MS", "60001"),
-            ("DATABASE_URL", "mysql://x"),
             ("FLUSH_AUTH", "Open"),
             ("FLUSH_TOKEN_SHA256", "abc"),
             ("DIAGNOSTICS", "true"),

@@ -33,10 +33,10 @@ pub struct User {
 }
 
 impl User {
-    /// The handler with the settings of `start`. On Lambda a SQLite file would be another one in every environment.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
-        let settings = &start.settings;
-        let tables = match (start.place, &settings.database) {
+    /// The handler with the settings of `start`, for the users in `database`. On Lambda a SQLite file would be another one in every
+    /// environment.
+    pub fn new(start: &Start, database: DatabaseUrl) -> Result<Self, SettingsError> {
+        let tables = match (start.place, &database) {
             (Place::Lambda, DatabaseUrl::Sqlite(_)) => {
                 return Err(SettingsError {
                     variable: "DATABASE_URL",
@@ -48,10 +48,9 @@ impl User {
             (Place::Lambda, DatabaseUrl::Postgres(_)) => Tables::Migrated,
             _ => Tables::MadeAtFirstUse,
         };
-        let users = Users::at(settings.database.clone(), tables);
         Ok(Self {
-            exchange: Exchange::new(Methods::Read, settings.diagnostics),
-            users,
+            exchange: Exchange::new(Methods::Read, start.settings.diagnostics),
+            users: Users::at(database, tables),
             cache: start.cache.clone(),
         })
     }

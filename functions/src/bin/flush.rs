@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use functions::flush::Flush;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    functions::lambda::run(Flush::new).await
+fn main() -> ExitCode {
+    functions::lambda::run(Flush::new)
 }

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use functions::heavy_op::HeavyOp;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    functions::lambda::run(HeavyOp::new).await
+fn main() -> ExitCode {
+    functions::lambda::run(HeavyOp::new)
 }

@@ -8,6 +8,7 @@ use functions::local::Local;
 use functions::log;
 use functions::place::Place;
 use functions::start::{self, Start};
+use functions::users::DatabaseUrl;
 use larder::Cache;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,17 +61,29 @@ fn check() -> Result<(), Error> {
 }
 
 async fn serve() -> Result<(), Error> {
-    let (start, local) = prepare(Some("memory:"))?;
+    let Prepared {
+        start,
+        database,
+        local,
+    } = prepare(Some("memory:"))?;
     let listener = listen(&start).await?;
     let stop = stop_signal()?;
-    announce(&start, &listener).await?;
+    announce(&start, &database, &listener).await?;
     local.serve(listener, stop).await;
     println!("stopped");
     Ok(())
 }
 
-/// All that can be made before anything is connected to; `unnamed` is the cache where the settings name none.
-fn prepare(unnamed: Option<&str>) -> Result<(Start, Local), Error> {
+/// All that can be made before anything is connected to.
+struct Prepared {
+    start: Start,
+    /// As a URL without secrets.
+    database: String,
+    local: Local,
+}
+
+/// `unnamed` is the cache where the settings name none.
+fn prepare(unnamed: Option<&str>) -> Result<Prepared, Error> {
     let file = functions::dotenv::read(Path::new(".env"))?;
     let variable = |name: &str| {
         start::environment(name)
@@ -85,8 +98,12 @@ fn prepare(unnamed: Option<&str>) -> Result<(Start, Local), Error> {
         name => variable(name),
     };
     let start = Start::from_lookup(lookup, |settings| Place::listening_on(settings.listen))?;
-    let local = Local::new(&start)?;
-    Ok((start, local))
+    let users = DatabaseUrl::from_lookup(lookup)?;
+    Ok(Prepared {
+        database: users.to_string(),
+        local: Local::new(&start, users)?,
+        start,
+    })
 }
 
 async fn listen(start: &Start) -> Result<TcpListener, Error> {
@@ -123,7 +140,7 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
     })
 }
 
-async fn announce(start: &Start, listener: &TcpListener) -> Result<(), Error> {
+async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Result<(), Error> {
     let address = listener.local_addr()?;
     let place = if address.ip().is_loopback() {
         format!("localhost:{}", address.port())
@@ -139,7 +156,7 @@ async fn announce(start: &Start, listener: &TcpListener) -> Result<(), Error> {
     for line in start.cache.configuration().to_string().lines().skip(1) {
         println!("            {line}");
     }
-    println!("  database: {}", start.settings.database);
+    println!("  database: {database}");
     if start.settings.flush_auth == Mode::Deny {
         println!(
             "  flush:    nobody may (FLUSH_AUTH=deny); with `cp .env.example .env` this machine may"

@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use functions::start::{self, Start};
 use functions::user::User;
+use functions::users::DatabaseUrl;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    functions::lambda::run(User::new).await
+fn main() -> ExitCode {
+    let make = |start: &Start| User::new(start, DatabaseUrl::from_lookup(start::environment)?);
+    functions::lambda::run(make)
 }

@@ -52,7 +52,7 @@ mod tests {
     use crate::users::{DatabaseUrl, Tables, Users};
 
     fn at(path: &std::path::Path) -> Users {
-        let url = DatabaseUrl::parse(&format!("sqlite://{}", path.display()), &|_| None);
+        let url = DatabaseUrl::from_lookup(|_| Some(format!("sqlite://{}", path.display())));
         Users::at(url.unwrap(), Tables::MadeAtFirstUse)
     }
 

@@ -12,6 +12,7 @@ use url::Url;
 use super::iam::Signer;
 use super::roots::Roots;
 use crate::place;
+use crate::settings::SettingsError;
 
 /// Where the users are.
 #[derive(Clone, Debug)]
@@ -68,11 +69,26 @@ const FORMS: &str = "is neither sqlite://FILE nor postgres://USER[:PASSWORD]@HOS
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl DatabaseUrl {
+    /// `DATABASE_URL`; if it is unset, a file in the working directory. An empty variable counts as unset.
+    ///
+    /// # Errors
+    /// What is wrong with it, without its text: it may hold a password.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let Some(text) = value("DATABASE_URL") else {
+            return Ok(Self::default());
+        };
+        Self::parse(&text, &value).map_err(|reason| SettingsError {
+            variable: "DATABASE_URL",
+            reason,
+        })
+    }
+
     /// Reads the URL, and with `auth=iam` the credentials that Lambda puts into the environment.
     ///
     /// # Errors
-    /// What is wrong, without the text itself: it may hold a password.
-    pub fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
+    /// What is wrong, without the text itself.
+    fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("sqlite", _)) => SqliteFile::parse(text).map(Self::Sqlite),
             Some(("postgres" | "postgresql", _)) => {

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use functions::page::Page;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    functions::lambda::run(Page::new).await
+fn main() -> ExitCode {
+    functions::lambda::run(Page::new)
 }

@@ -17,6 +17,15 @@ fn postgres(text: &str) -> PostgresUrl {
 }
 
 #[test]
+fn an_unset_variable_is_a_file_here_and_a_bad_one_is_named() {
+    let with = |value: &str| DatabaseUrl::from_lookup(|_| Some(value.to_owned()));
+    assert!(matches!(with("").unwrap(), DatabaseUrl::Sqlite(_)));
+    let error = with("mysql://user:hunter2@host/db").unwrap_err();
+    assert_eq!(error.variable, "DATABASE_URL");
+    assert!(!error.to_string().contains("hunter2"));
+}
+
+#[test]
 fn a_database_is_shown_without_its_password() {
     for (text, shown) in [
         ("sqlite:///tmp/a.sqlite", "sqlite:///tmp/a.sqlite"),
