@@ -80,6 +80,12 @@ fn hits(layout: Layout, peers: Option<&Path>) -> Result<(), Box<dyn Error>> {
     // Its entry is the one that the raw get reads, and other clients.
     let item = Alone::<Json>::new(&server.url(), "raw")?.item();
     let mut contest = Contest::new(layout.name(), Raw::get(server.port(), &item)?);
+    contest.enter(
+        "P1",
+        "a raw get of all that a hit looks at",
+        Limit::NoTarget,
+        Raw::get_with_generations(server.port(), &item)?,
+    );
     alone(&mut contest, layout, &server)?;
     crowds(&mut contest, layout, &server)?;
     if let Some(program) = peers {

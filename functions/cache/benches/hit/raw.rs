@@ -23,6 +23,23 @@ impl Raw {
         })
     }
 
+    /// The same of all that a hit looks at: the item, and the generations of its namespace and its function. Whatever a hit costs
+    /// beyond this is the library's.
+    pub(crate) fn get_with_generations(port: u16, item: &str) -> Result<Self, Box<dyn Error>> {
+        let mut words = item.split(':');
+        let (namespace, function) = words
+            .next()
+            .zip(words.next())
+            .ok_or("a key without a name")?;
+        let items = format!("{item} {namespace}:@all {namespace}:@fn:{function}");
+        let whole = Self::get(port, &items)?;
+        let values = whole.answer.windows(6).filter(|word| word == b"VALUE ");
+        if values.count() != 3 {
+            return Err(format!("not all of {items} was there").into());
+        }
+        Ok(whole)
+    }
+
     /// Redis's `GET` of an item that is there.
     pub(crate) fn redis_get(port: u16, item: &str) -> Result<Self, Box<dyn Error>> {
         Self::new(port, &format!("GET {item}\r\n"), "$-1\r\n", |answer| {
