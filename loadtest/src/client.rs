@@ -131,6 +131,8 @@ impl Client {
         builder.build()?.try_into()
     }
 
+    /// A new connection, where one is needed, is made before the clock starts: what it takes is neither the cache's nor the
+    /// function's.
     async fn exchange(
         &self,
         request: reqwest::Result<Request<Body>>,
