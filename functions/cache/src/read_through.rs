@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use crate::{
     budget::Budget,
     cache::{Inner, VERB},
+    clock,
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
@@ -299,8 +300,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
+                    let age = clock::since(self.cache.clock().now(), created);
                     if let Some(fetched) =
-                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                        self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
                         return Ok(fetched);
                     }
