@@ -49,7 +49,7 @@ struct Waiting {
     tell: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Looked, StoreError>;
+type Answer = Result<Box<Looked>, StoreError>;
 
 /// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
 struct Lane<'a>(&'a Arc<Server>);
@@ -243,7 +243,7 @@ impl Together {
             for waiting in same.all() {
                 // Who has left by now needs no answer, and must not be given the lease.
                 if !waiting.tell.is_closed() {
-                    let answer = looked.clone();
+                    let answer = looked.clone().into();
                     looked.item = seen_after(looked.item);
                     let _ = waiting.tell.send(Ok(answer));
                 }
