@@ -114,6 +114,11 @@ impl Pool {
 
     /// A connection, idle or new.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+        // As a rule there is one, and nothing to wait for.
+        let idle = self.state().idle();
+        if let Some((connection, now)) = idle {
+            return Ok(self.lend(connection, now));
+        }
         let mut freed = pin!(self.freed.notified());
         loop {
             // Before looking, or what comes back in between would go unnoticed.
