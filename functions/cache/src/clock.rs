@@ -35,19 +35,18 @@ impl Clock {
             }
         }
     }
+}
 
-    /// Time passed since `then`; zero if that is yet to come.
-    pub(crate) fn since(&self, then: Millis) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(then))
-    }
+/// Time passed at `now` since `then`; zero if that is yet to come.
+pub(crate) fn since(now: Millis, then: Millis) -> Duration {
+    Duration::from_millis(now.saturating_sub(then))
+}
 
-    /// Whole seconds until `then`, rounded up; negative, and at most -1, when it has passed.
-    pub(crate) fn until(&self, then: Millis) -> i64 {
-        let now = self.now();
-        let seconds = then.abs_diff(now).div_ceil(1000);
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        if then > now { seconds } else { -seconds.max(1) }
-    }
+/// Whole seconds from `now` until `then`, rounded up; negative, and at most -1, when it has passed.
+pub(crate) fn until(now: Millis, then: Millis) -> i64 {
+    let seconds = then.abs_diff(now).div_ceil(1000);
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    if then > now { seconds } else { -seconds.max(1) }
 }
 
 pub(crate) fn now() -> Millis {

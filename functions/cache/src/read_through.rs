@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use crate::{
     budget::Budget,
     cache::{Inner, VERB},
+    clock,
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
@@ -224,7 +225,7 @@ impl<'a> Call<'a> {
     }
 
     /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
-    async fn look(&self, waiting: bool) -> Result<Looked, StoreError> {
+    async fn look(&self, waiting: bool) -> Result<Box<Looked>, StoreError> {
         if !waiting {
             return self.lookup(Some(BARE)).await;
         }
@@ -234,7 +235,7 @@ impl<'a> Call<'a> {
     }
 
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
-    async fn lookup(&self, lease: Option<u32>) -> Result<Looked, StoreError> {
+    async fn lookup(&self, lease: Option<u32>) -> Result<Box<Looked>, StoreError> {
         let ask = self.ask(lease);
         let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
         self.budget.spend(pin!(exchange)).await
@@ -299,8 +300,9 @@ impl<'a> Call<'a> {
                 Shared::Lead(mine) => turn = Some(mine),
                 Shared::Late => {}
                 Shared::Value { payload, created } => {
+                    let age = clock::since(self.cache.clock().now(), created);
                     if let Some(fetched) =
-                        self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, 0)
+                        self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
                         return Ok(fetched);
                     }

@@ -128,18 +128,18 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Reads the item, the marker if asked for, and the two generations, in this order.
+    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it passes through many hands.
     pub(crate) async fn lookup(
         &self,
         at: &Address,
         ask: Ask,
         limit: Duration,
-    ) -> Result<Looked, StoreError> {
+    ) -> Result<Box<Looked>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.lookup(at, ask)),
+            Self::Memory(memory) => Ok(Box::new(memory.lookup(at, ask))),
             Self::Memcached(memcached) => memcached.lookup(at, ask, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.lookup(at, ask, limit).await,
+            Self::Simulated(simulated) => simulated.lookup(at, ask, limit).await.map(Box::new),
         }
     }
 

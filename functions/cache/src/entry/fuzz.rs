@@ -1,7 +1,7 @@
 //! What must hold for any bytes that stand under a key.
 
 use super::*;
-use crate::{clock::Clock, key::Scope};
+use crate::{clock, key::Scope};
 
 const KEY: &str = "larder:user:ab";
 const OTHER: &str = "larder:user:ac";
@@ -34,9 +34,10 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
         Ok(Record::Entry(entry)) => {
             assert!(Entry::size(entry.payload.bytes().len()) >= bytes.len());
             // Whatever the times are, the clock's arithmetic takes them.
+            let now = clock::now();
             let _ = (
-                Clock::Wall.until(entry.soft),
-                Clock::Wall.since(entry.created),
+                clock::until(now, entry.soft),
+                clock::since(now, entry.created),
             );
             let again = entry.write(KEY, digest, seal);
             let Ok(Record::Entry(same)) = read(&again, KEY, digest, seal) else {

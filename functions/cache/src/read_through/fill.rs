@@ -58,7 +58,7 @@ impl Call<'_> {
         let entry = self.entry(hold.stamp, ttl, created, cost, packed);
         let fill = self.store(hold, number, &entry).await;
         let fresh = if fill == Fill::Stored {
-            self.cache.clock().until(entry.soft)
+            clock::until(self.cache.clock().now(), entry.soft)
         } else {
             0
         };

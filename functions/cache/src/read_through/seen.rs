@@ -15,6 +15,8 @@ use crate::{
 const SKEW: Millis = 1000;
 
 pub(super) struct Seen<'a> {
+    /// When it was seen: all ages are told as of then.
+    pub(super) now: Millis,
     pub(super) item: Item,
     pub(super) marker: Marker,
     /// Both generations, if both stood there.
@@ -42,6 +44,7 @@ pub(super) struct Stale {
 impl<'a> Seen<'a> {
     pub(super) fn new(call: &Call<'_>, looked: &'a Looked) -> Self {
         let mut seen = Seen {
+            now: call.cache.clock().now(),
             item: Item::Absent,
             marker: Marker::Free,
             stamp: stamp(call, looked),
@@ -78,7 +81,7 @@ impl<'a> Seen<'a> {
             // Of another version: a key that was not made with the policy's own.
             Ok(Record::Entry(entry)) if entry.version != call.policy.version => Item::Dead,
             Ok(Record::Entry(entry)) if Some(entry.stamp) == self.stamp => {
-                match age(call, &entry) {
+                match age(call, self.now, &entry) {
                     Some(age) => {
                         self.entry = Some(entry);
                         Item::Entry(age)
@@ -115,8 +118,7 @@ impl<'a> Seen<'a> {
 }
 
 /// `None`: past everything and without a stale window, so nothing to go through a marker for.
-fn age(call: &Call<'_>, entry: &Entry<'_>) -> Option<Age> {
-    let now = call.cache.clock().now();
+fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     if now < entry.soft && entry.created <= now.saturating_add(SKEW) {
         return Some(Age::Fresh);
     }

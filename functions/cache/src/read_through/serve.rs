@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Call, Pause, Seen, Stale};
 use crate::{
-    entry::{Entry, Millis},
+    clock,
     fetched::Fetched,
     flight::{Flight, Landing},
     lease::Step,
@@ -48,20 +48,22 @@ impl Call<'_> {
         } else {
             Outcome::Hit
         };
-        self.entry_value(seen.entry.as_ref()?, outcome)
+        self.entry_value(seen, outcome)
     }
 
     pub(super) fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
-        self.entry_value(seen.entry.as_ref()?, Outcome::Stale)
+        self.entry_value(seen, Outcome::Stale)
     }
 
     fn entry_value<T: DeserializeOwned>(
         &self,
-        entry: &Entry<'_>,
+        seen: &Seen<'_>,
         outcome: Outcome,
     ) -> Option<Fetched<T>> {
-        let ttl_left = self.cache.clock().until(entry.soft);
-        let value = self.decoded(entry.payload, entry.created, outcome, ttl_left)?;
+        let entry = seen.entry.as_ref()?;
+        let ttl_left = clock::until(seen.now, entry.soft);
+        let age = clock::since(seen.now, entry.created);
+        let value = self.decoded(entry.payload, age, outcome, ttl_left)?;
         let cost = Duration::from_micros(entry.cost.into());
         self.counters.time(Count::OriginMicrosSaved, cost);
         Some(value)
@@ -83,7 +85,10 @@ impl Call<'_> {
                 payload,
                 created,
                 ttl,
-            } => self.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl),
+            } => {
+                let age = clock::since(self.cache.clock().now(), created);
+                self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+            }
             Landing::Failed => None,
         }
     }
@@ -91,19 +96,13 @@ impl Call<'_> {
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
         packed: Packed<'_>,
-        created: Millis,
+        age: Duration,
         outcome: Outcome,
         ttl_left: i64,
     ) -> Option<Fetched<T>> {
         let value = packed.open().and_then(|bytes| payload::decode(&bytes));
         match value {
-            Ok(value) => Some(self.fetched(
-                value,
-                outcome,
-                self.cache.clock().since(created),
-                ttl_left,
-                None,
-            )),
+            Ok(value) => Some(self.fetched(value, outcome, age, ttl_left, None)),
             Err(error) => {
                 self.counters.one(Count::Unreadable);
                 self.cache.log().unreadable(self.key.name(), &error);
@@ -135,13 +134,13 @@ impl Call<'_> {
         &self,
         stale: Option<Stale>,
     ) -> Option<Fetched<T>> {
-        let stale = stale.filter(|stale| self.cache.clock().now() < stale.on_error_until)?;
-        let ttl_left = self.cache.clock().until(stale.soft);
+        let now = self.cache.clock().now();
+        let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
             Packed::Plain(&stale.payload),
-            stale.created,
+            clock::since(now, stale.created),
             Outcome::StaleOnError,
-            ttl_left,
+            clock::until(now, stale.soft),
         )
     }
 }

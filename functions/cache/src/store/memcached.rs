@@ -85,7 +85,7 @@ impl Memcached {
         at: &Address,
         ask: Ask,
         limit: Duration,
-    ) -> Result<Looked, StoreError> {
+    ) -> Result<Box<Looked>, StoreError> {
         match self.run(at, Command::Lookup(at, ask), limit).await? {
             Reply::Looked(looked) => Ok(looked),
             _ => Err(StoreError::Protocol),

@@ -13,6 +13,7 @@ use super::{
     Called, Right,
 };
 use crate::{
+    clock,
     entry::{self, Entry, Millis},
     flight::Pilot,
     metrics::Counters,
@@ -107,7 +108,7 @@ impl<A> Called<'_, A> {
             write: Some(self.store(&entry, number)),
             counters,
             fill: Fill::Stored,
-            ttl_left: cache.clock().until(entry.soft),
+            ttl_left: clock::until(cache.clock().now(), entry.soft),
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
     plan::{Faster, Plan, mint},
 };
 use crate::{
+    clock,
     fetched::Fetched,
     flight::Landing,
     metrics::Count,
@@ -98,9 +99,10 @@ impl<'a> Many<'a> {
                     created,
                     ttl,
                 }) => {
+                    let age = clock::since(one.call.cache.clock().now(), created);
                     let value = || {
                         let call = &one.call;
-                        call.decoded(Packed::Plain(&payload), created, Outcome::Collapsed, ttl)
+                        call.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
                     };
                     match one.each(value) {
                         Some(values) => pass.served.extend(values),

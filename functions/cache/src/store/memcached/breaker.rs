@@ -48,24 +48,26 @@ impl Breaker {
         until <= now
     }
 
-    pub(super) fn success(&self) {
+    /// A call that was `begun` then has succeeded.
+    pub(super) fn success(&self, begun: Instant) {
         let mut state = self.state();
         if state.until.take().is_some() {
-            (state.window, state.good, state.bad) = (Instant::now(), 0, 0);
+            (state.window, state.good, state.bad) = (begun, 0, 0);
         }
         state.good = state.good.saturating_add(1);
-        state.turn();
+        state.turn(begun);
     }
 
     pub(super) fn failure(&self) {
         let mut state = self.state();
-        state.turn();
+        let now = Instant::now();
+        state.turn(now);
         state.bad = state.bad.saturating_add(1);
         if state.bad >= ENOUGH.div_ceil(2)
             && state.good + state.bad >= ENOUGH
             && state.bad >= state.good
         {
-            state.until = Some(Instant::now() + PAUSE);
+            state.until = Some(now + PAUSE);
         }
     }
 
@@ -78,9 +80,9 @@ impl Breaker {
 
 impl State {
     /// Begins a new window when the old one is over.
-    fn turn(&mut self) {
-        if self.window.elapsed() >= WINDOW {
-            (self.window, self.good, self.bad) = (Instant::now(), 0, 0);
+    fn turn(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.window) >= WINDOW {
+            (self.window, self.good, self.bad) = (now, 0, 0);
         }
     }
 }
@@ -92,7 +94,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_opens_on_a_failing_half_and_closes_on_the_first_success() {
         let breaker = Breaker::new();
-        (0..5).for_each(|_| breaker.success());
+        (0..5).for_each(|_| breaker.success(Instant::now()));
         (0..4).for_each(|_| breaker.failure());
         assert!(breaker.allows(), "nine calls decide nothing");
         breaker.failure();
@@ -100,7 +102,7 @@ mod tests {
         tokio::time::advance(PAUSE).await;
         assert!(breaker.allows(), "one call tries");
         assert!(!breaker.allows(), "and only one");
-        breaker.success();
+        breaker.success(Instant::now());
         assert!(breaker.allows());
     }
 
@@ -112,7 +114,7 @@ mod tests {
             if call % 100 < 8 {
                 breaker.failure()
             } else {
-                breaker.success()
+                breaker.success(Instant::now())
             }
             assert!(breaker.allows(), "call {call}");
         }

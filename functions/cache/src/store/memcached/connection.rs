@@ -61,7 +61,7 @@ impl Command<'_> {
 
 #[derive(Debug)]
 pub(super) enum Reply {
-    Looked(Looked),
+    Looked(Box<Looked>),
     Item(Option<Item>),
     Stored(Stored),
     Done,
@@ -90,7 +90,10 @@ impl Connection {
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
-                Command::Lookup(at, ask) => classic.lookup(at, ask).await.map(Reply::Looked),
+                Command::Lookup(at, ask) => {
+                    let looked = classic.lookup(at, ask).await?;
+                    Ok(Reply::Looked(looked.into()))
+                }
                 Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
                 Command::Add(key, bytes, life) => {
                     classic.add(key, bytes, life).await.map(Reply::Stored)
@@ -106,7 +109,10 @@ impl Connection {
                 Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(at, ask) => meta.lookup(at, ask).await.map(Reply::Looked),
+                Command::Lookup(at, ask) => {
+                    let looked = meta.lookup(at, ask).await?;
+                    Ok(Reply::Looked(looked.into()))
+                }
                 Command::Numbered(key) => meta.numbered(key).await.map(Reply::Item),
                 Command::Add(key, bytes, life) => {
                     meta.add(key, bytes, life).await.map(Reply::Stored)

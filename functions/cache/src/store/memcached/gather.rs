@@ -5,7 +5,8 @@
 //! there are, the fewer exchanges each costs.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -48,7 +49,7 @@ struct Waiting {
     tell: oneshot::Sender<Answer>,
 }
 
-type Answer = Result<Looked, StoreError>;
+type Answer = Result<Box<Looked>, StoreError>;
 
 /// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
 struct Lane<'a>(&'a Arc<Server>);
@@ -161,24 +162,20 @@ impl Gather {
     /// The first in line, and who asks for the same or for other items in the same way. If nobody is there, gives the lane up.
     fn take(&self) -> Option<Together> {
         let mut state = self.state();
-        // Who has stopped waiting needs no answer.
-        state.line.retain(|waiting| !waiting.tell.is_closed());
-        let Some(first) = state.line.front() else {
-            state.lanes -= 1;
-            return None;
-        };
-        let mut together = Together {
-            ask: first.ask,
-            until: first.until,
-            items: Vec::new(),
-        };
-        let (mut places, line) = (HashMap::new(), std::mem::take(&mut state.line));
-        for waiting in line {
-            if let Some(other) = together.join(waiting, &mut places) {
-                state.line.push_back(other);
+        let mut together: Option<Together> = None;
+        for _ in 0..state.line.len() {
+            // Who has stopped waiting needs no answer.
+            let waiting = state.line.pop_front();
+            let Some(waiting) = waiting.filter(|waiting| !waiting.tell.is_closed()) else {
+                continue;
+            };
+            match &mut together {
+                None => together = Some(Together::new(waiting)),
+                Some(together) => state.line.extend(together.join(waiting)),
             }
         }
-        Some(together)
+        state.lanes -= usize::from(together.is_none());
+        together
     }
 }
 
@@ -187,32 +184,53 @@ struct Together {
     ask: Ask,
     /// The last of them waits until then.
     until: Instant,
-    /// Those of one item beside each other; none is empty.
-    items: Vec<Vec<Waiting>>,
+    items: Vec<Same>,
+}
+
+/// Callers who ask for one item, in their order.
+struct Same {
+    first: Waiting,
+    others: Vec<Waiting>,
+}
+
+impl Same {
+    fn new(first: Waiting) -> Self {
+        let others = Vec::new();
+        Self { first, others }
+    }
+
+    fn all(self) -> impl Iterator<Item = Waiting> {
+        iter::once(self.first).chain(self.others)
+    }
 }
 
 impl Together {
-    /// Takes `waiting` along, or gives it back. `places` has the place of each item by its key's digest.
-    fn join(&mut self, waiting: Waiting, places: &mut HashMap<[u8; 16], usize>) -> Option<Waiting> {
+    fn new(first: Waiting) -> Self {
+        let (ask, until) = (first.ask, first.until);
+        let mut items = Vec::with_capacity(MOST);
+        items.push(Same::new(first));
+        Self { ask, until, items }
+    }
+
+    /// Takes `waiting` along, or gives it back.
+    fn join(&mut self, waiting: Waiting) -> Option<Waiting> {
         if waiting.ask != self.ask {
             return Some(waiting);
         }
         let until = self.until.max(waiting.until);
-        match places.get(&waiting.at.digest()) {
-            Some(place) => self.items[*place].push(waiting),
+        // So few are compared faster than hashed.
+        let mut items = self.items.iter();
+        match items.position(|same| same.first.at.digest() == waiting.at.digest()) {
+            Some(place) => self.items[place].others.push(waiting),
             None if self.items.len() == MOST => return Some(waiting),
-            None => {
-                places.insert(waiting.at.digest(), self.items.len());
-                self.items.push(vec![waiting]);
-            }
+            None => self.items.push(Same::new(waiting)),
         }
         self.until = until;
         None
     }
 
     fn addresses(&self) -> Vec<&Address> {
-        let items = self.items.iter();
-        items.filter_map(|same| Some(&same.first()?.at)).collect()
+        self.items.iter().map(|same| &same.first.at).collect()
     }
 
     fn tell(self, answer: Result<Vec<Looked>, StoreError>) {
@@ -222,10 +240,10 @@ impl Together {
             Err(error) => return self.fail(error),
         };
         for (same, mut looked) in self.items.into_iter().zip(looked) {
-            for waiting in same {
+            for waiting in same.all() {
                 // Who has left by now needs no answer, and must not be given the lease.
                 if !waiting.tell.is_closed() {
-                    let answer = looked.clone();
+                    let answer = looked.clone().into();
                     looked.item = seen_after(looked.item);
                     let _ = waiting.tell.send(Ok(answer));
                 }
@@ -234,7 +252,7 @@ impl Together {
     }
 
     fn fail(self, error: StoreError) {
-        for waiting in self.items.into_iter().flatten() {
+        for waiting in self.items.into_iter().flat_map(Same::all) {
             let _ = waiting.tell.send(Err(error));
         }
     }

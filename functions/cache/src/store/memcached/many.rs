@@ -145,12 +145,17 @@ impl<'a> Asked<'a> {
         if ask.marker {
             keys.extend(ats.iter().map(|at| at.marker()));
         }
-        let mut generations = HashMap::new();
+        // Of the few generations most are the last ones again: compared faster than hashed.
+        let items = keys.len();
         let mut generation = |key| {
-            *generations.entry(key).or_insert_with(|| {
-                keys.push(key);
-                keys.len() - 1
-            })
+            let known = keys[items..].iter().rposition(|known| *known == key);
+            known.map_or_else(
+                || {
+                    keys.push(key);
+                    keys.len() - 1
+                },
+                |known| items + known,
+            )
         };
         let others = ats.iter().enumerate().map(|(place, at)| {
             let marker = ask.marker.then_some(ats.len() + place);

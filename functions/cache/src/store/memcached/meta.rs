@@ -3,12 +3,15 @@
 //! A lookup leaves a lease on an absent item in the same round trip, and every answer carries the key and a number of the command
 //! that it belongs to, so that an answer out of step is seen at once.
 
-use bytes::BytesMut;
+use std::ops::Range;
+
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
     exptime,
+    many::Shown,
     tls::Stream,
 };
 use crate::key::Address;
@@ -17,7 +20,7 @@ mod codec;
 mod many;
 #[cfg(feature = "testing")]
 pub(crate) use codec::fuzz::reply as fuzz;
-use codec::{Get, Parsed, Parser, Status, Value};
+use codec::{Get, Parsed, Status};
 
 /// What one read asks the socket for; a larger answer takes several.
 const CHUNK: usize = 16 << 10;
@@ -54,76 +57,35 @@ impl Meta {
     }
 
     pub(super) async fn lookup(&mut self, at: &Address, ask: Ask) -> Result<Looked, StoreError> {
-        let marker = ask.marker.then_some(at.marker());
-        let first = self.begin();
-        let keys = [
-            Some(at.item()),
-            marker,
-            Some(at.namespace()),
-            Some(at.function()),
-        ];
-        for (place, key) in (0..).zip(keys) {
-            if let Some(key) = key {
-                let lease = if place == 0 { ask.lease } else { None };
-                codec::get(
-                    &mut self.output,
-                    &Get {
-                        key,
-                        opaque: first + place,
-                        lease,
-                    },
-                );
-            }
+        let keys = [at.item(), at.marker(), at.namespace(), at.function()];
+        let without_marker = [at.item(), at.namespace(), at.function()];
+        let keys: &[_] = if ask.marker { &keys } else { &without_marker };
+        let lease = |place| ask.lease.filter(|_| place == 0);
+        let mut stands = [None, None, None, None];
+        let answer = self.gets(keys, lease, &mut stands[..keys.len()]).await?;
+        let [item, mut marker, mut namespace, mut function] =
+            stands.map(|stands| Some(stands?.value(&answer)));
+        if !ask.marker {
+            (marker, namespace, function) = (None, marker, namespace);
         }
-        codec::barrier(&mut self.output);
-        let mut found = [None, None, None, None];
-        self.values(first, &keys, |place, value| found[place] = Some(value))
-            .await?;
-        let [item, marker, namespace, function] = found;
-        let plain = |value: Value| Item {
-            bytes: value.bytes,
-            number: value.number,
-        };
-        let item = match item {
-            None => Found::Absent,
-            Some(Value {
-                won: true,
-                bytes,
-                number: Some(number),
-            }) if bytes.is_empty() => Found::Won(number),
-            Some(value) => Found::Item(plain(value)),
-        };
-        let (marker, namespace) = (marker.map(plain), namespace.map(plain));
+        let item = item.map_or(Found::Absent, Shown::found);
+        let plain = |value: Option<Value>| Some(value?.item);
         Ok(Looked {
             item,
-            marker,
-            namespace,
-            function: function.map(plain),
+            marker: plain(marker),
+            namespace: plain(namespace),
+            function: plain(function),
         })
     }
 
     pub(super) async fn numbered(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
-        let opaque = self.begin();
-        codec::get(
-            &mut self.output,
-            &Get {
-                key,
-                opaque,
-                lease: None,
-            },
-        );
-        codec::barrier(&mut self.output);
-        let mut found = None;
-        self.values(opaque, &[Some(key)], |_, value| found = Some(value))
-            .await?;
-        match found {
-            None => Ok(None),
+        let mut stands = [None];
+        let answer = self.gets(&[key], |_| None, &mut stands).await?;
+        let [stands] = stands;
+        match stands.map(|stands| stands.value(&answer).item) {
             // A server that was started without numbers (-C) can hold no lease.
-            Some(Value {
-                number: None | Some(0),
-                ..
-            }) => Err(StoreError::Protocol),
-            Some(Value { bytes, number, .. }) => Ok(Some(Item { bytes, number })),
+            Some(Item { number: None, .. }) => Err(StoreError::Protocol),
+            item => Ok(item),
         }
     }
 
@@ -133,7 +95,7 @@ impl Meta {
         bytes: &[u8],
         life: Lifetime,
     ) -> Result<Stored, StoreError> {
-        let opaque = self.begin();
+        let opaque = self.begin(1);
         codec::add(&mut self.output, key, opaque, exptime::of(life), bytes);
         match self.status(key, opaque).await? {
             Status::Done => Ok(Stored::Yes),
@@ -149,7 +111,7 @@ impl Meta {
         life: Lifetime,
         number: u64,
     ) -> Result<Stored, StoreError> {
-        let opaque = self.begin();
+        let opaque = self.begin(1);
         codec::swap(
             &mut self.output,
             key,
@@ -166,7 +128,7 @@ impl Meta {
     }
 
     pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        let opaque = self.begin();
+        let opaque = self.begin(1);
         codec::delete(&mut self.output, key, opaque);
         match self.status(key, opaque).await? {
             Status::Done | Status::NotFound => Ok(()),
@@ -175,61 +137,88 @@ impl Meta {
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
-        self.begin();
-        codec::barrier(&mut self.output);
-        self.values(0, &[], |_, _| {}).await
+        self.gets(&[], |_| None, &mut []).await.map(|_| ())
     }
 
-    /// Until the answer is whole, the connection is not clean. Room for the numbers of one lookup's four commands.
-    fn begin(&mut self) -> u32 {
+    /// Room for the numbers of so many commands. Until their answers are whole, the connection is not clean.
+    fn begin(&mut self, commands: usize) -> u32 {
         self.clean = false;
         self.output.clear();
         let first = self.opaque;
-        self.opaque = (first + 4) & 0x7fff_ffff;
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX >> 1);
+        self.opaque = first.saturating_add(commands) & 0x7fff_ffff;
         first
     }
 
+    /// A whole answer that is none to this command.
     fn broken(&mut self) -> StoreError {
         self.clean = false;
         StoreError::Protocol
     }
 
-    /// Sends what was written and reads values until the barrier's answer.
-    async fn values(
+    /// Reads `keys` in their order; `lease` says for how many seconds to leave a lease at a place where nothing is. What is there is
+    /// told by place, and stands in the answer.
+    async fn gets(
         &mut self,
-        first: u32,
-        keys: &[Option<&str>],
-        mut take: impl FnMut(usize, Value),
-    ) -> Result<(), StoreError> {
+        keys: &[&str],
+        lease: impl Fn(usize) -> Option<u32>,
+        stands: &mut [Option<Stands>],
+    ) -> Result<Bytes, StoreError> {
+        let first = self.begin(keys.len());
+        for ((place, key), opaque) in keys.iter().enumerate().zip(first..) {
+            let lease = lease(place);
+            codec::get(&mut self.output, &Get { key, opaque, lease });
+        }
+        codec::barrier(&mut self.output);
         self.send().await?;
-        let mut seen = 0_u32;
+        let mut read = 0;
         loop {
-            match self.parsed().await? {
+            let Some((parsed, length)) = codec::next(&self.input[read..])? else {
+                self.receive().await?;
+                continue;
+            };
+            read += length;
+            match parsed {
                 Parsed::Value(value, tag) => {
-                    let place =
-                        tag.opaque.checked_sub(first).ok_or_else(|| self.broken())? as usize;
-                    let asked = keys.get(place).copied().flatten();
-                    if asked.is_none_or(|key| key != tag.key) || seen & (1 << place) != 0 {
-                        return Err(self.broken());
+                    let place = tag.opaque.checked_sub(first).ok_or(StoreError::Protocol)?;
+                    let place = place as usize;
+                    match stands.get_mut(place) {
+                        Some(free @ None) if keys[place].as_bytes() == tag.key => {
+                            *free = Some(Stands::new(&value, read));
+                        }
+                        _ => return Err(StoreError::Protocol),
                     }
-                    seen |= 1 << place;
-                    take(place, value);
                 }
-                Parsed::Status(Status::Barrier, _) => return self.end(),
-                Parsed::Status(..) => return Err(self.broken()),
+                Parsed::Status(Status::Barrier, _) => break,
+                Parsed::Status(..) => return Err(StoreError::Protocol),
             }
         }
+        let answer = self.input.split_to(read).freeze();
+        self.end()?;
+        Ok(answer)
     }
 
     /// Sends what was written and reads one status line, which must belong to it.
     async fn status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
         self.send().await?;
-        match self.parsed().await? {
-            Parsed::Status(status, Some(tag)) if tag.key == key && tag.opaque == opaque => {
-                self.end()?;
-                Ok(status)
+        let status = self.told(key, opaque).await?;
+        self.end()?;
+        Ok(status)
+    }
+
+    /// Reads the status line that answers the command of this key and number.
+    async fn told(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
+        loop {
+            match codec::next(&self.input)? {
+                None => self.receive().await?,
+                Some((Parsed::Status(status, Some(tag)), length))
+                    if tag.key == key.as_bytes() && tag.opaque == opaque =>
+                {
+                    self.input.advance(length);
+                    return Ok(status);
+                }
+                Some(_) => return Err(StoreError::Protocol),
             }
-            _ => Err(self.broken()),
         }
     }
 
@@ -242,23 +231,71 @@ impl Meta {
         sent.await.map_err(|_| StoreError::Closed)
     }
 
-    async fn parsed(&mut self) -> Result<Parsed, StoreError> {
-        loop {
-            if let Some(parsed) = Parser::next(&mut self.input)? {
-                return Ok(parsed);
-            }
-            match self.stream.read(&mut self.chunk).await {
-                Ok(0) | Err(_) => return Err(StoreError::Closed),
-                Ok(n) => self.input.extend_from_slice(&self.chunk[..n]),
+    async fn receive(&mut self) -> Result<(), StoreError> {
+        match self.stream.read(&mut self.chunk).await {
+            Ok(0) | Err(_) => Err(StoreError::Closed),
+            Ok(n) => {
+                self.input.extend_from_slice(&self.chunk[..n]);
+                Ok(())
             }
         }
     }
 
+    /// The answer is whole; nothing may have come after it.
     fn end(&mut self) -> Result<(), StoreError> {
         if !self.input.is_empty() {
-            return Err(self.broken());
+            return Err(StoreError::Protocol);
         }
         self.clean = true;
         Ok(())
+    }
+}
+
+/// Where in an answer a value stands.
+#[derive(Debug)]
+struct Stands {
+    at: Range<usize>,
+    number: Option<u64>,
+    won: bool,
+}
+
+impl Stands {
+    /// `value` and its line end stand before `end`.
+    fn new(value: &codec::Value<'_>, end: usize) -> Self {
+        let end = end - 2;
+        Self {
+            at: end - value.bytes.len()..end,
+            number: value.number,
+            won: value.won,
+        }
+    }
+
+    fn value(self, answer: &Bytes) -> Value {
+        let (bytes, number) = (answer.slice(self.at), self.number);
+        Value {
+            item: Item { bytes, number },
+            won: self.won,
+        }
+    }
+}
+
+/// What stands under a key.
+#[derive(Debug)]
+struct Value {
+    item: Item,
+    /// The very command that shows it has left it there.
+    won: bool,
+}
+
+impl Shown for Value {
+    fn found(self) -> Found {
+        match self.item.number {
+            Some(number) if self.won && self.item.bytes.is_empty() => Found::Won(number),
+            _ => Found::Item(self.item),
+        }
+    }
+
+    fn item(&self) -> Item {
+        self.item.clone()
     }
 }

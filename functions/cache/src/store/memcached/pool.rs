@@ -42,13 +42,13 @@ struct State {
 }
 
 impl State {
-    /// An idle connection that can be used, and whether it was used before. The newest first: old ones fall idle and can be closed by
-    /// the server without harm.
-    fn idle(&mut self) -> Option<(Connection, bool)> {
+    /// An idle connection that can be used, and the moment at which that was found. The newest first: old ones fall idle and can be
+    /// closed by the server without harm.
+    fn idle(&mut self) -> Option<(Connection, Moment)> {
+        let now = Moment::now();
         while let Some(idle) = self.idle.pop_back() {
-            if idle.is_usable() {
-                let used = idle.connection.used();
-                return Some((idle.connection, used));
+            if idle.is_usable(now) {
+                return Some((idle.connection, now));
             }
             self.open -= 1;
         }
@@ -59,23 +59,38 @@ impl State {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    since: Instant,
-    wall: SystemTime,
+    /// When it was last taken or made: not later than it fell idle.
+    since: Moment,
 }
 
 impl Idle {
-    fn new(connection: Connection) -> Self {
+    fn is_usable(&self, now: Moment) -> bool {
+        now.is_within(IDLE, self.since) || self.connection.is_quiet()
+    }
+}
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    running: Instant,
+    wall: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
         Self {
-            connection,
-            since: Instant::now(),
+            running: Instant::now(),
             wall: SystemTime::now(),
         }
     }
 
-    fn is_usable(&self) -> bool {
-        let short =
-            self.since.elapsed() < IDLE && self.wall.elapsed().is_ok_and(|idle| idle < IDLE);
-        short || self.connection.is_quiet()
+    /// Whether by both clocks less than `time` has passed since `then`.
+    fn is_within(self, time: Duration, then: Self) -> bool {
+        self.running.duration_since(then.running) < time
+            && self
+                .wall
+                .duration_since(then.wall)
+                .is_ok_and(|passed| passed < time)
     }
 }
 
@@ -84,8 +99,7 @@ impl Idle {
 pub(super) struct Lent {
     pool: Arc<Pool>,
     connection: Option<Connection>,
-    /// It has served an exchange before: its peer may have gone away meanwhile.
-    pub(super) used: bool,
+    taken: Moment,
 }
 
 impl Pool {
@@ -100,13 +114,18 @@ impl Pool {
 
     /// A connection, idle or new.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+        // As a rule there is one, and nothing to wait for.
+        let idle = self.state().idle();
+        if let Some((connection, now)) = idle {
+            return Ok(self.lend(connection, now));
+        }
         let mut freed = pin!(self.freed.notified());
         loop {
             // Before looking, or what comes back in between would go unnoticed.
             freed.set(self.freed.notified());
             freed.as_mut().enable();
             match self.idle_or_room() {
-                Room::Idle(connection, used) => return Ok(self.lend(connection, used)),
+                Room::Idle(connection, now) => return Ok(self.lend(connection, now)),
                 Room::None => freed.as_mut().await,
                 Room::New => {
                     let mut connected = self.connect();
@@ -120,8 +139,8 @@ impl Pool {
                                 freed.set(self.freed.notified());
                                 freed.as_mut().enable();
                                 // Its own connect goes on otherwise: begun anew, no failure of it would ever be told.
-                                if let Some((connection, used)) = self.state().idle() {
-                                    return Ok(self.lend(connection, used));
+                                if let Some((connection, now)) = self.state().idle() {
+                                    return Ok(self.lend(connection, now));
                                 }
                             }
                         }
@@ -143,8 +162,8 @@ impl Pool {
 
     fn idle_or_room(&self) -> Room {
         let mut state = self.state();
-        if let Some((connection, used)) = state.idle() {
-            return Room::Idle(connection, used);
+        if let Some((connection, now)) = state.idle() {
+            return Room::Idle(connection, now);
         }
         if state.open == MOST {
             return Room::None;
@@ -153,11 +172,11 @@ impl Pool {
         Room::New
     }
 
-    fn lend(self: &Arc<Self>, connection: Connection, used: bool) -> Lent {
+    fn lend(self: &Arc<Self>, connection: Connection, taken: Moment) -> Lent {
         Lent {
             pool: self.clone(),
             connection: Some(connection),
-            used,
+            taken,
         }
     }
 
@@ -172,7 +191,8 @@ impl Pool {
                 Err(_) => StoreError::Timeout,
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {
-                    pool.state().idle.push_back(Idle::new(connection));
+                    let since = Moment::now();
+                    pool.state().idle.push_back(Idle { connection, since });
                     opening.opened();
                     let _ = tell.send(Ok(()));
                     pool.freed.notify_one();
@@ -216,7 +236,7 @@ impl Drop for Opening {
 }
 
 enum Room {
-    Idle(Connection, bool),
+    Idle(Connection, Moment),
     New,
     None,
 }
@@ -233,7 +253,9 @@ impl Lent {
         let clean = self.connection.take_if(|connection| connection.is_clean());
         if let Some(mut connection) = clean {
             connection.mark_used();
-            self.pool.state().idle.push_back(Idle::new(connection));
+            // Not the present moment: reading both clocks again would cost more than a look at a connection that served for long.
+            let since = self.taken;
+            self.pool.state().idle.push_back(Idle { connection, since });
             self.pool.freed.notify_one();
             // `self` is dropped without a connection: nothing to close.
         }

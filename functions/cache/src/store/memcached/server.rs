@@ -2,6 +2,8 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use tokio::time::{Instant, timeout_at};
+
 use super::{
     super::StoreError,
     breaker::Breaker,
@@ -43,16 +45,17 @@ impl Server {
         if !command.is_verb() && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
+        let begun = Instant::now();
         let exchange = pin!(async {
             match command {
                 Command::Lookup(at, ask) => self.look(at, ask, limit).await,
                 command => self.attempt(command).await,
             }
         });
-        let result = tokio::time::timeout(limit, exchange).await;
+        let result = timeout_at(begun + limit, exchange).await;
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
-            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(),
+            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
             Err(_) => self.breaker.failure(),
         }
         result
@@ -67,7 +70,7 @@ impl Server {
         let mut again = command.is_repeatable();
         loop {
             let mut lent = self.pool.take().await?;
-            let used = lent.used;
+            let used = lent.connection().used();
             let result = lent.connection().run(command).await;
             lent.put_back();
             if !(again && used && matches!(result, Err(StoreError::Closed))) {

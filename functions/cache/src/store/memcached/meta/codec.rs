@@ -3,9 +3,6 @@
 //! Only flags that memcached 1.6.12 to 1.6.22 know, since nothing newer runs on ElastiCache nodes. Flags of an answer come in any
 //! order and are read as a set. Lengths are bounded before anything is reserved for them.
 
-use std::ops::Range;
-
-use bytes::{Buf as _, Bytes, BytesMut};
 use memchr::memchr;
 
 use super::super::super::StoreError;
@@ -24,15 +21,15 @@ pub(super) struct Get<'a> {
 }
 
 /// The key and number that an answer says it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tag {
-    pub(super) key: Bytes,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag<'a> {
+    pub(super) key: &'a [u8],
     pub(super) opaque: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Value {
-    pub(super) bytes: Bytes,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Value<'a> {
+    pub(super) bytes: &'a [u8],
     pub(super) number: Option<u64>,
     /// This very command left the item there.
     pub(super) won: bool,
@@ -47,10 +44,11 @@ pub(super) enum Status {
     Barrier,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Parsed {
-    Value(Value, Tag),
-    Status(Status, Option<Tag>),
+/// An answer, where it stands in what has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parsed<'a> {
+    Value(Value<'a>, Tag<'a>),
+    Status(Status, Option<Tag<'a>>),
 }
 
 /// A read. Says nothing when nothing is there: the [`barrier`] behind it does.
@@ -133,59 +131,38 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Takes answers off the front of what has arrived.
-pub(super) struct Parser;
-
-impl Parser {
-    /// The next answer; `None` while it is not whole. Nothing is taken off until it is.
-    pub(super) fn next(input: &mut BytesMut) -> Result<Option<Parsed>, StoreError> {
-        let head = &input[..input.len().min(LINE)];
-        let Some(end) = memchr(b'\n', head) else {
-            return if input.len() < LINE {
-                Ok(None)
-            } else {
-                Err(StoreError::Protocol)
-            };
+/// The answer at the front of what has arrived, and its length; `None` while it is not whole.
+pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreError> {
+    let head = &input[..input.len().min(LINE)];
+    let Some(end) = memchr(b'\n', head) else {
+        return if input.len() < LINE {
+            Ok(None)
+        } else {
+            Err(StoreError::Protocol)
         };
-        let line = head[..end]
-            .strip_suffix(b"\r")
-            .ok_or(StoreError::Protocol)?;
-        let Line { kind, flags } = Line::parse(line)?;
-        let (key, opaque) = (flags.key.clone(), flags.opaque);
-        let (number, won) = (flags.number, flags.won);
-        let tag = |line: Bytes| {
-            Some(Tag {
-                key: line.slice(key?),
-                opaque: opaque?,
-            })
-        };
-        let length = match kind {
-            Kind::Value(length) => length,
-            Kind::Status(status) => {
-                let line = input.split_to(end + 1).freeze();
-                return Ok(Some(Parsed::Status(status, tag(line))));
-            }
-        };
-        let whole = end + 1 + length + 2;
-        if input.len() < whole {
-            return Ok(None);
+    };
+    let line = head[..end]
+        .strip_suffix(b"\r")
+        .ok_or(StoreError::Protocol)?;
+    let (kind, flags) = parse(line)?;
+    let (start, length) = match kind {
+        Kind::Value(length) => (end + 1, length),
+        Kind::Status(status) => {
+            let parsed = Parsed::Status(status, flags.tag());
+            return Ok(Some((parsed, end + 1)));
         }
-        if input[whole - 2..whole] != *b"\r\n" {
-            return Err(StoreError::Protocol);
-        }
-        let tag = tag(input.split_to(end + 1).freeze()).ok_or(StoreError::Protocol)?;
-        let bytes = input.split_to(length).freeze();
-        input.advance(2);
-        Ok(Some(Parsed::Value(Value { bytes, number, won }, tag)))
-    }
+    };
+    let tag = flags.tag().ok_or(StoreError::Protocol)?;
+    let Some(bytes) = input.get(start..start + length + 2) else {
+        return Ok(None);
+    };
+    let bytes = bytes.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
+    let (number, won) = (flags.number, flags.won);
+    let value = Value { bytes, number, won };
+    Ok(Some((Parsed::Value(value, tag), start + length + 2)))
 }
 
-/// The first line of an answer.
-struct Line {
-    kind: Kind,
-    flags: Flags,
-}
-
+/// What the first line of an answer begins with.
 enum Kind {
     /// So many bytes follow.
     Value(usize),
@@ -193,95 +170,95 @@ enum Kind {
 }
 
 #[derive(Default)]
-struct Flags {
-    /// Where in the line the key stands.
-    key: Option<Range<usize>>,
+struct Flags<'a> {
+    key: Option<&'a [u8]>,
     opaque: Option<u32>,
     number: Option<u64>,
     won: bool,
 }
 
-impl Line {
-    fn parse(line: &[u8]) -> Result<Self, StoreError> {
-        if !line.is_ascii() {
-            return Err(StoreError::Protocol);
-        }
-        let mut words = Words { line, at: 0 };
-        let status = match words.next().map(|word| &line[word]) {
-            Some(b"VA") => {
-                let length = words.next().and_then(|word| decimals(&line[word]));
-                let length = length.and_then(|length| usize::try_from(length).ok());
-                let length = length.filter(|length| *length <= ITEM);
-                let kind = Kind::Value(length.ok_or(StoreError::Protocol)?);
-                let flags = Flags::parse(words).filter(Flags::are_tagged);
-                let flags = flags.ok_or(StoreError::Protocol)?;
-                return Ok(Self { kind, flags });
-            }
-            Some(b"HD") => Status::Done,
-            Some(b"NS") => Status::NotStored,
-            Some(b"EX") => Status::Exists,
-            Some(b"NF") => Status::NotFound,
-            Some(b"MN") => Status::Barrier,
-            Some(b"SERVER_ERROR") if line.starts_with(b"SERVER_ERROR object too large") => {
-                return Err(StoreError::Oversize);
-            }
-            _ => return Err(StoreError::Protocol),
-        };
-        let (kind, flags) = (Kind::Status(status), Flags::parse(words));
-        let flags = flags.ok_or(StoreError::Protocol)?;
-        Ok(Self { kind, flags })
+fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
+    if !line.is_ascii() {
+        return Err(StoreError::Protocol);
     }
+    let (kind, mut rest) = word(line);
+    let kind = match kind {
+        b"VA" => {
+            let (length, flags) = rest
+                .strip_prefix(b" ")
+                .and_then(number)
+                .ok_or(StoreError::Protocol)?;
+            rest = flags;
+            let length = usize::try_from(length).ok();
+            let length = length.filter(|length| *length <= ITEM);
+            Kind::Value(length.ok_or(StoreError::Protocol)?)
+        }
+        b"HD" => Kind::Status(Status::Done),
+        b"NS" => Kind::Status(Status::NotStored),
+        b"EX" => Kind::Status(Status::Exists),
+        b"NF" => Kind::Status(Status::NotFound),
+        b"MN" => Kind::Status(Status::Barrier),
+        b"SERVER_ERROR" if line.starts_with(b"SERVER_ERROR object too large") => {
+            return Err(StoreError::Oversize);
+        }
+        _ => return Err(StoreError::Protocol),
+    };
+    let flags = Flags::parse(rest).ok_or(StoreError::Protocol)?;
+    Ok((kind, flags))
 }
 
-impl Flags {
-    fn parse(words: Words<'_>) -> Option<Self> {
-        let (line, mut flags) = (words.line, Self::default());
-        for word in words {
-            let rest = word.start + 1..word.end;
-            match line[word.start] {
-                b'k' => flags.key = Some(rest),
-                b'O' => flags.opaque = Some(decimals(&line[rest])?.try_into().ok()?),
+impl<'a> Flags<'a> {
+    fn parse(mut rest: &'a [u8]) -> Option<Self> {
+        let mut flags = Self::default();
+        while let Some((kind, behind)) = rest.split_first() {
+            rest = match kind {
+                b' ' => behind,
+                b'k' => {
+                    let (key, behind) = word(behind);
+                    flags.key = Some(key);
+                    behind
+                }
+                b'O' => {
+                    let (opaque, behind) = number(behind)?;
+                    flags.opaque = Some(opaque.try_into().ok()?);
+                    behind
+                }
                 // Counted from 1; a server that was started without numbers says 0.
-                b'c' => flags.number = Some(decimals(&line[rest]).filter(|number| *number > 0)?),
-                b'W' => flags.won = true,
-                // Won by another, stale, and whatever later servers add.
-                _ => {}
-            }
+                b'c' => {
+                    let (number, behind) = number(behind).filter(|(number, _)| *number > 0)?;
+                    flags.number = Some(number);
+                    behind
+                }
+                // Won by another, stale, and whatever later servers add, count for nothing.
+                other => {
+                    flags.won |= *other == b'W';
+                    word(behind).1
+                }
+            };
         }
         Some(flags)
     }
 
-    fn are_tagged(&self) -> bool {
-        self.key.is_some() && self.opaque.is_some()
+    fn tag(&self) -> Option<Tag<'a>> {
+        let (key, opaque) = self.key.zip(self.opaque)?;
+        Some(Tag { key, opaque })
     }
 }
 
-/// Where the words of a line stand; none is empty.
-struct Words<'a> {
-    line: &'a [u8],
-    at: usize,
+/// What stands before the next space, and the rest.
+fn word(line: &[u8]) -> (&[u8], &[u8]) {
+    line.split_at(memchr(b' ', line).unwrap_or(line.len()))
 }
 
-impl Iterator for Words<'_> {
-    type Item = Range<usize>;
-
-    fn next(&mut self) -> Option<Range<usize>> {
-        let rest = self.line.get(self.at..)?;
-        let start = self.at + rest.iter().position(|b| *b != b' ')?;
-        let length = memchr(b' ', &self.line[start..]);
-        let end = length.map_or(self.line.len(), |length| start + length);
-        self.at = end;
-        Some(start..end)
-    }
-}
-
-/// A number of decimal digits only.
-fn decimals(digits: &[u8]) -> Option<u64> {
-    let digit = |number: u64, digit: &u8| {
+/// A number of decimal digits only, up to the next space, and the rest.
+fn number(line: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut length) = (0_u64, 0);
+    for digit in line.iter().take_while(|byte| **byte != b' ') {
         let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    };
-    (!digits.is_empty()).then(|| digits.iter().try_fold(0, digit))?
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        length += 1;
+    }
+    (length > 0).then(|| (number, &line[length..]))
 }
 
 #[cfg(feature = "testing")]

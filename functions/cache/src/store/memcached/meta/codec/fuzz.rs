@@ -3,10 +3,31 @@
 use super::*;
 use crate::testing::fuzz::cuttings;
 
+/// One answer: its status or its value, and the key and number that it says it belongs to.
+#[derive(Debug, PartialEq)]
+struct Told {
+    what: Result<Status, (Vec<u8>, Option<u64>, bool)>,
+    tag: Option<(Vec<u8>, u32)>,
+}
+
+impl From<Parsed<'_>> for Told {
+    fn from(parsed: Parsed<'_>) -> Self {
+        let (what, tag) = match parsed {
+            Parsed::Value(value, tag) => (
+                Err((value.bytes.to_vec(), value.number, value.won)),
+                Some(tag),
+            ),
+            Parsed::Status(status, tag) => (Ok(status), tag),
+        };
+        let tag = tag.map(|tag| (tag.key.to_vec(), tag.opaque));
+        Self { what, tag }
+    }
+}
+
 /// Everything that an answer was read as.
 #[derive(Debug, PartialEq)]
 struct Read {
-    parsed: Vec<Parsed>,
+    parsed: Vec<Told>,
     /// What is left over and not whole yet, or why the reading ended.
     rest: Result<Vec<u8>, StoreError>,
 }
@@ -17,26 +38,26 @@ pub(crate) fn reply(bytes: &[u8]) {
     assert_eq!(mixed, whole);
     let mut told = 0;
     for parsed in &whole.parsed {
-        let tag = match parsed {
-            Parsed::Value(value, tag) => {
-                assert!(contains(bytes, &value.bytes), "a value that was not sent");
-                told += value.bytes.len();
-                Some(tag)
-            }
-            Parsed::Status(_, tag) => tag.as_ref(),
-        };
-        assert!(tag.is_none_or(|tag| contains(bytes, &tag.key)));
+        if let Err((value, ..)) = &parsed.what {
+            assert!(contains(bytes, value), "a value that was not sent");
+            told += value.len();
+        }
+        let tag = parsed.tag.as_ref();
+        assert!(tag.is_none_or(|(key, _)| contains(bytes, key)));
     }
     assert!(told <= bytes.len(), "more than was sent");
 }
 
 fn read(pieces: &[&[u8]]) -> Read {
-    let (mut input, mut parsed) = (BytesMut::new(), Vec::new());
+    let (mut input, mut parsed) = (Vec::new(), Vec::new());
     for piece in pieces {
         input.extend_from_slice(piece);
         loop {
-            match Parser::next(&mut input) {
-                Ok(Some(next)) => parsed.push(next),
+            match next(&input) {
+                Ok(Some((next, length))) => {
+                    parsed.push(next.into());
+                    input.drain(..length);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     let rest = Err(error);
@@ -45,7 +66,7 @@ fn read(pieces: &[&[u8]]) -> Read {
             }
         }
     }
-    let rest = Ok(input.to_vec());
+    let rest = Ok(input);
     Read { parsed, rest }
 }
 

@@ -1,22 +1,22 @@
 use super::*;
 
-fn parse(bytes: &[u8]) -> Result<Option<Parsed>, StoreError> {
-    Parser::next(&mut BytesMut::from(bytes))
+/// The only answer that has arrived.
+fn alone(bytes: &[u8]) -> Result<Option<Parsed<'_>>, StoreError> {
+    let answer = next(bytes)?;
+    Ok(answer.map(|(parsed, length)| {
+        assert_eq!(length, bytes.len());
+        parsed
+    }))
 }
 
-fn tag(key: &'static str, opaque: u32) -> Tag {
-    Tag {
-        key: Bytes::from_static(key.as_bytes()),
-        opaque,
-    }
+fn tag(key: &'static str, opaque: u32) -> Tag<'static> {
+    let key = key.as_bytes();
+    Tag { key, opaque }
 }
 
-fn value(bytes: &'static [u8], number: u64, won: bool) -> Value {
-    Value {
-        bytes: Bytes::from_static(bytes),
-        number: Some(number),
-        won,
-    }
+fn value(bytes: &'static [u8], number: u64, won: bool) -> Value<'static> {
+    let number = Some(number);
+    Value { bytes, number, won }
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn each_command_is_one_line_and_its_data() {
 
 #[test]
 fn answers_parse_whatever_their_order_of_flags() {
-    let rows: &[(&[u8], Parsed)] = &[
+    let rows: &[(&[u8], Parsed<'_>)] = &[
         (
             b"VA 2 c5 kx O1\r\nhi\r\n",
             Parsed::Value(value(b"hi", 5, false), tag("x", 1)),
@@ -73,9 +73,9 @@ fn answers_parse_whatever_their_order_of_flags() {
         (b"MN\r\n", Parsed::Status(Status::Barrier, None)),
     ];
     for (bytes, expected) in rows {
-        assert_eq!(parse(bytes).unwrap().as_ref(), Some(expected));
+        assert_eq!(alone(bytes).unwrap().as_ref(), Some(expected));
         for cut in 0..bytes.len() {
-            assert_eq!(parse(&bytes[..cut]), Ok(None), "{:?}", &bytes[..cut]);
+            assert_eq!(alone(&bytes[..cut]), Ok(None), "{:?}", &bytes[..cut]);
         }
     }
 }
@@ -103,14 +103,14 @@ fn what_is_no_answer_is_refused_before_its_length_is_believed() {
     ];
     for bytes in rows {
         assert_eq!(
-            parse(bytes),
+            alone(bytes),
             Err(StoreError::Protocol),
             "{:?}",
             String::from_utf8_lossy(bytes)
         );
     }
     assert_eq!(
-        parse(b"SERVER_ERROR object too large for cache\r\n"),
+        alone(b"SERVER_ERROR object too large for cache\r\n"),
         Err(StoreError::Oversize)
     );
 }
