@@ -152,7 +152,8 @@ pub(crate) struct Address {
 impl Address {
     /// `namespace` was checked when the cache was made, the key's name when the key was.
     pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
-        let hex = hex(&key.digest);
+        let mut hex = [0; 64];
+        hex::encode_to_slice(key.digest, &mut hex).expect("64 characters hold 32 bytes");
         let hex = std::str::from_utf8(&hex).expect("hex is ASCII");
         let mut digest = [0; 16];
         digest.copy_from_slice(&key.digest[..16]);
@@ -193,16 +194,6 @@ impl Address {
     pub(crate) fn digest(&self) -> [u8; 16] {
         self.digest
     }
-}
-
-/// In every call: the crate `hex` takes a hundred nanoseconds for it.
-fn hex(digest: &[u8; 32]) -> [u8; 64] {
-    let digit = |n: u8| n + if n < 10 { b'0' } else { b'a' - 10 };
-    let mut hex = [0; 64];
-    for (two, byte) in hex.chunks_exact_mut(2).zip(digest) {
-        two.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
-    }
-    hex
 }
 
 /// What a flush empties: the key of its generation, and the digest that the record there must carry.
