@@ -74,6 +74,9 @@ async fn serve<H: Handler>(
         warm: OnceCell::new(),
     });
     end_when_told()?;
+    if is_frozen_before_use() {
+        function.warm_up().await;
+    }
     let warming = Arc::clone(&function);
     tokio::spawn(async move {
         for _ in 0..TURNS {
@@ -86,6 +89,12 @@ async fn serve<H: Handler>(
         async move { Ok::<_, Infallible>(function.invoke(request).await) }
     }))
     .await
+}
+
+/// Provisioned concurrency: the process is frozen with its question for an invocation, and asked when it has long been thawed.
+fn is_frozen_before_use() -> bool {
+    let kind = start::environment("AWS_LAMBDA_INITIALIZATION_TYPE");
+    kind.is_some_and(|kind| kind != "on-demand")
 }
 
 /// Lambda ends an environment that has an extension with SIGTERM, between two invocations: there is nothing to finish.

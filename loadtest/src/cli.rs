@@ -17,7 +17,7 @@ use crate::rules::Rule;
 /// target's count of origin calls.
 ///
 /// Exit codes: 0 fine; 1 the target or the tool failed; 2 wrong usage; 3 a --fail-if fired; 4 worse than the baseline
-/// allows, or without a figure that it has; 5 the measurement is invalid (it contradicts itself or the target: its
+/// allows, or without a figure that it has of a function asked now; 5 the measurement is invalid (it contradicts itself or the target: its
 /// numbers must not be used, so this wins over 3 and 4); 130 interrupted, with a partial report.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -140,7 +140,7 @@ pub(crate) struct RunArgs {
     /// A rule whose interval lies on both sides of its limit fires, too
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Exit with 4 if a speed-up is worse than in this report.json, or is told there and can not be told now
+    /// Exit with 4 if a speed-up is worse than in this report.json, or is told there of a function asked now and can not be told now
     #[arg(long, value_name = "REPORT.json")]
     pub(crate) baseline: Option<PathBuf>,
     /// How much of a speed-up may be lost against the baseline

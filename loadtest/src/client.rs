@@ -14,7 +14,7 @@ use crate::question::Question;
 use crate::sample::{Answer, Diagnostics, Sample};
 use crate::server_timing;
 use crate::target::{Function, Target};
-use crate::wire::{Raw, Wire};
+use crate::wire::{Line, Raw, Wire};
 
 /// The setting whose value a flush carries as its bearer token.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
@@ -62,35 +62,69 @@ impl Client {
 
     /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
     pub(crate) async fn ask(&self, question: &Question, latest: Duration) -> Sample {
+        let begun = Instant::now();
+        match self.line(latest).await {
+            Ok(line) => self.ask_over(line, question, latest).await,
+            Err(failure) => self.sample(question, (begun, begun.elapsed()), Err(failure)),
+        }
+    }
+
+    /// A connection for one question. To connect is no part of what is timed: it is neither the cache's nor the function's.
+    pub(crate) async fn line(&self, latest: Duration) -> Result<Line<'_>, Failure> {
+        within(self.limit(latest), self.wire.line()).await
+    }
+
+    /// As [`Client::ask`], over a connection that was made before.
+    pub(crate) async fn ask_over(
+        &self,
+        line: Line<'_>,
+        question: &Question,
+        latest: Duration,
+    ) -> Sample {
         let function = &self.target.functions[question.function];
-        let mut request = self.request(
-            Method::GET,
-            &function.path_for(&question.key),
-            String::new(),
-        );
+        let path = function.path_for(&question.key);
+        let mut request = self.request(Method::GET, &path, String::new());
         if let (true, Some(value), Ok(request)) =
             (question.past_the_cache, &self.target.bypass, &mut request)
             && let Ok(value) = value.parse()
         {
             request.headers_mut().insert("cache-control", value);
         }
-        let limit = self.timeout.min(latest.saturating_sub(self.elapsed()));
         let begun = Instant::now();
-        let raw = self.exchange(request, limit).await;
-        // Of a failure there is no end but that it was given up.
-        let (sent, took) = match &raw {
-            Ok(raw) => (raw.sent, raw.took),
-            Err(_) => (begun, begun.elapsed()),
+        let raw = match request {
+            Ok(request) => within(self.limit(latest), line.exchange(request)).await,
+            Err(_) => Err(Failure::Connect),
         };
-        let answer = raw.and_then(|raw| read(&self.target, function, &question.key, &raw));
+        match raw {
+            Ok(raw) => {
+                let answer = read(&self.target, function, &question.key, &raw);
+                let mut sample = self.sample(question, (raw.sent, raw.took), answer);
+                sample.connecting = raw.connecting;
+                sample
+            }
+            // Of a failure there is no end but that it was given up.
+            Err(failure) => self.sample(question, (begun, begun.elapsed()), Err(failure)),
+        }
+    }
+
+    fn sample(
+        &self,
+        question: &Question,
+        (sent, took): (Instant, Duration),
+        answer: Result<Answer, Failure>,
+    ) -> Sample {
         let sent = sent.duration_since(self.epoch);
         Sample::of(question.function, question.number, sent, took, answer)
+    }
+
+    fn limit(&self, latest: Duration) -> Duration {
+        self.timeout.min(latest.saturating_sub(self.elapsed()))
     }
 
     /// How long it takes until a GET of `path` is answered, by any status below 500. An error is a sentence.
     pub(crate) async fn time(&self, path: &str) -> Result<Duration, String> {
         let request = self.request(Method::GET, path, String::new());
-        match self.exchange(request, self.timeout).await {
+        match self.exchange(request).await {
             Ok(raw) if raw.status < 500 => Ok(raw.took),
             Ok(raw) => Err(format!("GET {path} answered {}", raw.status)),
             Err(failure) => Err(format!("GET {path} failed: {}", failure.label())),
@@ -103,7 +137,7 @@ impl Client {
             return Ok(None);
         };
         let request = self.request(Method::POST, &flush.path, flush.body.clone());
-        match self.exchange(request, self.timeout).await {
+        match self.exchange(request).await {
             Ok(raw) if raw.status == 200 => Ok(Some(())),
             Ok(raw) => Err(format!(
                 "POST {} answered {}: {}{}",
@@ -131,18 +165,21 @@ impl Client {
         builder.build()?.try_into()
     }
 
-    /// A new connection, where one is needed, is made before the clock starts: what it takes is neither the cache's nor the
-    /// function's.
-    async fn exchange(
-        &self,
-        request: reqwest::Result<Request<Body>>,
-        limit: Duration,
-    ) -> Result<Raw, Failure> {
+    async fn exchange(&self, request: reqwest::Result<Request<Body>>) -> Result<Raw, Failure> {
         let request = request.map_err(|_| Failure::Connect)?;
-        let exchange = async { self.wire.line().await?.exchange(request).await };
-        let done = tokio::time::timeout(limit, exchange).await;
-        done.unwrap_or(Err(Failure::Timeout))
+        within(self.timeout, async {
+            self.wire.line().await?.exchange(request).await
+        })
+        .await
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or(Err(Failure::Timeout))
 }
 
 /// What to do about a flush that is not for everyone.

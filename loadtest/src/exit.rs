@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A `--fail-if` fired.
     RuleFired = 3,
-    /// Worse than the baseline allows, or without a figure that it has.
+    /// Worse than the baseline allows, or without a figure that it has of a function asked now.
     Regression = 4,
     /// The measurement contradicts itself or the target. It wins over a rule that fired and over a regression: a
     /// wrong number must neither pass nor fail a build.

@@ -3,7 +3,7 @@
 //! one; that origin calls are as claimed is another check. A miss of which the cache says that it failed, or does not say
 //! that it was stored where it says so of others, may be followed by another miss: nobody promised an entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::outcome::Outcome;
@@ -38,7 +38,11 @@ struct Fill {
 pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     let lifetimes = lifetimes(samples);
     // Many caches never say it: then a miss is taken for stored.
-    let says_stored = samples.iter().any(Sample::is_said_stored);
+    let say_stored: BTreeSet<usize> = samples
+        .iter()
+        .filter(|sample| sample.is_said_stored())
+        .map(|sample| sample.function)
+        .collect();
     let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
     for sample in samples {
         if let Some(outcome) = sample.outcome().filter(|outcome| outcome.called_origin()) {
@@ -49,7 +53,7 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
             let fill = Fill {
                 stored: fills_cache
                     && !sample.is_troubled()
-                    && (!says_stored || sample.is_said_stored()),
+                    && (!say_stored.contains(&sample.function) || sample.is_said_stored()),
                 began: sample.sent,
                 ended: sample.sent + sample.latency,
             };

@@ -21,6 +21,8 @@ pub(crate) struct Sample {
     pub(crate) queued: Duration,
     /// How late the timer woke a user that was free in time (open loop only): the client's fault, not the target's.
     pub(crate) slop: Duration,
+    /// How long it took to connect before it was sent; zero where a connection was open.
+    pub(crate) connecting: Duration,
     pub(crate) answer: Result<Answer, Failure>,
 }
 
@@ -33,7 +35,7 @@ impl Sample {
         latency: Duration,
         answer: Result<Answer, Failure>,
     ) -> Self {
-        let (queued, slop) = (Duration::ZERO, Duration::ZERO);
+        let [queued, slop, connecting] = [Duration::ZERO; 3];
         Self {
             function,
             key,
@@ -41,6 +43,7 @@ impl Sample {
             latency,
             queued,
             slop,
+            connecting,
             answer,
         }
     }

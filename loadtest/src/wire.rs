@@ -8,10 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderValue};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Body, Url};
@@ -41,6 +42,10 @@ struct Open {
 pub(crate) struct Line<'a> {
     wire: &'a Wire,
     open: Open,
+    /// It has served an exchange before: its peer may have closed it meanwhile.
+    used: bool,
+    /// How long it took to connect; zero if it was open already.
+    pub(crate) connecting: Duration,
 }
 
 /// A whole answer as it came from the wire.
@@ -51,6 +56,8 @@ pub(crate) struct Raw {
     /// From the first byte of the request until the last byte of the answer, at the socket.
     pub(crate) sent: Instant,
     pub(crate) took: Duration,
+    /// How long it took to connect before that; zero where a connection was open.
+    pub(crate) connecting: Duration,
 }
 
 impl Wire {
@@ -82,21 +89,33 @@ impl Wire {
     pub(crate) async fn line(&self) -> Result<Line<'_>, Failure> {
         while let Some(mut open) = self.last_used() {
             if open.sender.ready().await.is_ok() {
-                return Ok(Line { wire: self, open });
+                return Ok(Line {
+                    wire: self,
+                    open,
+                    used: true,
+                    connecting: Duration::ZERO,
+                });
             }
         }
-        let open = self.connect().await.map_err(|()| Failure::Connect)?;
-        Ok(Line { wire: self, open })
+        let begun = Instant::now();
+        Ok(Line {
+            wire: self,
+            open: self.connect().await?,
+            used: false,
+            connecting: begun.elapsed(),
+        })
     }
 
-    async fn connect(&self) -> Result<Open, ()> {
+    async fn connect(&self) -> Result<Open, Failure> {
         let stream = self.connector.clone().call(self.to.clone()).await;
         let stamps = Stamps::new();
-        let stream = Stamped::new(stream.map_err(drop)?, stamps.clone());
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(drop)?;
+        let stream = Stamped::new(stream.map_err(|_| Failure::Connect)?, stamps.clone());
+        let handshake = http1::handshake(stream).await;
+        let (mut sender, connection) = handshake.map_err(|_| Failure::Connect)?;
         // It ends with the sender, or when its peer closes it; what goes wrong is told to the sender.
         tokio::spawn(connection);
-        sender.ready().await.map_err(drop)?;
+        let ready = sender.ready().await;
+        ready.map_err(|_| Failure::Connect)?;
         Ok(Open { sender, stamps })
     }
 
@@ -119,9 +138,7 @@ impl Line<'_> {
         let headers = request.headers_mut();
         headers.insert(HOST, self.wire.host.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        self.open.stamps.clear();
-        let answer = self.open.sender.send_request(request).await;
-        let (head, mut rest) = answer.map_err(|_| Failure::Broken)?.into_parts();
+        let (head, mut rest) = self.answer(request).await?.into_parts();
         let mut body = Vec::new();
         while let Some(frame) = rest.frame().await {
             if let Ok(data) = frame.map_err(|_| Failure::Broken)?.into_data() {
@@ -133,13 +150,35 @@ impl Line<'_> {
         }
         let (sent, read) = (self.open.stamps.sent(), self.open.stamps.read());
         let (sent, read) = sent.zip(read).ok_or(Failure::Broken)?;
-        self.wire.idle().push(self.open);
-        Ok(Raw {
+        let raw = Raw {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
             sent,
             took: read.saturating_duration_since(sent),
-        })
+            connecting: self.connecting,
+        };
+        self.wire.idle().push(self.open);
+        Ok(raw)
+    }
+
+    /// A connection that its peer had closed before anything was sent is replaced, once: that is still one request.
+    async fn answer(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+        let mut request = request;
+        loop {
+            self.open.stamps.clear();
+            let mut error = match self.open.sender.try_send_request(request).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            match error.take_message() {
+                Some(unsent) if self.used => request = unsent,
+                _ => return Err(Failure::Broken),
+            }
+            let begun = Instant::now();
+            self.open = self.wire.connect().await?;
+            self.used = false;
+            self.connecting += begun.elapsed();
+        }
     }
 }

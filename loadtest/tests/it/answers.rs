@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::character::{Character, Lie};
 
 pub(crate) struct State {
-    character: Character,
+    pub(crate) character: Character,
     /// Where files break the cache and restart the processes.
     pub(crate) switches: TempDir,
     store: Mutex<HashMap<String, Entry>>,

@@ -66,6 +66,14 @@ pub(crate) struct Character {
     pub(crate) instances: usize,
     /// How long an entry lives.
     pub(crate) ttl: Duration,
+    pub(crate) connections: Connections,
+}
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Connections {
+    Kept,
+    Closed,
 }
 
 impl Default for Character {
@@ -77,6 +85,7 @@ impl Default for Character {
             collapses: true,
             instances: 3,
             ttl: Duration::from_secs(57),
+            connections: Connections::Kept,
         }
     }
 }

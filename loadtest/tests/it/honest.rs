@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::character::{Character, Lie};
+use crate::character::{Character, Connections, Lie};
 use crate::server::Server;
 use crate::tool;
 
@@ -120,4 +120,16 @@ fn off_a_terminal_progress_is_plain_lines() {
         ended.stderr
     );
     assert!(!ended.stderr.contains(['\r', '\x1b']) && !ended.stdout.contains("users launched"));
+}
+
+#[test]
+fn a_server_that_closes_after_each_answer_is_measured_all_the_same() {
+    let server = Server::start(Character {
+        connections: Connections::Closed,
+        ..Character::default()
+    });
+    let ended = tool::run(&server.url, &[]);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("throughput"), "pass");
+    assert_eq!(ended.verdict("no request failed"), "pass");
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 use crate::answers::State;
-use crate::character::{Character, Lie};
+use crate::character::{Character, Connections, Lie};
 
 pub(crate) struct Server {
     pub(crate) url: String,
@@ -130,6 +130,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Stat
 }
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
+    let kept = state.character.connections == Connections::Kept;
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
         async move {
@@ -141,6 +142,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
     });
     // A broken connection is the client's business, or this server's intention.
     _ = hyper::server::conn::http1::Builder::new()
+        .keep_alive(kept)
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
