@@ -188,34 +188,35 @@ impl<'a> Call<'a> {
             if let Some(fetched) = self.answer(step, &seen, &pause).await {
                 return Next::Value(fetched);
             }
+            // Boxed: a hit is not to carry what it does not do.
             let tried = match step {
                 Step::Mint if mints == MINTS => return Next::Alone(Alone::Waited),
                 Step::Mint => {
                     mints += 1;
-                    self.mint_for(&looked, seen.won).await
+                    Box::pin(self.mint_for(&looked, seen.won)).await
                 }
-                Step::Refresh(lost) => match (self.claim_refresh(&seen).await, lost) {
+                Step::Refresh(lost) => match (Box::pin(self.claim_refresh(&seen)).await, lost) {
                     (Ok(Tried::Lost), Lost::ServeStale) => match self.serve_stale(&seen) {
                         Some(fetched) => return Next::Value(fetched),
                         None => Ok(Tried::Lost),
                     },
                     (tried, _) => tried,
                 },
-                Step::Acquire => self.acquire(&seen, Why::Miss).await,
+                Step::Acquire => Box::pin(self.acquire(&seen, Why::Miss)).await,
                 Step::Compute => Ok(self.won_bare(&seen, Why::Miss)),
                 // What was to be served could not be decoded.
                 Step::Hit | Step::ServeStale | Step::TakeOver => {
-                    self.take_over(&seen, Why::Miss).await
+                    Box::pin(self.take_over(&seen, Why::Miss)).await
                 }
                 Step::Wait if bare.is_some_and(|bare| bare.is_orphaned()) => {
-                    self.take_over(&seen, Why::Miss).await
+                    Box::pin(self.take_over(&seen, Why::Miss)).await
                 }
                 Step::Wait => Ok(Tried::Lost),
             };
             match tried {
                 Ok(Tried::Won(hold)) => return Next::Lead(hold),
                 Ok(Tried::Again) => {}
-                Ok(Tried::Lost) => pause.take().await,
+                Ok(Tried::Lost) => Box::pin(pause.take()).await,
                 Err(error) => return Next::Alone(error.into()),
             }
             if pause.is_over() {
