@@ -7,6 +7,10 @@ use std::time::Duration;
 /// How far the two sides may lie apart.
 const TOLERANCE: f64 = 0.05;
 
+/// A machine that is busy with something else keeps this tool from running between two requests. Below this share of
+/// waiting, that is no explanation any more.
+const IDLE: f64 = 0.5;
+
 /// Fewer requests a user say nothing: one late start would be a large part of them.
 const FEWEST: usize = 5;
 
@@ -59,7 +63,12 @@ impl ClosedLoop {
 impl Balance {
     /// Whether they agree, but for the tool's own work.
     pub(crate) fn holds(self) -> bool {
-        self.waiting <= 1.0 + TOLERANCE && self.waiting + self.own >= 1.0 - TOLERANCE
+        !self.is_broken() && self.waiting + self.own >= 1.0 - TOLERANCE
+    }
+
+    /// Whether they disagree so far that a clock or a count is wrong, or users stood idle.
+    pub(crate) fn is_broken(self) -> bool {
+        self.waiting > 1.0 + TOLERANCE || self.waiting + self.own < IDLE
     }
 }
 
@@ -91,6 +100,12 @@ mod tests {
             "a tenth is lost"
         );
         assert_eq!(holds(&[user(10, 100, 110)], 0), Some(false), "two at once");
+        let waiting = |waiting| Balance { waiting, own: 0.0 };
+        assert!(waiting(1.1).is_broken() && waiting(0.4).is_broken());
+        assert!(
+            !waiting(0.9).is_broken(),
+            "others may have used the machine"
+        );
         assert_eq!(holds(&[user(4, 100, 98)], 0), None, "too few");
         assert_eq!(holds(&[], 0), None);
     }
