@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::check::Verdict;
 use crate::client::Client;
 use crate::latencies::{Latencies, Quantile, Summary};
 use crate::question::Question;
@@ -56,15 +57,6 @@ pub(crate) struct Off {
     high: f64,
 }
 
-/// What a figure beside its truth says of this tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Right,
-    /// Further off than is promised, but no further than chance explains.
-    Unsure,
-    Wrong,
-}
-
 impl Off {
     fn of(server: Quantile, truth: Quantile, measured: Quantile) -> Self {
         Self {
@@ -80,14 +72,15 @@ impl Off {
         self.measured - self.truth
     }
 
+    /// Not checkable: further off than is promised, but no further than chance explains.
     pub(crate) fn verdict(&self) -> Verdict {
         let limit = TOLERANCE * self.truth;
         if self.error().abs() <= limit {
-            Verdict::Right
+            Verdict::Pass
         } else if self.low <= limit && self.high >= -limit {
-            Verdict::Unsure
+            Verdict::NotCheckable
         } else {
-            Verdict::Wrong
+            Verdict::Fail
         }
     }
 }

@@ -91,11 +91,8 @@ impl Client {
             request.headers_mut().insert("cache-control", value);
         }
         let begun = Instant::now();
-        let raw = match request {
-            Ok(request) => within(self.limit(latest), line.exchange(request)).await,
-            Err(_) => Err(Failure::Connect),
-        };
-        match raw {
+        let exchange = async { line.exchange(request?).await };
+        match within(self.limit(latest), exchange).await {
             Ok(raw) => {
                 let answer = read(&self.target, function, &question.key, &raw);
                 let mut sample = self.sample(question, (raw.sent, raw.took), answer);
@@ -150,7 +147,7 @@ impl Client {
         }
     }
 
-    fn request(&self, method: Method, path: &str, body: String) -> reqwest::Result<Request<Body>> {
+    fn request(&self, method: Method, path: &str, body: String) -> Result<Request<Body>, Failure> {
         let mut builder = self
             .http
             .request(method.clone(), format!("{}{path}", self.base));
@@ -162,15 +159,13 @@ impl Client {
                 builder = builder.bearer_auth(token);
             }
         }
-        builder.build()?.try_into()
+        let request = builder.build().and_then(TryInto::try_into);
+        request.map_err(|_| Failure::Connect)
     }
 
-    async fn exchange(&self, request: reqwest::Result<Request<Body>>) -> Result<Raw, Failure> {
-        let request = request.map_err(|_| Failure::Connect)?;
-        within(self.timeout, async {
-            self.wire.line().await?.exchange(request).await
-        })
-        .await
+    async fn exchange(&self, request: Result<Request<Body>, Failure>) -> Result<Raw, Failure> {
+        let exchange = async { self.wire.line().await?.exchange(request?).await };
+        within(self.timeout, exchange).await
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::calibrate::{self, Off, Verdict};
+use crate::calibrate::{self, Off};
+use crate::check::Verdict;
 use crate::cli::{CalibrateArgs, TargetArgs};
 use crate::exit::Exit;
 use crate::keys::Supply;
@@ -51,7 +52,7 @@ pub(crate) async fn calibrate(args: &CalibrateArgs, stdout: &mut Stdout) -> Resu
         let told = figures.map(|(name, off)| told(name, off));
         let delay = human_us(calibrated.delay.as_secs_f64() * 1e6);
         stdout.print(&format!("a delay of {delay}: {}\n", told.join("; ")));
-        let wrong = |(_, off): (_, Option<Off>)| off.is_some_and(|o| o.verdict() == Verdict::Wrong);
+        let wrong = |(_, off): (_, Option<Off>)| off.is_some_and(|o| o.verdict() == Verdict::Fail);
         if figures.into_iter().any(wrong) {
             exit = Exit::Invalid;
         }
@@ -67,9 +68,9 @@ fn told(name: &str, off: Option<Off>) -> String {
         return format!("{name} n/a");
     };
     let verdict = match off.verdict() {
-        Verdict::Right => "right",
-        Verdict::Unsure => "right or not: this machine is too uneven to tell",
-        Verdict::Wrong => "WRONG",
+        Verdict::Pass => "right",
+        Verdict::NotCheckable => "right or not: this machine is too uneven to tell",
+        Verdict::Fail => "WRONG",
     };
     format!(
         "{name} measured {}, by a bare socket {}, by the server's clock {}: {:+.2} %, {verdict}",

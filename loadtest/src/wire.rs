@@ -42,10 +42,8 @@ struct Open {
 pub(crate) struct Line<'a> {
     wire: &'a Wire,
     open: Open,
-    /// It has served an exchange before: its peer may have closed it meanwhile.
-    used: bool,
-    /// How long it took to connect; zero if it was open already.
-    pub(crate) connecting: Duration,
+    /// How long it took to connect; none if it was open already, so that its peer may have closed it meanwhile.
+    connecting: Option<Duration>,
 }
 
 /// A whole answer as it came from the wire.
@@ -92,21 +90,21 @@ impl Wire {
                 return Ok(Line {
                     wire: self,
                     open,
-                    used: true,
-                    connecting: Duration::ZERO,
+                    connecting: None,
                 });
             }
         }
-        let begun = Instant::now();
+        let (open, took) = self.connect().await?;
         Ok(Line {
             wire: self,
-            open: self.connect().await?,
-            used: false,
-            connecting: begun.elapsed(),
+            open,
+            connecting: Some(took),
         })
     }
 
-    async fn connect(&self) -> Result<Open, Failure> {
+    /// A new connection, and how long it took.
+    async fn connect(&self) -> Result<(Open, Duration), Failure> {
+        let begun = Instant::now();
         let stream = self.connector.clone().call(self.to.clone()).await;
         let stamps = Stamps::new();
         let stream = Stamped::new(stream.map_err(|_| Failure::Connect)?, stamps.clone());
@@ -116,7 +114,7 @@ impl Wire {
         tokio::spawn(connection);
         let ready = sender.ready().await;
         ready.map_err(|_| Failure::Connect)?;
-        Ok(Open { sender, stamps })
+        Ok((Open { sender, stamps }, begun.elapsed()))
     }
 
     fn last_used(&self) -> Option<Open> {
@@ -156,7 +154,7 @@ impl Line<'_> {
             body,
             sent,
             took: read.saturating_duration_since(sent),
-            connecting: self.connecting,
+            connecting: self.connecting.unwrap_or_default(),
         };
         self.wire.idle().push(self.open);
         Ok(raw)
@@ -172,13 +170,11 @@ impl Line<'_> {
                 Err(error) => error,
             };
             match error.take_message() {
-                Some(unsent) if self.used => request = unsent,
+                Some(unsent) if self.connecting.is_none() => request = unsent,
                 _ => return Err(Failure::Broken),
             }
-            let begun = Instant::now();
-            self.open = self.wire.connect().await?;
-            self.used = false;
-            self.connecting += begun.elapsed();
+            let (open, took) = self.wire.connect().await?;
+            (self.open, self.connecting) = (open, Some(took));
         }
     }
 }
