@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let size = packed(ours)?;
     sizes.add(size, size / packed(&bare)?);
     let what = "heavy-op's size, packed";
-    Row::new("P6", what, "without LTO", &sizes, Limit::AtMost(1.25)).report()
+    Row::new("P6", what, "as it ships", &sizes, Limit::AtMost(1.25)).report()
 }
 
 /// `cargo build --example bare` puts it beside the functions.

@@ -6,7 +6,7 @@ use larder::{Bypass, Fill, Outcome};
 
 /// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
 pub(crate) fn header(outcome: Outcome, ttl_left: i64) -> HeaderValue {
-    HeaderValue::from_str(&text(outcome, ttl_left)).expect("words and numbers are a valid header")
+    HeaderValue::try_from(text(outcome, ttl_left)).expect("words and numbers are a valid header")
 }
 
 fn text(outcome: Outcome, ttl: i64) -> String {
