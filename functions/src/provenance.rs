@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::emf::{Fetched, Told};
 use crate::{Response, cache_status};
 
+/// Bytes in which most bodies fit, so that they are not copied as they grow.
+const ROOM: usize = 512;
+
 /// What a client is told about one fetched value.
 pub(crate) struct Provenance {
     source: &'static str,
@@ -60,8 +63,10 @@ impl Provenance {
             age_s: tenths(self.age.as_secs_f64()),
             took_ms: tenths(milliseconds(self.took)),
         };
-        let body = serde_json::to_string(&body).expect("our own structs always serialise");
-        let mut response = Response::new(body.into());
+        let mut json = Vec::with_capacity(ROOM);
+        serde_json::to_writer(&mut json, &body).expect("our own structs always serialise");
+        let json = String::from_utf8(json).expect("JSON is UTF-8");
+        let mut response = Response::new(json.into());
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
