@@ -24,6 +24,20 @@ const ROUNDS: usize = 7;
 /// Of each turn of wrk, in seconds.
 const TURN: &str = "2s";
 const PATIENCE: Duration = Duration::from_secs(180);
+/// From the request to end until the end: gunicorn gives its workers 30 s.
+const ENDING: Duration = Duration::from_secs(40);
+
+/// Whose fault it is that there is no figure.
+enum Failed {
+    Ours(Box<dyn Error>),
+    Theirs(Box<dyn Error>),
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failed {
+    fn from(why: E) -> Self {
+        Self::Ours(why.into())
+    }
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let Some(seed) = env::var_os("SEED_PEER") else {
@@ -34,28 +48,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::temp_dir().join(format!("bench-serve-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let ours = Http::ours(&server, &folder)?;
-    let theirs = Http::theirs(&server, Path::new(&seed))?;
-    let result = measure(&server, &ours, &theirs);
-    drop((ours, theirs));
+    let theirs = Http::theirs(&server, Path::new(&seed)).map_err(Failed::Theirs);
+    let result = theirs.and_then(|theirs| measure(&server, &ours, &theirs));
+    drop(ours);
     std::fs::remove_dir_all(&folder)?;
-    result
+    match result {
+        Ok(()) => Ok(()),
+        Err(Failed::Ours(why)) => Err(why),
+        Err(Failed::Theirs(why)) => {
+            row::left_out("the Flask program", &*why);
+            Ok(())
+        }
+    }
 }
 
-fn measure(server: &Memcached, ours: &Http, theirs: &Http) -> Result<(), Box<dyn Error>> {
+fn measure(server: &Memcached, ours: &Http, theirs: &Http) -> Result<(), Failed> {
     row::heading("warm answers over HTTP, against a Flask program");
     let [mut rate, mut idle, mut alone] = [(); 3].map(|()| Rounds::of(Unit::PerSecond));
     let mut late = Rounds::of(Unit::Seconds);
+    let ask = |path, load| theirs.load(path, load).map_err(Failed::Theirs);
     for _ in 0..ROUNDS {
         MANY.pin(server)?;
-        let (a, b) = (ours.load("/user/7", MANY)?, theirs.load("/user/7", MANY)?);
+        let (a, b) = (ours.load("/user/7", MANY)?, ask("/user/7", MANY)?);
         rate.add(a.rate, a.rate / b.rate);
-        let nothing = theirs.load("/static-ping", MANY)?;
+        let nothing = ask("/static-ping", MANY)?;
         idle.add(a.rate, a.rate / nothing.rate);
         SINGLE.pin(server)?;
-        let (a, b) = (
-            ours.load("/user/7", SINGLE)?,
-            theirs.load("/user/7", SINGLE)?,
-        );
+        let (a, b) = (ours.load("/user/7", SINGLE)?, ask("/user/7", SINGLE)?);
         alone.add(a.rate, a.rate / b.rate);
         late.add(a.p99, b.p99 / a.p99);
     }
@@ -147,7 +166,8 @@ impl Http {
         let begun = Instant::now();
         while !http.answers() {
             if http.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
-                return Err(format!("{:?} does not answer", command.get_args()).into());
+                let program = command.get_args().last().unwrap_or_default();
+                return Err(format!("{} does not answer", program.display()).into());
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -197,9 +217,17 @@ impl Http {
 
 impl Drop for Http {
     fn drop(&mut self) {
-        // gunicorn ends its workers on a TERM.
         let pid = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let mut runs = || matches!(self.child.try_wait(), Ok(None));
+        if runs() {
+            // gunicorn ends its workers on a TERM.
+            let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        }
+        let begun = Instant::now();
+        while runs() && begun.elapsed() < ENDING {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }

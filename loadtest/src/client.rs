@@ -60,6 +60,13 @@ impl Client {
         self.epoch.elapsed()
     }
 
+    /// Connects once, for whoever asks first. An error is a sentence that says why it cannot.
+    pub(crate) async fn reach(&self) -> Result<(), String> {
+        let reached = tokio::time::timeout(self.timeout, self.wire.reach()).await;
+        let reached = reached.unwrap_or_else(|_| Err(format!("not within {:?}", self.timeout)));
+        reached.map_err(|why| format!("cannot connect to {}: {why}", self.base))
+    }
+
     /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
     pub(crate) async fn ask(&self, question: &Question, latest: Duration) -> Sample {
         let begun = Instant::now();

@@ -47,6 +47,7 @@ pub(crate) async fn examine(
     supplies: &mut [Supply],
     truth: &mut Truth,
 ) -> Result<Vec<Facts>, String> {
+    client.reach().await?;
     let mut all = Vec::new();
     for (index, supply) in supplies.iter_mut().enumerate() {
         let canary = supply.reserve().ok_or("a function has no keys")?;

@@ -15,7 +15,7 @@ pub(crate) enum Name {
     Quick,
     /// About four minutes: ten rounds, which see a change of ten per cent.
     Standard,
-    /// Half an hour, for drifts.
+    /// About 19 minutes, never more than 30, for drifts.
     Soak,
 }
 

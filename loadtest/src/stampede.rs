@@ -42,6 +42,9 @@ pub(crate) struct Burst {
     pub(crate) origin_calls: usize,
     pub(crate) collapsed: usize,
     pub(crate) hits: usize,
+    /// Those of the hits that were past their lifetime.
+    #[serde(default)]
+    pub(crate) stale: usize,
     pub(crate) failed: usize,
     /// Processes that answered; none when they do not tell.
     pub(crate) instances: Option<usize>,
@@ -53,9 +56,10 @@ pub(crate) struct Burst {
 
 impl Burst {
     /// Whether requests really met each other. If a single process answers one after another, the first fills the cache
-    /// and there is no stampede to prevent.
+    /// and there is no stampede to prevent. A stale answer came before whoever refreshes was done.
     pub(crate) fn met(&self) -> bool {
         self.collapsed > 0
+            || self.stale > 0
             || self.origin_calls > 1
             || self.instances.is_some_and(|instances| instances > 1)
     }
@@ -105,26 +109,43 @@ async fn expires(course: &mut Course, question: &Question, end: Duration) -> Flo
     }
     let sample = course.client.ask(question, end).await;
     course.truth.observe(&sample);
-    let told = sample.answer.as_ref().ok().and_then(|answer| answer.ttl_s);
-    let Some(ttl) = told.and_then(|seconds| u64::try_from(seconds).ok()) else {
-        return Flow::Ends;
-    };
-    // Whole seconds are told: a begun one may be left.
-    let due = sample.sent + sample.latency + Duration::from_secs(ttl + 1);
     let origin = course.facts[question.function].origin;
-    if due + origin + TAKES > end {
-        let name = &course.names[question.function];
-        course.shortfalls.push(format!(
-            "no burst on an expired key: an entry of {name} had {ttl} s to live"
-        ));
-        return Flow::Ends;
-    }
+    let due = left(&sample).and_then(|(ttl, due)| {
+        let in_time = due + origin + TAKES <= end;
+        in_time
+            .then_some(due)
+            .ok_or_else(|| format!("had {ttl} s to live"))
+    });
+    let due = match due {
+        Ok(due) => due,
+        Err(why_not) => {
+            let name = &course.names[question.function];
+            course.shortfalls.push(format!(
+                "no burst on an expired key: an entry of {name} {why_not}"
+            ));
+            return Flow::Ends;
+        }
+    };
     interrupt::or_after(due.saturating_sub(course.client.elapsed())).await;
     if interrupt::requested() {
         Flow::Ends
     } else {
         Flow::GoesOn
     }
+}
+
+/// What an entry has left of its life in whole seconds, and when it is over. An error ends a sentence about the entry.
+fn left(sample: &Sample) -> Result<(u64, Duration), String> {
+    let answer = match &sample.answer {
+        Ok(answer) if answer.outcome.is_hit() => answer,
+        Ok(_) => return Err("was gone already".to_owned()),
+        Err(failure) => return Err(format!("was asked for in vain ({})", failure.label())),
+    };
+    let told = answer.ttl_s.ok_or("came without a ttl")?;
+    let ttl = u64::try_from(told).map_err(|_| "had expired already")?;
+    // A begun second may be left.
+    let due = sample.sent + sample.latency + Duration::from_secs(ttl + 1);
+    Ok((ttl, due))
 }
 
 async fn burst(
@@ -180,6 +201,7 @@ fn sum(function: &str, occasion: Occasion, samples: &[Sample]) -> Burst {
         origin_calls: count(Outcome::called_origin),
         collapsed: count(|outcome| outcome == Outcome::Collapsed),
         hits: count(Outcome::is_hit),
+        stale: count(|outcome| outcome == Outcome::Stale),
         failed: samples
             .iter()
             .filter(|sample| sample.answer.is_err())

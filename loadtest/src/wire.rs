@@ -4,6 +4,7 @@
 //! hyper's own connections, and no pool of a client library in front of them: so the clock stands at the socket, and what the
 //! client takes itself between two requests, which a target would be seen to rest in, is small.
 
+use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,13 @@ impl Wire {
         })
     }
 
+    /// Makes a connection for whoever comes first. An error says why there is none.
+    pub(crate) async fn reach(&self) -> Result<(), String> {
+        let (open, _) = self.connect().await.map_err(|error| whole(&*error))?;
+        self.idle().push(open);
+        Ok(())
+    }
+
     /// The connection that was used last, if its peer has not closed it, or a new one.
     pub(crate) async fn line(&self) -> Result<Line<'_>, Failure> {
         while let Some(mut open) = self.last_used() {
@@ -94,7 +102,7 @@ impl Wire {
                 });
             }
         }
-        let (open, took) = self.connect().await?;
+        let (open, took) = self.connect().await.map_err(|_| Failure::Connect)?;
         Ok(Line {
             wire: self,
             open,
@@ -103,17 +111,15 @@ impl Wire {
     }
 
     /// A new connection, and how long it took.
-    async fn connect(&self) -> Result<(Open, Duration), Failure> {
+    async fn connect(&self) -> Result<(Open, Duration), Box<dyn Error + Send + Sync>> {
         let begun = Instant::now();
         let stream = self.connector.clone().call(self.to.clone()).await;
         let stamps = Stamps::new();
-        let stream = Stamped::new(stream.map_err(|_| Failure::Connect)?, stamps.clone());
-        let handshake = http1::handshake(stream).await;
-        let (mut sender, connection) = handshake.map_err(|_| Failure::Connect)?;
+        let stream = Stamped::new(stream?, stamps.clone());
+        let (mut sender, connection) = http1::handshake(stream).await?;
         // It ends with the sender, or when its peer closes it; what goes wrong is told to the sender.
         tokio::spawn(connection);
-        let ready = sender.ready().await;
-        ready.map_err(|_| Failure::Connect)?;
+        sender.ready().await?;
         Ok((Open { sender, stamps }, begun.elapsed()))
     }
 
@@ -173,8 +179,16 @@ impl Line<'_> {
                 Some(unsent) if self.connecting.is_none() => request = unsent,
                 _ => return Err(Failure::Broken),
             }
-            let (open, took) = self.wire.connect().await?;
+            let connected = self.wire.connect().await;
+            let (open, took) = connected.map_err(|_| Failure::Connect)?;
             (self.open, self.connecting) = (open, Some(took));
         }
     }
+}
+
+/// An error and what caused it, down to what the system or the TLS library said.
+fn whole(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

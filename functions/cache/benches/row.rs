@@ -29,6 +29,13 @@ pub(crate) enum Limit {
     NoTarget,
 }
 
+impl Limit {
+    #[allow(dead_code, reason = "not every benchmark has peers")]
+    pub(crate) fn is_a_peers(self) -> bool {
+        matches!(self, Self::Peer)
+    }
+}
+
 /// Ratios over all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
@@ -92,6 +99,12 @@ pub(crate) fn heading(title: &str) {
         "\n{id:<3} {title:<48} {setting:<13} {measured:>10} {:>7} {:>7} {:>7}  limit",
         "min", "median", "max"
     );
+}
+
+/// Says so of somebody else's program that could not be measured: the others are, all the same.
+#[allow(dead_code, reason = "not every benchmark has peers")]
+pub(crate) fn left_out(what: impl fmt::Display, why: &dyn Error) {
+    println!("    {what}: left out: {why}");
 }
 
 impl fmt::Display for Row {

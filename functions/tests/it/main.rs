@@ -17,6 +17,7 @@ mod diagnostics; // what DIAGNOSTICS=on shows and allows
 mod events; // every kind of event gives the same answer
 mod eyes; // what a function tells of itself on Lambda
 mod faults; // memcached frozen, killed, back
+mod first_steps; // the question for an invocation, and the connection to memcached: which comes first
 mod flush_auth; // who may flush
 mod freeze; // a function's process frozen between invocations, as Lambda freezes it
 mod hangups; // clients that hang up beside clients that check

@@ -157,17 +157,32 @@ fn stampede(report: &Report, occasion: Occasion, factor: Option<f64>) -> Option<
     if bursts.is_empty() {
         return None;
     }
+    let stale = answered_stale(&bursts);
     let Some(factor) = factor else {
+        let why_not = stale.map_or_else(|| why_not.into(), |stale| format!("as {stale}"));
         return Some(format!("{title}: not measurable {why_not}"));
     };
     let callers: usize = bursts.iter().map(|burst| burst.callers).sum();
+    let stale = stale.map_or_else(String::new, |stale| format!("; {stale}"));
     let met = bursts.iter().filter(|burst| burst.met());
     let spread = met.map(|burst| burst.spread_us).fold(0.0, f64::max);
     Some(format!(
-        "{title}: {factor:.2} origin calls {key} ({callers} callers in {} bursts, each sent within {})",
+        "{title}: {factor:.2} origin calls {key} ({callers} callers in {} bursts, each sent within {}){stale}",
         bursts.len(),
         human_us(spread)
     ))
+}
+
+/// None where no caller was.
+fn answered_stale(bursts: &[&Burst]) -> Option<String> {
+    let sum = |pick: fn(&Burst) -> usize| -> usize { bursts.iter().map(|burst| pick(burst)).sum() };
+    let stale = sum(|burst| burst.stale);
+    let refreshed = match sum(|burst| burst.origin_calls) {
+        0 => "no answer told of a refresh".into(),
+        1 => "one refreshed".into(),
+        several => format!("{several} refreshed"),
+    };
+    (stale > 0).then(|| format!("{stale} answered stale while {refreshed}"))
 }
 
 fn faults(faults: &Faults) -> Vec<String> {

@@ -47,6 +47,7 @@ struct Instance {
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Hit,
+    Stale,
     Expired,
     Miss,
     Collapsed,
@@ -152,9 +153,16 @@ impl State {
         let flight = self.flight(&name);
         let early = self.stored(&name);
         let flight = (self.character.collapses && early.is_none()).then_some(flight);
+        let expired = self.store.lock().unwrap().get(&name).cloned();
         let _turn = match &flight {
-            Some(flight) => Some(flight.lock().await),
             None => None,
+            Some(flight) => match (flight.try_lock(), &expired) {
+                (Ok(turn), _) => Some(turn),
+                (Err(_), Some(entry)) if self.character.serves_stale => {
+                    return self.told(asked, Way::Stale, &entry.value);
+                }
+                (Err(_), _) => Some(flight.lock().await),
+            },
         };
         let had = self.store.lock().unwrap().contains_key(&name);
         let (way, value) = match (early, self.stored(&name)) {
@@ -277,7 +285,10 @@ impl State {
     }
 
     fn status(&self, number: u64, way: Way) -> String {
-        let hit = format!("larder; hit; ttl={}", self.character.ttl.as_secs());
+        let hit = match self.character.lie {
+            Lie::NoTtl => "larder; hit".to_owned(),
+            _ => format!("larder; hit; ttl={}", self.character.ttl.as_secs()),
+        };
         let known = way == Way::Hit;
         let lied = match self.character.lie {
             Lie::HitsCalledMisses if known => return "larder; fwd=miss; stored".into(),
@@ -300,6 +311,7 @@ impl State {
         match way {
             Way::Hit | Way::Miss if known != lied => hit,
             Way::Hit | Way::Miss => "larder; fwd=miss; stored".into(),
+            Way::Stale => "larder; hit; ttl=-1".into(),
             Way::Expired => "larder; fwd=stale; stored".into(),
             Way::Collapsed => "larder; fwd=miss; collapsed".into(),
             Way::Broken => "larder; fwd=miss; detail=timeout".into(),

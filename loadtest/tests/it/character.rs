@@ -27,6 +27,8 @@ pub(crate) enum Lie {
     /// All is true, but no diagnostics tell so.
     NoDiagnostics,
     NoCacheStatus,
+    /// All is true, but nobody learns how long an entry has to live.
+    NoTtl,
     GarbledCacheStatus,
     /// Another cache speaks, not the one that is asked about.
     AnotherCache,
@@ -62,6 +64,8 @@ pub(crate) struct Character {
     pub(crate) hit: Duration,
     /// Whether callers that meet share one origin call.
     pub(crate) collapses: bool,
+    /// Whether callers get an expired entry while another refreshes it.
+    pub(crate) serves_stale: bool,
     /// How many processes it pretends to be; requests go round.
     pub(crate) instances: usize,
     /// How long an entry lives.
@@ -83,6 +87,7 @@ impl Default for Character {
             origin: Duration::from_millis(5),
             hit: Duration::ZERO,
             collapses: true,
+            serves_stale: false,
             instances: 3,
             ttl: Duration::from_secs(57),
             connections: Connections::Kept,

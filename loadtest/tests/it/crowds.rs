@@ -126,3 +126,39 @@ fn a_stampede_comes_again_when_the_entry_expires_if_there_is_time() {
         ended.stdout
     );
 }
+
+#[test]
+fn callers_who_get_an_expired_entry_while_one_refreshes_it_are_told_as_that() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(100),
+        ttl: Duration::from_secs(4),
+        serves_stale: true,
+        // With several, it is plain that the callers met.
+        instances: 1,
+        ..Character::default()
+    });
+    let arguments = ["--functions", "heavy-op", "--keys", "5", "--bursts", "1"];
+    let ended = tool::run(&server.url, &arguments);
+    ended.expect_code(0);
+    let report = ended.report();
+    let (burst, factor) = (&report["bursts"][1], &report["effect"]["expiry_factor"]);
+    assert_eq!(
+        (&burst["origin_calls"], factor),
+        (&1.into(), &1.0.into()),
+        "{}",
+        ended.stdout
+    );
+    let stale = burst["stale"].as_u64().unwrap();
+    assert!(stale > 20, "32 callers within 100 ms, {stale} stale");
+    let told = format!("; {stale} answered stale while one refreshed");
+    assert!(ended.stdout.contains(&told), "{}", ended.stdout);
+}
+
+#[test]
+fn that_nobody_learns_when_an_entry_expires_is_told() {
+    let server = Server::telling(Lie::NoTtl);
+    let ended = tool::run(&server.url, &["--bursts", "1"]);
+    ended.expect_code(0);
+    let note = "no burst on an expired key: an entry of heavy-op came without a ttl";
+    assert!(ended.stdout.contains(note), "{}", ended.stdout);
+}

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::row::{Limit, Rounds, Row, Unit};
+use super::row::{self, Limit, Rounds, Row, Unit};
 
 /// Many short ones: what else runs on the machine then slows both sides of a ratio.
 pub(crate) const ROUNDS: usize = 61;
@@ -55,16 +55,22 @@ impl<'a> Contest<'a> {
         });
     }
 
-    /// All rounds, and a row for each contender.
+    /// All rounds, and a row for each contender. A peer that fails is left out; any other one ends the contest.
     pub(crate) fn report(mut self) -> Result<(), Box<dyn Error>> {
         // The first warms connections, allocator and branch predictors.
         for round in 0..=ROUNDS {
             let floor = self.floor.run(CALLS)?;
-            for entry in &mut self.entries {
-                let took = entry.contender.run(CALLS)?;
-                if round > 0 {
-                    entry.rounds.add(took, took / floor);
+            for mut entry in std::mem::take(&mut self.entries) {
+                match entry.contender.run(CALLS) {
+                    Ok(took) if round > 0 => entry.rounds.add(took, took / floor),
+                    Ok(_) => {}
+                    Err(why) if entry.limit.is_a_peers() => {
+                        row::left_out(entry.what, &*why);
+                        continue;
+                    }
+                    Err(why) => return Err(why),
                 }
+                self.entries.push(entry);
             }
         }
         for entry in self.entries {

@@ -17,6 +17,8 @@ mod crowd;
 mod growth;
 mod layout;
 mod peer;
+#[path = "../process.rs"]
+mod process;
 mod raw;
 mod redis;
 #[path = "../row.rs"]
@@ -51,7 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Only who has Redis says so.
     if let Some(program) = word("--cached").map(PathBuf::from) {
         for layout in [Layout::CrossCore, Layout::SameCore] {
-            redis::measure(layout, &program)?;
+            // Nothing of it is ours.
+            if let Err(why) = redis::measure(layout, &program) {
+                row::left_out("cached's hit", &*why);
+            }
         }
     }
     growth::measure()
@@ -90,8 +95,11 @@ fn hits(layout: Layout, peers: Option<&Path>) -> Result<(), Box<dyn Error>> {
     crowds(&mut contest, layout, &server)?;
     if let Some(program) = peers {
         for client in Peer::GETTERS {
-            let peer = Peer::start(program, client, server.port(), &item)?;
-            contest.enter("P1", format!("{client} get"), Limit::Peer, peer);
+            let what = format!("{client} get");
+            match Peer::start(program, client, server.port(), &item) {
+                Ok(peer) => contest.enter("P1", what, Limit::Peer, peer),
+                Err(why) => row::left_out(what, &*why),
+            }
         }
     }
     contest.report()

@@ -1,19 +1,16 @@
 //! Other clients, each in a process of its own that is told how many calls to make and says what one took.
 
-use std::{
-    error::Error,
-    io::{BufRead as _, BufReader, Write as _},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+use std::{error::Error, path::Path, process::Command, time::Duration};
+
+use crate::{
+    contest::Contender,
+    process::{Process, START},
 };
 
-use crate::contest::Contender;
+/// A turn takes milliseconds.
+const TURN: Duration = Duration::from_secs(20);
 
-pub(crate) struct Peer {
-    child: Child,
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub(crate) struct Peer(Process);
 
 impl Peer {
     /// Those that only get bytes, and get them from memcached.
@@ -26,33 +23,15 @@ impl Peer {
         port: u16,
         item: &str,
     ) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(program)
-            .args([client, &port.to_string(), item])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (orders, answers) = pipes.ok_or("no pipes")?;
-        Ok(Self {
-            child,
-            orders,
-            answers: BufReader::new(answers),
-        })
+        let mut command = Command::new(program);
+        command.args([client, &port.to_string(), item]);
+        Ok(Self(Process::start(&mut command, START)?))
     }
 }
 
 impl Contender for Peer {
     fn run(&mut self, calls: usize) -> Result<f64, Box<dyn Error>> {
-        writeln!(self.orders, "{calls}")?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        Ok(answer.trim().parse()?)
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.0.tell(calls);
+        Ok(self.0.answer(TURN)?.trim().parse()?)
     }
 }

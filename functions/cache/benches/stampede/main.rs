@@ -8,6 +8,8 @@ use larder::testing::stampede::Worker;
 
 mod ours;
 mod peer;
+#[path = "../process.rs"]
+mod process;
 #[path = "../row.rs"]
 mod row;
 use peer::Peer;
@@ -34,7 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     report("of ours", &ours::rounds()?, (calls, last))?;
     for peer in Peer::from_args() {
         let whose = format!("of {}", peer.name);
-        report(&whose, &peer.rounds()?, (Limit::Peer, Limit::Peer))?;
+        match peer.rounds() {
+            Ok(seen) => report(&whose, &seen, (Limit::Peer, Limit::Peer))?,
+            Err(why) => row::left_out(format!("a stampede {whose}"), &*why),
+        }
     }
     Ok(())
 }

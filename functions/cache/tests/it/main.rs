@@ -4,6 +4,8 @@ mod support;
 
 /// The attribute: companions, return types, keys.
 mod attribute;
+/// Benchmarks: other caches are measured beside ours, and none of them can end `make bench`.
+mod benches;
 /// A call's way on every store: hit, miss, flush, invalidate, and the other verbs.
 mod calls;
 /// Every public call, dropped wherever it waits.

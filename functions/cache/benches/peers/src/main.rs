@@ -1,5 +1,5 @@
-//! Other caches' turns beside ours. `peers CLIENT PORT KEY` reads a number from each line, makes so many calls, and prints the
-//! median in seconds. `peers stampede PORT CALLERS` is told in its own file.
+//! Other caches' turns beside ours. `peers CLIENT PORT KEY` says "ready", reads a number from each line, makes so many calls, and
+//! prints the median in seconds. `peers stampede PORT CALLERS` is told in its own file.
 
 use std::{error::Error, io::BufRead as _, time::Instant};
 
@@ -32,6 +32,7 @@ fn main() -> Result<()> {
 
 /// As many calls as each line says; a call that was no hit is an error.
 async fn turns(mut hit: impl AsyncFnMut() -> Result<()>) -> Result<()> {
+    println!("ready");
     for line in std::io::stdin().lock().lines() {
         let calls: usize = line?.trim().parse()?;
         let mut times = Vec::with_capacity(calls);
