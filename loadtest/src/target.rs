@@ -174,8 +174,12 @@ impl Function {
 
 /// Checks a base URL and gives it back without a trailing slash.
 pub(crate) fn base_url(text: &str) -> Result<Url, TargetError> {
+    // What stands before an @ may be a password.
+    let shown = text
+        .rsplit_once('@')
+        .map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
     let complain = |reason: &str| TargetError::Url {
-        url: text.to_owned(),
+        url: shown.clone(),
         reason: reason.to_owned(),
     };
     let url = Url::parse(text).map_err(|e| complain(&e.to_string()))?;
@@ -242,6 +246,8 @@ mod tests {
         ] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
+        let error = base_url("http://u:s3cr3t@x/").unwrap_err().to_string();
+        assert!(!error.contains("s3cr3t"), "{error}");
         for (url, expected) in [
             ("http://[::1]:9", true),
             ("http://localhost", true),

@@ -82,8 +82,8 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
             }
             other => {
                 let meant = did_you_mean(other, OPTIONS);
-                let all = OPTIONS.join(", ");
-                return Err(format!("unknown option {other:?} (there are {all}){meant}"));
+                let (all, shown) = (OPTIONS.join(", "), shown(other));
+                return Err(format!("unknown option {shown:?} (there are {all}){meant}"));
             }
         }
     }
@@ -93,6 +93,14 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         tls,
         discover,
     }))
+}
+
+/// The value of an option that we do not know may be a secret.
+fn shown(option: &str) -> &str {
+    match option.split_once('=') {
+        Some(("protocol" | "discover", _)) | None => option,
+        Some((name, _)) => name,
+    }
 }
 
 const OPTIONS: [&str; 5] = [
@@ -138,6 +146,10 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     if text.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok(text.to_owned());
     }
+    if text.contains('@') {
+        // What stands before it may be a password.
+        return Err("no user belongs before a host name".to_owned());
+    }
     Err(format!("{text:?} is no host name"))
 }
 
@@ -145,5 +157,23 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port @ 1..) => Ok(port),
         _ => Err(format!("{text:?} is no port from 1 to 65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_password_is_not_repeated() {
+        let errors = [
+            parse("memcached://u:s3cr3t@h").err(),
+            parse("memcached://h?password=s3cr3t").err(),
+            host("u:s3cr3t@h").err(),
+        ];
+        for error in errors {
+            let error = error.unwrap();
+            assert!(!error.contains("s3cr3t"), "{error}");
+        }
     }
 }

@@ -162,7 +162,8 @@ async fn a_cancelled_read_does_not_answer_the_next_one() {
                 assert_eq!(
                     (read.is_hit(), *read),
                     (true, n % 50 + 1),
-                    "{protocol} after {polls}"
+                    "{protocol} after {polls}: {:?}",
+                    read.outcome()
                 );
             }
         }
