@@ -47,9 +47,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| UNKNOWN.to_owned())?;
     let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
     if servers.contains('@') {
-        return Err(
-            "memcached has no user and password here: remove what stands before the @".to_owned(),
-        );
+        return Err(USER.to_owned());
     }
     let hosts = || {
         servers
@@ -94,6 +92,9 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         discover,
     }))
 }
+
+/// Does not repeat what it complains of.
+const USER: &str = "memcached has no user and password here: remove what stands before the @";
 
 /// The value of an option that we do not know may be a secret.
 fn shown(option: &str) -> &str {
@@ -147,8 +148,7 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     if text.contains('@') {
-        // What stands before it may be a password.
-        return Err("no user belongs before a host name".to_owned());
+        return Err(USER.to_owned());
     }
     Err(format!("{text:?} is no host name"))
 }
