@@ -137,7 +137,7 @@ impl PhaseSum {
             ..
         } = self;
         let cut = if *cut > 0 {
-            format!(", {cut} cut")
+            format!(", {cut} not sent")
         } else {
             String::new()
         };

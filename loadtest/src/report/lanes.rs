@@ -45,7 +45,7 @@ pub(crate) fn figure(report: &Report) -> Option<Figure> {
         ],
         svg: chart.render("Callers of one cold key, from request to answer"),
         caption: format!(
-            "{} callers, {} origin calls. Each lane runs from a request to its answer.",
+            "{} callers, origin calls: {}. Each lane runs from a request to its answer.",
             burst.callers, burst.origin_calls
         ),
     })

@@ -4,12 +4,13 @@ use crate::beside::Beside;
 use crate::check::Verdict;
 use crate::compare::{Change, Compared, Comparison};
 use crate::faults::{Faults, Suffered};
-use crate::latencies::human_us;
+use crate::latencies::{Summary, human_quantile, human_us};
 use crate::pairs::SpeedUp;
 use crate::report::numbers::{interval, percent, times};
 use crate::report::{Origin, Report};
 use crate::rules::Ruling;
 use crate::stampede::{Burst, Occasion};
+use crate::stats::fewest_samples;
 
 /// Whether cold and warm were told apart: else no speed-up is given.
 pub(crate) fn is_sound(report: &Report) -> bool {
@@ -230,6 +231,27 @@ fn cold_functions(report: &Report) -> Option<String> {
     ))
 }
 
+/// What the latency table means by the first figure that it does not give.
+fn too_few(report: &Report) -> Option<String> {
+    let mut cells = report.rows.iter().flat_map(|row| {
+        let Summary {
+            count,
+            p50,
+            p90,
+            p99,
+            ..
+        } = *row.waited();
+        let cells = [("p50", 0.5, p50), ("p90", 0.9, p90), ("p99", 0.99, p99)];
+        cells.map(|(name, q, quantile)| (name, q, quantile, count))
+    });
+    let (name, q, _, count) = cells.find(|(_, _, quantile, _)| quantile.is_none())?;
+    let shown = human_quantile(None, q, count);
+    Some(format!(
+        "{shown}: {count} answers are too few to tell their {name}; that takes {}",
+        fewest_samples(q)
+    ))
+}
+
 /// How it was measured, and what was left out.
 pub(crate) fn circumstances(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -242,6 +264,7 @@ pub(crate) fn circumstances(report: &Report) -> Vec<String> {
             function.name, function.users, function.keys_a_round
         )
     }));
+    lines.extend(too_few(report));
     lines.extend(report.failures.iter().map(|failure| {
         format!(
             "failed: {} × {} in {} {}",
