@@ -4,7 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::labels::Labels;
 use crate::metric::{Metric, Quantity};
+use crate::plan::Phase;
 use crate::report::Report;
 
 /// One figure of both runs; absent where it was not measured or has too few samples.
@@ -16,18 +18,13 @@ pub(crate) struct Beside {
     pub(crate) now: Option<f64>,
 }
 
-type Labels = &'static [(&'static str, &'static str)];
-
-const MISS: Labels = &[("phase", "cold"), ("outcome", "miss")];
-const HIT: Labels = &[("phase", "warm"), ("outcome", "hit")];
-
 /// Of each function.
 const OF_A_FUNCTION: [(&str, Metric, Labels); 5] = [
-    ("a miss, p50", Metric::P50, MISS),
-    ("a hit, p50", Metric::P50, HIT),
-    ("a hit, p99", Metric::P99, HIT),
-    ("speed-up", Metric::SpeedUp, &[]),
-    ("a miss over no cache", Metric::Overhead, &[]),
+    ("a miss, p50", Metric::P50, Labels::MISS),
+    ("a hit, p50", Metric::P50, Labels::HIT),
+    ("a hit, p99", Metric::P99, Labels::HIT),
+    ("speed-up", Metric::SpeedUp, Labels::ANY),
+    ("a miss over no cache", Metric::Overhead, Labels::ANY),
 ];
 
 /// Of the whole run.
@@ -46,18 +43,17 @@ pub(crate) fn all(before: &Report, now: &Report) -> Vec<Beside> {
     let mut all = Vec::new();
     for function in &now.target.functions {
         for (what, metric, labels) in OF_A_FUNCTION {
-            let mut labels: Vec<(String, String)> = labels
-                .iter()
-                .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
-                .collect();
-            labels.push(("function".to_owned(), function.name.clone()));
+            let labels = labels.of(&function.name);
             let what = format!("{}: {what}", function.name);
             all.push(beside((before, now), what, metric, &labels));
         }
     }
     if before.faults.is_some() || now.faults.is_some() {
         let what = "failed while the cache was broken".to_owned();
-        let labels = [("phase".to_owned(), "faults".to_owned())];
+        let labels = Labels {
+            phase: Some(Phase::Faults),
+            ..Labels::ANY
+        };
         let mut failed = beside((before, now), what, Metric::Errors, &labels);
         // No failure is not the same as nothing tried.
         failed.before = failed.before.filter(|_| before.faults.is_some());
@@ -65,7 +61,7 @@ pub(crate) fn all(before: &Report, now: &Report) -> Vec<Beside> {
         all.push(failed);
     }
     for (what, metric) in OF_ALL {
-        all.push(beside((before, now), what.to_owned(), metric, &[]));
+        all.push(beside((before, now), what.to_owned(), metric, &Labels::ANY));
     }
     all.retain(|beside| beside.before.is_some() || beside.now.is_some());
     all
@@ -75,7 +71,7 @@ fn beside(
     (before, now): (&Report, &Report),
     what: String,
     metric: Metric,
-    labels: &[(String, String)],
+    labels: &Labels,
 ) -> Beside {
     let value = |report| metric.observe(report, labels).first()?.value;
     Beside {

@@ -18,7 +18,8 @@ use crate::rules::Rule;
 ///
 /// Exit codes: 0 fine; 1 the target or the tool failed; 2 wrong usage; 3 a --fail-if fired; 4 worse than the baseline
 /// allows, or without a figure that it has of a function asked now; 5 the measurement is invalid (it contradicts itself or the target: its
-/// numbers must not be used, so this wins over 3 and 4); 130 interrupted, with a partial report.
+/// numbers must not be used, so this wins over 3 and 4); 130 interrupted, with a partial report if anything was
+/// measured.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {

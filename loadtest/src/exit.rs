@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     /// The measurement contradicts itself or the target. It wins over a rule that fired and over a regression: a
     /// wrong number must neither pass nor fail a build.
     Invalid = 5,
-    /// Stopped by the user; a partial report was written.
+    /// Stopped by the user; a partial report was written, if anything was measured.
     Interrupted = 130,
 }
 

@@ -5,7 +5,7 @@
 //!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
 //! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`, `faults` and `cold_function` (by `commands`)
 //! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
-//!   `cost`, `closed_loop` and `generator`, `check` and `checks`, `metric` and `rules`, `compare` and `beside`
+//!   `cost`, `closed_loop` and `generator`, `check` and `checks`, `metric`, `labels` and `rules`, `compare` and `beside`
 //! * telling: `account`, `effect`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
 //! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (what lies under every hit)
 //!
@@ -34,6 +34,7 @@ mod floor;
 mod generator;
 mod interrupt;
 mod keys;
+mod labels;
 mod latencies;
 mod ledger;
 mod machine;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::labels::{Label, Labels};
 use crate::latencies::{Quantile, Summary, human_us};
 use crate::plan::Phase;
 use crate::report::numbers::{percent, times};
@@ -132,8 +133,27 @@ impl Metric {
             .map_or(Quantity::Count, |(.., quantity)| *quantity)
     }
 
-    /// All values of this figure whose row has these labels; a label that a figure does not have matches nothing.
-    pub(crate) fn observe(self, report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
+    /// What a value of this figure can be narrowed to. A failed request has no outcome.
+    pub(crate) fn labels(self) -> &'static [Label] {
+        match self {
+            Self::P50 | Self::P90 | Self::P99 | Self::P999 | Self::Mean | Self::Max => {
+                &[Label::Phase, Label::Function, Label::Outcome]
+            }
+            Self::SpeedUp | Self::Saved | Self::Overhead | Self::BreakEven => &[Label::Function],
+            Self::Errors => &[Label::Phase, Label::Function],
+            Self::HitRatio
+            | Self::ByteHitRatio
+            | Self::Offload
+            | Self::StampedeFactor
+            | Self::ExpiryFactor
+            | Self::OriginCalls
+            | Self::Stale
+            | Self::Recovery => &[],
+        }
+    }
+
+    /// All values of this figure whose row has these labels.
+    pub(crate) fn observe(self, report: &Report, labels: &Labels) -> Vec<Observed> {
         let effect = &report.effect;
         match self {
             Self::P50 => rows(report, labels, |latency| quantile(latency.p50)),
@@ -146,21 +166,17 @@ impl Metric {
             Self::Saved => functions(report, labels, |speed_up| interval(speed_up.saved_us)),
             Self::Overhead => functions(report, labels, |speed_up| interval(speed_up.overhead_us)),
             Self::BreakEven => functions(report, labels, |speed_up| (speed_up.break_even, None)),
-            Self::HitRatio => whole(labels, "all", interval(effect.hit_ratio)),
-            Self::ByteHitRatio => whole(labels, "all", (effect.byte_hit_ratio, None)),
-            Self::Offload => whole(labels, "all", (effect.offload, None)),
-            Self::StampedeFactor => whole(labels, "all", (effect.stampede_factor, None)),
-            Self::ExpiryFactor => whole(labels, "all", (effect.expiry_factor, None)),
-            Self::OriginCalls => whole(
-                labels,
-                "all",
-                (Some(effect.claimed_origin_calls as f64), None),
-            ),
-            Self::Stale => whole(labels, "all", (Some(effect.stale as f64), None)),
+            Self::HitRatio => whole("all", interval(effect.hit_ratio)),
+            Self::ByteHitRatio => whole("all", (effect.byte_hit_ratio, None)),
+            Self::Offload => whole("all", (effect.offload, None)),
+            Self::StampedeFactor => whole("all", (effect.stampede_factor, None)),
+            Self::ExpiryFactor => whole("all", (effect.expiry_factor, None)),
+            Self::OriginCalls => whole("all", (Some(effect.claimed_origin_calls as f64), None)),
+            Self::Stale => whole("all", (Some(effect.stale as f64), None)),
             Self::Recovery => {
                 let faults = report.faults.as_ref();
                 let seconds = faults.and_then(|faults| faults.recovered_s);
-                whole(labels, "after mending", (seconds.map(|s| s * 1e6), None))
+                whole("after mending", (seconds.map(|s| s * 1e6), None))
             }
             Self::Errors => errors(report, labels),
         }
@@ -183,17 +199,11 @@ fn interval(interval: Option<Interval>) -> Value {
     )
 }
 
-fn rows(
-    report: &Report,
-    labels: &[(String, String)],
-    pick: fn(&Summary) -> Value,
-) -> Vec<Observed> {
+fn rows(report: &Report, labels: &Labels, pick: fn(&Summary) -> Value) -> Vec<Observed> {
     let has = |row: &&Row| {
-        labels.iter().all(|(label, value)| match label.as_str() {
-            "phase" => row.phase.label() == value,
-            "function" => row.function == *value,
-            _ => row.outcome.label() == value,
-        })
+        labels.phase.is_none_or(|phase| row.phase == phase)
+            && is_of(labels, &row.function)
+            && labels.outcome.is_none_or(|outcome| row.outcome == outcome)
     };
     let observed = |row: &Row| {
         let (value, interval) = pick(row.waited());
@@ -213,74 +223,59 @@ fn rows(
 
 fn functions(
     report: &Report,
-    labels: &[(String, String)],
+    labels: &Labels,
     pick: fn(&crate::pairs::SpeedUp) -> Value,
 ) -> Vec<Observed> {
-    let speed_ups = report.speed_ups.iter().filter(|speed_up| {
-        labels
-            .iter()
-            .all(|(label, value)| label == "function" && speed_up.function == *value)
-    });
-    let observed = speed_ups.map(|speed_up| {
-        let (value, interval) = pick(speed_up);
-        Observed {
-            of: speed_up.function.clone(),
-            value,
-            interval,
-        }
-    });
+    let speed_ups = report.speed_ups.iter();
+    let observed = speed_ups
+        .filter(|speed_up| is_of(labels, &speed_up.function))
+        .map(|speed_up| {
+            let (value, interval) = pick(speed_up);
+            Observed {
+                of: speed_up.function.clone(),
+                value,
+                interval,
+            }
+        });
     observed.collect()
 }
 
-fn whole(labels: &[(String, String)], of: &str, (value, interval): Value) -> Vec<Observed> {
-    if labels.is_empty() {
-        vec![Observed {
-            of: of.to_owned(),
-            value,
-            interval,
-        }]
-    } else {
-        Vec::new()
-    }
+fn whole(of: &str, (value, interval): Value) -> Vec<Observed> {
+    vec![Observed {
+        of: of.to_owned(),
+        value,
+        interval,
+    }]
 }
 
-/// None of a phase or a function that the report does not know, and none by outcome: a failed request has none. A count of zero there
-/// would let a rule with a slip of the pen hold for ever.
-fn errors(report: &Report, labels: &[(String, String)]) -> Vec<Observed> {
-    let has = |(label, value): &(String, String), phase: Phase, function: &str| match label.as_str()
-    {
-        "phase" => phase.label() == value,
-        "function" => function == value,
-        _ => false,
+/// None of a phase or a function that this run did not ask: a count of zero there would be of nothing.
+fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
+    let has = |phase: Phase, function: &str| {
+        labels.phase.is_none_or(|asked| asked == phase) && is_of(labels, function)
     };
-    let rows = report
-        .rows
-        .iter()
-        .map(|row| (row.phase, row.function.as_str()));
-    let failed = report
+    let mut rows = report.rows.iter();
+    let failures = report
         .failures
         .iter()
-        .map(|failure| (failure.phase, failure.function.as_str()));
-    let places: Vec<_> = rows.chain(failed).collect();
-    let known = |label| {
-        places
-            .iter()
-            .any(|(phase, function)| has(label, *phase, function))
-    };
-    if !labels.iter().all(known) {
+        .filter(|failure| has(failure.phase, &failure.function));
+    let count: u64 = failures.map(|failure| failure.count).sum();
+    let asked = count > 0 || rows.any(|row| has(row.phase, &row.function));
+    let everywhere = *labels == Labels::ANY;
+    if !asked && !everywhere {
         return Vec::new();
     }
-    let failures = report.failures.iter().filter(|failure| {
-        labels
-            .iter()
-            .all(|label| has(label, failure.phase, &failure.function))
-    });
-    let count: u64 = failures.map(|failure| failure.count).sum();
     vec![Observed {
         of: "failed requests".into(),
         value: Some(count as f64),
         interval: None,
     }]
+}
+
+fn is_of(labels: &Labels, function: &str) -> bool {
+    labels
+        .function
+        .as_deref()
+        .is_none_or(|asked| asked == function)
 }
 
 #[cfg(test)]
@@ -296,12 +291,15 @@ mod tests {
             blank::hits(Phase::Mixed, "f", (400, 10)),
         ];
         report.rows[1].response = Some(blank::summary(400, 30));
-        let observed = |phase: &str| {
-            let labels = [("phase".to_owned(), phase.to_owned())];
+        let observed = |phase: Phase| {
+            let labels = Labels {
+                phase: Some(phase),
+                ..Labels::ANY
+            };
             let all = Metric::P99.observe(&report, &labels);
             all[0].value.map(human_us)
         };
-        assert_eq!(observed("warm").as_deref(), Some("10.0 ms"));
-        assert_eq!(observed("mixed").as_deref(), Some("30.0 ms"));
+        assert_eq!(observed(Phase::Warm).as_deref(), Some("10.0 ms"));
+        assert_eq!(observed(Phase::Mixed).as_deref(), Some("30.0 ms"));
     }
 }

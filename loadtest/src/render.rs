@@ -1,5 +1,6 @@
 //! Reports as files: written, read again, drawn again, compared. Owns their names and their errors; measures nothing.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::cli::{CompareArgs, ReportArgs};
@@ -9,10 +10,30 @@ use crate::report::{Report, SCHEMA, bench, html, markdown, table, words};
 use crate::run::Failure;
 use crate::stdout::Stdout;
 
+const DATA: &str = "report.json";
+const MARKDOWN: &str = "report.md";
+const HTML: &str = "report.html";
+const BENCH: &str = "bench.json";
+
+/// Makes `out`, and sees that each report can be written there: a measurement takes too long to be lost at its end.
+/// Leaves reports that are there as they are.
+pub(crate) fn prepare(out: &Path) -> Result<(), Failure> {
+    make(out)?;
+    for path in [DATA, MARKDOWN, HTML, BENCH].map(|name| out.join(name)) {
+        let was_there = path.exists();
+        let opened = File::options().append(true).create(true).open(&path);
+        opened.map_err(|e| unwritable(&path, &e))?;
+        if !was_there {
+            std::fs::remove_file(&path).map_err(|e| unwritable(&path, &e))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes report.json and all that is drawn from it into `out`.
 pub(crate) fn write(report: &Report, out: &Path) -> Result<(), Failure> {
     draw(report, out)?;
-    put(out, "report.json", &json(report)?)
+    put(out, DATA, &json(report)?)
 }
 
 /// Reads a report.json.
@@ -21,7 +42,8 @@ pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
         Failure(Exit::Usage, format!("{}: {reason}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|e| complain(&e))?;
-    let report: Report = serde_json::from_str(&text).map_err(|e| complain(&e))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|e| complain(&format!("not a report.json of this tool: {e}")))?;
     if report.schema != SCHEMA {
         return Err(complain(&format!(
             "its schema is {:?}, this tool reads {SCHEMA:?}",
@@ -64,27 +86,33 @@ pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, Failure> {
 }
 
 fn draw(report: &Report, out: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(out).map_err(|e| {
-        Failure(
-            Exit::Failed,
-            format!("cannot create {}: {e}", out.display()),
-        )
-    })?;
-    put(out, "report.md", &markdown::render(report))?;
-    put(out, "report.html", &html::render(report))?;
-    put(out, "bench.json", &json(&bench::entries(report))?)
+    make(out)?;
+    put(out, MARKDOWN, &markdown::render(report))?;
+    put(out, HTML, &html::render(report))?;
+    put(out, BENCH, &json(&bench::entries(report))?)
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|e| Failure(Exit::Failed, e.to_string()))
 }
 
-fn put(out: &Path, name: &str, text: &str) -> Result<(), Failure> {
-    let path = out.join(name);
-    std::fs::write(&path, text).map_err(|e| {
+fn make(out: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(out).map_err(|e| {
         Failure(
             Exit::Failed,
-            format!("cannot write {}: {e}", path.display()),
+            format!("cannot create {}: {e}", out.display()),
         )
     })
+}
+
+fn put(out: &Path, name: &str, text: &str) -> Result<(), Failure> {
+    let path = out.join(name);
+    std::fs::write(&path, text).map_err(|e| unwritable(&path, &e))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure(
+        Exit::Failed,
+        format!("cannot write {}: {error}", path.display()),
+    )
 }

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::labels::Labels;
 use crate::metric::{Metric, Observed, Quantity};
 use crate::report::Report;
 
@@ -12,7 +13,7 @@ use crate::report::Report;
 pub(crate) struct Rule {
     text: String,
     metric: Metric,
-    labels: Vec<(String, String)>,
+    labels: Labels,
     comparison: Comparison,
     limit: f64,
 }
@@ -59,8 +60,8 @@ impl Rule {
             _ => (Comparison::Above, &right[1..]),
         };
         let (name, labels) = match left.trim().split_once('{') {
-            None => (left.trim(), Vec::new()),
-            Some((name, labels)) => (name.trim(), parse_labels(text, labels)?),
+            None => (left.trim(), None),
+            Some((name, labels)) => (name.trim(), Some(inside_braces(text, labels)?)),
         };
         let metric = Metric::named(name).ok_or_else(|| {
             format!(
@@ -68,10 +69,10 @@ impl Rule {
                 Metric::names()
             )
         })?;
-        let limit = metric
-            .quantity()
-            .parse(right.trim())
-            .map_err(|reason| format!("{text:?}: {reason}"))?;
+        let in_text = |reason| format!("{text:?}: {reason}");
+        let labels = labels.map(|labels| Labels::parse(labels, metric.labels()));
+        let labels = labels.transpose().map_err(in_text)?.unwrap_or(Labels::ANY);
+        let limit = metric.quantity().parse(right.trim()).map_err(in_text)?;
         Ok(Self {
             text: text.trim().to_owned(),
             metric,
@@ -79,6 +80,22 @@ impl Rule {
             comparison,
             limit,
         })
+    }
+
+    /// Whether it asks for a function that is not among `functions`, as no answer could make it hold. The error is a sentence.
+    pub(crate) fn fits<'a>(&self, functions: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let Some(asked) = self.labels.function.as_deref() else {
+            return Ok(());
+        };
+        let functions: Vec<_> = functions.collect();
+        if functions.contains(&asked) {
+            return Ok(());
+        }
+        let known = functions.join(", ");
+        Err(format!(
+            "--fail-if {:?}: no function {asked:?} is measured; there are {known}",
+            self.text
+        ))
     }
 
     /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.
@@ -136,24 +153,11 @@ impl Rule {
     }
 }
 
-fn parse_labels(text: &str, labels: &str) -> Result<Vec<(String, String)>, String> {
-    let inside = labels
+fn inside_braces<'a>(text: &str, labels: &'a str) -> Result<&'a str, String> {
+    labels
         .trim_end()
         .strip_suffix('}')
-        .ok_or_else(|| format!("{text:?}: the {{ is not closed"))?;
-    let pairs = inside.split(',').map(|pair| {
-        let (name, value) = pair
-            .split_once('=')
-            .ok_or_else(|| format!("{text:?}: {pair:?} is not label=value"))?;
-        let name = name.trim();
-        if !["phase", "function", "outcome"].contains(&name) {
-            return Err(format!(
-                "{text:?}: no label {name:?}; there are phase, function and outcome"
-            ));
-        }
-        Ok((name.to_owned(), value.trim().to_owned()))
-    });
-    pairs.collect()
+        .ok_or_else(|| format!("{text:?}: the {{ is not closed"))
 }
 
 fn describe(observed: &Observed, quantity: Quantity) -> String {
@@ -170,15 +174,20 @@ fn describe(observed: &Observed, quantity: Quantity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Outcome;
+    use crate::plan::Phase;
 
     #[test]
     fn what_is_written_is_understood() {
         let rule = Rule::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
-        let labels =
-            [("phase", "warm"), ("outcome", "hit")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let labels = Labels {
+            phase: Some(Phase::Warm),
+            function: None,
+            outcome: Some(Outcome::Hit),
+        };
         assert_eq!(
-            (rule.labels.as_slice(), rule.comparison, rule.limit),
-            (&labels[..], Comparison::Above, 5000.0)
+            (&rule.labels, rule.comparison, rule.limit),
+            (&labels, Comparison::Above, 5000.0)
         );
         for (text, limit) in [
             ("hit_ratio<90%", 0.9),
@@ -202,6 +211,10 @@ mod tests {
             ("p99>5%", "does not fit"),
             ("p99{phase=warm>5ms", "not closed"),
             ("p99{colour=red}>5ms", "no label \"colour\""),
+            ("p99{phase=warn}>5ms", "unknown variant `warn`"),
+            ("p99{phase=warm,phase=cold}>5ms", "twice"),
+            ("errors{outcome=miss}>0", "here are phase, function"),
+            ("hit_ratio{function=user}<9%", "this figure has none"),
             ("p99>fastms", "is not a number"),
         ];
         for (text, message) in table {

@@ -43,8 +43,17 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
         compare::fits(before, &profile).map_err(unfit)?;
     }
     let client = client(&args.target, profile.timeout)?;
+    let names = || client.target().functions.iter().map(|f| f.name.as_str());
+    for rule in &args.fail_if {
+        rule.fits(names()).map_err(|e| Failure(Exit::Usage, e))?;
+    }
+    render::prepare(&args.out).map_err(|Failure(_, text)| Failure(Exit::Usage, text))?;
     let progress = Progress::detect(args.no_progress);
     let mut report = measure(Arc::new(client), profile, progress, args).await?;
+    // A report of nothing must not take the place of an earlier one.
+    if report.interrupted && report.rows.is_empty() && report.failures.is_empty() {
+        return Err(nothing_measured());
+    }
     report.rules = args
         .fail_if
         .iter()
@@ -113,11 +122,8 @@ async fn measure(
     let commands = args.commands();
     let mut course = Course::new(client, profile, progress, &salt(started));
     let prepared = prepare(&mut course, args.memcached.as_deref());
-    let floors = match unless_interrupted(prepared).await {
-        Ok(prepared) => prepared.map_err(|e| failed(&e))?,
-        // What the interrupt left is a report of nothing, but a report.
-        Err(_) => Floors::default(),
-    };
+    let floors = unless_interrupted(prepared).await?;
+    let floors = floors.map_err(|e| failed(&e))?;
     let phases = phases(&mut course, &commands).await;
     let found = phases.map_err(|e| failed(&e))?;
     let at = chrono::DateTime::<chrono::Utc>::from(started)
@@ -198,8 +204,15 @@ pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Resu
     };
     tokio::select! {
         done = work => Ok(done),
-        () = interrupted => Err(Failure(Exit::Interrupted, "interrupted before anything was measured".into())),
+        () = interrupted => Err(nothing_measured()),
     }
+}
+
+fn nothing_measured() -> Failure {
+    Failure(
+        Exit::Interrupted,
+        "interrupted before anything was measured; nothing was written".into(),
+    )
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Failure {

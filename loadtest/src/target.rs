@@ -90,6 +90,11 @@ impl Target {
         let mut target: Self = toml::from_str(&text).map_err(|e| unreadable(path, &e))?;
         target.narrow(only)?;
         target.check()?;
+        if !prefix.is_empty() && !prefix.starts_with('/') {
+            return Err(TargetError::Content(format!(
+                "--prefix {prefix:?} must begin with /"
+            )));
+        }
         target.prefix(prefix);
         Ok(target)
     }

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::labels::Labels;
 use crate::metric::{Metric, Observed};
 use crate::report::Report;
 
@@ -17,15 +18,11 @@ pub(crate) struct Entry {
     range: Option<String>,
 }
 
-type Labels = &'static [(&'static str, &'static str)];
-
-const HIT: Labels = &[("phase", "warm"), ("outcome", "hit")];
-
 /// Of each function.
 const OF_A_FUNCTION: [(&str, Metric, Labels); 3] = [
-    ("a hit, p50", Metric::P50, HIT),
-    ("a hit, p99", Metric::P99, HIT),
-    ("a miss over no cache", Metric::Overhead, &[]),
+    ("a hit, p50", Metric::P50, Labels::HIT),
+    ("a hit, p99", Metric::P99, Labels::HIT),
+    ("a miss over no cache", Metric::Overhead, Labels::ANY),
 ];
 
 /// Of the whole run.
@@ -50,7 +47,7 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
         .flat_map(|function| of_a_function(report, &function.name))
         .collect();
     entries.extend(OF_ALL.iter().filter_map(|(what, metric)| {
-        let observed = metric.observe(report, &[]);
+        let observed = metric.observe(report, &Labels::ANY);
         entry((*what).to_owned(), "calls", &observed)
     }));
     entries
@@ -58,14 +55,9 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
 
 fn of_a_function(report: &Report, function: &str) -> impl Iterator<Item = Entry> {
     OF_A_FUNCTION
-        .iter()
+        .into_iter()
         .filter_map(move |(what, metric, labels)| {
-            let own = [("function", function)];
-            let labels = labels.iter().chain(&own);
-            let labels: Vec<(String, String)> = labels
-                .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
-                .collect();
-            let observed = metric.observe(report, &labels);
+            let observed = metric.observe(report, &labels.of(function));
             entry(format!("{function}: {what}"), "µs", &observed)
         })
 }

@@ -17,6 +17,17 @@ fn interrupt(requests: u64, origin: Duration, arguments: &[&str]) -> tool::Ended
 fn interrupt_when(
     origin: Duration,
     arguments: &[&str],
+    now: impl FnMut(&Server, &str) -> bool,
+) -> tool::Ended {
+    let ended = end_when(origin, arguments, now);
+    assert_eq!(ended.report()["interrupted"], true);
+    ended
+}
+
+/// The same without a look at the report.
+fn end_when(
+    origin: Duration,
+    arguments: &[&str],
     mut now: impl FnMut(&Server, &str) -> bool,
 ) -> tool::Ended {
     let server = Server::start(Character {
@@ -45,7 +56,6 @@ fn interrupt_when(
         !std::path::Path::new(&broken).exists(),
         "the cache is whole"
     );
-    assert_eq!(ended.report()["interrupted"], true);
     ended
 }
 
@@ -77,10 +87,21 @@ fn at_many_moments_of_quick_phases() {
 }
 
 #[test]
-fn before_the_first_phase() {
-    let ended = interrupt_after(1, Duration::from_secs(9));
-    assert_eq!(ended.report()["rows"].as_array().unwrap().len(), 0);
-    assert!(ended.stdout.contains("INTERRUPTED"), "{}", ended.stdout);
+fn before_the_first_phase_the_reports_of_an_earlier_run_stay() {
+    let out = tempfile::tempdir().unwrap();
+    let earlier = out.path().join("report.json");
+    std::fs::write(&earlier, "earlier").unwrap();
+    let arguments = ["--out", out.path().to_str().unwrap()];
+    let ended = end_when(Duration::from_secs(9), &arguments, |server, _| {
+        server.requests() >= 1
+    });
+    assert!(
+        ended.stderr.contains("nothing was written"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(std::fs::read_to_string(&earlier).unwrap(), "earlier");
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1);
 }
 
 #[test]

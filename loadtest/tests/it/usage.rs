@@ -36,6 +36,29 @@ fn what_is_wrong_is_named() {
         ],
         "/nowhere.toml",
     );
+    refused(
+        &["run", "--url", "http://localhost", "--prefix", "nope"],
+        "--prefix \"nope\" must begin with /",
+    );
+}
+
+/// Before anything is asked: nobody listens at port 1.
+#[test]
+fn reports_that_could_not_be_written_are_told_before_anything_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let run = |out: &std::path::Path, message| {
+        let out = out.to_str().unwrap();
+        refused(
+            &["run", "--url", "http://127.0.0.1:1", "--out", out],
+            message,
+        );
+    };
+    run(&file.join("below"), "cannot create");
+    let taken = folder.path().join("taken");
+    std::fs::create_dir_all(taken.join("bench.json")).unwrap();
+    run(&taken, "bench.json");
 }
 
 #[test]
