@@ -62,18 +62,28 @@ impl Known {
 pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<(), OptionsError> {
     names.into_iter().try_for_each(|name| {
         let name = name.as_ref();
-        // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
-        ["CACHE_", "MEMCACHED_"].into_iter().try_for_each(|prefix| {
-            let ours = Known::ALL.into_iter().map(Known::name);
-            let ours = ours.filter_map(|known| known.strip_prefix(prefix));
-            match name.strip_prefix(prefix).and_then(|rest| slip(rest, ours)) {
-                Some(meant) => {
-                    let problem = format!("no such setting: did you mean {prefix}{meant}?");
-                    Err(OptionsError::new(name, problem))
-                }
-                None => Ok(()),
+        match meant(name) {
+            Some(meant) => {
+                let problem = format!("no such setting: did you mean {meant}?");
+                Err(OptionsError::new(name, problem))
             }
-        })
+            None => Ok(()),
+        }
+    })
+}
+
+/// Which of ours `name` was meant to be, if it is not one.
+fn meant(name: &str) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
+    ["CACHE_", "MEMCACHED_"].into_iter().find_map(|prefix| {
+        let word = upper.strip_prefix(prefix)?;
+        let mut ours = Known::ALL
+            .into_iter()
+            .filter_map(|known| known.name().strip_prefix(prefix));
+        let known = ours.clone().find(|known| *known == word);
+        let meant = format!("{prefix}{}", known.or_else(|| slip(word, &mut ours))?);
+        (meant != name).then_some(meant)
     })
 }
 
@@ -88,13 +98,15 @@ pub(super) fn did_you_mean<'a>(
 
 /// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters.
 fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(word, candidate), candidate))
-        .min();
-    near.and_then(|(distance, candidate)| {
-        let most = (word.len().max(candidate.len()) / 3).min(3);
-        (1..=most).contains(&distance).then_some(candidate)
+    // A unit at the end is left out as easily as it is misspelt.
+    let forms = |candidate: &'a str| [candidate, candidate.trim_end_matches("_MS")];
+    let near = candidates.into_iter().flat_map(|candidate| {
+        forms(candidate).map(|form| (strsim::osa_distance(word, form), form.len(), candidate))
+    });
+    near.min().and_then(|(distance, length, candidate)| {
+        let most = (word.len().max(length) / 3).min(3);
+        let is_slip = word != candidate && distance <= most;
+        is_slip.then_some(candidate)
     })
 }
 
@@ -107,6 +119,9 @@ mod tests {
         for (slip, meant) in [
             ("CACHE_BUGDET_MS", "CACHE_BUDGET_MS"),
             ("CACHE_BUDGET", "CACHE_BUDGET_MS"),
+            ("CACHE_BUGET", "CACHE_BUDGET_MS"),
+            ("CACHE_url", "CACHE_URL"),
+            ("cache_disabled", "CACHE_DISABLED"),
             ("CACHE_URI", "CACHE_URL"),
             ("CACHE_NAME_SPACE", "CACHE_NAMESPACE"),
             ("CACHE_SIGNINGKEY", "CACHE_SIGNING_KEY"),
