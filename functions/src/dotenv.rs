@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_compose_reads_them() {
-        let text = "\u{feff}# comment\r\n\nA=1\r\nexport\tB = two words\t# why\nC=\"x # y\" # z\nD='a\"b'\nE=\nF=p#q\nG=a=b\n";
+        let text = "\u{feff}# comment\r\n\nA=0\nA=1\r\nexport\tB = two words\t# why\nC=\"x # y\" # z\nD='a\"b'\nE=\nF=p#q\nG=a=b\n";
         let got = parse(text).unwrap();
         let expected = [
             ("A", "1"),

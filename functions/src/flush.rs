@@ -66,16 +66,19 @@ enum Name {
 
 /// What to flush; everything if the body is empty.
 fn scope(body: &[u8]) -> Result<&'static str, Problem> {
-    if body.trim_ascii().is_empty() {
+    let body = body.trim_ascii();
+    if body.is_empty() {
         return Ok("all");
     }
-    match serde_json::from_slice(body) {
-        Ok(Body { scope: Name::All }) => Ok("all"),
-        Ok(Body {
+    // serde would take a list of one for it, too.
+    let object = body.starts_with(b"{").then_some(body);
+    match object.map(serde_json::from_slice) {
+        Some(Ok(Body { scope: Name::All })) => Ok("all"),
+        Some(Ok(Body {
             scope: Name::HeavyOp,
-        }) => Ok("heavy-op"),
-        Ok(Body { scope: Name::User }) => Ok("user"),
-        Err(_) => Err(Problem::bad_request(
+        })) => Ok("heavy-op"),
+        Some(Ok(Body { scope: Name::User })) => Ok("user"),
+        None | Some(Err(_)) => Err(Problem::bad_request(
             r#"the body is not {"scope": …} with "all", "heavy-op" or "user""#,
         )),
     }
@@ -121,6 +124,7 @@ mod tests {
             (r#"{"scope":"all","x":1}"#, None),
             (r#"{"scope":"all","scope":"user"}"#, None),
             ("{}", None),
+            (r#"["user"]"#, None),
             ("all", None),
             ("\u{0}", None),
         ] {

@@ -1,12 +1,13 @@
 //! The local server: `cargo run`. Owns the command line, `.env`, the start lines and the end by a signal.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use functions::flush_auth::Mode;
 use functions::local::Local;
 use functions::log;
-use functions::place::Place;
+use functions::place::{Place, Reach};
 use functions::start::{self, Start};
 use functions::users::DatabaseUrl;
 use larder::Cache;
@@ -21,7 +22,7 @@ Usage: cargo run [-- --help | --check]
 
 Settings come from the environment and from the file .env here; the environment wins.
   LISTEN           address and port; 127.0.0.1:5000
-  CACHE_URL        memory: | memcached://host:port[,host:port]; memory: unless MEMCACHED_HOST is set
+  CACHE_URL        memory: | memcached://host:port[,host:port]; memory: unless one of the next two is set
   MEMCACHED_HOST, MEMCACHED_PORT
                    a memcached by name, when CACHE_URL is unset
   DATABASE_URL     sqlite://FILE | postgres://user:password@host/database; the file users.sqlite here, made at first use
@@ -41,7 +42,7 @@ async fn main() -> ExitCode {
         None => serve().await,
         Some("--check") => check(),
         Some("-h" | "--help") => {
-            print!("{HELP}");
+            tell(HELP);
             Ok(())
         }
         Some(other) => Err(format!("unknown argument {other:?}; --help lists the settings").into()),
@@ -70,7 +71,7 @@ async fn serve() -> Result<(), Error> {
     let stop = stop_signal()?;
     announce(&start, &database, &listener).await?;
     local.serve(listener, stop).await;
-    println!("stopped");
+    tell("stopped\n");
     Ok(())
 }
 
@@ -91,10 +92,11 @@ fn prepare(unnamed: Option<&str>) -> Result<Prepared, Error> {
             .filter(|value| !value.is_empty())
     };
     Cache::check_variables(start::names().chain(file.keys().cloned()))?;
+    let names_a_cache = ["CACHE_URL", "MEMCACHED_HOST", "MEMCACHED_PORT"]
+        .into_iter()
+        .any(|name| variable(name).is_some());
     let lookup = |name: &str| match name {
-        "CACHE_URL" if variable("MEMCACHED_HOST").is_none() => {
-            variable(name).or_else(|| unnamed.map(str::to_owned))
-        }
+        "CACHE_URL" if !names_a_cache => unnamed.map(str::to_owned),
         name => variable(name),
     };
     let start = Start::from_lookup(lookup, |settings| Place::listening_on(settings.listen))?;
@@ -147,22 +149,36 @@ async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Resu
     } else {
         address.to_string()
     };
-    println!("larder listens at http://{place}/ (Ctrl-C stops it)");
-    println!("  cache:    {}", start.cache.location());
-    for line in servers(&start.cache).await {
-        println!("            {line}");
-    }
+    let mut lines = vec![
+        format!("larder listens at http://{place}/ (Ctrl-C stops it)"),
+        format!("  cache:    {}", start.cache.location()),
+    ];
+    let below = |line: &str| format!("            {line}");
+    lines.extend(servers(&start.cache).await.iter().map(|line| below(line)));
     // The first says once more where it is.
-    for line in start.cache.configuration().to_string().lines().skip(1) {
-        println!("            {line}");
-    }
-    println!("  database: {database}");
-    if start.settings.flush_auth == Mode::Deny {
-        println!(
-            "  flush:    nobody may (FLUSH_AUTH=deny); with `cp .env.example .env` this machine may"
-        );
-    }
+    let configuration = start.cache.configuration().to_string();
+    lines.extend(configuration.lines().skip(1).map(below));
+    lines.push(format!("  database: {database}"));
+    lines.extend(unflushable(start).map(|why| format!("  flush:    nobody may: {why}")));
+    tell(&(lines.join("\n") + "\n"));
     Ok(())
+}
+
+/// Why nobody may flush, and what would change that.
+fn unflushable(start: &Start) -> Option<&'static str> {
+    match (&start.settings.flush_auth, start.place) {
+        (Mode::Deny, _) => Some("FLUSH_AUTH=deny; with `cp .env.example .env` this machine may"),
+        (Mode::Open, Place::Local(Reach::Network)) => {
+            Some("FLUSH_AUTH=open holds only where LISTEN is a loopback address")
+        }
+        _ => None,
+    }
+}
+
+/// On the standard output; a reader that went away (`| head`) ends nothing.
+fn tell(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 async fn servers(cache: &Cache) -> Vec<String> {

@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
+use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request};
 
 use super::Local;
@@ -13,6 +15,8 @@ use crate::problem::{self, Problem};
 
 /// The most that is read of a body that is too long, so that a client which sends first and reads then gets its answer.
 const MOST_DISCARDED: usize = 1 << 20;
+/// How long a client may take to send a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn answer(
     request: hyper::Request<Incoming>,
@@ -23,7 +27,7 @@ pub(super) async fn answer(
         Ok(body) => {
             problem::caught(local.route(Request::from_parts(parts, Body::Binary(body)))).await
         }
-        Err(_) => Problem::bad_request("the body ended early").into_response(),
+        Err(problem) => problem.into_response(),
     };
     Ok(response.map(|body| Full::new(bytes(body))))
 }
@@ -38,8 +42,26 @@ fn bytes(body: Body) -> Bytes {
     }
 }
 
+/// The body, if all of it comes in time.
+async fn read(body: Incoming) -> Result<Vec<u8>, Problem> {
+    // Most requests have none, and need no timer.
+    if body.is_end_stream() {
+        return Ok(Vec::new());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
+        Err(_) => {
+            let detail = "the body did not come within 10 seconds";
+            let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail);
+            // What is still to come of it is not the next request.
+            Err(problem.with_header(header::CONNECTION, HeaderValue::from_static("close")))
+        }
+    }
+}
+
 /// The body, or of a body that is too long as much as shows that it is.
-async fn read(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
+async fn collect(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     let mut kept = Vec::new();
     let mut seen = 0;
     while let Some(frame) = body.frame().await {

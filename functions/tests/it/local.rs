@@ -1,9 +1,12 @@
 //! The local server as a program: start lines, `.env`, a taken port, signals.
 
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use larder::testing::Memcached;
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::ask::Ask;
 use crate::program::{self, Program};
@@ -59,6 +62,58 @@ async fn the_start_lines_tell_whether_memcached_answers() {
             .starts_with("does not answer")
     );
     assert_eq!(local.get("/user/1").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_port_alone_names_a_memcached_of_this_machine() {
+    let memcached = Memcached::start();
+    let port = memcached.port();
+    let mut local = Local::start(&[("MEMCACHED_PORT", port.to_string())]).await;
+    let told = local.program.line("cache:").await;
+    assert!(told.contains(&format!("localhost:{port}")), "{told}");
+    let variables = [any_port(), ("MEMCACHED_PORT", "many".to_owned())];
+    let mut program = Program::start(program::LOCAL, &variables);
+    assert_eq!(program.ended().await, Some(1));
+    let told = program.stderr();
+    assert!(told.contains("MEMCACHED_PORT"), "{told}");
+}
+
+#[tokio::test]
+async fn a_flush_that_is_open_to_nobody_is_told_at_the_start() {
+    let exposed = [
+        ("LISTEN", "0.0.0.0:0".to_owned()),
+        ("FLUSH_AUTH", "open".to_owned()),
+    ];
+    let mut program = Program::start(program::LOCAL, &exposed);
+    let told = program.line("flush:").await;
+    assert!(told.contains("LISTEN is a loopback address"), "{told}");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_half_way_is_not_waited_for_without_end() {
+    let local = Local::start(&[]).await;
+    let mut client = TcpStream::connect(local.address).await.unwrap();
+    let half = "POST /flush HTTP/1.1\r\nHost: localhost\r\nContent-Length: 15\r\n\r\n{\"sco";
+    client.write_all(half.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let whole = client.read_to_string(&mut answer);
+    let whole = tokio::time::timeout(Duration::from_secs(60), whole).await;
+    whole.expect("the connection is closed").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn a_reader_of_the_start_lines_may_go_away() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let help = Command::new(program::LOCAL)
+        .arg("--help")
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&help.stderr);
+    assert!(help.status.success() && complaint.is_empty(), "{complaint}");
 }
 
 #[tokio::test]
