@@ -56,9 +56,12 @@ port_taken() {
 }
 
 free_port() {
-  local port
-  while port=$((20000 + RANDOM % 12000)) && port_taken "$port"; do :; done
-  echo "$port"
+  local port i
+  for ((i = 0; i < 100; i++)); do
+    port=$((20000 + RANDOM % 12000))
+    if ! port_taken "$port"; then echo "$port"; return; fi
+  done
+  die "none of 100 ports from 20000 to 32000 is free"
 }
 
 # Sets memcached_port: the kernel chooses it, so that nobody can take it meanwhile.
@@ -101,11 +104,10 @@ is_attended() {
   ! grep -q '^SigBlk:.*[^048c]$' "/proc/$PPID/status" 2>/dev/null
 }
 
-# Until nobody attends to us any more, or (then it fails) one of the given processes has ended.
+# Until nobody attends to us any more, or (then it fails) one of the given processes has ended, whose pid is in $ended.
 watch_over() {
-  local pid
   while is_attended; do
-    for pid in "$@"; do is_up "$pid" || return 1; done
+    for ended in "$@"; do is_up "$ended" || return 1; done
     sleep 1 &
     nap=$!
     wait "$nap" || true

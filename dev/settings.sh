@@ -1,9 +1,9 @@
 # Reads .env, or .env.example where there is none, into the environment, and shows settings on a screen. Sourced by dev/run.
 # Owns: the file's form, the same as in functions/src/dotenv.rs. Must not know: which settings there are.
-# The environment beats the file.
+# The environment beats the file; of a name that stands there twice, the last counts.
 
 load_settings() {
-  local file=.env line number=0 name value
+  local file=.env line number=0 name value ours=' '
   local assignment='^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=[[:space:]]*(.*)$'
   local quoted="^(\"([^\"]*)\"|'([^']*)')[[:space:]]*(#.*)?\$"
   [ -e "$file" ] || file=.env.example
@@ -23,7 +23,10 @@ load_settings() {
       value=${value%%[[:space:]]#*}
       value=${value%"${value##*[![:space:]]}"}
     fi
-    if [ -z "${!name+set}" ]; then export "$name=$value"; fi
+    if [ -z "${!name+set}" ] || [[ $ours == *" $name "* ]]; then
+      export "$name=$value"
+      ours="$ours$name "
+    fi
   done <"$file"
 }
 

@@ -74,6 +74,18 @@ fn no_part_of_a_password_is_shown() {
     }
 }
 
+/// As Compose and `cargo run` read it.
+#[test]
+fn of_a_name_that_stands_twice_in_the_env_file_the_last_counts_and_the_environment_beats_both() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "A=1\nB=1\nA=2\nB=2\n").unwrap();
+    let output = bash(&format!(
+        "source=$PWD; cd {:?}; die() {{ echo \"$*\"; exit 1; }}; . $source/dev/settings.sh; export B=0; load_settings; echo $A $B",
+        folder.path()
+    ));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2 0\n");
+}
+
 #[test]
 fn a_server_that_never_answers_is_not_waited_for_without_end() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
