@@ -81,7 +81,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     larder::install(cache)?;
     let app = Router::new().route("/report/{region}", get(answer));
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned());
-    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}"))
+        .await
+        .map_err(|error| format!("cannot listen on PORT={port}: {error}"))?;
     println!("http://{}/report/north", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
 }
