@@ -7,8 +7,6 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::store::StoreError;
-
 /// A year: no process waits longer, and no clock overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
@@ -43,21 +41,18 @@ impl Budget {
         Duration::from_micros(self.spent.load(Ordering::Relaxed))
     }
 
-    /// Runs one exchange, which was given [`Budget::left`] as its limit, and takes its time off.
-    pub(crate) async fn spend<T>(
-        &self,
-        exchange: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.time(exchange).await
-    }
-
-    /// The same for several exchanges at once.
-    pub(crate) async fn time<T>(&self, exchange: impl Future<Output = T>) -> T {
+    /// Runs one exchange or several at once, which were given [`Budget::left`] as their limit, and takes their time off.
+    pub(crate) async fn spend<T>(&self, exchange: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let result = exchange.await;
+        self.take_off(begun);
+        result
+    }
+
+    /// Takes off what has passed since `begun`.
+    pub(crate) fn take_off(&self, begun: Instant) {
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.spent.fetch_add(took, Ordering::Relaxed);
-        result
     }
 
     /// The moment until which a caller who began at `begun` may wait for another's origin call.

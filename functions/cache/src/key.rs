@@ -143,7 +143,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
-    marker: String,
+    marker: Arc<str>,
     function: Arc<Scope>,
     namespace: Arc<Scope>,
     digest: [u8; 16],
@@ -152,13 +152,10 @@ pub(crate) struct Address {
 impl Address {
     /// `namespace` was checked when the cache was made, the key's name when the key was.
     pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
-        let mut hex = [0; 64];
-        hex::encode_to_slice(key.digest, &mut hex).expect("64 characters hold 32 bytes");
-        let hex = std::str::from_utf8(&hex).expect("hex is ASCII");
         let mut digest = [0; 16];
         digest.copy_from_slice(&key.digest[..16]);
         Self {
-            marker: [&namespace.name, ":", &key.name, ":", hex, ":r"].concat(),
+            marker: marker(&namespace.name, key),
             function: namespace.scope(&key.name),
             namespace: namespace.all.clone(),
             digest,
@@ -194,6 +191,26 @@ impl Address {
     pub(crate) fn digest(&self) -> [u8; 16] {
         self.digest
     }
+}
+
+/// Laid out on the stack first: shared as it is by those who wait in line, it is one allocation in all.
+fn marker(namespace: &str, key: &Key) -> Arc<str> {
+    let mut room = [0; 2 * NAME_MAX + 68];
+    let mut used = 0;
+    let mut add = |part: &[u8]| {
+        room[used..][..part.len()].copy_from_slice(part);
+        used += part.len();
+    };
+    let mut hex = [0; 64];
+    hex::encode_to_slice(key.digest, &mut hex).expect("64 characters hold 32 bytes");
+    for part in [namespace, ":", &key.name, ":"] {
+        add(part.as_bytes());
+    }
+    add(&hex);
+    add(b":r");
+    std::str::from_utf8(&room[..used])
+        .expect("names and hex are ASCII")
+        .into()
 }
 
 /// What a flush empties: the key of its generation, and the digest that the record there must carry.

@@ -238,8 +238,10 @@ impl<'a> Call<'a> {
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
     async fn lookup(&self, lease: Option<u32>) -> Result<Box<Looked>, StoreError> {
         let ask = self.ask(lease);
-        let exchange = self.cache.store().lookup(&self.at, ask, self.budget.left());
-        self.budget.spend(pin!(exchange)).await
+        let (begun, limit) = (Instant::now(), self.budget.left());
+        let looked = self.cache.store().lookup(&self.at, ask, limit).await;
+        self.budget.take_off(begun);
+        looked
     }
 
     fn ask(&self, lease: Option<u32>) -> Ask {

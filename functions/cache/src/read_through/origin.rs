@@ -34,9 +34,9 @@ impl Call<'_> {
         };
         ended.notify_one();
         // An exchange may be under way. It is awaited rather than broken off: breaking it off would cost the connection.
-        let rest = async { Ok(tokio::time::timeout(self.budget.left(), keeping).await) };
+        let rest = tokio::time::timeout(self.budget.left(), keeping);
         let number = self.budget.spend(rest).await;
-        (result, number.ok().and_then(Result::ok).flatten())
+        (result, number.ok().flatten())
     }
 
     /// Renews our record every third of its life until `ended`. Never blindly: only while it is still ours. `bare` is the number

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
@@ -80,16 +81,17 @@ impl Memcached {
         Some(self.0.known()?.holding(at.item()).name.clone())
     }
 
-    pub(super) async fn lookup(
+    pub(super) fn lookup(
         &self,
         at: &Address,
         ask: Ask,
         limit: Duration,
-    ) -> Result<Box<Looked>, StoreError> {
-        match self.run(at, Command::Lookup(at, ask), limit).await? {
-            Reply::Looked(looked) => Ok(looked),
-            _ => Err(StoreError::Protocol),
-        }
+    ) -> impl Future<Output = Result<Box<Looked>, StoreError>> {
+        self.run(at, Command::Lookup(at, ask), limit)
+            .map(|reply| match reply? {
+                Reply::Looked(looked) => Ok(looked),
+                _ => Err(StoreError::Protocol),
+            })
     }
 
     pub(super) async fn numbered(

@@ -159,7 +159,7 @@ impl Many<'_> {
             return;
         }
         let exchange = self.cache.store().write_many(&writes, self.budget.left());
-        let stored = self.budget.time(exchange).await;
+        let stored = self.budget.spend(exchange).await;
         for ((place, stored), write) in places.into_iter().zip(stored).zip(&writes) {
             let due = &mut due[place];
             if due.fill == Fill::Stored && stored == Ok(Stored::Yes) {

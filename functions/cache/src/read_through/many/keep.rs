@@ -72,14 +72,14 @@ impl Many<'_> {
         ended.notify_one();
         // An exchange may be under way. It is awaited rather than broken off: breaking it off would cost the connection.
         let rest = tokio::time::timeout(self.budget.left(), keeping);
-        let _ = self.budget.time(rest).await;
+        let _ = self.budget.spend(rest).await;
         result
     }
 
     /// The numbers of the records, of those that are still there.
     pub(super) async fn numbers(&self, mut kept: Vec<Kept<'_>>) -> Vec<Option<u64>> {
         let left = self.budget.left();
-        self.budget.time(self.learn(&mut kept, left)).await;
+        self.budget.spend(self.learn(&mut kept, left)).await;
         let known = kept.iter().map(|kept| match kept.number {
             Number::Known(number) | Number::Bare(number) => Some(number),
             Number::ToLearn | Number::Lost => None,

@@ -128,7 +128,7 @@ impl<'a> Many<'a> {
             return store.lookup_many(&ats, ask, self.budget.beside()).await;
         }
         let exchange = store.lookup_many(&ats, ask, self.budget.left());
-        self.budget.time(exchange).await
+        self.budget.spend(exchange).await
     }
 
     /// What all plans write, in one write a server. Answers each plan that writes; a mint's answer is its last write's.
@@ -156,7 +156,7 @@ impl<'a> Many<'a> {
         let mut answers: Vec<_> = ones.iter().map(|_| None).collect();
         if !writes.is_empty() {
             let exchange = self.cache.store().write_many(&writes, self.budget.left());
-            for (place, answer) in whose.into_iter().zip(self.budget.time(exchange).await) {
+            for (place, answer) in whose.into_iter().zip(self.budget.spend(exchange).await) {
                 answers[place] = Some(answer);
             }
         }

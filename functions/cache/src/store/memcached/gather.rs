@@ -8,7 +8,6 @@ use std::{
     collections::VecDeque,
     iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::{
@@ -88,7 +87,7 @@ impl Server {
         self: &Arc<Self>,
         at: &Address,
         ask: Ask,
-        limit: Duration,
+        until: Instant,
     ) -> Result<Reply, StoreError> {
         let told = {
             let mut state = self.gather().state();
@@ -97,9 +96,8 @@ impl Server {
                 None
             } else {
                 let (tell, told) = oneshot::channel();
-                let (at, until) = (at.clone(), Instant::now() + limit);
                 state.line.push_back(Waiting {
-                    at,
+                    at: at.clone(),
                     ask,
                     until,
                     tell,
@@ -112,7 +110,8 @@ impl Server {
             return answer.map(Reply::Looked);
         }
         let _lane = Lane(self);
-        self.attempt(Command::Lookup(at, ask)).await
+        // Boxed: who stands in line is not to carry the exchange of who does not.
+        Box::pin(self.attempt(Command::Lookup(at, ask))).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! One memcached server: its pool, its breaker, and one exchange from permission to account.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -46,13 +46,12 @@ impl Server {
             return Err(StoreError::Breaker);
         }
         let begun = Instant::now();
-        let exchange = pin!(async {
-            match command {
-                Command::Lookup(at, ask) => self.look(at, ask, limit).await,
-                command => self.attempt(command).await,
-            }
-        });
-        let result = timeout_at(begun + limit, exchange).await;
+        let until = begun + limit;
+        // Boxed: a lookup is not to carry what it does not do.
+        let result = match command {
+            Command::Lookup(at, ask) => timeout_at(until, self.look(at, ask, until)).await,
+            command => timeout_at(until, Box::pin(self.attempt(command))).await,
+        };
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
