@@ -98,16 +98,19 @@ pub(super) fn did_you_mean<'a>(
 
 /// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters.
 fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A unit at the end is left out as easily as it is misspelt.
-    let forms = |candidate: &'a str| [candidate, candidate.trim_end_matches("_MS")];
-    let near = candidates.into_iter().flat_map(|candidate| {
-        forms(candidate).map(|form| (strsim::osa_distance(word, form), form.len(), candidate))
-    });
-    near.min().and_then(|(distance, length, candidate)| {
-        let most = (word.len().max(length) / 3).min(3);
-        let is_slip = word != candidate && distance <= most;
-        is_slip.then_some(candidate)
-    })
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != word)
+        .filter_map(|candidate| {
+            let most = (word.len().max(candidate.len()) / 3).min(3);
+            let distance = strsim::osa_distance(word, candidate);
+            // A unit is left out as easily as it is misspelt; but what is short then is soon another word.
+            let bare = candidate.strip_suffix("_MS").unwrap_or(candidate);
+            let near = distance <= most || strsim::osa_distance(word, bare) <= 1;
+            near.then_some((distance, candidate))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -142,6 +145,8 @@ mod tests {
         let others = [
             "CACHE_DRIVER",
             "CACHE_DIR_PATH",
+            "CACHE_BUCKET",
+            "cache_bucket",
             "MEMCACHED_USERNAME",
             "XDG_CACHE_HOME",
             "PATH",

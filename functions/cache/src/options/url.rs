@@ -45,10 +45,11 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         return Ok(None);
     }
     let (scheme, rest) = url.split_once("://").ok_or_else(|| UNKNOWN.to_owned())?;
-    let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if servers.contains('@') {
+    // Before it is taken apart: a password may hold a ? itself.
+    if rest.contains('@') {
         return Err(USER.to_owned());
     }
+    let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = || {
         servers
             .split(',')
@@ -81,7 +82,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
             other => {
                 let meant = did_you_mean(other, OPTIONS);
                 let (all, shown) = (OPTIONS.join(", "), shown(other));
-                return Err(format!("unknown option {shown:?} (there are {all}){meant}"));
+                return Err(format!("unknown option{shown} (there are {all}){meant}"));
             }
         }
     }
@@ -96,11 +97,12 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
 /// Does not repeat what it complains of.
 const USER: &str = "memcached has no user and password here: remove what stands before the @";
 
-/// The value of an option that we do not know may be a secret.
-fn shown(option: &str) -> &str {
+/// The value of an option that we do not know may be a secret, as may what is no option at all.
+fn shown(option: &str) -> String {
     match option.split_once('=') {
-        Some(("protocol" | "discover", _)) | None => option,
-        Some((name, _)) => name,
+        Some(("protocol" | "discover", _)) => format!(" {option:?}"),
+        Some((name, _)) => format!(" {name:?}"),
+        None => String::new(),
     }
 }
 
@@ -168,7 +170,9 @@ mod tests {
     fn what_may_be_a_password_is_not_repeated() {
         let errors = [
             parse("memcached://u:s3cr3t@h").err(),
+            parse("memcached://u:s3cr3t?x@h").err(),
             parse("memcached://h?password=s3cr3t").err(),
+            parse("memcached://h?s3cr3t").err(),
             host("u:s3cr3t@h").err(),
         ];
         for error in errors {
