@@ -4,32 +4,36 @@
 use lambda_http::http::HeaderValue;
 use larder::{Bypass, Fill, Outcome};
 
-/// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
-pub(crate) fn header(outcome: Outcome, ttl_left: i64) -> HeaderValue {
-    HeaderValue::try_from(text(outcome, ttl_left)).expect("words and numbers are a valid header")
-}
+use crate::header_text::header;
 
-fn text(outcome: Outcome, ttl: i64) -> String {
+/// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
+pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
-        Outcome::Hit | Outcome::Stale => format!("larder; hit; ttl={ttl}"),
-        Outcome::StaleOnError => format!("larder; fwd=stale; detail=origin-error; ttl={ttl}"),
+        Outcome::Hit | Outcome::Stale => header(format_args!("larder; hit; ttl={ttl}")),
+        Outcome::StaleOnError => header(format_args!(
+            "larder; fwd=stale; detail=origin-error; ttl={ttl}"
+        )),
         Outcome::Miss(fill) => forwarded("miss", fill),
         Outcome::Expired(fill) => forwarded("stale", fill),
         Outcome::Refreshed(fill) => forwarded("request", fill),
-        Outcome::Collapsed => "larder; fwd=miss; collapsed".to_owned(),
-        Outcome::Bypassed(Bypass::Requested) => "larder; fwd=request".to_owned(),
-        Outcome::Bypassed(Bypass::Disabled) => "larder; fwd=bypass; detail=disabled".to_owned(),
-        Outcome::Bypassed(Bypass::Breaker) => "larder; fwd=bypass; detail=breaker".to_owned(),
+        Outcome::Collapsed => HeaderValue::from_static("larder; fwd=miss; collapsed"),
+        Outcome::Bypassed(Bypass::Requested) => HeaderValue::from_static("larder; fwd=request"),
+        Outcome::Bypassed(Bypass::Disabled) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=disabled")
+        }
+        Outcome::Bypassed(Bypass::Breaker) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=breaker")
+        }
         // Outcomes to come: whatever they are, they are no hit that a client could rely on.
-        _ => "larder; fwd=bypass".to_owned(),
+        _ => HeaderValue::from_static("larder; fwd=bypass"),
     }
 }
 
-fn forwarded(why: &str, fill: Fill) -> String {
+fn forwarded(why: &str, fill: Fill) -> HeaderValue {
     match fill {
-        Fill::Stored => format!("larder; fwd={why}; stored"),
-        Fill::NotStored => format!("larder; fwd={why}"),
-        Fill::Failed(trouble) => format!("larder; fwd={why}; detail={trouble}"),
+        Fill::Stored => header(format_args!("larder; fwd={why}; stored")),
+        Fill::NotStored => header(format_args!("larder; fwd={why}")),
+        Fill::Failed(trouble) => header(format_args!("larder; fwd={why}; detail={trouble}")),
     }
 }
 
@@ -39,7 +43,7 @@ mod tests {
     use larder::Trouble;
 
     fn check(outcome: Outcome, ttl: i64, expected: &str) {
-        assert_eq!(text(outcome, ttl), format!("larder; {expected}"));
+        assert_eq!(cache_status(outcome, ttl), format!("larder; {expected}"));
     }
 
     #[test]

@@ -1,12 +1,32 @@
 //! One line of metrics an invocation, in CloudWatch's Embedded Metric Format: what the alarms and the dashboard of template.yaml count.
 //! Owns the line; must not know how a value came about.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
-/// What a handler that asked the cache leaves with its answer, for whoever meters invocations.
+tokio::task_local! {
+    static TOLD: Cell<Option<Told>>;
+}
+
+/// Tells whoever meters the invocation that this task serves. Off Lambda nobody does: an answer is not to carry it there.
+pub(crate) fn tell(told: Told) {
+    let _ = TOLD.try_with(|place| place.set(Some(told)));
+}
+
+/// The answer of `work`, and what it told.
+pub(crate) async fn listen<T>(work: impl Future<Output = T>) -> (T, Option<Told>) {
+    let work = async {
+        let answer = work.await;
+        (answer, TOLD.with(Cell::get))
+    };
+    TOLD.scope(Cell::new(None), work).await
+}
+
+/// What a handler that asked the cache tells of its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Told {
     /// A value was fetched.

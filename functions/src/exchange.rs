@@ -1,9 +1,8 @@
 //! What every request and every answer have in common. Owns methods, the body's limit, HEAD and the headers that are on
 //! every answer; must not know any route.
 
-use std::future::Future;
-
-use lambda_http::http::{HeaderValue, Method, StatusCode, header};
+use futures_util::future::BoxFuture;
+use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request};
 
 use crate::problem::Problem;
@@ -55,15 +54,14 @@ impl Exchange {
     }
 
     /// Runs `work` if the request is admitted, within its deadline and with the freshness that it asks for, and
-    /// completes the answer.
+    /// completes the answer. Boxed, as each layer that it is handed through would hold it twice, and moving it would be a
+    /// seventh of a warm answer.
     pub async fn answer(
         &self,
         request: &Request,
-        work: impl Future<Output = Result<Response, Problem>>,
+        work: BoxFuture<'_, Result<Response, Problem>>,
     ) -> Response {
         diagnostics::count_invocation();
-        // Boxed here, once: each layer below would hold it twice, and moving it would be a seventh of a warm answer.
-        let work = Box::pin(work);
         let response = match self.admit(request) {
             Ok(()) => self.run(request, work).await,
             Err(problem) => Err(problem),
@@ -97,7 +95,7 @@ impl Exchange {
     async fn run(
         &self,
         request: &Request,
-        work: impl Future<Output = Result<Response, Problem>>,
+        work: BoxFuture<'_, Result<Response, Problem>>,
     ) -> Result<Response, Problem> {
         // Boxed, as an optimised build lays a future out whole: all the way down to the cache's connection it is nested
         // deeper than the compiler goes by default.
@@ -112,16 +110,20 @@ impl Exchange {
     }
 
     fn complete(&self, response: &mut Response) {
-        let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        headers
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("private, no-store"));
-        diagnostics::reveal(self.diagnostics, headers);
+        guard(response.headers_mut());
+        diagnostics::reveal(self.diagnostics, response.headers_mut());
     }
+}
+
+/// The headers that are on every answer, whoever gives it.
+pub(crate) fn guard(headers: &mut HeaderMap) {
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("private, no-store"));
 }
 
 /// The same answer as HEAD gives it: with the length that GET's body would have.
@@ -144,7 +146,10 @@ mod tests {
         *request.method_mut() = method;
         let exchange = Exchange::new(methods, Diagnostics::Off);
         exchange
-            .answer(&request, async { Ok(Response::new("four".into())) })
+            .answer(
+                &request,
+                Box::pin(async { Ok(Response::new("four".into())) }),
+            )
             .await
     }
 

@@ -48,11 +48,11 @@ impl HeavyOp {
 impl Handler for HeavyOp {
     async fn handle(&self, request: Request) -> Response {
         let started = Instant::now();
-        let work = async {
+        let work = Box::pin(async {
             let param = query::param(request.uri().query())?;
             let report = heavy_op::fetch(&param, self.busy).await;
             Ok(Provenance::of(&report, started).reply(&*report))
-        };
+        });
         self.exchange.answer(&request, work).await
     }
 

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
-use crate::emf::Invocation;
+use crate::emf::{self, Invocation};
 use crate::place::Place;
 use crate::problem;
 use crate::settings::SettingsError;
@@ -133,14 +133,14 @@ impl<H: Handler> Function<H> {
         let id = context
             .map(|context| context.request_id.clone())
             .unwrap_or_default();
-        let work = problem::caught(self.handler.handle(request));
-        let response = log::of_invocation(id.clone(), work).await;
+        let work = emf::listen(problem::caught(self.handler.handle(request)));
+        let (response, told) = log::of_invocation(id.clone(), work).await;
         if let Some(function) = &self.meter {
             let invocation = Invocation {
                 function,
                 request_id: &id,
                 status: response.status().as_u16(),
-                told: response.extensions().get().copied(),
+                told,
                 latency: begun.elapsed(),
             };
             // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.

@@ -57,11 +57,11 @@ impl Page {
 impl Handler for Page {
     async fn handle(&self, request: Request) -> Response {
         let path = path::of(&request);
-        let work = async {
+        let work = Box::pin(async {
             let asset = self.assets.iter().find(|asset| asset.path == path);
             let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
             Ok(asset.answer(request.headers()))
-        };
+        });
         self.exchange.answer(&request, work).await
     }
 }

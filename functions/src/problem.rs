@@ -8,7 +8,8 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::Response;
-use crate::emf::Told;
+use crate::emf::{self, Told};
+use crate::exchange;
 
 /// An answer that says what went wrong, as `application/problem+json`.
 #[derive(Debug)]
@@ -17,7 +18,6 @@ pub struct Problem {
     detail: String,
     servers: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    told: Option<Told>,
 }
 
 #[derive(Serialize)]
@@ -31,10 +31,12 @@ struct Body<'a> {
 }
 
 /// A handler that panics has answered with 500, and the process lives on.
-pub(crate) async fn caught(work: impl Future<Output = Response>) -> Response {
-    let answer = AssertUnwindSafe(work).catch_unwind().await;
-    answer.unwrap_or_else(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the function failed").into_response()
+pub(crate) fn caught(work: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    let answer = AssertUnwindSafe(work).catch_unwind();
+    answer.map(|answer| {
+        answer.unwrap_or_else(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the function failed").into_response()
+        })
     })
 }
 
@@ -46,7 +48,6 @@ impl Problem {
             detail: detail.into(),
             servers: Vec::new(),
             headers: Vec::new(),
-            told: None,
         }
     }
 
@@ -60,14 +61,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 502: an origin failed. What it said is logged here and kept from the client.
+    /// 502: an origin failed. What it said is logged and kept from the client; that it did is told to whoever meters invocations.
     pub fn origin_failed(origin: &'static str, error: &impl std::error::Error) -> Self {
         tracing::error!(origin, %error, "the origin failed");
         let detail = format!("the origin of {origin} failed");
-        Self {
-            told: Some(Told::OriginFailed),
-            ..Self::new(StatusCode::BAD_GATEWAY, detail)
-        }
+        emf::tell(Told::OriginFailed);
+        Self::new(StatusCode::BAD_GATEWAY, detail)
     }
 
     /// The same with a header.
@@ -107,8 +106,8 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         response.headers_mut().extend(self.headers);
-        // What the client is not told, and who meters invocations is.
-        self.told.map(|told| response.extensions_mut().insert(told));
+        // Not each problem passes through an exchange: a panic does not, nor what is wrong with a request's body.
+        exchange::guard(response.headers_mut());
         response
     }
 }

@@ -4,12 +4,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use lambda_http::http::{HeaderName, HeaderValue, header};
+use lambda_http::http::{HeaderName, HeaderValue, header::CONTENT_TYPE};
 use larder::Source;
 use serde::Serialize;
 
-use crate::emf::{Fetched, Told};
-use crate::{Response, cache_status};
+use crate::Response;
+use crate::cache_status::cache_status;
+use crate::emf::{self, Fetched, Told};
+use crate::header_text::header;
 
 /// Bytes in which most bodies fit, so that they are not copied as they grow.
 const ROOM: usize = 512;
@@ -49,7 +51,7 @@ impl Provenance {
             },
             age: fetched.age(),
             took,
-            cache_status: cache_status::header(fetched.outcome(), fetched.ttl_left()),
+            cache_status: cache_status(fetched.outcome(), fetched.ttl_left()),
             server_timing: server_timing(told.cache, told.origin, took),
             told,
         }
@@ -67,16 +69,15 @@ impl Provenance {
         serde_json::to_writer(&mut json, &body).expect("our own structs always serialise");
         let json = String::from_utf8(json).expect("JSON is UTF-8");
         let mut response = Response::new(json.into());
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         self.stamp(response)
     }
 
-    /// The same answer with the headers that tell its provenance, and with what its invocation's metrics are made of.
+    /// The same answer with the headers that tell its provenance, which whoever meters the invocation is told, too.
     pub(crate) fn stamp(self, mut response: Response) -> Response {
-        response.extensions_mut().insert(Told::Fetched(self.told));
+        emf::tell(Told::Fetched(self.told));
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static("cache-status"), self.cache_status);
         headers.insert(HeaderName::from_static("server-timing"), self.server_timing);
@@ -86,10 +87,9 @@ impl Provenance {
 
 fn server_timing(cache: Duration, origin: Duration, total: Duration) -> HeaderValue {
     let [cache, origin, total] = [cache, origin, total].map(Milliseconds);
-    HeaderValue::try_from(format!(
+    header(format_args!(
         "cache;dur={cache}, origin;dur={origin}, total;dur={total}"
     ))
-    .expect("words and numbers are a valid header")
 }
 
 /// To the microsecond, with whole numbers: as a float, the three were a fourteenth of what a warm answer costs.
@@ -121,6 +121,9 @@ mod tests {
             server_timing(ms(412), ms(0), ms(3_001_900)),
             "cache;dur=0.412, origin;dur=0.000, total;dur=3001.900"
         );
+        let longest = Duration::MAX;
+        let longest = server_timing(longest, longest, longest);
+        assert!(longest.to_str().unwrap().ends_with("999"), "{longest:?}");
         assert_eq!(tenths(3001.94), 3001.9);
     }
 }

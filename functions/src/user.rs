@@ -59,7 +59,7 @@ impl User {
 impl Handler for User {
     async fn handle(&self, request: Request) -> Response {
         let started = Instant::now();
-        let work = async {
+        let work = Box::pin(async {
             let id = id(path::of(&request))?;
             let row = user::fetch(id, &self.users)
                 .await
@@ -69,7 +69,7 @@ impl Handler for User {
                 Some(row) => provenance.reply(row),
                 None => provenance.stamp(Problem::not_found("no such user").into_response()),
             })
-        };
+        });
         self.exchange.answer(&request, work).await
     }
 

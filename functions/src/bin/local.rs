@@ -12,6 +12,7 @@ use functions::start::{self, Start};
 use functions::users::DatabaseUrl;
 use larder::Cache;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 const HELP: &str = "\
@@ -34,12 +35,11 @@ All settings are in the README; .env.example has those for a first try.
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     log::begin();
     let mut arguments = std::env::args().skip(1);
     let result = match arguments.next().as_deref() {
-        None => serve().await,
+        None => runtime().and_then(|runtime| runtime.block_on(serve())),
         Some("--check") => check(),
         Some("-h" | "--help") => {
             tell(HELP);
@@ -54,6 +54,15 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// With one processor there is nobody to hand work to, and what is needed to do so would be a twentieth of a warm answer.
+fn runtime() -> Result<Runtime, Error> {
+    let mut builder = match std::thread::available_parallelism() {
+        Ok(processors) if processors.get() == 1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    Ok(builder.enable_all().build()?)
 }
 
 /// Without the cache that stands here for none: a function has no such thing.
@@ -149,12 +158,13 @@ async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Resu
     } else {
         address.to_string()
     };
-    let mut lines = vec![
-        format!("larder listens at http://{place}/ (Ctrl-C stops it)"),
-        format!("  cache:    {}", start.cache.location()),
-    ];
+    tell(&format!(
+        "larder listens at http://{place}/ (Ctrl-C stops it)\n  cache:    {}\n",
+        start.cache.location()
+    ));
     let below = |line: &str| format!("            {line}");
-    lines.extend(servers(&start.cache).await.iter().map(|line| below(line)));
+    let servers = servers(&start.cache).await;
+    let mut lines: Vec<String> = servers.iter().map(|line| below(line)).collect();
     // The first says once more where it is.
     let configuration = start.cache.configuration().to_string();
     lines.extend(configuration.lines().skip(1).map(below));
@@ -167,10 +177,14 @@ async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Resu
 /// Why nobody may flush, and what would change that.
 fn unflushable(start: &Start) -> Option<&'static str> {
     match (&start.settings.flush_auth, start.place) {
-        (Mode::Deny, _) => Some("FLUSH_AUTH=deny; with `cp .env.example .env` this machine may"),
+        (Mode::Deny, Place::Local(Reach::Loopback)) => {
+            Some("FLUSH_AUTH=deny; with FLUSH_AUTH=open, as in .env.example, this machine may")
+        }
+        (Mode::Deny, _) => Some("FLUSH_AUTH=deny"),
         (Mode::Open, Place::Local(Reach::Network)) => {
             Some("FLUSH_AUTH=open holds only where LISTEN is a loopback address")
         }
+        (Mode::Iam, _) => Some("FLUSH_AUTH=iam holds only on AWS"),
         _ => None,
     }
 }

@@ -52,7 +52,7 @@ async fn read(body: Incoming) -> Result<Vec<u8>, Problem> {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
         Err(_) => {
-            let detail = "the body did not come within 10 seconds";
+            let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail);
             // What is still to come of it is not the next request.
             Err(problem.with_header(header::CONNECTION, HeaderValue::from_static("close")))

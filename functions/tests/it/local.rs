@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use larder::testing::Memcached;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -100,20 +100,40 @@ async fn a_body_that_stops_half_way_is_not_waited_for_without_end() {
     let whole = tokio::time::timeout(Duration::from_secs(60), whole).await;
     whole.expect("the connection is closed").unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(
+        answer.contains("\r\nx-content-type-options: nosniff\r\n"),
+        "{answer}"
+    );
 }
 
 #[test]
 fn a_reader_of_the_start_lines_may_go_away() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let help = Command::new(program::LOCAL)
-        .arg("--help")
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    drop(taken);
+    let local = Command::new(program::LOCAL)
+        .env_clear()
+        .env("LISTEN", address.to_string())
+        .current_dir(folder.path())
         .stdout(writer)
         .stderr(Stdio::piped())
-        .output()
+        .spawn()
         .unwrap();
-    let complaint = String::from_utf8_lossy(&help.stderr);
-    assert!(help.status.success() && complaint.is_empty(), "{complaint}");
+    let patience = Instant::now() + Duration::from_secs(30);
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < patience, "it does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&local), Signal::TERM).unwrap();
+    let ended = local.wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        ended.status.success() && complaint.is_empty(),
+        "{complaint}"
+    );
 }
 
 #[tokio::test]
