@@ -114,11 +114,29 @@ mod tests {
             outcome: Some(Outcome::StaleOnError),
         };
         assert_eq!(labels, Ok(expected));
-        for phase in [Phase::Cold, Phase::Faults, Phase::ColdFunction] {
+        for phase in [
+            Phase::Cold,
+            Phase::Warm,
+            Phase::Bypass,
+            Phase::Mixed,
+            Phase::Stampede,
+            Phase::Faults,
+            Phase::ColdFunction,
+        ] {
             let read = Labels::parse(&format!("phase={}", phase.label()), &of).unwrap();
             assert_eq!(read.phase, Some(phase));
         }
-        for outcome in [Outcome::Hit, Outcome::StaleOnError, Outcome::Unknown] {
+        for outcome in [
+            Outcome::Hit,
+            Outcome::Stale,
+            Outcome::Miss,
+            Outcome::Expired,
+            Outcome::Collapsed,
+            Outcome::Revalidated,
+            Outcome::StaleOnError,
+            Outcome::Bypass,
+            Outcome::Unknown,
+        ] {
             let read = Labels::parse(&format!("outcome={}", outcome.label()), &of).unwrap();
             assert_eq!(read.outcome, Some(outcome));
         }

@@ -152,6 +152,16 @@ impl Metric {
         }
     }
 
+    /// The one phase that this figure comes from, where it comes from one that may be left out.
+    pub(crate) fn phase(self) -> Option<Phase> {
+        match self {
+            Self::Overhead | Self::BreakEven => Some(Phase::Bypass),
+            Self::StampedeFactor | Self::ExpiryFactor => Some(Phase::Stampede),
+            Self::Recovery => Some(Phase::Faults),
+            _ => None,
+        }
+    }
+
     /// All values of this figure whose row has these labels.
     pub(crate) fn observe(self, report: &Report, labels: &Labels) -> Vec<Observed> {
         let effect = &report.effect;

@@ -20,7 +20,8 @@ const BENCH: &str = "bench.json";
 pub(crate) fn prepare(out: &Path) -> Result<(), Failure> {
     make(out)?;
     for path in [DATA, MARKDOWN, HTML, BENCH].map(|name| out.join(name)) {
-        let was_there = path.exists();
+        // A link counts that leads to nothing yet.
+        let was_there = path.symlink_metadata().is_ok();
         let opened = File::options().append(true).create(true).open(&path);
         opened.map_err(|e| unwritable(&path, &e))?;
         if !was_there {

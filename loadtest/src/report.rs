@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) mod bench;
 #[cfg(test)]
 pub(crate) mod blank;
+pub(crate) mod circumstances;
 pub(crate) mod figures;
 pub(crate) mod html;
 pub(crate) mod lanes;

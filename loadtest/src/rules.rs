@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::labels::Labels;
 use crate::metric::{Metric, Observed, Quantity};
+use crate::plan::Phase;
 use crate::report::Report;
 
 /// A rule as it was written, and what it means.
@@ -82,8 +83,20 @@ impl Rule {
         })
     }
 
-    /// Whether it asks for a function that is not among `functions`, as no answer could make it hold. The error is a sentence.
-    pub(crate) fn fits<'a>(&self, functions: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    /// Whether what it asks for is measured at all: one of `functions`, in one of `phases`. The error is a sentence.
+    pub(crate) fn fits<'a>(
+        &self,
+        functions: impl Iterator<Item = &'a str>,
+        phases: &[Phase],
+    ) -> Result<(), String> {
+        let phase = self.labels.phase.or_else(|| self.metric.phase());
+        if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
+            return Err(format!(
+                "--fail-if {:?}: this run has no phase {}",
+                self.text,
+                phase.label()
+            ));
+        }
         let Some(asked) = self.labels.function.as_deref() else {
             return Ok(());
         };
@@ -175,7 +188,6 @@ fn describe(observed: &Observed, quantity: Quantity) -> String {
 mod tests {
     use super::*;
     use crate::outcome::Outcome;
-    use crate::plan::Phase;
 
     #[test]
     fn what_is_written_is_understood() {

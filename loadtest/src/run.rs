@@ -19,6 +19,7 @@ use crate::floor::{self, Floors};
 use crate::interrupt;
 use crate::machine;
 use crate::mixed;
+use crate::plan::Phase;
 use crate::preflight;
 use crate::profile::Profile;
 use crate::progress::Progress;
@@ -44,8 +45,10 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
     }
     let client = client(&args.target, profile.timeout)?;
     let names = || client.target().functions.iter().map(|f| f.name.as_str());
+    let phases = phases_of(&profile, &args.commands(), client.target());
     for rule in &args.fail_if {
-        rule.fits(names()).map_err(|e| Failure(Exit::Usage, e))?;
+        let fits = rule.fits(names(), &phases);
+        fits.map_err(|e| Failure(Exit::Usage, e))?;
     }
     render::prepare(&args.out).map_err(|Failure(_, text)| Failure(Exit::Usage, text))?;
     let progress = Progress::detect(args.no_progress);
@@ -184,6 +187,23 @@ async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, Strin
         cold_function::run(course, restart).await?;
     }
     Ok(found)
+}
+
+/// What will be measured, if there is time for all of it.
+fn phases_of(profile: &Profile, commands: &Commands, target: &Target) -> Vec<Phase> {
+    let optional = [
+        (Phase::Bypass, target.bypass.is_some()),
+        (Phase::Mixed, !profile.mixed.is_zero()),
+        (Phase::Stampede, profile.bursts > 0),
+        (Phase::Faults, commands.fault.is_some()),
+        (Phase::ColdFunction, commands.restart.is_some()),
+    ];
+    let chosen = optional.into_iter().filter(|(_, is_measured)| *is_measured);
+    let chosen = chosen.map(|(phase, _)| phase);
+    [Phase::Cold, Phase::Warm]
+        .into_iter()
+        .chain(chosen)
+        .collect()
 }
 
 /// What no earlier run at this target has used: the clock's nanoseconds and the process.

@@ -179,19 +179,21 @@ impl Function {
 
 /// Checks a base URL and gives it back without a trailing slash.
 pub(crate) fn base_url(text: &str) -> Result<Url, TargetError> {
-    // What stands before an @ may be a password.
+    // What stands before an @ may be a password, and a query a token.
     let shown = text
         .rsplit_once('@')
         .map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
+    let shown = shown.split('?').next().unwrap_or_default();
     let complain = |reason: &str| TargetError::Url {
-        url: shown.clone(),
+        url: shown.to_owned(),
         reason: reason.to_owned(),
     };
     let url = Url::parse(text).map_err(|e| complain(&e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(complain("it needs http:// or https:// and a host"));
     }
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    let names_a_user = !url.username().is_empty() || url.password().is_some();
+    if url.query().is_some() || url.fragment().is_some() || names_a_user {
         return Err(complain("no query, fragment or user belongs here"));
     }
     Ok(url)
@@ -251,8 +253,15 @@ mod tests {
         ] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
-        let error = base_url("http://u:s3cr3t@x/").unwrap_err().to_string();
-        assert!(!error.contains("s3cr3t"), "{error}");
+        for secret in [
+            "http://u:s3cr3t@x/",
+            "http://:s3cr3t@x/",
+            "http://u:s3cr3t?@x/",
+            "http://x/?token=s3cr3t",
+        ] {
+            let error = base_url(secret).unwrap_err().to_string();
+            assert!(!error.contains("s3cr3t"), "{error}");
+        }
         for (url, expected) in [
             ("http://[::1]:9", true),
             ("http://localhost", true),

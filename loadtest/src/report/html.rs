@@ -3,9 +3,10 @@
 
 use crate::check::Verdict;
 use crate::compare::Comparison;
+use crate::report::circumstances::circumstances;
 use crate::report::table::{COLUMNS, cells};
 use crate::report::tiles::{self, Tile};
-use crate::report::words::{self, circumstances, findings, headlines, is_sound, judgements};
+use crate::report::words::{self, findings, headlines, is_sound, judgements};
 use crate::report::{Report, figures};
 
 const STYLE: &str = include_str!("style.css");

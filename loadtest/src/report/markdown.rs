@@ -3,8 +3,9 @@
 use crate::check::Verdict;
 use crate::compare::Comparison;
 use crate::report::Report;
+use crate::report::circumstances::circumstances;
 use crate::report::table::{COLUMNS, cells};
-use crate::report::words::{self, circumstances, findings, headlines, judgements};
+use crate::report::words::{self, findings, headlines, judgements};
 
 /// The whole text.
 pub(crate) fn render(report: &Report) -> String {

@@ -3,7 +3,8 @@
 use crate::check::Verdict;
 use crate::compare::Comparison;
 use crate::latencies::{human_quantile, human_us};
-use crate::report::words::{self, circumstances, findings, headlines, judgements};
+use crate::report::circumstances::circumstances;
+use crate::report::words::{self, findings, headlines, judgements};
 use crate::report::{Report, Row};
 
 /// The columns of the latency table.
