@@ -1,5 +1,5 @@
 //! One line of metrics an invocation, in CloudWatch's Embedded Metric Format: what the alarms and the dashboard of template.yaml count.
-//! Owns the line; must not know how a value came about.
+//! Owns the line, and the place where a handler leaves what it is made of; must not know how a value came about.
 
 use std::cell::Cell;
 use std::future::Future;

@@ -2,12 +2,12 @@
 //! every answer; must not know any route.
 
 use futures_util::future::BoxFuture;
-use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request};
 
 use crate::problem::Problem;
 use crate::settings::Diagnostics;
-use crate::{Response, deadline, diagnostics};
+use crate::{Response, deadline, diagnostics, headers};
 
 /// The most bytes that a request's body may have.
 pub const MAX_BODY: usize = 4096;
@@ -97,12 +97,8 @@ impl Exchange {
         request: &Request,
         work: BoxFuture<'_, Result<Response, Problem>>,
     ) -> Result<Response, Problem> {
-        // Boxed, as an optimised build lays a future out whole: all the way down to the cache's connection it is nested
-        // deeper than the compiler goes by default.
-        let work = Box::pin(larder::with_freshness(
-            diagnostics::freshness(self.diagnostics, request.headers()),
-            work,
-        ));
+        let freshness = diagnostics::freshness(self.diagnostics, request.headers());
+        let work = larder::with_freshness(freshness, work);
         match deadline::of(request) {
             Some(at) => larder::with_deadline(at, work).await,
             None => work.await,
@@ -110,20 +106,9 @@ impl Exchange {
     }
 
     fn complete(&self, response: &mut Response) {
-        guard(response.headers_mut());
+        headers::guard(response.headers_mut());
         diagnostics::reveal(self.diagnostics, response.headers_mut());
     }
-}
-
-/// The headers that are on every answer, whoever gives it.
-pub(crate) fn guard(headers: &mut HeaderMap) {
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers
-        .entry(header::CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("private, no-store"));
 }
 
 /// The same answer as HEAD gives it: with the length that GET's body would have.

@@ -14,7 +14,7 @@
 //! | [`exchange`], `deadline`, `diagnostics` | what every answer has in common |
 //! | [`log`], `emf` | what is told of invocations: lines of log and of metrics |
 //! | `query`, `path` | what the client asked for |
-//! | `provenance`, `cache_status`, `header_text`, [`problem`] | what the client gets |
+//! | `provenance`, `cache_status`, `headers`, [`problem`] | what the client gets |
 //! | [`flush_auth`] | who may flush |
 //! | [`users`], `heavy_op::report` | the two origins |
 //! | [`migrate`] | the function that makes the database ready for [`users`] |
@@ -28,7 +28,7 @@ mod emf;
 pub mod exchange;
 pub mod flush;
 pub mod flush_auth;
-mod header_text;
+mod headers;
 pub mod heavy_op;
 pub mod lambda;
 pub mod local;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::Response;
 use crate::emf::{self, Told};
-use crate::exchange;
+use crate::headers;
 
 /// An answer that says what went wrong, as `application/problem+json`.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Problem {
         );
         response.headers_mut().extend(self.headers);
         // Not each problem passes through an exchange: a panic does not, nor what is wrong with a request's body.
-        exchange::guard(response.headers_mut());
+        headers::guard(response.headers_mut());
         response
     }
 }

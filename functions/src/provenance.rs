@@ -4,14 +4,14 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use lambda_http::http::{HeaderName, HeaderValue, header::CONTENT_TYPE};
+use lambda_http::http::{HeaderName, HeaderValue, header};
 use larder::Source;
 use serde::Serialize;
 
 use crate::Response;
 use crate::cache_status::cache_status;
 use crate::emf::{self, Fetched, Told};
-use crate::header_text::header;
+use crate::headers::written;
 
 /// Bytes in which most bodies fit, so that they are not copied as they grow.
 const ROOM: usize = 512;
@@ -69,9 +69,10 @@ impl Provenance {
         serde_json::to_writer(&mut json, &body).expect("our own structs always serialise");
         let json = String::from_utf8(json).expect("JSON is UTF-8");
         let mut response = Response::new(json.into());
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         self.stamp(response)
     }
 
@@ -87,7 +88,7 @@ impl Provenance {
 
 fn server_timing(cache: Duration, origin: Duration, total: Duration) -> HeaderValue {
     let [cache, origin, total] = [cache, origin, total].map(Milliseconds);
-    header(format_args!(
+    written(format_args!(
         "cache;dur={cache}, origin;dur={origin}, total;dur={total}"
     ))
 }

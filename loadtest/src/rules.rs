@@ -92,9 +92,10 @@ impl Rule {
         let phase = self.labels.phase.or_else(|| self.metric.phase());
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
             return Err(format!(
-                "--fail-if {:?}: this run has no phase {}",
+                "--fail-if {:?}: this run has no phase {}, which comes with {}",
                 self.text,
-                phase.label()
+                phase.label(),
+                comes_with(phase)
             ));
         }
         let Some(asked) = self.labels.function.as_deref() else {
@@ -163,6 +164,18 @@ impl Rule {
             Comparison::Above => value > self.limit,
             Comparison::AtLeast => value >= self.limit,
         }
+    }
+}
+
+/// What makes a run have a phase.
+fn comes_with(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Cold | Phase::Warm => "every run",
+        Phase::Bypass => "a target whose file has a bypass",
+        Phase::Mixed => "--mixed above 0",
+        Phase::Stampede => "--bursts above 0",
+        Phase::Faults => "--break-cache and --mend-cache",
+        Phase::ColdFunction => "--restart-functions",
     }
 }
 

@@ -189,7 +189,7 @@ async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, Strin
     Ok(found)
 }
 
-/// What will be measured, if there is time for all of it.
+/// What this run sets out to measure.
 fn phases_of(profile: &Profile, commands: &Commands, target: &Target) -> Vec<Phase> {
     let optional = [
         (Phase::Bypass, target.bypass.is_some()),

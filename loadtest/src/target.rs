@@ -179,13 +179,13 @@ impl Function {
 
 /// Checks a base URL and gives it back without a trailing slash.
 pub(crate) fn base_url(text: &str) -> Result<Url, TargetError> {
-    // What stands before an @ may be a password, and a query a token.
-    let shown = text
-        .rsplit_once('@')
-        .map_or_else(|| text.to_owned(), |(_, host)| format!("…@{host}"));
-    let shown = shown.split('?').next().unwrap_or_default();
+    // There may be a password before an @, and a token behind a ? or a #: then no more than the scheme is shown.
+    let shown = match text.split_once("://") {
+        Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://…"),
+        _ => text.to_owned(),
+    };
     let complain = |reason: &str| TargetError::Url {
-        url: shown.to_owned(),
+        url: shown.clone(),
         reason: reason.to_owned(),
     };
     let url = Url::parse(text).map_err(|e| complain(&e.to_string()))?;
@@ -258,6 +258,8 @@ mod tests {
             "http://:s3cr3t@x/",
             "http://u:s3cr3t?@x/",
             "http://x/?token=s3cr3t",
+            "http://x/?mail=me@y&token=s3cr3t",
+            "http://x/#s3cr3t",
         ] {
             let error = base_url(secret).unwrap_err().to_string();
             assert!(!error.contains("s3cr3t"), "{error}");

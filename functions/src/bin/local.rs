@@ -1,6 +1,7 @@
 //! The local server: `cargo run`. Owns the command line, `.env`, the start lines and the end by a signal.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -78,8 +79,16 @@ async fn serve() -> Result<(), Error> {
     } = prepare(Some("memory:"))?;
     let listener = listen(&start).await?;
     let stop = stop_signal()?;
-    announce(&start, &database, &listener).await?;
-    local.serve(listener, stop).await;
+    announce(&start, listener.local_addr()?);
+    // Beside the first requests: a cache that does not answer is waited for.
+    let described = async {
+        describe(&start, &database).await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = local.serve(listener, stop) => {}
+        () = described => {}
+    }
     tell("stopped\n");
     Ok(())
 }
@@ -151,17 +160,19 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
     })
 }
 
-async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Result<(), Error> {
-    let address = listener.local_addr()?;
+fn announce(start: &Start, address: SocketAddr) {
     let place = if address.ip().is_loopback() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
+    let cache = start.cache.location();
     tell(&format!(
-        "larder listens at http://{place}/ (Ctrl-C stops it)\n  cache:    {}\n",
-        start.cache.location()
+        "larder listens at http://{place}/ (Ctrl-C stops it)\n  cache:    {cache}\n"
     ));
+}
+
+async fn describe(start: &Start, database: &str) {
     let below = |line: &str| format!("            {line}");
     let servers = servers(&start.cache).await;
     let mut lines: Vec<String> = servers.iter().map(|line| below(line)).collect();
@@ -171,10 +182,9 @@ async fn announce(start: &Start, database: &str, listener: &TcpListener) -> Resu
     lines.push(format!("  database: {database}"));
     lines.extend(unflushable(start).map(|why| format!("  flush:    nobody may: {why}")));
     tell(&(lines.join("\n") + "\n"));
-    Ok(())
 }
 
-/// Why nobody may flush, and what would change that.
+/// Why nobody may flush, where nobody may.
 fn unflushable(start: &Start) -> Option<&'static str> {
     match (&start.settings.flush_auth, start.place) {
         (Mode::Deny, Place::Local(Reach::Loopback)) => {

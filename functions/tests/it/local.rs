@@ -1,5 +1,6 @@
 //! The local server as a program: start lines, `.env`, a taken port, signals.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -108,28 +109,26 @@ async fn a_body_that_stops_half_way_is_not_waited_for_without_end() {
 
 #[test]
 fn a_reader_of_the_start_lines_may_go_away() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
     let folder = tempfile::tempdir().unwrap();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap();
-    drop(taken);
-    let local = Command::new(program::LOCAL)
+    let mut local = Command::new(program::LOCAL)
         .env_clear()
-        .env("LISTEN", address.to_string())
+        .envs([any_port()])
         .current_dir(folder.path())
-        .stdout(writer)
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while std::net::TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < patience, "it does not listen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut first = String::new();
+    let mut lines = BufReader::new(local.stdout.take().unwrap());
+    lines.read_line(&mut first).unwrap();
+    drop(lines);
     kill_process(Pid::from_child(&local), Signal::TERM).unwrap();
     let ended = local.wait_with_output().unwrap();
     let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        first.starts_with("larder listens at "),
+        "{first}{complaint}"
+    );
     assert!(
         ended.status.success() && complaint.is_empty(),
         "{complaint}"

@@ -56,7 +56,10 @@ fn a_rule_that_makes_no_sense_is_a_usage_error() {
         ("errors{outcome=miss} > 0", "no label \"outcome\""),
         ("errors{function=heavy} > 0", "no function \"heavy\""),
         ("errors{phase=faults} > 0", "no phase faults"),
-        ("recovery > 1s", "no phase faults"),
+        ("recovery > 1s", "--break-cache"),
+        ("p99{phase=mixed} > 1s", "--mixed above 0"),
+        ("stampede_factor > 1", "--bursts above 0"),
+        ("errors{phase=cold-function} > 0", "--restart-functions"),
     ] {
         // Nobody listens at port 1: it is not come to.
         let ended = tool::run("http://127.0.0.1:1", &["--fail-if", rule]);

@@ -46,7 +46,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     }
     let (scheme, rest) = url.split_once("://").ok_or_else(|| UNKNOWN.to_owned())?;
     // Before it is taken apart: a password may hold a ? itself.
-    if rest.contains('@') {
+    if scheme != "memcached+unix" && rest.contains('@') {
         return Err(USER.to_owned());
     }
     let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -95,14 +95,15 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
 }
 
 /// Does not repeat what it complains of.
-const USER: &str = "memcached has no user and password here: remove what stands before the @";
+const USER: &str = "memcached has no user and password here: no @ belongs here";
 
-/// The value of an option that we do not know may be a secret, as may what is no option at all.
+/// The value of an option that we do not know may be a secret, as may what does not look like an option at all.
 fn shown(option: &str) -> String {
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match option.split_once('=') {
         Some(("protocol" | "discover", _)) => format!(" {option:?}"),
-        Some((name, _)) => format!(" {name:?}"),
-        None => String::new(),
+        Some((name, value)) if is_name(name) && !value.is_empty() => format!(" {name:?}"),
+        _ => String::new(),
     }
 }
 
@@ -173,6 +174,10 @@ mod tests {
             parse("memcached://u:s3cr3t?x@h").err(),
             parse("memcached://h?password=s3cr3t").err(),
             parse("memcached://h?s3cr3t").err(),
+            parse("memcached://h?s3cr3t=").err(),
+            parse("memcached://h?S3cr3t=x")
+                .map_err(|e| e.to_lowercase())
+                .err(),
             host("u:s3cr3t@h").err(),
         ];
         for error in errors {

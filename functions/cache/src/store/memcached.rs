@@ -81,6 +81,7 @@ impl Memcached {
         Some(self.0.known()?.holding(at.item()).name.clone())
     }
 
+    /// Mapped and not awaited: an async fn would hold its arguments once more.
     pub(super) fn lookup(
         &self,
         at: &Address,
