@@ -76,6 +76,16 @@ start_memcached() {
   read -r _ _ memcached_port <"$told"
 }
 
+# listens PID PORT: whether it is this process that does. Only Linux tells; elsewhere it is believed.
+listens() {
+  local inode
+  [ -r /proc/net/tcp ] || return 0
+  for inode in $(awk -v port="$(printf ':%04X' "$2")" '$2 ~ port "$" && $4 == "0A" {print $10}' /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+    if [ -n "$(find "/proc/$1/fd" -lname "socket:\\[$inode\\]" 2>/dev/null)" ]; then return 0; fi
+  done
+  return 1
+}
+
 # http_status PORT PATH: prints the status; fails when there is no answer within half of our patience.
 http_status() {
   local status

@@ -12,6 +12,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 pub(crate) fn install() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            eprintln!("loadtest: stopped at once: no report was written");
             std::process::exit(Exit::Interrupted as i32);
         }
         goose::trigger_killswitch("interrupted");

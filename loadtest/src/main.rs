@@ -98,12 +98,15 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
         .enable_all()
         .build()
         .map_err(|e| failed("cannot start", &e))?;
-    match command {
+    let exit = match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(survey::preflight(args, &mut stdout)),
         Command::Calibrate(args) => runtime.block_on(survey::calibrate(args, &mut stdout)),
         Command::Compare(args) => render::compare(args, &mut stdout),
         Command::Report(args) => render::again(args, &mut stdout),
         Command::Schema => render::schema(&mut stdout),
-    }
+    }?;
+    let printed = stdout.end();
+    printed.map_err(|e| failed("cannot write to the standard output", &e))?;
+    Ok(exit)
 }

@@ -76,10 +76,16 @@ impl Quantity {
             (Self::Time, "") => return Err("a time needs its unit: us, ms or s".into()),
             _ => return Err(format!("the unit {unit:?} does not fit")),
         };
-        if !number.is_finite() {
-            return Err("the limit is not finite".into());
+        let limit = number * factor;
+        match self {
+            _ if !limit.is_finite() => Err("the limit is not finite".into()),
+            Self::Share if !(0.0..=1.0).contains(&limit) => Err(format!(
+                "{} is no share of one: a per cent needs its %",
+                percent(limit)
+            )),
+            Self::Ratio | Self::Count if limit < 0.0 => Err("it is never below zero".into()),
+            _ => Ok(limit),
         }
-        Ok(number * factor)
     }
 }
 

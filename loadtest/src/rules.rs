@@ -241,6 +241,9 @@ mod tests {
             ("errors{outcome=miss}>0", "here are phase, function"),
             ("hit_ratio{function=user}<9%", "this figure has none"),
             ("p99>fastms", "is not a number"),
+            ("break_even>50", "needs its %"),
+            ("offload<101%", "is no share of one"),
+            ("speedup<-1", "never below zero"),
         ];
         for (text, message) in table {
             let error = Rule::parse(text).unwrap_err();

@@ -20,6 +20,9 @@ const PATIENCE: usize = 5;
 /// Users of an open segment begin after this, so that all have been launched when the first request is due.
 const LAUNCH: Duration = Duration::from_millis(100);
 
+/// A user stands ready so long before its request is due: longer than [`LAUNCH`], so that all callers of a burst are connected.
+const READY: Duration = Duration::from_millis(200);
+
 /// How long a request that began in time may go on beyond the deadline.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -116,8 +119,10 @@ impl Stage {
     pub(crate) async fn next(&self, share: &mut Share, client: &Client) -> Option<Sample> {
         while let Some(segment) = self.plan.segments.get(share.segment) {
             while let Some(slot) = self.next_slot(segment, share) {
-                if !self.stopped(client.elapsed()) {
-                    return Some(self.ask(share.segment, slot, client).await);
+                if !self.stopped(client.elapsed())
+                    && let Some(sample) = self.ask(share.segment, slot, client).await
+                {
+                    return Some(sample);
                 }
                 self.finish_slot(share.segment);
             }
@@ -137,10 +142,11 @@ impl Stage {
         segment.slots.get(taken)
     }
 
-    async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Sample {
+    /// None if the user wants to stop before it is due.
+    async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Option<Sample> {
         let latest = self.deadline + GRACE;
         let Some(due) = slot.due else {
-            return client.ask(&slot.question, latest).await;
+            return Some(client.ask(&slot.question, latest).await);
         };
         let due = *self.segments[segment]
             .began
@@ -149,6 +155,10 @@ impl Stage {
         // Queueing counts only when no user was free in time: a user that waited for its slot and woke late is
         // tokio's millisecond timer at work, which would turn a 142 µs median into 1.3 ms.
         let early = due.saturating_sub(client.elapsed());
+        interrupt::or_after(early.saturating_sub(READY)).await;
+        if interrupt::requested() {
+            return None;
+        }
         // Connected before it is due, so that the callers of a burst come together.
         let line = client.line(latest).await;
         tokio::time::sleep(due.saturating_sub(client.elapsed())).await;
@@ -162,7 +172,7 @@ impl Stage {
         } else {
             (Duration::ZERO, late)
         };
-        sample
+        Some(sample)
     }
 
     /// Keeps what [`Stage::next`] gave to the same share.

@@ -2,25 +2,36 @@
 //! is ours goes to a copy of it and Goose talks to nobody.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
 
 /// The standard output that the process was started with.
-pub(crate) struct Stdout(File);
+pub(crate) struct Stdout {
+    own: File,
+    failed: io::Result<()>,
+}
 
 impl Stdout {
     /// Takes the standard output away from everyone else in this process.
-    pub(crate) fn claim() -> std::io::Result<Self> {
-        let own = std::io::stdout().as_fd().try_clone_to_owned()?;
+    pub(crate) fn claim() -> io::Result<Self> {
+        let own = io::stdout().as_fd().try_clone_to_owned()?;
         rustix::stdio::dup2_stdout(File::options().write(true).open("/dev/null")?)?;
-        Ok(Self(own.into()))
+        Ok(Self {
+            own: own.into(),
+            failed: Ok(()),
+        })
     }
 
-    /// Prints; a reader that went away (`| head`) is not an error.
+    /// Prints; what fails is told by [`Stdout::end`]. A reader that went away (`| head`) is not an error.
     pub(crate) fn print(&mut self, text: &str) {
-        _ = self
-            .0
-            .write_all(text.as_bytes())
-            .and_then(|()| self.0.flush());
+        match self.own.write_all(text.as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => self.failed = Err(error),
+            _ => {}
+        }
+    }
+
+    /// Whether all that was printed has arrived.
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.failed
     }
 }

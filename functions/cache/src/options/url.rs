@@ -44,7 +44,12 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     if url == "memory:" {
         return Ok(None);
     }
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| UNKNOWN.to_owned())?;
+    if url != url.trim() {
+        return Err("there is a blank before or behind it".to_owned());
+    }
+    let (scheme, rest) = url
+        .split_once("://")
+        .ok_or_else(|| format!("there are {ALL}"))?;
     // Before it is taken apart: a password may hold a ? itself.
     if scheme != "memcached+unix" && rest.contains('@') {
         return Err(USER.to_owned());
@@ -65,7 +70,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
         _ => {
             let meant = did_you_mean(scheme, SCHEMES);
-            return Err(format!("{scheme}:// is {UNKNOWN}{meant}"));
+            return Err(format!("{scheme}:// is unknown{meant}; there are {ALL}"));
         }
     };
     let (mut protocol, mut discover) = (Protocol::Auto, false);
@@ -115,13 +120,17 @@ const OPTIONS: [&str; 5] = [
     "discover=false",
 ];
 const SCHEMES: [&str; 3] = ["memcached", "memcached+tls", "memcached+unix"];
-const UNKNOWN: &str = "none of memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
+const ALL: &str =
+    "memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let (name, given) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((name, "")) => (name, None),
         Some((name, rest)) => (name, Some(rest.strip_prefix(':').unwrap_or(rest))),
         None => match text.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("an IPv6 address stands in [ ]".to_owned());
+            }
             Some((name, port)) => (name, Some(port)),
             None => (text, None),
         },

@@ -413,8 +413,8 @@ function trial(answers, wall, facts) {
       head(stopped ? 'error' : 'cache', word('calls')(calls, answers.length), span(wall)),
       h('div', { class: 'split', 'aria-hidden': 'true' }, parts.map(([kind, n]) => sized(n / answers.length, { 'data-kind': kind }))),
       h('ul', { class: 'parts' }, parts.map(([kind, n]) => h('li', { 'data-kind': kind }, icon(kind), word('from')[kind], h('b', {}, digits(n))))),
-      stopped ? note(`${problemOf(stopped).title}. ${problemOf(stopped).detail}`) : null,
-      h('ul', { class: 'facts' }, facts().filter(Boolean).map(fact => h('li', {}, fact))));
+      stopped ? note(`${problemOf(stopped).title}. ${problemOf(stopped).detail}`)
+        : h('ul', { class: 'facts' }, facts().filter(Boolean).map(fact => h('li', {}, fact))));
   };
 }
 
