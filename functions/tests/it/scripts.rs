@@ -87,6 +87,19 @@ fn of_a_name_that_stands_twice_in_the_env_file_the_last_counts_and_the_environme
 }
 
 #[test]
+fn whose_a_port_is_can_be_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let listens = |pid: &str| {
+        let told = bash(&format!(". dev/servers.sh; listens {pid} {port}"));
+        told.status.success()
+    };
+    assert!(listens(&std::process::id().to_string()));
+    // Only Linux tells.
+    assert_eq!(listens("$$"), !Path::new("/proc/net/tcp").exists());
+}
+
+#[test]
 fn a_server_that_never_answers_is_not_waited_for_without_end() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();

@@ -19,17 +19,17 @@ fn interrupt_when(
     arguments: &[&str],
     now: impl FnMut(&Server, &str) -> bool,
 ) -> tool::Ended {
-    let ended = end_when(origin, arguments, now);
+    let (ended, _) = end_when(origin, arguments, now);
     assert_eq!(ended.report()["interrupted"], true);
     ended
 }
 
-/// The same without a look at the report.
+/// The same without a look at the report, but with how many requests came after the interrupt.
 fn end_when(
     origin: Duration,
     arguments: &[&str],
     mut now: impl FnMut(&Server, &str) -> bool,
-) -> tool::Ended {
+) -> (tool::Ended, u64) {
     let server = Server::start(Character {
         origin,
         ..Character::default()
@@ -44,6 +44,7 @@ fn end_when(
         std::thread::sleep(Duration::from_millis(5));
     }
     running.interrupt();
+    let before = server.requests();
     let began = Instant::now();
     let ended = running.wait();
     assert!(
@@ -56,7 +57,8 @@ fn end_when(
         !std::path::Path::new(&broken).exists(),
         "the cache is whole"
     );
-    ended
+    let after = server.requests() - before;
+    (ended, after)
 }
 
 fn last_phase(ended: &tool::Ended) -> String {
@@ -92,7 +94,7 @@ fn before_the_first_phase_the_reports_of_an_earlier_run_stay() {
     let earlier = out.path().join("report.json");
     std::fs::write(&earlier, "earlier").unwrap();
     let arguments = ["--out", out.path().to_str().unwrap()];
-    let ended = end_when(Duration::from_secs(9), &arguments, |server, _| {
+    let (ended, _) = end_when(Duration::from_secs(9), &arguments, |server, _| {
         server.requests() >= 1
     });
     assert!(
@@ -132,4 +134,14 @@ fn while_the_cache_is_broken() {
         std::path::Path::new(&server.outage()).exists()
     });
     assert_eq!(last_phase(&ended), "faults");
+}
+
+/// Users who wait for what is due in some seconds stop waiting: two requests a second would have come for seconds more.
+#[test]
+fn what_is_due_later_is_not_sent() {
+    let (ended, after) = end_when(Duration::from_millis(5), &["--rate", "2"], |server, _| {
+        std::path::Path::new(&server.outage()).exists()
+    });
+    assert_eq!(last_phase(&ended), "faults");
+    assert!(after < 5, "{after} requests after the interrupt");
 }
