@@ -44,6 +44,8 @@ stop_started() {
   rm -rf "$scratch"
 }
 trap stop_started EXIT
+# Whoever reads what we tell may go away (make … | head): bash itself tells of a memcached that is stopped, and would end in the middle.
+trap '' PIPE
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 

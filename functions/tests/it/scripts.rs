@@ -87,6 +87,12 @@ fn of_a_name_that_stands_twice_in_the_env_file_the_last_counts_and_the_environme
 }
 
 #[test]
+fn a_reader_who_goes_away_ends_no_script_in_the_middle() {
+    let output = bash(". dev/servers.sh; kill -PIPE $$; echo still here");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "still here\n");
+}
+
+#[test]
 fn whose_a_port_is_can_be_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
