@@ -22,7 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const VALUE: &[u8] = &[b'v'; 256];
 
 /// The floors of a run.
-#[derive(Default)]
 pub(crate) struct Floors {
     pub(crate) memcached: Option<Summary>,
     /// Of each function; none where its target names no path for it.

@@ -61,6 +61,20 @@ impl Labels {
         }
     }
 
+    pub(crate) fn has_phase(&self, phase: Phase) -> bool {
+        self.phase.is_none_or(|asked| asked == phase)
+    }
+
+    pub(crate) fn has_function(&self, function: &str) -> bool {
+        self.function
+            .as_deref()
+            .is_none_or(|asked| asked == function)
+    }
+
+    pub(crate) fn has_outcome(&self, outcome: Outcome) -> bool {
+        self.outcome.is_none_or(|asked| asked == outcome)
+    }
+
     /// Reads `label=value,…` of a figure that has the labels `of`. The error is a sentence.
     pub(crate) fn parse(text: &str, of: &[Label]) -> Result<Self, String> {
         let mut labels = Self::ANY;

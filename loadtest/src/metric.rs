@@ -217,9 +217,9 @@ fn interval(interval: Option<Interval>) -> Value {
 
 fn rows(report: &Report, labels: &Labels, pick: fn(&Summary) -> Value) -> Vec<Observed> {
     let has = |row: &&Row| {
-        labels.phase.is_none_or(|phase| row.phase == phase)
-            && is_of(labels, &row.function)
-            && labels.outcome.is_none_or(|outcome| row.outcome == outcome)
+        labels.has_phase(row.phase)
+            && labels.has_function(&row.function)
+            && labels.has_outcome(row.outcome)
     };
     let observed = |row: &Row| {
         let (value, interval) = pick(row.waited());
@@ -244,7 +244,7 @@ fn functions(
 ) -> Vec<Observed> {
     let speed_ups = report.speed_ups.iter();
     let observed = speed_ups
-        .filter(|speed_up| is_of(labels, &speed_up.function))
+        .filter(|speed_up| labels.has_function(&speed_up.function))
         .map(|speed_up| {
             let (value, interval) = pick(speed_up);
             Observed {
@@ -266,18 +266,16 @@ fn whole(of: &str, (value, interval): Value) -> Vec<Observed> {
 
 /// None of a phase or a function that this run did not ask: a count of zero there would be of nothing.
 fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
-    let has = |phase: Phase, function: &str| {
-        labels.phase.is_none_or(|asked| asked == phase) && is_of(labels, function)
-    };
+    let has = |phase, function: &str| labels.has_phase(phase) && labels.has_function(function);
     let mut rows = report.rows.iter();
     let failures = report
         .failures
         .iter()
         .filter(|failure| has(failure.phase, &failure.function));
     let count: u64 = failures.map(|failure| failure.count).sum();
-    let asked = count > 0 || rows.any(|row| has(row.phase, &row.function));
-    let everywhere = *labels == Labels::ANY;
-    if !asked && !everywhere {
+    let asked =
+        *labels == Labels::ANY || count > 0 || rows.any(|row| has(row.phase, &row.function));
+    if !asked {
         return Vec::new();
     }
     vec![Observed {
@@ -285,13 +283,6 @@ fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
         value: Some(count as f64),
         interval: None,
     }]
-}
-
-fn is_of(labels: &Labels, function: &str) -> bool {
-    labels
-        .function
-        .as_deref()
-        .is_none_or(|asked| asked == function)
 }
 
 #[cfg(test)]

@@ -84,11 +84,7 @@ impl Rule {
     }
 
     /// Whether what it asks for is measured at all: one of `functions`, in one of `phases`. The error is a sentence.
-    pub(crate) fn fits<'a>(
-        &self,
-        functions: impl Iterator<Item = &'a str>,
-        phases: &[Phase],
-    ) -> Result<(), String> {
+    pub(crate) fn fits(&self, functions: &[&str], phases: &[Phase]) -> Result<(), String> {
         let phase = self.labels.phase.or_else(|| self.metric.phase());
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
             return Err(format!(
@@ -98,18 +94,15 @@ impl Rule {
                 comes_with(phase)
             ));
         }
-        let Some(asked) = self.labels.function.as_deref() else {
-            return Ok(());
-        };
-        let functions: Vec<_> = functions.collect();
-        if functions.contains(&asked) {
-            return Ok(());
+        let function = self.labels.function.as_deref();
+        if let Some(asked) = function.filter(|asked| !functions.contains(asked)) {
+            return Err(format!(
+                "--fail-if {:?}: no function {asked:?} is measured; there are {}",
+                self.text,
+                functions.join(", ")
+            ));
         }
-        let known = functions.join(", ");
-        Err(format!(
-            "--fail-if {:?}: no function {asked:?} is measured; there are {known}",
-            self.text
-        ))
+        Ok(())
     }
 
     /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.

@@ -44,10 +44,11 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
         compare::fits(before, &profile).map_err(unfit)?;
     }
     let client = client(&args.target, profile.timeout)?;
-    let names = || client.target().functions.iter().map(|f| f.name.as_str());
+    let functions = client.target().functions.iter();
+    let functions: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
     let phases = phases_of(&profile, &args.commands(), client.target());
     for rule in &args.fail_if {
-        let fits = rule.fits(names(), &phases);
+        let fits = rule.fits(&functions, &phases);
         fits.map_err(|e| Failure(Exit::Usage, e))?;
     }
     render::prepare(&args.out).map_err(|Failure(_, text)| Failure(Exit::Usage, text))?;

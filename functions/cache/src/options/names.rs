@@ -78,11 +78,11 @@ fn meant(name: &str) -> Option<String> {
     // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
     ["CACHE_", "MEMCACHED_"].into_iter().find_map(|prefix| {
         let word = upper.strip_prefix(prefix)?;
-        let mut ours = Known::ALL
-            .into_iter()
-            .filter_map(|known| known.name().strip_prefix(prefix));
-        let known = ours.clone().find(|known| *known == word);
-        let meant = format!("{prefix}{}", known.or_else(|| slip(word, &mut ours))?);
+        let ours = Known::ALL.into_iter().map(Known::name);
+        let mut ours = ours.filter_map(|known| known.strip_prefix(prefix));
+        let slip = slip(word, ours.clone());
+        let known = ours.find(|known| *known == word);
+        let meant = format!("{prefix}{}", known.or(slip)?);
         (meant != name).then_some(meant)
     })
 }
@@ -96,7 +96,8 @@ pub(super) fn did_you_mean<'a>(
     meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
 }
 
-/// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters.
+/// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters;
+/// or one letter, where it lacks the unit.
 fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -104,7 +105,7 @@ fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option
         .filter_map(|candidate| {
             let most = (word.len().max(candidate.len()) / 3).min(3);
             let distance = strsim::osa_distance(word, candidate);
-            // A unit is left out as easily as it is misspelt; but what is short then is soon another word.
+            // What is short without its unit is soon another word.
             let bare = candidate.strip_suffix("_MS").unwrap_or(candidate);
             let near = distance <= most || strsim::osa_distance(word, bare) <= 1;
             near.then_some((distance, candidate))
