@@ -14,12 +14,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use lambda_http::Request;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::flush::Flush;
-use crate::heavy_op::HeavyOp;
-use crate::page::Page;
-use crate::settings::SettingsError;
-use crate::start::Start;
-use crate::user::User;
+use crate::config::context::Start;
+use crate::config::settings::SettingsError;
+use crate::routes::flush::Flush;
+use crate::routes::heavy_op::HeavyOp;
+use crate::routes::page::Page;
+use crate::routes::user::User;
 use crate::users::DatabaseUrl;
 use crate::{Handler, Response};
 

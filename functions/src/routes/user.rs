@@ -6,14 +6,15 @@ use lambda_http::Request;
 use larder::{Cache, Policy};
 use percent_encoding::percent_decode_str;
 
-use crate::exchange::{Exchange, Methods};
-use crate::place::Place;
-use crate::problem::Problem;
-use crate::provenance::Provenance;
-use crate::settings::SettingsError;
-use crate::start::Start;
+use crate::config::context::Start;
+use crate::config::host::Place;
+use crate::config::settings::SettingsError;
+use crate::http::cached_reply::Provenance;
+use crate::http::endpoint::{Exchange, Methods};
+use crate::http::path;
+use crate::http::problem::Problem;
 use crate::users::{DatabaseUrl, DbError, Tables, User as Row, Users};
-use crate::{Handler, Response, path};
+use crate::{Handler, Response};
 
 /// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
 const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));

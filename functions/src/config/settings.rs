@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::flush_auth::{Mode, TokenDigest};
+use super::flush_mode::{Mode, TokenDigest};
 
 /// The settings of a process, all of them checked. An empty variable counts as unset.
 #[derive(Clone, Debug)]

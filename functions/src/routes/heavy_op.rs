@@ -9,11 +9,12 @@ use larder::Cache;
 
 pub use report::Report;
 
-use crate::exchange::{Exchange, Methods};
-use crate::provenance::Provenance;
-use crate::settings::SettingsError;
-use crate::start::Start;
-use crate::{Handler, Response, origin_calls, query};
+use crate::config::context::Start;
+use crate::config::settings::SettingsError;
+use crate::http::cached_reply::Provenance;
+use crate::http::endpoint::{Exchange, Methods};
+use crate::http::query;
+use crate::{Handler, Response, origin_calls};
 
 /// The heavy operation: takes `busy`, most of it asleep.
 #[larder::cached("heavy-op", ttl = "60s", skip(busy))]

@@ -11,12 +11,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
-use crate::emf::{self, Invocation};
-use crate::place::Place;
-use crate::problem;
-use crate::settings::SettingsError;
-use crate::start::{self, Start};
-use crate::{Handler, Response, log};
+use crate::config::context::{self as start, Start};
+use crate::config::host::Place;
+use crate::config::settings::SettingsError;
+use crate::http::problem;
+use crate::telemetry::emf::{self, Invocation};
+use crate::telemetry::log;
+use crate::{Handler, Response};
 
 /// So often what makes the first answer quicker lets the others have their turn: the question for the first invocation, sent before it,
 /// needs fewer.

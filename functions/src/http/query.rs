@@ -3,7 +3,7 @@
 
 use percent_encoding::percent_decode;
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The most bytes that the decoded parameter may have.
 const MAX_BYTES: usize = 1024;

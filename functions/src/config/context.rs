@@ -3,8 +3,8 @@
 
 use larder::Cache;
 
-use crate::place::Place;
-use crate::settings::{Settings, SettingsError};
+use crate::config::host::Place;
+use crate::config::settings::{Settings, SettingsError};
 
 /// What handlers are made from.
 #[derive(Clone)]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lambda_http::http::{HeaderMap, HeaderValue, header};
 use larder::Freshness;
 
+use crate::config::settings::Diagnostics;
 use crate::origin_calls;
-use crate::settings::Diagnostics;
 
 static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
 

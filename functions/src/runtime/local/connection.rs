@@ -10,8 +10,8 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request};
 
 use super::Local;
-use crate::exchange::MAX_BODY;
-use crate::problem::{self, Problem};
+use crate::http::endpoint::MAX_BODY;
+use crate::http::problem::{self, Problem};
 
 /// The most that is read of a body that is too long, so that a client which sends first and reads then gets its answer.
 const MOST_DISCARDED: usize = 1 << 20;

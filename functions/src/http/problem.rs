@@ -8,8 +8,8 @@ use lambda_http::http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::Response;
-use crate::emf::{self, Told};
-use crate::headers;
+use crate::http::headers;
+use crate::telemetry::emf::{self, Told};
 
 /// An answer that says what went wrong, as `application/problem+json`.
 #[derive(Debug)]

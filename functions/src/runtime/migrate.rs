@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::settings::Settings;
+use crate::config::context as start;
+use crate::config::settings::Settings;
+use crate::telemetry::log;
 use crate::users::migration::{self, Migrated};
 use crate::users::{DatabaseUrl, PostgresUrl};
-use crate::{log, start};
 
 /// Serves invocations until the runtime ends the process. A bad setting ends the start with exit code 1.
 pub async fn run() -> ExitCode {

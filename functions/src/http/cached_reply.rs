@@ -9,9 +9,9 @@ use larder::Source;
 use serde::Serialize;
 
 use crate::Response;
-use crate::cache_status::cache_status;
-use crate::emf::{self, Fetched, Told};
-use crate::headers::written;
+use crate::http::cache_status::cache_status;
+use crate::http::headers::written;
+use crate::telemetry::emf::{self, Fetched, Told};
 
 /// Bytes in which most bodies fit, so that they are not copied as they grow.
 const ROOM: usize = 512;

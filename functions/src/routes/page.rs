@@ -4,11 +4,12 @@ use lambda_http::Request;
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::exchange::{Exchange, Methods};
-use crate::problem::Problem;
-use crate::settings::SettingsError;
-use crate::start::Start;
-use crate::{Handler, Response, path};
+use crate::config::context::Start;
+use crate::config::settings::SettingsError;
+use crate::http::endpoint::{Exchange, Methods};
+use crate::http::path;
+use crate::http::problem::Problem;
+use crate::{Handler, Response};
 
 /// Our own files and our own requests; no code within the page, no frame around it.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -37,17 +38,17 @@ impl Page {
                 Asset::new(
                     "/",
                     "text/html; charset=utf-8",
-                    include_str!("bin/page/index.html"),
+                    include_str!("../bin/page/index.html"),
                 ),
                 Asset::new(
                     "/style.css",
                     "text/css; charset=utf-8",
-                    include_str!("bin/page/style.css"),
+                    include_str!("../bin/page/style.css"),
                 ),
                 Asset::new(
                     "/app.js",
                     "text/javascript; charset=utf-8",
-                    include_str!("bin/page/app.js"),
+                    include_str!("../bin/page/app.js"),
                 ),
             ],
         })

@@ -5,11 +5,11 @@ use lambda_http::http::{HeaderValue, StatusCode, header};
 use larder::{Cache, CacheError, Scope};
 use serde::Deserialize;
 
-use crate::exchange::{Exchange, Methods};
+use crate::config::context::Start;
+use crate::config::settings::SettingsError;
 use crate::flush_auth::FlushAuth;
-use crate::problem::Problem;
-use crate::settings::SettingsError;
-use crate::start::Start;
+use crate::http::endpoint::{Exchange, Methods};
+use crate::http::problem::Problem;
 use crate::{Handler, Response};
 
 /// The handler.

@@ -5,9 +5,10 @@ use futures_util::future::BoxFuture;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request};
 
-use crate::problem::Problem;
-use crate::settings::Diagnostics;
-use crate::{Response, deadline, diagnostics, headers};
+use crate::Response;
+use crate::config::settings::Diagnostics;
+use crate::http::problem::Problem;
+use crate::http::{deadline, diagnostics, headers};
 
 /// The most bytes that a request's body may have.
 pub const MAX_BODY: usize = 4096;

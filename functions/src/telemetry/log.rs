@@ -11,7 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::{moment, start};
+use crate::config::context as start;
+use crate::telemetry::timestamp as moment;
 
 tokio::task_local! {
     static INVOCATION: String;

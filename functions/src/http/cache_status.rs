@@ -4,7 +4,7 @@
 use lambda_http::http::HeaderValue;
 use larder::{Bypass, Fill, Outcome};
 
-use crate::headers::written;
+use crate::http::headers::written;
 
 /// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
 pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
