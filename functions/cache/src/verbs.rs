@@ -13,7 +13,7 @@ use crate::{
     key::{Address, Key},
     origin::Said,
     outcome::Freshness,
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::Policy,
     read_through::{Call, Written, read_through},
     store::StoreError,
@@ -117,7 +117,7 @@ impl Cache {
         let shorter = call.shorter(&payload);
         let packed = shorter
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if let Some(problem) = call.refuses(packed) {
             return Err(CacheError::Value(problem));
         }

@@ -13,7 +13,7 @@ use crate::{
     lease::Step,
     metrics::Count,
     outcome::Outcome,
-    payload::{self, Packed},
+    payload::{self, Payload},
 };
 
 impl Call<'_> {
@@ -87,7 +87,7 @@ impl Call<'_> {
                 ttl,
             } => {
                 let age = clock::since(self.cache.clock().now(), created);
-                self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
             Landing::Failed => None,
         }
@@ -95,7 +95,7 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        packed: Packed<'_>,
+        packed: Payload<'_>,
         age: Duration,
         outcome: Outcome,
         ttl_left: i64,
@@ -137,7 +137,7 @@ impl Call<'_> {
         let now = self.cache.clock().now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
-            Packed::Plain(&stale.payload),
+            Payload::Plain(&stale.payload),
             clock::since(now, stale.created),
             Outcome::StaleOnError,
             clock::until(now, stale.soft),

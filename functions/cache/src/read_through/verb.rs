@@ -9,7 +9,7 @@ use crate::{
     clock,
     entry::{Entry, Lease, Token},
     lease::{self, Step},
-    payload::Packed,
+    payload::Payload,
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -68,7 +68,7 @@ impl Call<'_> {
     /// could be done late, after an invalidation.
     pub(crate) async fn put(
         &self,
-        payload: Packed<'_>,
+        payload: Payload<'_>,
         ttl: Duration,
     ) -> Result<Written, StoreError> {
         let looked = self.lookup(None).await?;
@@ -120,7 +120,7 @@ impl Call<'_> {
     }
 
     /// Why `payload` would not be stored.
-    pub(crate) fn refuses(&self, payload: Packed<'_>) -> Option<String> {
+    pub(crate) fn refuses(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }
