@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod dotenv;
+pub mod environment;
 pub mod flush_mode;
 pub mod host;
 pub mod settings;

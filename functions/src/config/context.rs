@@ -3,18 +3,18 @@
 
 use larder::Cache;
 
-use crate::config::host::Place;
+use crate::config::host::Host;
 use crate::config::settings::{Settings, SettingsError};
 
 /// What handlers are made from.
 #[derive(Clone)]
-pub struct Start {
+pub struct Context {
     /// Our own settings.
     pub settings: Settings,
     /// The cache that is installed for this process.
     pub cache: Cache,
     /// Where we run.
-    pub place: Place,
+    pub host: Host,
 }
 
 /// Why a process does not start; names the variable.
@@ -31,30 +31,20 @@ pub enum StartError {
     Installed(#[from] larder::AlreadyInstalled),
 }
 
-impl Start {
+impl Context {
     /// Reads all settings through `lookup` and installs the cache.
     pub fn from_lookup(
         lookup: impl Fn(&str) -> Option<String>,
-        place: impl FnOnce(&Settings) -> Place,
+        host: impl FnOnce(&Settings) -> Host,
     ) -> Result<Self, StartError> {
         let settings = Settings::from_lookup(&lookup)?;
         let cache = Cache::from_lookup(|name| lookup(name).filter(|value| !value.is_empty()))?;
         larder::install(cache.clone())?;
-        let place = place(&settings);
+        let host = host(&settings);
         Ok(Self {
             settings,
             cache,
-            place,
+            host,
         })
     }
-}
-
-/// The names of the environment's variables.
-pub fn names() -> impl Iterator<Item = String> {
-    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
-}
-
-/// The environment. A value that is not Unicode comes with replacement characters, so that it is refused and not ignored.
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 /// `FLUSH_AUTH` as it was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum FlushMode {
     /// Nobody may flush.
     Deny,
     /// Whoever has the token of this digest.

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::flush_mode::{Mode, TokenDigest};
+use super::flush_mode::{FlushMode, TokenDigest};
 
 /// The settings of a process, all of them checked. An empty variable counts as unset.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Settings {
     /// `HEAVY_OP_MS`: how long the heavy operation takes; 3 s, at most 1 min.
     pub heavy_op: Duration,
     /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush; nobody.
-    pub flush_auth: Mode,
+    pub flush_auth: FlushMode,
     /// `DIAGNOSTICS`: off.
     pub diagnostics: Diagnostics,
     /// `LISTEN`: where the local server listens; `127.0.0.1:5000`.
@@ -47,7 +47,7 @@ impl Settings {
         Ok(Self {
             heavy_op: optional(value("HEAVY_OP_MS"), heavy_op)?.unwrap_or(Duration::from_secs(3)),
             flush_auth: optional(value("FLUSH_AUTH"), |text| flush_auth(text, token))?
-                .unwrap_or(Mode::Deny),
+                .unwrap_or(FlushMode::Deny),
             diagnostics: optional(value("DIAGNOSTICS"), diagnostics)?.unwrap_or(Diagnostics::Off),
             listen: optional(value("LISTEN"), listen)?.unwrap_or(LISTEN),
         })
@@ -69,7 +69,7 @@ const LONGEST_HEAVY_OP_MS: u64 = 60_000;
 fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
     match text.parse() {
         Ok(ms) if ms <= LONGEST_HEAVY_OP_MS => Ok(Duration::from_millis(ms)),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "HEAVY_OP_MS",
             format!("{text:?} is not a whole number of milliseconds from 0 to 60000"),
         )),
@@ -78,21 +78,21 @@ fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
 
 fn flush_token(text: &str) -> Result<TokenDigest, SettingsError> {
     text.parse()
-        .map_err(|reason| unusable("FLUSH_TOKEN_SHA256", reason))
+        .map_err(|reason| invalid("FLUSH_TOKEN_SHA256", reason))
 }
 
-fn flush_auth(text: &str, token: Option<TokenDigest>) -> Result<Mode, SettingsError> {
+fn flush_auth(text: &str, token: Option<TokenDigest>) -> Result<FlushMode, SettingsError> {
     match text {
-        "deny" => Ok(Mode::Deny),
-        "iam" => Ok(Mode::Iam),
-        "open" => Ok(Mode::Open),
-        "token" => token.map(Mode::Token).ok_or_else(|| {
-            unusable(
+        "deny" => Ok(FlushMode::Deny),
+        "iam" => Ok(FlushMode::Iam),
+        "open" => Ok(FlushMode::Open),
+        "token" => token.map(FlushMode::Token).ok_or_else(|| {
+            invalid(
                 "FLUSH_TOKEN_SHA256",
                 "is needed by FLUSH_AUTH=token: the token's SHA-256 in hexadecimal".into(),
             )
         }),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "FLUSH_AUTH",
             format!("{text:?} is none of deny, token, iam, open"),
         )),
@@ -103,7 +103,7 @@ fn diagnostics(text: &str) -> Result<Diagnostics, SettingsError> {
     match text {
         "off" => Ok(Diagnostics::Off),
         "on" => Ok(Diagnostics::On),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "DIAGNOSTICS",
             format!("{text:?} is neither on nor off"),
         )),
@@ -115,14 +115,14 @@ fn listen(text: &str) -> Result<SocketAddr, SettingsError> {
         .strip_prefix("localhost:")
         .map(|port| format!("127.0.0.1:{port}"));
     numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
-        unusable(
+        invalid(
             "LISTEN",
             format!("{text:?} is not an address with a port, such as 127.0.0.1:5000 or [::1]:5000"),
         )
     })
 }
 
-fn unusable(variable: &'static str, reason: String) -> SettingsError {
+fn invalid(variable: &'static str, reason: String) -> SettingsError {
     SettingsError { variable, reason }
 }
 
@@ -143,10 +143,13 @@ mod tests {
     fn nothing_set_is_the_documented_default() {
         let settings = with(&[]).unwrap();
         assert_eq!(settings.heavy_op, Duration::from_secs(3));
-        assert_eq!(settings.flush_auth, Mode::Deny);
+        assert_eq!(settings.flush_auth, FlushMode::Deny);
         assert_eq!(settings.diagnostics, Diagnostics::Off);
         assert_eq!(settings.listen.to_string(), "127.0.0.1:5000");
-        assert_eq!(with(&[("FLUSH_AUTH", "")]).unwrap().flush_auth, Mode::Deny);
+        assert_eq!(
+            with(&[("FLUSH_AUTH", "")]).unwrap().flush_auth,
+            FlushMode::Deny
+        );
     }
 
     #[test]
@@ -180,7 +183,7 @@ mod tests {
             with(&[("FLUSH_AUTH", "token"), ("FLUSH_TOKEN_SHA256", &digest)])
                 .unwrap()
                 .flush_auth,
-            Mode::Token(_)
+            FlushMode::Token(_)
         ));
     }
 

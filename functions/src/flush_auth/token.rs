@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_without_a_token_locks_nobody_out() {
+    fn requests_without_a_token_lock_out_no_caller() {
         let check = TokenCheck::new(TokenDigest::of(b"right"));
         for _ in 0..100 {
             assert_eq!(check.verdict(None), Verdict::Refused);

@@ -4,13 +4,13 @@
 use lambda_http::http::HeaderValue;
 use larder::{Bypass, Fill, Outcome};
 
-use crate::http::headers::written;
+use crate::http::headers::format_value;
 
 /// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
 pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
-        Outcome::Hit | Outcome::Stale => written(format_args!("larder; hit; ttl={ttl}")),
-        Outcome::StaleOnError => written(format_args!(
+        Outcome::Hit | Outcome::Stale => format_value(format_args!("larder; hit; ttl={ttl}")),
+        Outcome::StaleOnError => format_value(format_args!(
             "larder; fwd=stale; detail=origin-error; ttl={ttl}"
         )),
         Outcome::Miss(fill) => forwarded("miss", fill),
@@ -31,9 +31,9 @@ pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
 
 fn forwarded(why: &str, fill: Fill) -> HeaderValue {
     match fill {
-        Fill::Stored => written(format_args!("larder; fwd={why}; stored")),
-        Fill::NotStored => written(format_args!("larder; fwd={why}")),
-        Fill::Failed(trouble) => written(format_args!("larder; fwd={why}; detail={trouble}")),
+        Fill::Stored => format_value(format_args!("larder; fwd={why}; stored")),
+        Fill::NotStored => format_value(format_args!("larder; fwd={why}")),
+        Fill::Failed(trouble) => format_value(format_args!("larder; fwd={why}; detail={trouble}")),
     }
 }
 

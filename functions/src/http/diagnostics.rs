@@ -28,7 +28,7 @@ pub(crate) fn count_invocation() {
 }
 
 /// Adds the diagnostic headers, if they are on.
-pub(crate) fn reveal(diagnostics: Diagnostics, headers: &mut HeaderMap) {
+pub(crate) fn add_headers(diagnostics: Diagnostics, headers: &mut HeaderMap) {
     if diagnostics == Diagnostics::On {
         headers.insert("x-instance", INSTANCE.clone());
         headers.insert("x-invocation", INVOCATIONS.load(Ordering::Relaxed).into());

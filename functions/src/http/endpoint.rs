@@ -40,12 +40,12 @@ impl Methods {
 
 /// The frame around a handler's own work.
 #[derive(Clone, Copy, Debug)]
-pub struct Exchange {
+pub struct Endpoint {
     methods: Methods,
     diagnostics: Diagnostics,
 }
 
-impl Exchange {
+impl Endpoint {
     /// The frame of a route.
     pub fn new(methods: Methods, diagnostics: Diagnostics) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Exchange {
     /// Runs `work` if the request is admitted, within its deadline and with the freshness that it asks for, and
     /// completes the answer. Boxed, as each layer that it is handed through would hold it twice, and moving it would be a
     /// seventh of a warm answer.
-    pub async fn answer(
+    pub async fn respond(
         &self,
         request: &Request,
         work: BoxFuture<'_, Result<Response, Problem>>,
@@ -107,8 +107,8 @@ impl Exchange {
     }
 
     fn complete(&self, response: &mut Response) {
-        headers::guard(response.headers_mut());
-        diagnostics::reveal(self.diagnostics, response.headers_mut());
+        headers::set_defaults(response.headers_mut());
+        diagnostics::add_headers(self.diagnostics, response.headers_mut());
     }
 }
 
@@ -130,9 +130,9 @@ mod tests {
     async fn asked(methods: Methods, method: Method, body: usize) -> Response {
         let mut request = Request::new("x".repeat(body).into());
         *request.method_mut() = method;
-        let exchange = Exchange::new(methods, Diagnostics::Off);
-        exchange
-            .answer(
+        let endpoint = Endpoint::new(methods, Diagnostics::Off);
+        endpoint
+            .respond(
                 &request,
                 Box::pin(async { Ok(Response::new("four".into())) }),
             )

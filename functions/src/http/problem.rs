@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::Response;
 use crate::http::headers;
-use crate::telemetry::emf::{self, Told};
+use crate::telemetry::emf::{self, CacheReport};
 
 /// An answer that says what went wrong, as `application/problem+json`.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Body<'a> {
 }
 
 /// A handler that panics has answered with 500, and the process lives on.
-pub(crate) fn caught(work: impl Future<Output = Response>) -> impl Future<Output = Response> {
+pub(crate) fn catch_panic(work: impl Future<Output = Response>) -> impl Future<Output = Response> {
     let answer = AssertUnwindSafe(work).catch_unwind();
     answer.map(|answer| {
         answer.unwrap_or_else(|_| {
@@ -65,7 +65,7 @@ impl Problem {
     pub fn origin_failed(origin: &'static str, error: &impl std::error::Error) -> Self {
         tracing::error!(origin, %error, "the origin failed");
         let detail = format!("the origin of {origin} failed");
-        emf::tell(Told::OriginFailed);
+        emf::record(CacheReport::OriginFailed);
         Self::new(StatusCode::BAD_GATEWAY, detail)
     }
 
@@ -106,8 +106,8 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         response.headers_mut().extend(self.headers);
-        // Not each problem passes through an exchange: a panic does not, nor what is wrong with a request's body.
-        headers::guard(response.headers_mut());
+        // Not each problem passes through an endpoint: a panic does not, nor what is wrong with a request's body.
+        headers::set_defaults(response.headers_mut());
         response
     }
 }

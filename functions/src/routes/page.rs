@@ -4,9 +4,9 @@ use lambda_http::Request;
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
-use crate::http::endpoint::{Exchange, Methods};
+use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::path;
 use crate::http::problem::Problem;
 use crate::{Handler, Response};
@@ -24,16 +24,16 @@ struct Asset {
 }
 
 /// The handler.
-pub struct Page {
-    exchange: Exchange,
+pub struct PageHandler {
+    endpoint: Endpoint,
     assets: [Asset; 3],
 }
 
-impl Page {
-    /// The handler with the settings of `start`.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+impl PageHandler {
+    /// The handler with the settings of `context`.
+    pub fn new(context: &Context) -> Result<Self, SettingsError> {
         Ok(Self {
-            exchange: Exchange::new(Methods::Read, start.settings.diagnostics),
+            endpoint: Endpoint::new(Methods::Read, context.settings.diagnostics),
             assets: [
                 Asset::new(
                     "/",
@@ -55,15 +55,15 @@ impl Page {
     }
 }
 
-impl Handler for Page {
+impl Handler for PageHandler {
     async fn handle(&self, request: Request) -> Response {
         let path = path::of(&request);
         let work = Box::pin(async {
             let asset = self.assets.iter().find(|asset| asset.path == path);
             let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
-            Ok(asset.answer(request.headers()))
+            Ok(asset.respond(request.headers()))
         });
-        self.exchange.answer(&request, work).await
+        self.endpoint.respond(&request, work).await
     }
 }
 
@@ -80,8 +80,8 @@ impl Asset {
         }
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let unchanged = is_known(asked, &self.etag);
+    fn respond(&self, request_headers: &HeaderMap) -> Response {
+        let unchanged = etag_matches(request_headers, &self.etag);
         let mut response = Response::new(if unchanged {
             lambda_http::Body::Empty
         } else {
@@ -116,8 +116,8 @@ impl Asset {
 }
 
 /// Whether `If-None-Match` names this tag.
-fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = asked
+fn etag_matches(request_headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = request_headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok());
@@ -134,7 +134,7 @@ mod tests {
     fn asked(if_none_match: Option<&str>) -> Response {
         let mut headers = HeaderMap::new();
         headers.extend(if_none_match.map(|value| (header::IF_NONE_MATCH, value.parse().unwrap())));
-        Asset::new("/", "text/html", "<p>").answer(&headers)
+        Asset::new("/", "text/html", "<p>").respond(&headers)
     }
 
     #[test]

@@ -14,36 +14,36 @@ use hyper_util::server::graceful::GracefulShutdown;
 use lambda_http::Request;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
-use crate::routes::flush::Flush;
-use crate::routes::heavy_op::HeavyOp;
-use crate::routes::page::Page;
-use crate::routes::user::User;
+use crate::routes::flush::FlushHandler;
+use crate::routes::heavy_op::HeavyOpHandler;
+use crate::routes::page::PageHandler;
+use crate::routes::user::UserHandler;
 use crate::users::DatabaseUrl;
 use crate::{Handler, Response};
 
 /// How long requests that are under way may still take when the process is asked to end.
-const GRACE: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The four handlers behind one address.
 pub struct Local {
-    heavy_op: HeavyOp,
-    user: User,
-    flush: Flush,
-    page: Page,
+    heavy_op: HeavyOpHandler,
+    user: UserHandler,
+    flush: FlushHandler,
+    page: PageHandler,
 }
 
 impl Local {
-    /// The handlers with the settings of `start`, for the users in `database`.
-    pub fn new(start: &Start, database: DatabaseUrl) -> Result<Self, SettingsError> {
+    /// The handlers with the settings of `context`, for the users in `database`.
+    pub fn new(context: &Context, database: DatabaseUrl) -> Result<Self, SettingsError> {
         Ok(Self {
-            heavy_op: HeavyOp::new(start)?,
-            user: User::new(start, database)?,
-            flush: Flush::new(start)?,
-            page: Page::new(start)?,
+            heavy_op: HeavyOpHandler::new(context)?,
+            user: UserHandler::new(context, database)?,
+            flush: FlushHandler::new(context)?,
+            page: PageHandler::new(context)?,
         })
     }
 
@@ -72,11 +72,11 @@ impl Local {
             }
         }
         drop(listener);
-        if tokio::time::timeout(GRACE, connections.shutdown())
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown())
             .await
             .is_err()
         {
-            tracing::warn!("requests were still under way after {GRACE:?}");
+            tracing::warn!("requests were still under way after {SHUTDOWN_TIMEOUT:?}");
         }
     }
 }
@@ -85,7 +85,7 @@ fn connect(stream: TcpStream, local: Arc<Local>, connections: &GracefulShutdown)
     // Small answers must not wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let service =
-        hyper::service::service_fn(move |request| connection::answer(request, Arc::clone(&local)));
+        hyper::service::service_fn(move |request| connection::respond(request, Arc::clone(&local)));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::config::context as start;
+use crate::config::environment;
 use crate::config::settings::Settings;
 use crate::telemetry::log;
 use crate::users::migration::{self, Migrated};
@@ -14,7 +14,7 @@ use crate::users::{DatabaseUrl, PostgresUrl};
 
 /// Serves invocations until the runtime ends the process. A bad setting ends the start with exit code 1.
 pub async fn run() -> ExitCode {
-    log::begin();
+    log::init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,8 +25,8 @@ pub async fn run() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    Settings::from_lookup(start::environment)?;
-    let url = match DatabaseUrl::from_lookup(start::environment)? {
+    Settings::from_lookup(environment::variable)?;
+    let url = match DatabaseUrl::from_lookup(environment::variable)? {
         DatabaseUrl::Postgres(url) => url,
         DatabaseUrl::Sqlite(_) => {
             return Err(

@@ -9,35 +9,35 @@ use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
 tokio::task_local! {
-    static TOLD: Cell<Option<Told>>;
+    static REPORT: Cell<Option<CacheReport>>;
 }
 
 /// Tells whoever meters the invocation that this task serves. Off Lambda nobody does: an answer is not to carry it there.
-pub(crate) fn tell(told: Told) {
-    let _ = TOLD.try_with(|place| place.set(Some(told)));
+pub(crate) fn record(report: CacheReport) {
+    let _ = REPORT.try_with(|slot| slot.set(Some(report)));
 }
 
-/// The answer of `work`, and what it told.
-pub(crate) async fn listen<T>(work: impl Future<Output = T>) -> (T, Option<Told>) {
+/// The answer of `work`, and what it cache_report.
+pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<CacheReport>) {
     let work = async {
         let answer = work.await;
-        (answer, TOLD.with(Cell::get))
+        (answer, REPORT.with(Cell::get))
     };
-    TOLD.scope(Cell::new(None), work).await
+    REPORT.scope(Cell::new(None), work).await
 }
 
 /// What a handler that asked the cache tells of its answer.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum CacheReport {
     /// A value was fetched.
-    Fetched(Fetched),
+    Fetched(CacheResult),
     /// The cache had none, and the origin failed.
     OriginFailed,
 }
 
 /// What became of one fetched value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fetched {
+pub(crate) struct CacheResult {
     pub(crate) outcome: Outcome,
     pub(crate) cache: Duration,
     pub(crate) origin: Duration,
@@ -50,7 +50,7 @@ pub(crate) struct Invocation<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) status: u16,
     /// `None`: the cache was not asked, or it is not known what became of that.
-    pub(crate) told: Option<Told>,
+    pub(crate) cache_report: Option<CacheReport>,
     pub(crate) latency: Duration,
 }
 
@@ -61,7 +61,7 @@ impl Invocation<'_> {
         let mut metrics = vec![("Requests", "Count", json!(1))];
         metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
         metrics.push(("Latency", "Milliseconds", milliseconds(self.latency)));
-        if let Some(Told::Fetched(fetched)) = self.told {
+        if let Some(CacheReport::Fetched(fetched)) = self.cache_report {
             metrics.push(("CacheTime", "Milliseconds", milliseconds(fetched.cache)));
             metrics.push(("OriginTime", "Milliseconds", milliseconds(fetched.origin)));
         }
@@ -99,33 +99,33 @@ impl Invocation<'_> {
     }
 
     fn counts(&self) -> (&'static str, [(&'static str, bool); 4]) {
-        let (outcome, hit, origin, trouble) = match self.told {
-            Some(Told::OriginFailed) => ("failed", false, true, false),
+        let (outcome, hit, origin, cache_failed) = match self.cache_report {
+            Some(CacheReport::OriginFailed) => ("failed", false, true, false),
             // Such as a flush that was not acknowledged: no origin had a part in it.
             None if self.status >= 500 => ("failed", false, false, false),
             None => ("none", false, false, false),
-            Some(Told::Fetched(Fetched { outcome, .. })) => {
-                let (word, hit) = word(outcome);
+            Some(CacheReport::Fetched(CacheResult { outcome, .. })) => {
+                let (name, hit) = outcome_name(outcome);
                 (
-                    word,
+                    name,
                     hit,
                     !hit || outcome == Outcome::StaleOnError,
-                    is_trouble(outcome),
+                    is_cache_failure(outcome),
                 )
             }
         };
         let counts = [
-            ("Lookups", self.told.is_some()),
+            ("Lookups", self.cache_report.is_some()),
             ("Hits", hit),
             ("OriginCalls", origin),
-            ("CacheErrors", trouble),
+            ("CacheErrors", cache_failed),
         ];
         (outcome, counts)
     }
 }
 
 /// The outcome's name as a dimension, and whether the cache answered.
-fn word(outcome: Outcome) -> (&'static str, bool) {
+fn outcome_name(outcome: Outcome) -> (&'static str, bool) {
     match outcome {
         Outcome::Hit => ("hit", true),
         Outcome::Stale => ("stale", true),
@@ -139,7 +139,7 @@ fn word(outcome: Outcome) -> (&'static str, bool) {
     }
 }
 
-fn is_trouble(outcome: Outcome) -> bool {
+fn is_cache_failure(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Miss(fill) | Outcome::Expired(fill) | Outcome::Refreshed(fill) => {
             matches!(fill, Fill::Failed(_))
@@ -158,22 +158,22 @@ mod tests {
     use larder::Trouble;
 
     fn check(status: u16, outcome: Option<Outcome>, expected: (&str, [u8; 4])) {
-        let told = outcome.map(|outcome| {
-            Told::Fetched(Fetched {
+        let cache_report = outcome.map(|outcome| {
+            CacheReport::Fetched(CacheResult {
                 outcome,
                 cache: Duration::from_micros(1500),
                 origin: Duration::ZERO,
             })
         });
-        check_told(status, told, expected);
+        check_report(status, cache_report, expected);
     }
 
-    fn check_told(status: u16, told: Option<Told>, expected: (&str, [u8; 4])) {
+    fn check_report(status: u16, cache_report: Option<CacheReport>, expected: (&str, [u8; 4])) {
         let invocation = Invocation {
             function: "user",
             request_id: "id",
             status,
-            told,
+            cache_report,
             latency: Duration::from_millis(2),
         };
         let line: Value = serde_json::from_str(&invocation.line()).unwrap();
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(line["Latency"], 2.0);
         assert_eq!(
             line.get("CacheTime").is_some(),
-            matches!(told, Some(Told::Fetched(_)))
+            matches!(cache_report, Some(CacheReport::Fetched(_)))
         );
     }
 
@@ -224,7 +224,11 @@ mod tests {
             ("bypassed", [1, 0, 1, 0]),
         );
         check(400, None, ("none", [0, 0, 0, 0]));
-        check_told(502, Some(Told::OriginFailed), ("failed", [1, 0, 1, 0]));
+        check_report(
+            502,
+            Some(CacheReport::OriginFailed),
+            ("failed", [1, 0, 1, 0]),
+        );
         // A flush that was not acknowledged, a panic.
         check(502, None, ("failed", [0, 0, 0, 0]));
     }

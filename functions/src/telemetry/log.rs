@@ -11,25 +11,25 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::context as start;
-use crate::telemetry::timestamp as moment;
+use crate::config::environment;
+use crate::telemetry::timestamp;
 
 tokio::task_local! {
     static INVOCATION: String;
 }
 
 /// Runs `work` as part of the invocation with this id: its lines carry it.
-pub(crate) async fn of_invocation<F: Future>(id: String, work: F) -> F::Output {
+pub(crate) async fn in_invocation<F: Future>(id: String, work: F) -> F::Output {
     INVOCATION.scope(id, work).await
 }
 
 /// Logs to stderr from now on, for as long as the process lives.
-pub fn begin() {
+pub fn init() {
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_max_level(LevelFilter::WARN);
-    if start::environment("AWS_LAMBDA_LOG_FORMAT").as_deref() == Some("JSON") {
+    if environment::variable("AWS_LAMBDA_LOG_FORMAT").as_deref() == Some("JSON") {
         lines.event_format(Json).init();
     } else {
         lines.init();
@@ -53,7 +53,7 @@ where
         let mut line = Fields::default();
         event.record(&mut line);
         let known = [
-            ("timestamp", moment::rfc3339()),
+            ("timestamp", timestamp::rfc3339()),
             ("level", event.metadata().level().to_string()),
             ("target", event.metadata().target().to_owned()),
         ];

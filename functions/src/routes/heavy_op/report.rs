@@ -29,7 +29,7 @@ pub struct Report {
 /// A few milliseconds of an optimised build.
 const ROUNDS: u32 = 10_000;
 /// Rounds between two pauses, well below 1 ms, so that other requests of the thread are not held up.
-const ROUNDS_AT_ONCE: u32 = 500;
+const ROUNDS_PER_YIELD: u32 = 500;
 
 impl Report {
     /// Computes it.
@@ -50,7 +50,7 @@ async fn chain(param: &str) -> [u8; 32] {
     let mut digest: [u8; 32] = Sha256::digest(param).into();
     for round in 1..ROUNDS {
         digest = Sha256::digest(digest).into();
-        if round % ROUNDS_AT_ONCE == 0 {
+        if round % ROUNDS_PER_YIELD == 0 {
             yield_now().await;
         }
     }

@@ -14,18 +14,18 @@ use crate::http::endpoint::MAX_BODY;
 use crate::http::problem::{self, Problem};
 
 /// The most that is read of a body that is too long, so that a client which sends first and reads then gets its answer.
-const MOST_DISCARDED: usize = 1 << 20;
+const MAX_DISCARDED: usize = 1 << 20;
 /// How long a client may take to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) async fn answer(
+pub(super) async fn respond(
     request: hyper::Request<Incoming>,
     local: Arc<Local>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let response = match read(body).await {
         Ok(body) => {
-            problem::caught(local.route(Request::from_parts(parts, Body::Binary(body)))).await
+            problem::catch_panic(local.route(Request::from_parts(parts, Body::Binary(body)))).await
         }
         Err(problem) => problem.into_response(),
     };
@@ -70,7 +70,7 @@ async fn collect(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
             let room = (MAX_BODY + 1).saturating_sub(kept.len()).min(data.len());
             kept.extend_from_slice(&data[..room]);
         }
-        if seen > MOST_DISCARDED {
+        if seen > MAX_DISCARDED {
             break;
         }
     }

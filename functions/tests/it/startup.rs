@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{self, Program, Variables};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const QUESTION: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
 
 /// Starts `heavy-op`, which has nothing but a cache to connect to, as an environment of this type.
@@ -29,16 +29,16 @@ async fn start(initialization: Option<&str>) -> (Program, TcpListener) {
 }
 
 async fn in_time<T>(program: &Program, work: impl Future<Output = std::io::Result<T>>) -> T {
-    tokio::time::timeout(PATIENCE, work)
+    tokio::time::timeout(TIMEOUT, work)
         .await
-        .unwrap_or_else(|_| panic!("nothing for {PATIENCE:?}; {}", program.stderr()))
+        .unwrap_or_else(|_| panic!("nothing for {TIMEOUT:?}; {}", program.stderr()))
         .unwrap()
 }
 
 /// Whether the first that the process says over the connection is its question for an invocation.
 async fn asks(program: &Program, mut stream: TcpStream) -> bool {
     let mut said = [0; QUESTION.len()];
-    // memcached is told less at first.
+    // memcached is output less at first.
     in_time(program, stream.read(&mut said)).await;
     said == QUESTION
 }

@@ -13,9 +13,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::ask::Ask;
 use crate::http::Connection;
-use crate::question::{self, Question};
+use crate::random_request::{self, RandomRequest};
+use crate::request::Request;
 use crate::site::Local;
 
 const OF_EACH_KIND: u64 = 8;
@@ -37,7 +37,7 @@ struct Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_gets_what_another_hung_up_on() {
     for protocol in ["classic", "meta"] {
-        let seed = question::seed();
+        let seed = random_request::seed();
         let memcached = Memcached::start();
         let local = Local::start(&[
             (
@@ -82,12 +82,12 @@ async fn check(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>) {
     for _ in 0..CHECKED / OF_EACH_KIND {
         if random.random_ratio(1, FLUSH_ONCE_IN) {
             // Not acknowledged within its time on a busy machine: the next one will be.
-            connection.ask(&Ask::flush("")).await;
+            connection.send(&Request::flush("")).await;
         }
-        let question = Question::any(&mut random);
-        let answer = connection.ask(&question.ask()).await;
-        let count = if answer.status != 200 || !question.is_answered_by(&answer) {
-            println!("{question:?} got {answer:?}");
+        let request = RandomRequest::any(&mut random);
+        let answer = connection.send(&request.request()).await;
+        let count = if answer.status != 200 || !request.is_answered_by(&answer) {
+            println!("{request:?} got {answer:?}");
             &tally.wrong
         } else if answer.is_hit() {
             &tally.hits
@@ -106,7 +106,7 @@ async fn hang_up(
     ended: Arc<AtomicBool>,
 ) {
     while !ended.load(Ordering::Relaxed) {
-        let Ask { method, target, .. } = Question::any(&mut random).ask();
+        let Request { method, target, .. } = RandomRequest::any(&mut random).request();
         let request = format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\n\r\n");
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// What a test asks.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct Request {
     pub(crate) method: &'static str,
     /// Path and query, encoded.
     pub(crate) target: String,
@@ -16,14 +16,14 @@ pub(crate) struct Ask {
 
 /// What it gets.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// By lower-case name.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
 
-impl Ask {
+impl Request {
     pub(crate) fn get(target: impl Into<String>) -> Self {
         Self::new("GET", target)
     }
@@ -61,7 +61,7 @@ impl Ask {
     }
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
