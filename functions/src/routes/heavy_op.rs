@@ -1,4 +1,5 @@
-//! `GET /heavy-op?param=P`, from the request to the answer. Must not know how the report is computed or cached.
+//! `GET /heavy-op?param=P`, from the request to the response. How the report is computed and cached
+//! is not known here.
 
 mod report;
 
@@ -16,7 +17,7 @@ use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::query;
 use crate::{Handler, Response, origin_calls};
 
-/// The heavy operation: takes `duration`, most of it asleep.
+/// The heavy operation: it takes `duration`, most of it asleep.
 #[larder::cached("heavy-op", ttl = "60s", skip(duration))]
 async fn heavy_op(param: &str, duration: Duration) -> Report {
     origin_calls::count();
@@ -26,7 +27,7 @@ async fn heavy_op(param: &str, duration: Duration) -> Report {
     report
 }
 
-/// The handler.
+/// The handler of `/heavy-op`.
 #[derive(Debug)]
 pub struct HeavyOpHandler {
     endpoint: Endpoint,
@@ -57,7 +58,8 @@ impl Handler for HeavyOpHandler {
         self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }

@@ -1,4 +1,5 @@
-//! `GET /user/{id}`, from the request to the answer. Must not know where users are kept or cached.
+//! `GET /user/{id}`, from the request to the response. Where users are stored and cached is not
+//! known here.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::http::problem::Problem;
 use crate::users::{DatabaseUrl, DbError, Schema, User, Users};
 use crate::{Handler, Response};
 
-/// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
+/// A missing user may be created at any moment, so a 404 is cached for a shorter time.
 const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
 
 /// One user's row.
@@ -25,7 +26,7 @@ async fn user(id: i64, db: &Users) -> Result<Option<User>, DbError> {
     db.find(id).await
 }
 
-/// The handler.
+/// The handler of `/user/{id}`.
 #[derive(Debug)]
 pub struct UserHandler {
     endpoint: Endpoint,
@@ -34,8 +35,8 @@ pub struct UserHandler {
 }
 
 impl UserHandler {
-    /// The handler with the settings of `context`, for the users in `database`. On Lambda a SQLite file would be another one in every
-    /// environment.
+    /// The handler with the settings of `context`, for the users in `database`. SQLite is refused
+    /// on Lambda: every environment would have its own file.
     pub fn new(context: &Context, database: DatabaseUrl) -> Result<Self, SettingsError> {
         let schema = match (context.host, &database) {
             (Host::Lambda, DatabaseUrl::Sqlite(_)) => {
@@ -74,13 +75,15 @@ impl Handler for UserHandler {
         self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }
 }
 
-/// The id in `/user/{id}`. Events may carry it undecoded, or only in the path, so only the path counts.
+/// The id in `/user/{id}`. It is read from the path, because events differ: some carry a path
+/// parameter undecoded, and some carry none.
 fn parse_id(path: &str) -> Result<i64, Problem> {
     let bad = || {
         Problem::bad_request("the user's id is not a whole number from 1 to 9223372036854775807")

@@ -1,5 +1,6 @@
-//! One line of metrics an invocation, in CloudWatch's Embedded Metric Format: what the alarms and the dashboard of template.yaml count.
-//! Owns the line, and the place where a handler leaves what it is made of; must not know how a value came about.
+//! One metrics line for each invocation, in CloudWatch's Embedded Metric Format. The alarms and the
+//! dashboard of template.yaml count these lines. Handlers leave the cache result in a task-local
+//! slot.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -12,12 +13,12 @@ tokio::task_local! {
     static REPORT: Cell<Option<CacheReport>>;
 }
 
-/// Tells whoever meters the invocation that this task serves. Off Lambda nobody does: an answer is not to carry it there.
+/// Records the cache result for this invocation's metrics line. Does nothing off Lambda.
 pub(crate) fn record(report: CacheReport) {
     let _ = REPORT.try_with(|slot| slot.set(Some(report)));
 }
 
-/// The answer of `work`, and what it cache_report.
+/// Runs `work`, and returns its output with what it recorded.
 pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<CacheReport>) {
     let work = async {
         let answer = work.await;
@@ -26,16 +27,16 @@ pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<Cach
     REPORT.scope(Cell::new(None), work).await
 }
 
-/// What a handler that asked the cache tells of its answer.
+/// What a handler that called the cache reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CacheReport {
     /// A value was fetched.
     Fetched(CacheResult),
-    /// The cache had none, and the origin failed.
+    /// The cache had no value, and the origin failed.
     OriginFailed,
 }
 
-/// What became of one fetched value.
+/// How one value was fetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheResult {
     pub(crate) outcome: Outcome,
@@ -43,19 +44,19 @@ pub(crate) struct CacheResult {
     pub(crate) origin: Duration,
 }
 
-/// One invocation, answered.
+/// One finished invocation.
 pub(crate) struct Invocation<'a> {
-    /// As CloudWatch names it in the functions' other metrics.
+    /// The function's name, as in CloudWatch's own metrics of it.
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
     pub(crate) status: u16,
-    /// `None`: the cache was not asked, or it is not known what became of that.
+    /// `None` if the cache was not called, or the handler did not report.
     pub(crate) cache_report: Option<CacheReport>,
     pub(crate) latency: Duration,
 }
 
 impl Invocation<'_> {
-    /// The line, without its end.
+    /// The line, without its line break.
     pub(crate) fn line(&self) -> String {
         let (outcome, counts) = self.counts();
         let mut metrics = vec![("Requests", "Count", json!(1))];
@@ -86,7 +87,7 @@ impl Invocation<'_> {
                 "Timestamp": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
                 "CloudWatchMetrics": [
                     {"Namespace": "larder", "Dimensions": [["function"]], "Metrics": defined},
-                    // By outcome, requests alone: each further metric of each outcome would be paid for.
+                    // Only requests are counted by outcome: CloudWatch charges for each metric.
                     {
                         "Namespace": "larder",
                         "Dimensions": [["function", "outcome"]],
@@ -101,7 +102,7 @@ impl Invocation<'_> {
     fn counts(&self) -> (&'static str, [(&'static str, bool); 4]) {
         let (outcome, hit, origin, cache_failed) = match self.cache_report {
             Some(CacheReport::OriginFailed) => ("failed", false, true, false),
-            // Such as a flush that was not acknowledged: no origin had a part in it.
+            // Such as a flush that was not acknowledged: it calls no origin.
             None if self.status >= 500 => ("failed", false, false, false),
             None => ("none", false, false, false),
             Some(CacheReport::Fetched(CacheResult { outcome, .. })) => {
@@ -124,7 +125,7 @@ impl Invocation<'_> {
     }
 }
 
-/// The outcome's name as a dimension, and whether the cache answered.
+/// The outcome's name as a dimension, and whether it counts as a hit.
 fn outcome_name(outcome: Outcome) -> (&'static str, bool) {
     match outcome {
         Outcome::Hit => ("hit", true),
@@ -229,7 +230,7 @@ mod tests {
             Some(CacheReport::OriginFailed),
             ("failed", [1, 0, 1, 0]),
         );
-        // A flush that was not acknowledged, a panic.
+        // A flush that was not acknowledged, or a panic.
         check(502, None, ("failed", [0, 0, 0, 0]));
     }
 }

@@ -1,5 +1,5 @@
-//! The log: warnings and errors, as plain lines or, where Lambda is told to (`LoggingConfig: {LogFormat: JSON}`), one JSON object a
-//! line. Owns the lines' form; must not know what is logged. Nothing logs a request's values.
+//! The log: warnings and errors on stderr, as plain lines, or as one JSON object a line where the
+//! function's `LoggingConfig` asks for it. No line contains a request's values.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ tokio::task_local! {
     static INVOCATION: String;
 }
 
-/// Runs `work` as part of the invocation with this id: its lines carry it.
+/// Runs `work`, whose log lines then carry this invocation's id.
 pub(crate) async fn in_invocation<F: Future>(id: String, work: F) -> F::Output {
     INVOCATION.scope(id, work).await
 }
 
-/// Logs to stderr from now on, for as long as the process lives.
+/// Starts logging to stderr.
 pub fn init() {
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -36,7 +36,8 @@ pub fn init() {
     }
 }
 
-/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the names that Lambda's own lines have.
+/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the
+/// names of Lambda's own log lines.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
