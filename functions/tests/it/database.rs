@@ -1,7 +1,7 @@
 //! A database that fails is a 502, which is neither cached nor explained. Once it recovers it is
 //! used.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::postgres::{PASSWORD, Postgres};
 use crate::site::{self, Local, Site};

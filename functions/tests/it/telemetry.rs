@@ -1,7 +1,7 @@
 //! A function on Lambda writes one metrics line an invocation and its log as JSON, and shows no
 //! argument in either.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

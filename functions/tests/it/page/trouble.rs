@@ -1,6 +1,6 @@
 //! Failures: a slow operation, a failing origin, an unreachable server, a cache that is down.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use rustix::process::Signal;
 
 use super::browser::DESK;
