@@ -25,6 +25,6 @@ mod local; // start lines, .env, a taken port, signals
 mod migration; // the function that prepares the database
 mod page; // the page in a real headless Chromium
 mod restarts; // memcached restarted again and again under load
-mod scripts;
+mod scripts; // messages and settings of the scripts in dev/
 mod startup; // whether a process polls or connects to memcached first
-mod telemetry; // metrics lines and the log of a function on Lambda // what the scripts in dev/ tell
+mod telemetry; // metrics lines and the log of a function on Lambda
