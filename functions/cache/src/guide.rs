@@ -1,4 +1,5 @@
-//! How to do what: one page a need. [`ladder`] is the place to begin. Its code is run by the tests.
+//! How to do what, one page for each need: begin with [`ladder`]. [`how_it_works`] explains what
+//! happens in memcached. The tests run the code of all pages.
 
 #[doc = include_str!("guide/ladder.md")]
 pub mod ladder {}
@@ -12,5 +13,7 @@ pub mod testing {}
 pub mod schema {}
 #[doc = include_str!("guide/tenants.md")]
 pub mod tenants {}
+#[doc = include_str!("guide/how_it_works.md")]
+pub mod how_it_works {}
 #[doc = include_str!("guide/coming.md")]
 pub mod coming {}

@@ -1,7 +1,8 @@
 //! The decision of one lookup: serve, compute, take over or wait.
 //!
-//! A pure table: it sees no clock, no key and no bytes. The rows are those of the algorithm's specification, checked by
-//! explicit-state search: at most one origin call a key while leases hold, and never a value from before a flush.
+//! A pure table: it sees no clock, no key and no bytes. The page `guide::how_it_works` explains its
+//! rows, and lists what an exhaustive search of their interleavings has shown: at most one origin
+//! call for a key while leases hold, and never a value from before a flush.
 
 /// What stands under the item's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,26 +17,46 @@
 //! # }
 //! ```
 //!
-//! A method too: its companions stand beside it, as `user_fetch` or `user_invalidate`. Without a cache, or with one that fails, the
-//! function answers as if it were not cached: a memoised call returns exactly what the function itself would.
+//! Methods can be cached too: their companions are called `user_fetch`, `user_invalidate` and so on.
+//! Without a cache, or with one that fails, a cached function answers as if it were not cached: it
+//! returns exactly what the function itself would.
 //!
 //! # Where to go from here
-//! * [`cached`](macro@cached): all that the attribute understands
-//! * [`Policy`]: how long, how stale, how large; [`Cache::builder`] and [`Cache::from_env`]: the settings
+//! * [`cached`](macro@cached): the attribute and all its arguments
+//! * [`Policy`]: ttl, stale windows, sizes; [`Cache::builder`] and [`Cache::from_env`]: the settings
 //! * [`Cache::get_or_fetch`], [`Cache::get_or_fetch_many`]: without the attribute
 #![cfg_attr(
     any(doc, doctest),
-    doc = "* [`guide`]: [what each step buys](guide::ladder), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [coming from other caches](guide::coming)"
+    doc = "* [`guide`]: [getting started](guide::ladder), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [coming from other caches](guide::coming)",
+    doc = "* [How it works](guide::how_it_works): what is sent to memcached and stored there, and why that is safe"
 )]
 //!
-//! # Layout
-//! * [`cached`](macro@cached) and `cached`: the attribute, and what its one call leads to
-//! * `read_through`: one call's way, the only place that sees everything
-//! * `policy`, `key`, `lease`, `entry`, `payload`: decisions and bytes, without clock or socket
-//! * `store`: where bytes stand: `memory`, and `memcached`, which alone opens sockets
-//! * [`origin`]: what an origin says about the value that it returns
-//! * `flight`: callers of one process who share an origin call
-//! * `options`: the settings; `context`: which cache a call uses; `metrics`, `observe`, `log`: what is told of it
+//! # Architecture
+//!
+//! ```text
+//!  #[cached] ──▶ macros: parses the attribute, writes one call
+//!                   │
+//!  Cache::get_or_fetch, invalidate, put, …          settings: builder, environment
+//!                   │                                   │
+//!                   ▼                                   ▼
+//!  ┌──────────── read-through: one call, from lookup to answer ────────────┐
+//!  │ key        the four keys of a call         flight   callers of one    │
+//!  │ policy     how long, how stale                      process that      │
+//!  │ lease      the table: serve, lead, wait             share a call      │
+//!  │ entry      records, byte for byte          budget   time for cache I/O│
+//!  │ payload    values as MessagePack           metrics  counters, events  │
+//!  └───────────────────────────────┬───────────────────────────────────────┘
+//!                                  ▼ lookup, add, compare-and-swap, delete
+//!  ┌───────────── store: keeps bytes, decides nothing ─────────────────────┐
+//!  │ memory      moka, in this process                                     │
+//!  │ memcached   ring ▸ server: breaker, pool, batches ▸ connection:       │
+//!  │             classic or meta protocol ▸ TCP, TLS, Unix sockets         │
+//!  └───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Arrows point at what a component uses; nothing points back up. The boxes on the left of the
+//! read-through see no clock and no socket, so that tables can test them. Sockets are opened by
+//! `store/memcached` alone. Start reading at the head of `read_through.rs`.
 
 #![warn(missing_docs)]
 
