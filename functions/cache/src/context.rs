@@ -1,4 +1,5 @@
-//! What surrounds a call: which cache, until when, and how fresh. Set for a task, or installed for the process.
+//! The context of a call: its cache, its deadline and its freshness. Each is set for a task; the
+//! cache can also be installed for the process.
 
 use std::sync::{
     OnceLock,
@@ -17,7 +18,7 @@ tokio::task_local! {
     static FRESHNESS: Freshness;
 }
 
-/// [`install`] was called before.
+/// The error of [`install`] if a cache is already installed.
 ///
 /// ```
 /// assert!(larder::install(larder::Cache::memory()).is_ok());
@@ -27,7 +28,7 @@ tokio::task_local! {
 #[error("a cache is already installed in this process")]
 pub struct AlreadyInstalled;
 
-/// Makes `cache` the one that memoised functions of this process use. Once, at the start.
+/// Makes `cache` the cache of all cached functions of this process. Call it once, at the start.
 ///
 /// ```
 /// # use larder::Cache;
@@ -47,8 +48,8 @@ pub fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
     INSTALLED.set(cache).map_err(|_| AlreadyInstalled)
 }
 
-/// Runs `future` with `cache` in place of the installed one: for tests that run in parallel.
-/// Tasks spawned inside do not inherit it.
+/// Runs `future` with `cache` in place of the installed one, as tests that run in parallel need it.
+/// Tasks that it spawns do not inherit the cache.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -66,8 +67,9 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
     CACHE.scope(cache, future)
 }
 
-/// Runs `future` with calls to the cache bounded by `deadline`; once it has passed, they go to their origin at once. One that has
-/// passed already means none: the local Lambda emulator sends the year 1970.
+/// Runs `future` with a deadline for its cache I/O and its waiting: cached calls that reach it go
+/// to their origin at once. A deadline that has already passed is ignored, since the local Lambda
+/// emulator sends the year 1970.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -82,7 +84,7 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
 /// # async fn main() {
 /// with_cache(Cache::memory(), async {
 ///     let soon = tokio::time::Instant::now() + Duration::from_secs(1);
-///     // The second waits for the first's origin call, but no longer than it may: then it makes its own.
+///     // The second call waits for the first until its deadline, then makes its own origin call.
 ///     let (first, second) = tokio::join!(slow::fetch(7), with_deadline(soon, slow::fetch(7)));
 ///     assert_eq!(first.outcome(), Outcome::Miss(Fill::Stored));
 ///     assert_eq!(second.outcome(), Outcome::Miss(Fill::NotStored));
@@ -95,7 +97,7 @@ pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Out
     DEADLINE.scope(deadline, future)
 }
 
-/// Runs `future` with `freshness` for the memoised calls inside it.
+/// Runs `future` with `freshness` for its cached calls.
 ///
 /// ```
 /// # use larder::{Cache, Freshness, with_cache, with_freshness};
@@ -119,7 +121,7 @@ pub fn with_freshness<F: Future>(
     FRESHNESS.scope(freshness, future)
 }
 
-/// The cache of this call. The first call that finds none says so once.
+/// The cache of this call. The first call without one logs a warning.
 pub(crate) fn cache() -> Option<Cache> {
     static WARNED: AtomicBool = AtomicBool::new(false);
     let found = CACHE

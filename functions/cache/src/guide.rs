@@ -1,8 +1,8 @@
-//! How to do what, one page for each need: begin with [`ladder`]. [`how_it_works`] explains what
-//! happens in memcached. The tests run the code of all pages.
+//! How to do what, one page for each need: begin with [`getting_started`]. [`how_it_works`]
+//! explains what happens in memcached. The tests run the code of all pages.
 
-#[doc = include_str!("guide/ladder.md")]
-pub mod ladder {}
+#[doc = include_str!("guide/getting_started.md")]
+pub mod getting_started {}
 #[doc = include_str!("guide/invalidate.md")]
 pub mod invalidate {}
 #[doc = include_str!("guide/absence.md")]
@@ -15,5 +15,5 @@ pub mod schema {}
 pub mod tenants {}
 #[doc = include_str!("guide/how_it_works.md")]
 pub mod how_it_works {}
-#[doc = include_str!("guide/coming.md")]
-pub mod coming {}
+#[doc = include_str!("guide/migrating.md")]
+pub mod migrating {}
