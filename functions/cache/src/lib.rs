@@ -185,7 +185,7 @@ pub use key::{Key, KeyError};
 /// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
 /// `key`. An associated function without `self` is marked by `skip(self)`, too. Methods of traits
 /// and of their implementations are cached without companions, since nothing may be added there. A
-/// private method cannot be told from these; declare it `pub(self)` to get its companions. Methods
+/// private method looks the same; declare it `pub(self)` to get its companions. Methods
 /// under `#[async_trait]` cannot be cached.
 ///
 /// ```
