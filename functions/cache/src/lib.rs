@@ -41,11 +41,11 @@
 //!                   │                                   │
 //!                   ▼                                   ▼
 //!  ┌──────────── read-through: one call, from lookup to answer ────────────┐
-//!  │ key        the four keys of a call         flight   callers of one    │
-//!  │ policy     how long, how stale                      process that      │
-//!  │ lease      the table: serve, lead, wait             share a call      │
-//!  │ entry      records, byte for byte          budget   time for cache I/O│
-//!  │ payload    values as MessagePack           metrics  counters, events  │
+//!  │ decision   serve, lead, or wait: a table   flight     callers of one  │
+//!  │ key        the four keys of a call                    process share   │
+//!  │ policy     how long, how stale                        a call          │
+//!  │ entry      records, byte for byte          budget     limits cache I/O│
+//!  │ payload    values as MessagePack           telemetry  counters, spans │
 //!  └───────────────────────────────┬───────────────────────────────────────┘
 //!                                  ▼ lookup, add, compare-and-swap, delete
 //!  ┌───────────── store: keeps bytes, decides nothing ─────────────────────┐
@@ -55,9 +55,9 @@
 //!  └───────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Arrows point at what a component uses; nothing points back up. The boxes on the left of the
-//! read-through see no clock and no socket, so that tables can test them. Sockets are opened by
-//! `store/memcached` alone. Start reading at the head of `read_through.rs`.
+//! Arrows point at what a component uses; nothing points back up. The components on the left see no
+//! clock and no socket, so that tables can test them. Only `store/memcached` opens sockets. Start
+//! reading at the head of `read_through.rs`.
 
 #![warn(missing_docs)]
 
@@ -70,14 +70,11 @@ mod entry;
 mod error;
 mod fetched;
 mod flight;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
-mod lease;
-mod log;
-mod metrics;
-mod names;
-mod observe;
 mod options;
 pub mod origin;
 mod outcome;
@@ -85,13 +82,12 @@ mod payload;
 mod policy;
 mod random;
 mod read_through;
+mod shared;
 mod store;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod verbs;
+mod telemetry;
 
-pub use cache::{Cache, Scope};
-pub use context::{AlreadyInstalled, install, with_cache, with_deadline, with_freshness};
+pub use cache::{AlreadyInstalled, Cache, Scope, install, with_cache};
+pub use context::{with_deadline, with_freshness};
 pub use error::{CacheError, ServerError};
 pub use fetched::Fetched;
 pub use key::{Key, KeyError};
@@ -221,11 +217,13 @@ pub use key::{Key, KeyError};
 /// return type there that may hide a `Result` is an error, because its errors would be cached. A
 /// generic function needs `key`; its type parameters are part of every key.
 pub use larder_macros::cached;
-pub use metrics::{Stats, Troubles};
-pub use observe::{Event, Observer};
 pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
 pub use policy::{Policy, PolicyError, PolicyParts};
+pub use telemetry::{
+    events::{Event, Observer},
+    metrics::{Stats, Troubles},
+};
 
 /// For generated code. Not part of the API.
 #[doc(hidden)]
@@ -235,6 +233,6 @@ pub mod __private {
             PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
             no_result, part, parts, peek, put, refresh, value,
         },
-        names::Site,
+        shared::name_registry::Site,
     };
 }

@@ -3,13 +3,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Options, OptionsError, check_names, names::Known};
-use crate::{
-    cache::Cache,
-    observe::{Observer, Observers},
-};
+use super::names::Known;
+use crate::telemetry::events::{Observer, Observers};
 
-/// Makes a [`Cache`]. A setting given here overrides the environment, which overrides the default.
+/// Makes a [`Cache`](crate::Cache). A setting given here overrides the environment, which overrides the default.
 /// Of a setting given twice the last one counts.
 ///
 /// ```
@@ -39,7 +36,7 @@ use crate::{
 #[must_use = "a builder makes nothing until it is built"]
 pub struct Builder {
     said: Vec<(Known, String)>,
-    observers: Observers,
+    pub(crate) observers: Observers,
 }
 
 impl Builder {
@@ -50,7 +47,7 @@ impl Builder {
         self.set(Known::Url, url.into())
     }
 
-    /// Keeps the entries in this process, as [`Cache::memory`] does.
+    /// Keeps the entries in this process, as [`Cache::memory`](crate::Cache::memory) does.
     pub fn memory(self) -> Self {
         self.url("memory:")
     }
@@ -98,45 +95,7 @@ impl Builder {
         self
     }
 
-    /// Makes the cache, with defaults for what was not set and without the environment. Does not
-    /// connect.
-    ///
-    /// # Errors
-    /// [`OptionsError`] names the first invalid setting.
-    pub fn build(self) -> Result<Cache, OptionsError> {
-        self.build_from_lookup(|_| None)
-    }
-
-    /// Makes the cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was
-    /// not set. Does not connect.
-    ///
-    /// # Errors
-    /// As [`Builder::build`]. A variable with almost one of these names, such as `CACHE_BUGDET_MS`,
-    /// is an error, too. So is a value that is not UTF-8: an unreadable signing key must not switch
-    /// signing off.
-    pub fn build_from_env(self) -> Result<Cache, OptionsError> {
-        check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
-        for known in Known::ALL {
-            let value = std::env::var_os(known.name());
-            if value.is_some_and(|value| value.into_string().is_err()) {
-                return Err(OptionsError::new(known.name(), "not UTF-8"));
-            }
-        }
-        self.build_from_lookup(|name| std::env::var(name).ok())
-    }
-
-    /// As [`Builder::build_from_env`], with the variables from `lookup`. It is only called for
-    /// names that a cache knows, so misspelt ones are not found: see [`Cache::check_variables`].
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn build_from_lookup(
-        self,
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Cache, OptionsError> {
-        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
-    }
-
+    /// The last word counts.
     fn set(mut self, known: Known, value: String) -> Self {
         self.said.retain(|(other, _)| *other != known);
         self.said.push((known, value));
@@ -168,6 +127,7 @@ impl fmt::Debug for Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cache;
 
     fn environment(name: &str) -> Option<String> {
         let set = match name {
