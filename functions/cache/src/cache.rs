@@ -18,7 +18,7 @@ use crate::{
     options::Configuration,
     policy::Policy,
     read_through::{read_through, read_through_many},
-    shared::Inner,
+    shared::Shared,
     telemetry::events,
     telemetry::metrics::Stats,
 };
@@ -74,7 +74,7 @@ pub enum Scope<'a> {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Cache(Arc<Inner>);
+pub struct Cache(Arc<Shared>);
 
 impl Cache {
     /// Gets the value of `key`: from the cache, from another caller's origin call, or from
@@ -244,16 +244,16 @@ impl Cache {
     /// The counters of all calls since the cache was made.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.tally.total()
+        self.0.counters.total()
     }
 
     /// The counters of each function, by its name. Above 256 names the others are counted together.
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
-        self.0.tally.by_name()
+        self.0.counters.by_name()
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0
     }
 }

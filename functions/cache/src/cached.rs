@@ -9,7 +9,7 @@ use crate::{
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
-    origin::listened,
+    origin::capture_directive,
     outcome::{Bypass, Outcome},
     shared::name_registry::Site,
 };
@@ -195,7 +195,7 @@ pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    if !cache.inner().accepts(site) {
+    if !cache.shared().accepts(site) {
         return Err(CacheError::NameTaken(site.name()));
     }
     let lent = Lent::<_, C>::new(value);
@@ -236,13 +236,13 @@ fn prepared(
     key: Result<Key, KeyError>,
 ) -> Option<(Cache, Key)> {
     let cache = cache?;
-    if !cache.inner().accepts(site) {
+    if !cache.shared().accepts(site) {
         return None;
     }
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.inner().log().key(site.name(), &error);
+            cache.shared().log().key(site.name(), &error);
             None
         }
     }
@@ -250,7 +250,7 @@ fn prepared(
 
 async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
     let begun = tokio::time::Instant::now();
-    let (value, _) = listened(origin()).await;
+    let (value, _) = capture_directive(origin()).await;
     Ok(Fetched {
         value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),

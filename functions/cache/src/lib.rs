@@ -218,11 +218,11 @@ pub use key::{Key, KeyError};
 /// generic function needs `key`; its type parameters are part of every key.
 pub use larder_macros::cached;
 pub use options::{Builder, Configuration, OptionsError};
-pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
+pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
 pub use policy::{Policy, PolicyError, PolicyParts};
 pub use telemetry::{
     events::{Event, Observer},
-    metrics::{Stats, Troubles},
+    metrics::{FailureCounts, Stats},
 };
 
 /// For generated code. Not part of the API.

@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::names::Known;
+use super::names::Setting;
 use crate::telemetry::events::{Observer, Observers};
 
 /// Makes a [`Cache`](crate::Cache). A setting given here overrides the environment, which overrides the default.
@@ -35,7 +35,7 @@ use crate::telemetry::events::{Observer, Observers};
 #[derive(Clone, Default)]
 #[must_use = "a builder makes nothing until it is built"]
 pub struct Builder {
-    said: Vec<(Known, String)>,
+    settings: Vec<(Setting, String)>,
     pub(crate) observers: Observers,
 }
 
@@ -44,7 +44,7 @@ impl Builder {
     /// `memcached+tls://…`, `memcached+unix:///path` or `memory:`. Default:
     /// `memcached://localhost:11211`.
     pub fn url(self, url: impl Into<String>) -> Self {
-        self.set(Known::Url, url.into())
+        self.set(Setting::Url, url.into())
     }
 
     /// Keeps the entries in this process, as [`Cache::memory`](crate::Cache::memory) does.
@@ -55,13 +55,13 @@ impl Builder {
     /// A PEM file with further root certificates for `memcached+tls`. It is read when the cache is
     /// made.
     pub fn ca_file(self, path: impl Into<String>) -> Self {
-        self.set(Known::CaFile, path.into())
+        self.set(Setting::CaFile, path.into())
     }
 
     /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`). It keeps the
     /// applications that share a server apart.
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
-        self.set(Known::Namespace, namespace.into())
+        self.set(Setting::Namespace, namespace.into())
     }
 
     /// The most time that cache I/O, lookup and fill together, adds to one call: 1 ms to 10 s
@@ -69,24 +69,24 @@ impl Builder {
     /// is limited by the policy's [`wait`](crate::Policy::wait) instead.
     pub fn budget(self, budget: Duration) -> Self {
         let ms = budget.as_nanos().div_ceil(1_000_000);
-        self.set(Known::Budget, ms.to_string())
+        self.set(Setting::Budget, ms.to_string())
     }
 
     /// Whether every call goes to its origin without using the cache (default: no).
     pub fn disabled(self, disabled: bool) -> Self {
-        self.set(Known::Disabled, disabled.to_string())
+        self.set(Setting::Disabled, disabled.to_string())
     }
 
     /// Authenticates entries with HMAC-SHA-256 under this key of at least 16 bytes. Without one,
     /// entries only have a checksum.
     pub fn signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKey, key.into())
+        self.set(Setting::SigningKey, key.into())
     }
 
     /// A key whose entries are still accepted while a new [`signing_key`](Self::signing_key) is
     /// rolled out.
     pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKeyPrevious, key.into())
+        self.set(Setting::SigningKeyPrevious, key.into())
     }
 
     /// Is notified of every call of this cache that has ended.
@@ -96,14 +96,14 @@ impl Builder {
     }
 
     /// The last word counts.
-    fn set(mut self, known: Known, value: String) -> Self {
-        self.said.retain(|(other, _)| *other != known);
-        self.said.push((known, value));
+    fn set(mut self, setting: Setting, value: String) -> Self {
+        self.settings.retain(|(other, _)| *other != setting);
+        self.settings.push((setting, value));
         self
     }
 
-    pub(super) fn get(&self, known: Known) -> Option<&str> {
-        let found = self.said.iter().find(|(other, _)| *other == known);
+    pub(super) fn get(&self, setting: Setting) -> Option<&str> {
+        let found = self.settings.iter().find(|(other, _)| *other == setting);
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -111,13 +111,13 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Builder");
-        for (known, value) in &self.said {
-            match known {
+        for (setting, value) in &self.settings {
+            match setting {
                 // A URL may hold a password by mistake.
-                Known::Url | Known::SigningKey | Known::SigningKeyPrevious => {
-                    shown.field(known.method(), &"(set, not shown)")
+                Setting::Url | Setting::SigningKey | Setting::SigningKeyPrevious => {
+                    shown.field(setting.method(), &"(set, not shown)")
                 }
-                _ => shown.field(known.method(), value),
+                _ => shown.field(setting.method(), value),
             };
         }
         shown.field("observer", &self.observers).finish()

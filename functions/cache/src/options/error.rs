@@ -1,6 +1,6 @@
 //! Why a cache cannot be made: which setting is wrong, and what would be right.
 
-use super::names::Known;
+use super::names::Setting;
 
 /// An invalid setting. The message shows its value, unless that is a secret.
 ///
@@ -34,10 +34,10 @@ impl OptionsError {
         }
     }
 
-    pub(super) fn of_builder(known: Known, problem: String) -> Self {
-        let named = format!("Cache::builder().{}(…)", known.method());
+    pub(super) fn of_builder(setting: Setting, problem: String) -> Self {
+        let named = format!("Cache::builder().{}(…)", setting.method());
         Self {
-            variable: known.name().to_owned(),
+            variable: setting.name().to_owned(),
             named,
             problem,
         }
