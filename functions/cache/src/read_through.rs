@@ -65,7 +65,7 @@ use crate::{
     key::{CacheKeys, Key},
     origin::capture_directive,
     outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Uncoordinated},
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::PolicyParts,
     shared::Shared,
     store::{LookupOptions, LookupReply, StoreError},
@@ -380,7 +380,7 @@ impl<'a> Call<'a> {
                 Participation::Value { payload, created } => {
                     let age = clock::since(self.cache.clock().now(), created);
                     if let Some(fetched) =
-                        self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, 0)
+                        self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
                         return Ok(fetched);
                     }

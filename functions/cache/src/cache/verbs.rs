@@ -14,7 +14,7 @@ use crate::{
     key::{CacheKeys, Key},
     origin::CacheDirective,
     outcome::Freshness,
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::Policy,
     read_through::{Call, WriteResult, read_through},
     store::StoreError,
@@ -95,7 +95,7 @@ impl Cache {
         let compressed = call.compressed(&payload);
         let packed = compressed
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if let Some(problem) = call.size_error(packed) {
             return Err(CacheError::Value(problem));
         }

@@ -11,7 +11,7 @@ use crate::{
     fetched::Fetched,
     flight::{Flight, FlightResult},
     outcome::Outcome,
-    payload::{self, Packed},
+    payload::{self, Payload},
     telemetry::metrics::Counter,
 };
 
@@ -89,7 +89,7 @@ impl Call<'_> {
                 ttl,
             } => {
                 let age = clock::since(self.cache.clock().now(), created);
-                self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
             FlightResult::Failed => None,
         }
@@ -97,7 +97,7 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        packed: Packed<'_>,
+        packed: Payload<'_>,
         age: Duration,
         outcome: Outcome,
         ttl_left: i64,
@@ -139,7 +139,7 @@ impl Call<'_> {
         let now = self.cache.clock().now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
-            Packed::Plain(&stale.payload),
+            Payload::Plain(&stale.payload),
             clock::since(now, stale.created),
             Outcome::StaleOnError,
             clock::until(now, stale.fresh_until),

@@ -8,7 +8,7 @@ use super::{Call, Decision, Fetched, IfLost, ReleaseGuard, Snapshot, decision};
 use crate::{
     clock,
     entry::{Entry, LeaseRecord, Token},
-    payload::Packed,
+    payload::Payload,
     random,
     store::{KeyKind, StoreError},
 };
@@ -75,7 +75,7 @@ impl Call<'_> {
     /// could be done late, after an invalidation.
     pub(crate) async fn put(
         &self,
-        payload: Packed<'_>,
+        payload: Payload<'_>,
         ttl: Duration,
     ) -> Result<WriteResult, StoreError> {
         let reply = self.lookup(None).await?;
@@ -127,7 +127,7 @@ impl Call<'_> {
     }
 
     /// Why `payload` would not be stored.
-    pub(crate) fn size_error(&self, payload: Packed<'_>) -> Option<String> {
+    pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }

@@ -18,7 +18,7 @@ use crate::{
     flight::Leader,
     origin::CacheDirective,
     outcome::{CacheFailure, Fill, Outcome, Uncoordinated},
-    payload::{self, Packed},
+    payload::{self, Payload},
     store::{
         KeyKind, Lifetime,
         many::{Precondition, Write},
@@ -89,7 +89,7 @@ impl<A> OriginKey<'_, A> {
         let compressed = call.compressed(&payload);
         let packed = compressed
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if call.size_error(packed).is_some() {
             let size = packed.bytes().len();
             cache.log().oversize(call.key.name(), size);

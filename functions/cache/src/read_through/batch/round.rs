@@ -15,7 +15,7 @@ use crate::{
     fetched::Fetched,
     flight::FlightResult,
     outcome::{Freshness, Outcome, Uncoordinated},
-    payload::Packed,
+    payload::Payload,
     store::{
         KeyKind, LookupOptions, LookupReply, StoreError,
         many::{Each, Precondition, Write},
@@ -102,7 +102,7 @@ impl<'a> BatchCall<'a> {
                     let age = clock::since(key.call.cache.clock().now(), created);
                     let value = || {
                         let call = &key.call;
-                        call.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                        call.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
                     };
                     match key.each(value) {
                         Some(values) => round.served.extend(values),
