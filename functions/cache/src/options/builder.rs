@@ -6,8 +6,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::names::Setting;
 use crate::telemetry::events::{Observer, Observers};
 
-/// Makes a [`Cache`](crate::Cache). A setting given here overrides the environment, which overrides the default.
-/// Of a setting given twice the last one counts.
+/// Makes a [`Cache`](crate::Cache). A setting given here overrides the environment, which overrides
+/// the default. Of a setting given twice the last one counts.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -29,7 +29,8 @@ use crate::telemetry::events::{Observer, Observers};
 /// An error names the mistake, and what was probably meant:
 ///
 /// ```
-/// let error = larder::Cache::builder().url("memcached://cache-1?protocl=meta").build().unwrap_err();
+/// let misspelt = larder::Cache::builder().url("memcached://cache-1?protocl=meta");
+/// let error = misspelt.build().unwrap_err();
 /// assert!(error.to_string().contains("did you mean protocol=meta?"));
 /// ```
 #[derive(Clone, Default)]

@@ -24,7 +24,7 @@ use crate::{fetched::Fetched, outcome::Outcome};
 /// impl Observer for Misses {
 ///     fn ended(&self, event: &Event<'_>) {
 ///         if event.origin_time.is_some() {
-///             // metrics::counter!("cache_misses", "function" => event.name.to_owned()).increment(1);
+///             // metrics::counter!("cache_misses", "function" => event.name.to_owned())
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }

@@ -1,5 +1,6 @@
-//! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, peers that lie,
-//! and a crowd of processes that all want the same. Never part of what ships.
+//! Parts for tests against real servers: a memcached for one test, a proxy that injects faults,
+//! peers with invalid answers, and many processes that ask for the same keys. Never part of a
+//! release.
 
 #![warn(missing_docs)]
 

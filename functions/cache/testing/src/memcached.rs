@@ -1,4 +1,4 @@
-//! A memcached process of one test's own, on a free port of 127.0.0.1, ended with the test.
+//! A memcached process for one test, on a free port of 127.0.0.1; it ends with the test.
 
 use std::{
     io::{Read as _, Write as _},
@@ -15,14 +15,14 @@ pub struct Memcached {
     options: Vec<String>,
 }
 
-/// A server that does not answer after this long will not.
+/// A server that has not answered after this time has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Memcached {
-    /// Starts one with memcached's own defaults.
+    /// Starts one with memcached's defaults.
     ///
     /// # Panics
-    /// If memcached is not installed or does not answer: a test without it proves nothing.
+    /// If memcached is not installed or does not answer, because a test without it proves nothing.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -38,7 +38,8 @@ impl Memcached {
             .iter()
             .map(|option| (*option).to_owned())
             .collect::<Vec<_>>();
-        // Another process may take the free port before memcached does: then it ends, and the next port is tried.
+        // Another process may take the free port first. Then memcached ends, and the next port is
+        // tried.
         for _ in 0..20 {
             let mut server = Self {
                 child: None,
@@ -68,7 +69,7 @@ impl Memcached {
         server
     }
 
-    /// `127.0.0.1`'s port.
+    /// The port on `127.0.0.1`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -118,7 +119,7 @@ impl Memcached {
     /// Sends `command` and returns what came back until `end` was in it.
     ///
     /// # Panics
-    /// If the server does not answer so.
+    /// If the server does not answer with it.
     #[must_use]
     pub fn ask(&self, command: &str, end: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
@@ -234,7 +235,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
-/// memcached refuses to run as root unless told to.
+/// Without this option memcached refuses to run as root.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self")
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)

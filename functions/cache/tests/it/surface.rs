@@ -1,10 +1,10 @@
-//! The crate's public surface, as rustdoc sees it: nothing more and nothing less than is listed, each
-//! with an example, and without a warning of rustdoc.
+//! The crate's public surface, as rustdoc sees it: nothing more and nothing less than is listed,
+//! each with an example, and without a warning of rustdoc.
 
 use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
-/// The page of everything public, without methods and fields. A line that is removed breaks the code
-/// of users.
+/// The page of everything public, without methods and fields. A line that is removed breaks the
+/// code of users.
 const SURFACE: &str = include_str!("../surface.txt");
 
 /// The folder of the crate's pages, written anew.
@@ -39,7 +39,8 @@ fn the_public_surface_is_the_one_that_is_listed() {
     );
 }
 
-/// One on each page, before the methods: an example shows a type at work, not each of its accessors.
+/// One on each page, before the methods: an example shows a type at work, not each of its
+/// accessors.
 #[test]
 fn everything_public_has_an_example() {
     let pages = documented();
