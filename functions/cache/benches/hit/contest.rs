@@ -9,7 +9,7 @@ use super::row::{self, Limit, Rounds, Row, Unit};
 pub(crate) const ROUNDS: usize = 61;
 pub(crate) const CALLS: usize = 500;
 
-/// A contender's code.
+/// What is measured in turns.
 pub(crate) trait Contender {
     /// The time of one of `calls` calls in seconds: the median, or the mean of calls that run
     /// together.

@@ -18,7 +18,7 @@ use crate::{
     row::Limit,
 };
 
-/// The key of the user that `peers` stores on the server.
+/// The id of the user that `peers` stores, and its key on the server.
 const ID: &str = "7";
 const ITEM: &str = "bench:user:7";
 const PATIENCE: Duration = Duration::from_secs(20);

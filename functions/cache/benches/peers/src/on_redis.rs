@@ -11,7 +11,7 @@ use crate::{Result, turns};
 mod user;
 use user::User;
 
-/// The URL of the Redis server, for the decorated function, which makes its cache itself.
+/// The port of the Redis server, for the decorated function, which makes its cache itself.
 static PORT: AtomicU16 = AtomicU16::new(0);
 static ORIGIN_CALLS: AtomicUsize = AtomicUsize::new(0);
 
