@@ -42,8 +42,8 @@ fn rules_print_what_was_observed_and_set_the_exit_code() {
 #[test]
 fn a_figure_without_data_fires_and_an_invalid_run_wins_over_rules() {
     let server = Server::telling(Lie::None);
-    tool::run(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
-    tool::run(&server.url, &["--fail-if", "errors{phase=warm} > 0"]).expect_code(0);
+    tool::run_quietly(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
+    tool::run_quietly(&server.url, &["--fail-if", "errors{phase=warm} > 0"]).expect_code(0);
     let liar = Server::telling(Lie::StuckCounter);
     tool::run(&liar.url, &["--fail-if", "errors >= 0"]).expect_code(5);
 }
@@ -84,11 +84,11 @@ fn a_planted_regression_is_found_and_its_absence_is_not() {
     for _ in 0..times {
         let (server, slower) = (server(60), server(75));
         let arguments = ["--functions", "heavy-op", "--rounds", "5", "--keys", "5"];
-        let before = tool::run(&server.url, &arguments);
+        let before = tool::run_quietly(&server.url, &arguments);
         let file = before.path("report.json");
         let against = |url: &str| {
             let baseline = ["--baseline", &file, "--max-regress", "10%"];
-            tool::run(url, &[&arguments[..], &baseline].concat())
+            tool::run_quietly(url, &[&arguments[..], &baseline].concat())
         };
         // The same again: the ratios agree, and nothing is found.
         let same = against(&server.url);

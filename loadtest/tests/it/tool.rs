@@ -27,6 +27,22 @@ pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     start(url, more).wait()
 }
 
+/// As [`run`] on an honest server. Other programs can keep this machine so busy that the tool
+/// itself says that its numbers are not valid; such a run is repeated twice.
+pub(crate) fn run_quietly(url: &str, more: &[&str]) -> Ended {
+    for attempt in 1..3 {
+        let ended = run(url, more);
+        if ended.code != Some(5) {
+            return ended;
+        }
+        println!(
+            "run {attempt} was not valid on this busy machine: {}",
+            ended.stdout
+        );
+    }
+    run(url, more)
+}
+
 /// Starts it; see [`run`].
 pub(crate) fn start(url: &str, more: &[&str]) -> Running {
     let out = tempfile::tempdir().unwrap();
