@@ -1,65 +1,46 @@
-//! What the functions heavy-op, user, flush and page are made of. Owns HTTP, settings and the two origins; must not know
-//! how anything is cached (crate `larder` does).
+//! The Lambda functions heavy-op, user, flush and page: HTTP, settings and the two origins. How
+//! values are cached is the business of the crate `larder`.
 //!
 //! # Layout
 //!
-//! One request's way is one file: [`heavy_op`], [`user`], [`flush`], [`page`]. Each is a [`Handler`], an
-//! `async fn(Request) -> Response` that runs alike on Lambda, in the emulator and in one local process:
+//! Each route is one file of [`routes`] and one [`Handler`], an `async fn(Request) -> Response`
+//! that runs unchanged on Lambda, in the emulator and in the local server. Imports point down this
+//! table:
 //!
-//! | file | owns |
+//! | module | contents |
 //! |---|---|
-//! | [`lambda`] | a function's `main` on Lambda and in the emulator |
-//! | [`local`] | all handlers in one process over HTTP |
-//! | [`start`], [`settings`], [`place`], [`dotenv`] | what the environment says and where we run |
-//! | [`exchange`], `deadline`, `diagnostics` | what every answer has in common |
-//! | [`log`], `emf` | what is told of invocations: lines of log and of metrics |
-//! | `query`, `path` | what the client asked for |
-//! | `provenance`, `cache_status`, `headers`, [`problem`] | what the client gets |
+//! | [`runtime`] | processes: one function on Lambda, all handlers over HTTP, the migration |
+//! | [`routes`] | one file a route; `heavy_op::report` is the first of the two origins |
 //! | [`flush_auth`] | who may flush |
-//! | [`users`], `heavy_op::report` | the two origins |
-//! | [`migrate`] | the function that makes the database ready for [`users`] |
-//! | [`origin_calls`] | how often the origins were really called |
+//! | [`http`] | what the routes share: methods, inputs, headers, error responses |
+//! | [`users`] | the users' database: the second origin |
+//! | [`telemetry`] | log lines and metrics lines |
+//! | [`config`] | settings, and where the process runs |
+//! | [`origin_calls`] | a count of the real origin calls |
 
-mod cache_status;
-mod deadline;
-mod diagnostics;
-pub mod dotenv;
-mod emf;
-pub mod exchange;
-pub mod flush;
+pub mod config;
 pub mod flush_auth;
-mod headers;
-pub mod heavy_op;
-pub mod lambda;
-pub mod local;
-pub mod log;
-pub mod migrate;
-mod moment;
+pub mod http;
 pub mod origin_calls;
-pub mod page;
-mod path;
-pub mod place;
-pub mod problem;
-mod provenance;
-mod query;
-pub mod settings;
-pub mod start;
-pub mod user;
+pub mod routes;
+pub mod runtime;
+pub mod telemetry;
 pub mod users;
 
 use std::future::Future;
 
 pub use lambda_http::Request;
 
-/// The answer to one request.
+/// The response to one request.
 pub type Response = lambda_http::Response<lambda_http::Body>;
 
-/// One route's way from a request to its answer; the same on Lambda and off it.
+/// One route; the same code serves it on Lambda and off it.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers the request. Failures are answers too, so there is no error.
+    /// Answers the request. A failure is a response too, so there is no error type.
     fn handle(&self, request: Request) -> impl Future<Output = Response> + Send;
 
-    /// What makes the first answer quicker and can be done before there is a request. May be broken off, or not be done.
+    /// Work that makes the first response faster and needs no request. It is optional: the caller
+    /// may cancel it or skip it.
     fn warm_up(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

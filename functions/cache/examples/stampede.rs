@@ -1,15 +1,14 @@
-//! A stampede to watch: many processes ask one memcached for the same cold keys, and the table counts the origin's calls.
+//! A stampede to watch: many processes ask one memcached for the same cold keys, and a table shows
+//! how often the origin was called.
 //!
-//! `cargo run -p larder --example stampede --features testing -- --help`
+//! `cargo run -p larder --example stampede -- --help`
 
 use std::{process::ExitCode, time::Duration};
 
-use larder::{
-    Cache, Key, Source,
-    testing::{
-        Memcached, Stampede,
-        stampede::{Event, Order, Round, Worker},
-    },
+use larder::{Cache, Key, Source};
+use larder_testing::{
+    Memcached, Stampede,
+    stampede::{Event, Order, Round, Worker},
 };
 
 const HELP: &str = "\
@@ -66,7 +65,7 @@ impl Options {
                 _ => return Err(format!("{option} is not an option")),
             }
         }
-        // A killed holder costs a lease, and then the origin's time once more.
+        // A killed holder costs the lease's time, and then the origin's time once more.
         order.wait += order.lease + 2 * order.origin;
         Ok(Self {
             processes,

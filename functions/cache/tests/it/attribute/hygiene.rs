@@ -1,4 +1,4 @@
-//! A module in which every word that generated code could want means something else.
+//! A module in which every name that generated code could use means something else.
 
 #![allow(dead_code, non_camel_case_types)]
 
@@ -41,13 +41,19 @@ trait Everything {
     const SHAPE: () = ();
     fn fetch(&self) {}
     fn clone(&self) {}
-    fn whole(self) -> Self
+    fn into_result(self) -> Self
     where
         Self: Sized,
     {
         self
     }
-    fn split(self) -> Self
+    fn wrap(self) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+    fn unwrap(self) -> Self
     where
         Self: Sized,
     {

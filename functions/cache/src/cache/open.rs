@@ -1,0 +1,174 @@
+//! How a cache is made. None of these connects.
+
+use std::sync::Arc;
+
+use super::Cache;
+use crate::{
+    clock::Clock,
+    flight::{Flights, LocalSingleFlight, Pollers},
+    options::{Builder, Options, OptionsError, Servers, check_environment, check_names},
+    shared::{Shared, name_registry::Names},
+    store::{Store, memcached::Memcached, memory::Memory},
+    telemetry::events::Observers,
+    telemetry::log::Log,
+    telemetry::metrics::CountersByName,
+};
+
+impl Cache {
+    /// Makes a cache with settings given in code; see [`Builder`].
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
+    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`; `CACHE_NAMESPACE`
+    /// (`larder`); `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
+    /// `CACHE_SIGNING_KEY_PREVIOUS`.
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the invalid variable; see [`Builder::build_from_env`].
+    pub fn from_env() -> Result<Self, OptionsError> {
+        Self::builder().build_from_env()
+    }
+
+    /// As [`Cache::from_env`], with the variables from `lookup`.
+    ///
+    /// # Errors
+    /// As [`Builder::build_from_lookup`].
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
+        Self::builder().build_from_lookup(lookup)
+    }
+
+    /// Finds misspelt names of a cache's variables, for settings that do not come from the
+    /// environment and are given to [`Cache::from_lookup`].
+    ///
+    /// # Errors
+    /// [`OptionsError`] for the first name that is almost one of a cache's variables, with the one
+    /// that was probably meant.
+    pub fn check_variables<N: AsRef<str>>(
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), OptionsError> {
+        check_names(names)
+    }
+
+    /// A cache in this process, of at most 64 MiB: for tests, and for machines without a memcached.
+    ///
+    /// It follows tokio's clock, so a test need not wait for a ttl to end: with tokio's
+    /// `test-util`, time is paused until the test or one of its sleeps advances it.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, with_cache};
+    /// #[larder::cached("rate", ttl = "60s")]
+    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
+    ///     Ok(1.08)
+    /// }
+    ///
+    /// // In a test: #[tokio::test(start_paused = true)]
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// with_cache(Cache::memory(), async {
+    ///     rate("EUR").await.unwrap();
+    ///     assert!(rate::fetch("EUR").await.unwrap().is_hit());
+    ///     tokio::time::advance(Duration::from_secs(61)).await;
+    ///     assert!(!rate::fetch("EUR").await.unwrap().is_hit());
+    /// })
+    /// .await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn memory() -> Self {
+        let memory = Self::builder().memory().build();
+        memory.expect("the defaults are sound")
+    }
+
+    /// A cache that stores nothing: every call goes to its origin and is counted. For tests of what
+    /// a function does by itself, and of how often it is called.
+    #[must_use]
+    pub fn null() -> Self {
+        let null = Self::builder().memory().disabled(true).build();
+        null.expect("the defaults are sound")
+    }
+
+    pub(crate) fn new(options: Options, observers: Observers) -> Self {
+        let location = options.location();
+        let (store, clock) = match options.servers {
+            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
+            Some(Servers::Listed {
+                endpoints,
+                connect_options,
+            }) => {
+                let memcached = Memcached::new(&endpoints, &connect_options);
+                (Store::Memcached(memcached), Clock::Wall)
+            }
+            Some(Servers::Discovered {
+                endpoint,
+                connect_options,
+            }) => {
+                let memcached = Memcached::discovered(endpoint, connect_options);
+                (Store::Memcached(memcached), Clock::Wall)
+            }
+        };
+        Self(Arc::new(Shared {
+            store,
+            location,
+            configuration: options.configuration,
+            namespace: options.namespace,
+            seal: options.seal,
+            budget: options.budget,
+            disabled: options.disabled,
+            clock,
+            flights: Flights::default(),
+            single_flight: LocalSingleFlight::default(),
+            pollers: Pollers::default(),
+            counters: CountersByName::default(),
+            observers,
+            log: Log::default(),
+            names: Names::new(),
+        }))
+    }
+
+    /// A cache with the store of a test.
+    #[cfg(test)]
+    pub(crate) fn over(store: Store, clock: Clock) -> Self {
+        let mut cache = Self::memory();
+        let shared = Arc::get_mut(&mut cache.0).expect("shared with nobody");
+        (shared.store, shared.clock) = (store, clock);
+        cache
+    }
+}
+
+impl Builder {
+    /// Makes the cache, with defaults for what was not set and without the environment. Does not
+    /// connect.
+    ///
+    /// # Errors
+    /// [`OptionsError`] names the first invalid setting.
+    pub fn build(self) -> Result<Cache, OptionsError> {
+        self.build_from_lookup(|_| None)
+    }
+
+    /// Makes the cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was
+    /// not set. Does not connect.
+    ///
+    /// # Errors
+    /// As [`Builder::build`]. A variable with almost one of these names, such as `CACHE_BUGDET_MS`,
+    /// is an error, too. So is a value that is not UTF-8: an unreadable signing key must not switch
+    /// signing off.
+    pub fn build_from_env(self) -> Result<Cache, OptionsError> {
+        check_environment()?;
+        self.build_from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// As [`Builder::build_from_env`], with the variables from `lookup`. It is only called for
+    /// names that a cache knows, so misspelt ones are not found: see [`Cache::check_variables`].
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn build_from_lookup(
+        self,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Cache, OptionsError> {
+        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
+    }
+}

@@ -1,0 +1,51 @@
+//! What must hold for any bytes: one function for each place where bytes from outside are read.
+//!
+//! The fuzz targets in `fuzz/` call these, and `tests/it/corpus.rs` replays their corpus. Each
+//! panics if a promise is broken. The checks themselves are beside the code that they check.
+
+pub(crate) mod cuttings;
+
+use crate::{entry, payload, store::memcached};
+
+/// An answer of a server with the meta protocol: however it is cut, it reads as the whole, and no
+/// value is invented.
+///
+/// # Panics
+/// If it does not.
+pub fn meta_reply(bytes: &[u8]) {
+    memcached::fuzz::meta_reply(bytes);
+}
+
+/// An answer of a server with the classic protocol to each kind of command, through the guard and
+/// through the driver.
+///
+/// # Panics
+/// If it reads differently when it is cut, or if a value gets through that was not asked for.
+pub fn classic_reply(bytes: &[u8]) {
+    memcached::fuzz::classic_reply(bytes);
+}
+
+/// A record: as it is, and with its check corrected, so that the code after the check is reached,
+/// too.
+///
+/// # Panics
+/// If it decodes to something that does not encode to the same bytes, or decodes under another key.
+pub fn record(bytes: &[u8]) {
+    entry::fuzz::record(bytes);
+}
+
+/// A value, decoded as several types.
+///
+/// # Panics
+/// If a decoded value does not encode to bytes that decode to the same value.
+pub fn payload(bytes: &[u8]) {
+    payload::fuzz::payload(bytes);
+}
+
+/// A compressed value.
+///
+/// # Panics
+/// If it decompresses to more than the limit, or to something that does not survive a round trip.
+pub fn packed(bytes: &[u8]) {
+    payload::fuzz::packed(bytes);
+}

@@ -1,0 +1,308 @@
+//! The canonical encoding of arguments: one value, one byte string, in every build.
+//!
+//! Owns the bytes that are hashed into a key; knows nothing of hashing, names or servers. Every element starts with a tag and every
+//! container ends with one, so no encoding is a prefix of another: `("a", "bc")` and `("ab", "c")`, `None` and `"None"` differ.
+//! Integers are written by value (a parameter may grow from `u32` to `u64` without a cold cache), structs and maps sorted by key
+//! (a field may move), and a `serde_json::Number` by its value, whatever features the rest of the build switched on in serde_json.
+
+use serde::ser::{self, Serialize};
+
+mod compound;
+use compound::{List, Map};
+
+/// Containers may nest this deep; arguments are not documents, and a recursive type must not exhaust the stack.
+const DEPTH: u8 = 64;
+
+/// serde_json's own name for a number when `arbitrary_precision` is on.
+const JSON_NUMBER: &str = "$serde_json::private::Number";
+
+/// Why arguments have no canonical encoding.
+///
+/// ```
+/// let error = larder::Key::new("two words", &()).unwrap_err();
+/// assert_eq!(error, larder::KeyError::Name("two words".to_owned()));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The argument's own `Serialize` refused.
+    #[error("an argument can not be serialised: {0}")]
+    Serialize(String),
+    /// Containers are nested deeper than 64.
+    #[error("an argument is nested deeper than {DEPTH} levels")]
+    TooDeep,
+    /// The name of the function or namespace has characters that a key must not have.
+    #[error("{0:?} is no name: 1 to 64 of a-z A-Z 0-9 . _ -")]
+    Name(String),
+}
+
+impl ser::Error for KeyError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self::Serialize(message.to_string())
+    }
+}
+
+/// Appends the canonical encoding of `value` to `out`.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), KeyError> {
+    value.serialize(CanonicalSerializer { out, depth: 0 })
+}
+
+/// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the tuple itself.
+pub(crate) fn tuple(
+    write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    out: &mut Vec<u8>,
+) -> Result<(), KeyError> {
+    CanonicalSerializer { out, depth: 0 }.tuple(write)
+}
+
+/// A tuple that is being written.
+pub struct Tuple<'a> {
+    canonical: CanonicalSerializer<'a>,
+    /// Without an element it is a unit, as `()` is.
+    list: bool,
+}
+
+impl Tuple<'_> {
+    pub(crate) fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), KeyError> {
+        value.serialize(self.next()?)
+    }
+
+    pub(crate) fn tuple(
+        &mut self,
+        write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
+        self.next()?.tuple(write)
+    }
+
+    fn next(&mut self) -> Result<CanonicalSerializer<'_>, KeyError> {
+        let inner = self.canonical.again().deeper()?;
+        if !self.list {
+            inner.out.push(b'[');
+        }
+        self.list = true;
+        Ok(inner)
+    }
+}
+
+struct CanonicalSerializer<'a> {
+    out: &'a mut Vec<u8>,
+    depth: u8,
+}
+
+impl<'a> CanonicalSerializer<'a> {
+    fn again(&mut self) -> CanonicalSerializer<'_> {
+        CanonicalSerializer {
+            out: self.out,
+            depth: self.depth,
+        }
+    }
+
+    fn tuple(
+        self,
+        write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    ) -> Result<(), KeyError> {
+        let mut tuple = Tuple {
+            canonical: self,
+            list: false,
+        };
+        write(&mut tuple)?;
+        match tuple.list {
+            true => tuple.canonical.out.push(b']'),
+            false => ser::Serializer::serialize_unit(tuple.canonical)?,
+        }
+        Ok(())
+    }
+
+    fn tagged(self, tag: u8, bytes: &[u8]) -> Result<(), KeyError> {
+        self.out.push(tag);
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Text and bytes carry their length in front: what they hold can never be read as a tag.
+    fn text(self, tag: u8, bytes: &[u8]) -> Result<(), KeyError> {
+        self.out.push(tag);
+        self.out
+            .extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn deeper(self) -> Result<Self, KeyError> {
+        if self.depth == DEPTH {
+            return Err(KeyError::TooDeep);
+        }
+        Ok(Self {
+            out: self.out,
+            depth: self.depth + 1,
+        })
+    }
+
+    fn list(self) -> Result<List<'a>, KeyError> {
+        let inner = self.deeper()?;
+        inner.out.push(b'[');
+        Ok(List::new(inner.out, inner.depth))
+    }
+
+    fn map(self) -> Result<Map<'a>, KeyError> {
+        let inner = self.deeper()?;
+        inner.out.push(b'{');
+        Ok(Map::new(inner.out, inner.depth))
+    }
+
+    fn variant(self, name: &str) -> Result<Self, KeyError> {
+        let inner = self.deeper()?;
+        CanonicalSerializer {
+            out: &mut *inner.out,
+            depth: inner.depth,
+        }
+        .text(b'v', name.as_bytes())?;
+        Ok(inner)
+    }
+}
+
+impl<'a> ser::Serializer for CanonicalSerializer<'a> {
+    type Ok = ();
+    type Error = KeyError;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
+    type SerializeTupleStruct = List<'a>;
+    type SerializeTupleVariant = List<'a>;
+    type SerializeMap = Map<'a>;
+    type SerializeStruct = Map<'a>;
+    type SerializeStructVariant = Map<'a>;
+
+    fn serialize_bool(self, v: bool) -> Result<(), KeyError> {
+        self.tagged(if v { b'1' } else { b'0' }, &[])
+    }
+    fn serialize_i8(self, v: i8) -> Result<(), KeyError> {
+        self.serialize_i128(v.into())
+    }
+    fn serialize_i16(self, v: i16) -> Result<(), KeyError> {
+        self.serialize_i128(v.into())
+    }
+    fn serialize_i32(self, v: i32) -> Result<(), KeyError> {
+        self.serialize_i128(v.into())
+    }
+    fn serialize_i64(self, v: i64) -> Result<(), KeyError> {
+        self.serialize_i128(v.into())
+    }
+    fn serialize_i128(self, v: i128) -> Result<(), KeyError> {
+        match u128::try_from(v) {
+            Ok(v) => self.serialize_u128(v),
+            Err(_) => self.tagged(b'-', &v.to_be_bytes()),
+        }
+    }
+    fn serialize_u8(self, v: u8) -> Result<(), KeyError> {
+        self.serialize_u128(v.into())
+    }
+    fn serialize_u16(self, v: u16) -> Result<(), KeyError> {
+        self.serialize_u128(v.into())
+    }
+    fn serialize_u32(self, v: u32) -> Result<(), KeyError> {
+        self.serialize_u128(v.into())
+    }
+    fn serialize_u64(self, v: u64) -> Result<(), KeyError> {
+        self.serialize_u128(v.into())
+    }
+    fn serialize_u128(self, v: u128) -> Result<(), KeyError> {
+        self.tagged(b'+', &v.to_be_bytes())
+    }
+    fn serialize_f32(self, v: f32) -> Result<(), KeyError> {
+        self.serialize_f64(v.into())
+    }
+    fn serialize_f64(self, v: f64) -> Result<(), KeyError> {
+        // NaN has many bit patterns and one meaning; -0.0 and 0.0 have two.
+        let v = if v.is_nan() {
+            f64::NAN.to_bits() & !(1 << 63)
+        } else {
+            v.to_bits()
+        };
+        self.tagged(b'f', &v.to_be_bytes())
+    }
+    fn serialize_char(self, v: char) -> Result<(), KeyError> {
+        self.serialize_str(v.encode_utf8(&mut [0; 4]))
+    }
+    fn serialize_str(self, v: &str) -> Result<(), KeyError> {
+        self.text(b's', v.as_bytes())
+    }
+    fn serialize_bytes(self, v: &[u8]) -> Result<(), KeyError> {
+        self.text(b'b', v)
+    }
+    fn serialize_none(self) -> Result<(), KeyError> {
+        self.tagged(b'n', &[])
+    }
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), KeyError> {
+        let inner = self.deeper()?;
+        inner.out.push(b'o');
+        value.serialize(inner)
+    }
+    fn serialize_unit(self) -> Result<(), KeyError> {
+        self.tagged(b'u', &[])
+    }
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), KeyError> {
+        self.serialize_unit()
+    }
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), KeyError> {
+        self.variant(variant)?.serialize_unit()
+    }
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), KeyError> {
+        value.serialize(self.deeper()?)
+    }
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), KeyError> {
+        value.serialize(self.variant(variant)?)
+    }
+    fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, KeyError> {
+        self.list()
+    }
+    fn serialize_tuple(self, _: usize) -> Result<List<'a>, KeyError> {
+        self.list()
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<List<'a>, KeyError> {
+        self.list()
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<List<'a>, KeyError> {
+        self.variant(variant)?.list()
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, KeyError> {
+        self.map()
+    }
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Map<'a>, KeyError> {
+        if name == JSON_NUMBER {
+            return Ok(Map::number(self.out, self.depth));
+        }
+        self.map()
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Map<'a>, KeyError> {
+        self.variant(variant)?.map()
+    }
+}
+
+#[cfg(test)]
+mod tests;

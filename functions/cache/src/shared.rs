@@ -1,0 +1,99 @@
+//! What all clones of a cache share.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Clock,
+    entry::Seal,
+    flight::{Flights, LocalSingleFlight, Pollers},
+    key::Namespace,
+    options::Configuration,
+    store::Store,
+    telemetry::events::{Event, Observers},
+    telemetry::log::Log,
+    telemetry::metrics::{Counter, Counters, CountersByName},
+};
+
+pub(crate) mod name_registry;
+use name_registry::{Names, Site};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) location: String,
+    pub(crate) configuration: Configuration,
+    pub(crate) namespace: Namespace,
+    pub(crate) seal: Seal,
+    pub(crate) budget: Duration,
+    pub(crate) disabled: bool,
+    pub(crate) clock: Clock,
+    pub(crate) flights: Flights,
+    pub(crate) single_flight: LocalSingleFlight,
+    pub(crate) pollers: Pollers,
+    pub(crate) counters: CountersByName,
+    pub(crate) observers: Observers,
+    pub(crate) log: Log,
+    pub(crate) names: Names,
+}
+
+impl Shared {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    pub(crate) fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    pub(crate) fn single_flight(&self) -> &LocalSingleFlight {
+        &self.single_flight
+    }
+
+    pub(crate) fn pollers(&self) -> &Pollers {
+        &self.pollers
+    }
+
+    pub(crate) fn counters(&self) -> &CountersByName {
+        &self.counters
+    }
+
+    /// Counts a call that has ended, and notifies the observer.
+    pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.increment(Counter::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Counter::OriginMicros, took);
+        }
+        self.observers.notify(event);
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub(crate) fn accepts(&self, site: &Site) -> bool {
+        self.names.accept(site)
+    }
+}

@@ -1,0 +1,80 @@
+//! Log lines about failures, limited in rate, never with a value or an argument.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    clock::{self, Millis},
+    outcome::CacheFailure,
+};
+
+/// At most one line of a kind in this time; the next one says how many were left out.
+const LOG_INTERVAL: Millis = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    failure: RateLimit,
+    unreadable: RateLimit,
+    unencodable: RateLimit,
+    oversize: RateLimit,
+    key: RateLimit,
+}
+
+#[derive(Debug, Default)]
+struct RateLimit {
+    last: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl RateLimit {
+    /// The number of lines left out since the last one, if the next one is due.
+    fn pass(&self) -> Option<u64> {
+        let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= LOG_INTERVAL
+            && self
+                .last
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if due {
+            return Some(self.left_out.swap(0, Ordering::Relaxed));
+        }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Log {
+    pub(crate) fn failure(&self, name: &str, failure: CacheFailure) {
+        if let Some(left_out) = self.failure.pass() {
+            tracing::warn!(name, %failure, left_out, "the cache failed; the origin answers");
+        }
+    }
+
+    pub(crate) fn unreadable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unreadable.pass() {
+            tracing::warn!(name, %reason, left_out, "an entry cannot be decoded and is replaced");
+        }
+    }
+
+    pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unencodable.pass() {
+            tracing::error!(name, %reason, left_out, "a value cannot be encoded and is not stored");
+        }
+    }
+
+    pub(crate) fn oversize(&self, name: &str, bytes: usize) {
+        if let Some(left_out) = self.oversize.pass() {
+            tracing::warn!(
+                name,
+                bytes,
+                left_out,
+                "a value is too large and is not stored"
+            );
+        }
+    }
+
+    pub(crate) fn key(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.key.pass() {
+            tracing::error!(name, %reason, left_out, "no key can be made; the origin answers");
+        }
+    }
+}

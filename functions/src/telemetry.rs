@@ -1,0 +1,5 @@
+//! What CloudWatch receives from a function: log lines, and one metrics line for each invocation.
+
+pub(crate) mod emf;
+pub mod log;
+pub(crate) mod timestamp;
