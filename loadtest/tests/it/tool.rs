@@ -1,4 +1,4 @@
-//! The binary: how tests run it, and what it leaves behind.
+//! Runs the binary and reads its results.
 
 use std::process::{Child, Command, Output, Stdio};
 
@@ -13,13 +13,13 @@ pub(crate) struct Ended {
     out: TempDir,
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running {
     pub(crate) child: Child,
     out: TempDir,
 }
 
-/// Where the standard error goes.
+/// The file with the standard error.
 const PROGRESS: &str = "progress";
 
 /// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments.
@@ -74,7 +74,7 @@ pub(crate) fn start(url: &str, more: &[&str]) -> Running {
     Running { child, out }
 }
 
-/// The bare binary.
+/// The binary without arguments.
 pub(crate) fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_loadtest"))
 }
@@ -90,12 +90,12 @@ impl Running {
         }
     }
 
-    /// What it has said so far.
+    /// Its standard error so far.
     pub(crate) fn progress(&self) -> String {
         progress(&self.out)
     }
 
-    /// Sends what Ctrl-C sends.
+    /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         let killed = Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
@@ -117,7 +117,7 @@ impl Ended {
             .unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr))
     }
 
-    /// Where a report file lies.
+    /// The path of a report file.
     pub(crate) fn path(&self, name: &str) -> String {
         self.out.path().join(name).to_str().unwrap().to_owned()
     }
