@@ -10,14 +10,14 @@
 //! **Four keys**, all on the server of the first:
 //!
 //! ```text
-//! K   larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
-//! K:r larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
-//! F   larder:@fn:report      the generation of the function
-//! N   larder:@all            the generation of the namespace
+//! K    larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
+//! K:r  larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
+//! @fn  larder:@fn:report      the generation of the function
+//! @all larder:@all            the generation of the namespace
 //! ```
 //!
-//! **One lookup** reads K, K:r if the policy has a stale window, N and F, in this order, on one
-//! connection. [`decision::decide`] decides what follows from it:
+//! **One lookup** reads K, K:r if the policy has a stale window, @all and @fn, in this order, on
+//! one connection. [`decision::decide`] decides what follows from it:
 //!
 //! ```text
 //! a generation is missing        create it with `add`, look up again
