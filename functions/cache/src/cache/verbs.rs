@@ -16,12 +16,9 @@ use crate::{
     outcome::Freshness,
     payload::{self, Payload},
     policy::Policy,
-    read_through::{Call, WriteResult, read_through},
+    read_through::{Call, MAX_TRIES, WriteResult, read_through},
     store::StoreError,
 };
-
-/// Each round lost means that somebody else has just written.
-const ROUNDS: u32 = 4;
 
 impl Cache {
     /// Removes the entry of `key`. Once this has returned, no value whose origin read began before is ever served again,
@@ -74,7 +71,7 @@ impl Cache {
         if policy.parts.stale().is_zero() {
             return self.invalidate(key).await;
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
                 .expire()
@@ -127,7 +124,7 @@ impl Cache {
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_TRIES {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call

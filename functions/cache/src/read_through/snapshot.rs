@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{Age, ItemKind, Marker},
+    decision::{self, Age, Decision, ItemKind, Marker},
 };
 use crate::{
     clock::{self, Millis},
@@ -102,6 +102,10 @@ impl<'a> Snapshot<'a> {
                 ItemKind::Obsolete
             }
         };
+    }
+
+    pub(super) fn decision(&self) -> Decision {
+        decision::decide(self.kind, self.marker, self.generations.is_some())
     }
 
     /// What a failing refresh may fall back on.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Item, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError};
+use super::{LookupOptions, LookupReply, StoreError};
 use crate::key::CacheKeys;
 
 mod batching;
@@ -97,54 +97,6 @@ impl Memcached {
                 Reply::LookupReply(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
-    }
-
-    pub(super) async fn get_with_cas(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        limit: Duration,
-    ) -> Result<Option<Item>, StoreError> {
-        match self
-            .run(keys, Command::GetWithCas(keys.of_kind(kind)), limit)
-            .await?
-        {
-            Reply::Item(item) => Ok(item),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn add(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: &[u8],
-        life: Lifetime,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        match self
-            .run(keys, Command::Add(keys.of_kind(kind), bytes, life), limit)
-            .await?
-        {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn compare_and_swap(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: &[u8],
-        life: Lifetime,
-        cas: u64,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        let command = Command::CompareAndSwap(keys.of_kind(kind), bytes, life, cas);
-        match self.run(keys, command, limit).await? {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
     }
 
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {

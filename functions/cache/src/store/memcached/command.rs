@@ -1,7 +1,7 @@
 //! What a server is asked for in one exchange, and what it answers.
 
 use super::super::{
-    Item, Lifetime, LookupOptions, LookupReply,
+    Item, LookupOptions, LookupReply,
     many::{Each, Write},
 };
 use crate::key::CacheKeys;
@@ -10,23 +10,17 @@ use crate::key::CacheKeys;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command<'a> {
     Lookup(&'a CacheKeys, LookupOptions),
-    GetWithCas(&'a str),
-    Add(&'a str, &'a [u8], Lifetime),
-    CompareAndSwap(&'a str, &'a [u8], Lifetime, u64),
     Delete(&'a str),
     Ping,
     Lookups(&'a [&'a CacheKeys], LookupOptions),
-    GetManyWithCas(&'a [&'a str]),
-    Writes(&'a [&'a Write<'a>]),
+    GetWithCas(&'a [&'a str]),
+    Write(&'a [&'a Write<'a>]),
 }
 
 impl Command<'_> {
     /// Whether sending it twice is the same as sending it once.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(
-            self,
-            Self::Add(..) | Self::CompareAndSwap(..) | Self::Writes(_)
-        )
+        !matches!(self, Self::Write(_))
     }
 
     /// Whether somebody asked for this very exchange, and not for a value.
@@ -38,10 +32,8 @@ impl Command<'_> {
 #[derive(Debug)]
 pub(super) enum Reply {
     LookupReply(Box<LookupReply>),
-    Item(Option<Item>),
-    Stored(bool),
     Done,
     Lookups(Vec<LookupReply>),
     Items(Vec<Option<Item>>),
-    Writes(Each<bool>),
+    Written(Each<bool>),
 }

@@ -51,42 +51,26 @@ impl Connection {
                     let reply = classic.lookup(keys, options).await?;
                     Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::GetWithCas(key) => classic.get_with_cas(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    classic.add(key, bytes, life).await.map(Reply::Stored)
-                }
-                Command::CompareAndSwap(key, bytes, life, cas) => classic
-                    .compare_and_swap(key, bytes, life, cas)
-                    .await
-                    .map(Reply::Stored),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => {
                     classic.lookups(all_keys, options).await.map(Reply::Lookups)
                 }
-                Command::GetManyWithCas(keys) => classic.get_many(keys).await.map(Reply::Items),
-                Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
+                Command::GetWithCas(keys) => classic.get_with_cas(keys).await.map(Reply::Items),
+                Command::Write(writes) => classic.write(writes).await.map(Reply::Written),
             },
             Driver::Meta(meta) => match command {
                 Command::Lookup(keys, options) => {
                     let reply = meta.lookup(keys, options).await?;
                     Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::GetWithCas(key) => meta.get_with_cas(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    meta.add(key, bytes, life).await.map(Reply::Stored)
-                }
-                Command::CompareAndSwap(key, bytes, life, cas) => meta
-                    .compare_and_swap(key, bytes, life, cas)
-                    .await
-                    .map(Reply::Stored),
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => {
                     meta.lookups(all_keys, options).await.map(Reply::Lookups)
                 }
-                Command::GetManyWithCas(keys) => meta.get_many(keys).await.map(Reply::Items),
-                Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
+                Command::GetWithCas(keys) => meta.get_with_cas(keys).await.map(Reply::Items),
+                Command::Write(writes) => meta.write(writes).await.map(Reply::Written),
             },
         }
     }

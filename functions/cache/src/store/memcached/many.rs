@@ -38,7 +38,7 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn get_many_with_cas(
+    pub(in super::super) async fn get_with_cas(
         &self,
         wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
@@ -47,7 +47,7 @@ impl Memcached {
         self.spread(&all_keys, limit, |server, some, left| async move {
             let key = |place: &usize| wanted[*place].0.of_kind(wanted[*place].1);
             let keys: Vec<_> = some.iter().map(key).collect();
-            match server.run(Command::GetManyWithCas(&keys), left).await? {
+            match server.run(Command::GetWithCas(&keys), left).await? {
                 Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -55,7 +55,7 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn write_many(
+    pub(in super::super) async fn write(
         &self,
         writes: &[Write<'_>],
         limit: Duration,
@@ -63,8 +63,8 @@ impl Memcached {
         let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
             let writes: Vec<_> = some.iter().map(|place| &writes[*place]).collect();
-            match server.run(Command::Writes(&writes), left).await? {
-                Reply::Writes(all) => Ok(all),
+            match server.run(Command::Write(&writes), left).await? {
+                Reply::Written(all) => Ok(all),
                 _ => Err(StoreError::Protocol),
             }
         })

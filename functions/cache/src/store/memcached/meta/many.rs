@@ -28,7 +28,7 @@ impl Meta {
         Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn get_many(
+    pub(in super::super) async fn get_with_cas(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
@@ -41,7 +41,7 @@ impl Meta {
         items.collect()
     }
 
-    pub(in super::super) async fn writes(
+    pub(in super::super) async fn write(
         &mut self,
         writes: &[&Write<'_>],
     ) -> Result<Each<bool>, StoreError> {
