@@ -17,7 +17,7 @@ use super::{
 use crate::key::CacheKeys;
 
 impl Meta {
-    pub(in super::super) async fn lookups(
+    pub(in super::super) async fn lookup_many(
         &mut self,
         all_keys: &[&CacheKeys],
         options: LookupOptions,
