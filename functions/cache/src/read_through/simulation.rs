@@ -286,7 +286,7 @@ impl World {
             for _ in 0..4 {
                 sleep(Duration::from_millis(random.random_range(0..500))).await;
                 let n = random.random_range(0..KEYS);
-                let keys = crate::key::CacheKeys::new(caches[0].shared().namespace(), &key(n));
+                let keys = crate::key::CacheKeys::new(&caches[0].shared().namespace, &key(n));
                 match random.random_range(0..12) {
                     0 => network.restart(),
                     1 | 2 => network.evict(keys.item()),

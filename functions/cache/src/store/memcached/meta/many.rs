@@ -17,7 +17,7 @@ use super::{
 use crate::key::CacheKeys;
 
 impl Meta {
-    pub(in super::super) async fn lookups(
+    pub(in super::super) async fn lookup_many(
         &mut self,
         all_keys: &[&CacheKeys],
         options: LookupOptions,
@@ -28,7 +28,7 @@ impl Meta {
         Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn get_many(
+    pub(in super::super) async fn get_with_cas(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
@@ -41,7 +41,7 @@ impl Meta {
         items.collect()
     }
 
-    pub(in super::super) async fn writes(
+    pub(in super::super) async fn write(
         &mut self,
         writes: &[&Write<'_>],
     ) -> Result<Each<bool>, StoreError> {
