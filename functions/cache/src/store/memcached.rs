@@ -1,7 +1,7 @@
-//! memcached, one server or several: finds the server of a key and speaks with it.
+//! memcached, one server or several: finds the server of a key and sends the command to it.
 //!
-//! Only below this module are sockets opened. Never another server: on an error the caller goes to its origin, since the same key
-//! on two servers would be two truths.
+//! Only this module and those below it open sockets. There is no failover: the same key on two
+//! servers could have two values. On an error the caller calls its origin.
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,12 +47,12 @@ use server::Intent;
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
-    /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
+    /// `endpoints` is not empty, which the settings ensure. Does not connect yet.
     pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
         Self(Topology::fixed(endpoints, connect_options))
     }
 
-    /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
+    /// The servers that the configuration endpoint of an ElastiCache cluster lists.
     pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         Self(Topology::discovered(endpoint, connect_options))
     }
@@ -121,7 +121,7 @@ impl Memcached {
         self.everywhere(ping, limit).await
     }
 
-    /// All servers at once, each for `limit` at most.
+    /// All servers at the same time, each within `limit`.
     async fn everywhere(
         &self,
         exchange: impl AsyncFn(&mut Connection) -> Result<(), StoreError>,

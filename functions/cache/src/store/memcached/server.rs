@@ -71,7 +71,7 @@ impl Server {
 
     fn begin(&self, limit: Duration, intent: Intent) -> Result<(Instant, Instant), StoreError> {
         if limit.is_zero() {
-            // Nothing was tried: that says nothing about the server.
+            // Nothing was sent, so this says nothing about the server.
             return Err(StoreError::Timeout);
         }
         if intent != Intent::Verb && !self.breaker.allows() {

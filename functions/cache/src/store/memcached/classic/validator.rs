@@ -82,7 +82,7 @@ impl ReplyValidator {
         matches!(self.state, State::Done)
     }
 
-    /// Whether the server said that the item was too large.
+    /// Whether the server has reported that the item is too large.
     pub(super) fn is_oversize(&self) -> bool {
         self.oversize
     }
