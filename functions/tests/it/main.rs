@@ -28,3 +28,4 @@ mod migration; // the function that makes the database ready
 mod page; // the page in a real headless Chromium
 mod restarts; // memcached restarted again and again under load
 mod scripts; // what the scripts in dev/ tell
+mod stack; // make deploy and make check
