@@ -86,9 +86,9 @@ fn start(program: &Path, server: &Memcached) -> Result<f64, Box<dyn Error>> {
     let (stream, _) = api.accept()?;
     // Open for as long as the program lives: one whose question is never answered waits; one whose connection is closed ends with an
     // error (`SendRequest`), if it gets that far before it is killed.
-    let mut asked = BufReader::new(stream);
+    let mut request = BufReader::new(stream);
     let mut line = String::new();
-    asked.read_line(&mut line)?;
+    request.read_line(&mut line)?;
     let took = begun.elapsed().as_secs_f64();
     drop(child);
     if !line.starts_with("GET /2018-06-01/runtime/invocation/next ") {

@@ -22,10 +22,10 @@ use row::{Limit, Rounds, Row, Unit};
 
 const ROUNDS: usize = 7;
 /// Of each turn of wrk, in seconds.
-const TURN: &str = "2s";
-const PATIENCE: Duration = Duration::from_secs(180);
+const RUN_DURATION: &str = "2s";
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 /// From the request to end until the end: gunicorn gives its workers 30 s.
-const ENDING: Duration = Duration::from_secs(40);
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Whose fault it is that there is no figure.
 enum Failed {
@@ -132,7 +132,7 @@ struct Http {
     port: u16,
 }
 
-struct Seen {
+struct Measured {
     rate: f64,
     p99: f64,
 }
@@ -165,7 +165,7 @@ impl Http {
         let mut http = Self { child, port };
         let begun = Instant::now();
         while !http.answers() {
-            if http.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
+            if http.child.try_wait()?.is_some() || begun.elapsed() > START_TIMEOUT {
                 let program = command.get_args().last().unwrap_or_default();
                 return Err(format!("{} does not answer", program.display()).into());
             }
@@ -188,27 +188,27 @@ impl Http {
         ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
     }
 
-    fn load(&self, path: &str, load: Load) -> Result<Seen, Box<dyn Error>> {
+    fn load(&self, path: &str, load: Load) -> Result<Measured, Box<dyn Error>> {
         let output = on_core(load.core, "wrk")
-            .args(["--threads=1", "--latency", "--duration", TURN])
+            .args(["--threads=1", "--latency", "--duration", RUN_DURATION])
             .arg(format!("--connections={}", load.connections))
             .arg(format!("http://127.0.0.1:{}{path}", self.port))
             .output()?;
-        let told = String::from_utf8(output.stdout)?;
-        if told.contains("Non-2xx") || told.contains("Socket errors") {
-            return Err(format!("not every request was answered:\n{told}").into());
+        let output_text = String::from_utf8(output.stdout)?;
+        if output_text.contains("Non-2xx") || output_text.contains("Socket errors") {
+            return Err(format!("not every request was answered:\n{output_text}").into());
         }
         let word = |name: &str| {
-            let line = told
+            let line = output_text
                 .lines()
                 .find(|line| line.trim_start().starts_with(name))?;
             line.split_whitespace().last()
         };
         let (rate, p99) = word("Requests/sec:").zip(word("99%")).ok_or_else(|| {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            format!("wrk (the package wrk) said nothing of use: {told}{stderr}")
+            format!("wrk (the package wrk) said nothing of use: {output_text}{stderr}")
         })?;
-        Ok(Seen {
+        Ok(Measured {
             rate: rate.parse()?,
             p99: seconds(p99).ok_or("a time that is none")?,
         })
@@ -224,7 +224,7 @@ impl Drop for Http {
             let _ = Command::new("kill").args(["-TERM", &pid]).status();
         }
         let begun = Instant::now();
-        while runs() && begun.elapsed() < ENDING {
+        while runs() && begun.elapsed() < STOP_TIMEOUT {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();

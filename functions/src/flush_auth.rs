@@ -8,24 +8,10 @@ use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-pub use token::TokenDigest;
-
-use crate::place::{Place, Reach};
-use crate::problem::Problem;
+use crate::config::flush_mode::FlushMode;
+use crate::config::host::{Exposure, Host};
+use crate::http::problem::Problem;
 use token::{TokenCheck, Verdict};
-
-/// `FLUSH_AUTH` as it was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Nobody may flush.
-    Deny,
-    /// Whoever has the token of this digest.
-    Token(TokenDigest),
-    /// Whoever AWS itself has recognised.
-    Iam,
-    /// Everybody who can reach us, where only this machine can.
-    Open,
-}
 
 /// `FLUSH_AUTH` as it holds where we run.
 #[derive(Debug)]
@@ -41,15 +27,16 @@ enum Rule {
 
 impl FlushAuth {
     /// The rule for `mode` at `place`. `open` holds only where other machines cannot reach us.
-    pub fn new(mode: Mode, place: Place) -> Self {
-        Self(match (mode, place) {
-            (Mode::Deny, _) => Rule::Deny("flushing is switched off (FLUSH_AUTH=deny)"),
-            (Mode::Token(digest), _) => Rule::Token(TokenCheck::new(digest)),
-            (Mode::Iam, _) => Rule::Iam,
-            (Mode::Open, Place::Emulator(Reach::Loopback) | Place::Local(Reach::Loopback)) => {
-                Rule::Open
-            }
-            (Mode::Open, _) => Rule::Deny(
+    pub fn new(mode: FlushMode, host: Host) -> Self {
+        Self(match (mode, host) {
+            (FlushMode::Deny, _) => Rule::Deny("flushing is switched off (FLUSH_AUTH=deny)"),
+            (FlushMode::Token(digest), _) => Rule::Token(TokenCheck::new(digest)),
+            (FlushMode::Iam, _) => Rule::Iam,
+            (
+                FlushMode::Open,
+                Host::Emulator(Exposure::Loopback) | Host::Local(Exposure::Loopback),
+            ) => Rule::Open,
+            (FlushMode::Open, _) => Rule::Deny(
                 "FLUSH_AUTH=open is refused: it needs a server that only this machine can reach",
             ),
         })
@@ -64,7 +51,7 @@ impl FlushAuth {
             Rule::Iam if iam_caller(request).is_some() => Ok(()),
             Rule::Iam => Err(forbidden("flushing needs an IAM caller")),
             // A name that an attacker lets point at 127.0.0.1 makes his page "same-origin".
-            Rule::Open if origin.is_none_or(crate::place::is_loopback) => Ok(()),
+            Rule::Open if origin.is_none_or(crate::config::host::is_loopback) => Ok(()),
             Rule::Open => Err(forbidden("the page's own host is not a loopback address")),
         }
     }
@@ -117,6 +104,7 @@ fn forbidden(detail: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::flush_mode::TokenDigest;
 
     fn asked(auth: &FlushAuth, headers: &[(&str, &str)]) -> u16 {
         let mut request =
@@ -132,24 +120,24 @@ mod tests {
 
     #[test]
     fn open_holds_only_where_no_other_machine_reaches_us() {
-        for (place, expected) in [
-            (Place::Local(Reach::Loopback), 200),
-            (Place::Emulator(Reach::Loopback), 200),
-            (Place::Local(Reach::Network), 403),
-            (Place::Emulator(Reach::Network), 403),
-            (Place::Lambda, 403),
+        for (host, expected) in [
+            (Host::Local(Exposure::Loopback), 200),
+            (Host::Emulator(Exposure::Loopback), 200),
+            (Host::Local(Exposure::Network), 403),
+            (Host::Emulator(Exposure::Network), 403),
+            (Host::Lambda, 403),
         ] {
             assert_eq!(
-                asked(&FlushAuth::new(Mode::Open, place), &[]),
+                asked(&FlushAuth::new(FlushMode::Open, host), &[]),
                 expected,
-                "{place:?}"
+                "{host:?}"
             );
         }
     }
 
     #[test]
     fn iam_never_believes_a_header() {
-        let auth = FlushAuth::new(Mode::Iam, Place::Lambda);
+        let auth = FlushAuth::new(FlushMode::Iam, Host::Lambda);
         for header in [
             "x-amzn-request-context",
             "x-amzn-iam-user-arn",
@@ -162,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_rebound_name_is_not_loopback() {
-        let auth = FlushAuth::new(Mode::Open, Place::Local(Reach::Loopback));
+        let auth = FlushAuth::new(FlushMode::Open, Host::Local(Exposure::Loopback));
         let mut request = lambda_http::http::Request::post("/flush")
             .body(lambda_http::Body::Empty)
             .unwrap();
@@ -177,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_bearer_scheme_is_read_in_any_case_and_only_once() {
-        let auth = FlushAuth::new(Mode::Token(TokenDigest::of(b"right")), Place::Lambda);
+        let auth = FlushAuth::new(FlushMode::Token(TokenDigest::of(b"right")), Host::Lambda);
         assert_eq!(asked(&auth, &[("authorization", "Bearer right")]), 200);
         assert_eq!(asked(&auth, &[("authorization", "bearer right")]), 200);
         assert_eq!(asked(&auth, &[("authorization", "Basic right")]), 401);

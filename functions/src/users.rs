@@ -52,9 +52,9 @@ pub struct DbError(#[from] sqlx::Error);
 
 /// Who makes the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tables {
+pub enum Schema {
     /// Whoever first asks, with the 500 users of a first try.
-    MadeAtFirstUse,
+    CreatedOnFirstUse,
     /// The function `migrate`: whoever serves requests may only read.
     Migrated,
 }
@@ -71,10 +71,10 @@ enum Database {
 
 impl Users {
     /// The users at `url`; does not connect. A SQLite file is nobody else's, so its table is always made.
-    pub fn at(url: DatabaseUrl, tables: Tables) -> Self {
+    pub fn new(url: DatabaseUrl, schema: Schema) -> Self {
         Self(match url {
-            DatabaseUrl::Sqlite(file) => Database::Sqlite(Sqlite::at(file)),
-            DatabaseUrl::Postgres(url) => Database::Postgres(Postgres::at(url, tables)),
+            DatabaseUrl::Sqlite(file) => Database::Sqlite(Sqlite::new(file)),
+            DatabaseUrl::Postgres(url) => Database::Postgres(Postgres::new(url, schema)),
         })
     }
 

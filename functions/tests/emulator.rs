@@ -67,7 +67,7 @@ impl Run {
         }
     }
 
-    fn told(&self) -> String {
+    fn output(&self) -> String {
         let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
         read("stdout") + &read("stderr")
     }
@@ -75,12 +75,12 @@ impl Run {
     /// Until it says that it is up. It builds first.
     fn is_up(&mut self) {
         let limit = Instant::now() + BUILD;
-        while !self.told().contains("Ctrl-C stops it") {
+        while !self.output().contains("Ctrl-C stops it") {
             let ended = self.make.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < limit,
                 "{ended:?}: {}",
-                self.told()
+                self.output()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -96,7 +96,7 @@ impl Run {
             if let Some(status) = self.make.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < limit, "still running: {}", self.told());
+            assert!(Instant::now() < limit, "still running: {}", self.output());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -151,7 +151,7 @@ fn has(answer: &str, part: &str) {
 fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind() {
     let mut run = Run::start(free_port());
     run.is_up();
-    has(&run.told(), &format!("http://localhost:{}/", run.port));
+    has(&run.output(), &format!("http://localhost:{}/", run.port));
 
     has(&run.ask("GET", "/"), "<!doctype html>");
     let first = run.ask("GET", NASTY);
@@ -172,7 +172,7 @@ fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind(
 
     let mut second = Run::start(run.port);
     assert_ne!(second.ends(), Some(0));
-    has(&second.told(), &format!("port {} is taken", run.port));
+    has(&second.output(), &format!("port {} is taken", run.port));
 
     assert!(run.processes().len() > 4, "{:?}", run.processes());
     kill_process_group(Pid::from_child(&run.make), Signal::INT).unwrap();
@@ -207,24 +207,24 @@ fn slow_keys_do_not_queue(port: u16) -> bool {
 fn a_setting_that_no_function_would_take_is_named_and_nothing_is_started() {
     let mut run = Run::start_with(free_port(), &[("HEAVY_OP_MS", "3s")]);
     assert_ne!(run.ends_within(BUILD), Some(0));
-    let told = run.told();
-    has(&told, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);
-    assert!(!told.contains("larder is up"), "{told}");
+    let output = run.output();
+    has(&output, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);
+    assert!(!output.contains("larder is up"), "{output}");
     assert_eq!(run.processes(), [""; 0]);
 }
 
 #[test]
-fn a_port_that_is_none_is_refused() {
+fn an_invalid_port_is_refused() {
     for port in ["0", "x", "65536"] {
-        let told = Command::new("make")
+        let output = Command::new("make")
             .args(["run", &format!("PORT={port}")])
             .env_remove("MAKEFLAGS")
             .current_dir(Path::new(ROOT))
             .output()
             .unwrap();
-        assert!(!told.status.success());
+        assert!(!output.status.success());
         has(
-            &String::from_utf8_lossy(&told.stderr),
+            &String::from_utf8_lossy(&output.stderr),
             "PORT is not a port number",
         );
     }

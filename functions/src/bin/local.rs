@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use functions::flush_auth::Mode;
-use functions::local::Local;
-use functions::log;
-use functions::place::{Place, Reach};
-use functions::start::{self, Start};
+use functions::config::context::Context;
+use functions::config::environment;
+use functions::config::flush_mode::FlushMode;
+use functions::config::host::{Exposure, Host};
+use functions::runtime::local::Local;
+use functions::telemetry::log;
 use functions::users::DatabaseUrl;
 use larder::Cache;
 use tokio::net::TcpListener;
@@ -37,13 +38,13 @@ All settings are in the README; .env.example has those for a first try.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    log::begin();
+    log::init();
     let mut arguments = std::env::args().skip(1);
     let result = match arguments.next().as_deref() {
         None => runtime().and_then(|runtime| runtime.block_on(serve())),
         Some("--check") => check(),
         Some("-h" | "--help") => {
-            tell(HELP);
+            print(HELP);
             Ok(())
         }
         Some(other) => Err(format!("unknown argument {other:?}; --help lists the settings").into()),
@@ -73,29 +74,29 @@ fn check() -> Result<(), Error> {
 
 async fn serve() -> Result<(), Error> {
     let Prepared {
-        start,
+        context,
         database,
         local,
     } = prepare(Some("memory:"))?;
-    let listener = listen(&start).await?;
+    let listener = listen(&context).await?;
     let stop = stop_signal()?;
-    announce(&start, listener.local_addr()?);
+    print_start_lines(&context, listener.local_addr()?);
     // Beside the first requests: a cache that does not answer is waited for.
-    let described = async {
-        describe(&start, &database).await;
+    let details = async {
+        print_details(&context, &database).await;
         std::future::pending().await
     };
     tokio::select! {
         () = local.serve(listener, stop) => {}
-        () = described => {}
+        () = details => {}
     }
-    tell("stopped\n");
+    print("stopped\n");
     Ok(())
 }
 
 /// All that can be made before anything is connected to.
 struct Prepared {
-    start: Start,
+    context: Context,
     /// As a URL without secrets.
     database: String,
     local: Local,
@@ -103,13 +104,13 @@ struct Prepared {
 
 /// `unnamed` is the cache where the settings name none.
 fn prepare(unnamed: Option<&str>) -> Result<Prepared, Error> {
-    let file = functions::dotenv::read(Path::new(".env"))?;
+    let file = functions::config::dotenv::read(Path::new(".env"))?;
     let variable = |name: &str| {
-        start::environment(name)
+        environment::variable(name)
             .or_else(|| file.get(name).cloned())
             .filter(|value| !value.is_empty())
     };
-    Cache::check_variables(start::names().chain(file.keys().cloned()))?;
+    Cache::check_variables(environment::names().chain(file.keys().cloned()))?;
     let names_a_cache = ["CACHE_URL", "MEMCACHED_HOST", "MEMCACHED_PORT"]
         .into_iter()
         .any(|name| variable(name).is_some());
@@ -117,17 +118,17 @@ fn prepare(unnamed: Option<&str>) -> Result<Prepared, Error> {
         "CACHE_URL" if !names_a_cache => unnamed.map(str::to_owned),
         name => variable(name),
     };
-    let start = Start::from_lookup(lookup, |settings| Place::listening_on(settings.listen))?;
+    let context = Context::from_lookup(lookup, |settings| Host::listening_on(settings.listen))?;
     let users = DatabaseUrl::from_lookup(lookup)?;
     Ok(Prepared {
         database: users.to_string(),
-        local: Local::new(&start, users)?,
-        start,
+        local: Local::new(&context, users)?,
+        context,
     })
 }
 
-async fn listen(start: &Start) -> Result<TcpListener, Error> {
-    let address = start.settings.listen;
+async fn listen(context: &Context) -> Result<TcpListener, Error> {
+    let address = context.settings.listen;
     TcpListener::bind(address).await.map_err(|error| {
         match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -160,52 +161,52 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
     })
 }
 
-fn announce(start: &Start, address: SocketAddr) {
+fn print_start_lines(context: &Context, address: SocketAddr) {
     let place = if address.ip().is_loopback() {
         format!("localhost:{}", address.port())
     } else {
         address.to_string()
     };
-    let cache = start.cache.location();
-    tell(&format!(
+    let cache = context.cache.location();
+    print(&format!(
         "larder listens at http://{place}/ (Ctrl-C stops it)\n  cache:    {cache}\n"
     ));
 }
 
-async fn describe(start: &Start, database: &str) {
+async fn print_details(context: &Context, database: &str) {
     let below = |line: &str| format!("            {line}");
-    let servers = servers(&start.cache).await;
+    let servers = server_lines(&context.cache).await;
     let mut lines: Vec<String> = servers.iter().map(|line| below(line)).collect();
     // The first says once more where it is.
-    let configuration = start.cache.configuration().to_string();
+    let configuration = context.cache.configuration().to_string();
     lines.extend(configuration.lines().skip(1).map(below));
     lines.push(format!("  database: {database}"));
-    lines.extend(unflushable(start).map(|why| format!("  flush:    nobody may: {why}")));
-    tell(&(lines.join("\n") + "\n"));
+    lines.extend(flush_hint(context).map(|why| format!("  flush:    nobody may: {why}")));
+    print(&(lines.join("\n") + "\n"));
 }
 
 /// Why nobody may flush, where nobody may.
-fn unflushable(start: &Start) -> Option<&'static str> {
-    match (&start.settings.flush_auth, start.place) {
-        (Mode::Deny, Place::Local(Reach::Loopback)) => {
+fn flush_hint(context: &Context) -> Option<&'static str> {
+    match (&context.settings.flush_auth, context.host) {
+        (FlushMode::Deny, Host::Local(Exposure::Loopback)) => {
             Some("FLUSH_AUTH=deny; with FLUSH_AUTH=open, as in .env.example, this machine may")
         }
-        (Mode::Deny, _) => Some("FLUSH_AUTH=deny"),
-        (Mode::Open, Place::Local(Reach::Network)) => {
+        (FlushMode::Deny, _) => Some("FLUSH_AUTH=deny"),
+        (FlushMode::Open, Host::Local(Exposure::Network)) => {
             Some("FLUSH_AUTH=open holds only where LISTEN is a loopback address")
         }
-        (Mode::Iam, _) => Some("FLUSH_AUTH=iam holds only on AWS"),
+        (FlushMode::Iam, _) => Some("FLUSH_AUTH=iam holds only on AWS"),
         _ => None,
     }
 }
 
 /// On the standard output; a reader that went away (`| head`) ends nothing.
-fn tell(text: &str) {
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-async fn servers(cache: &Cache) -> Vec<String> {
+async fn server_lines(cache: &Cache) -> Vec<String> {
     let answers = cache.ping().await;
     answers
         .into_iter()

@@ -19,7 +19,7 @@ pub(super) struct Signer {
 }
 
 /// How long a token opens a connection, in seconds: the longest that RDS allows. A connection that is open stays so.
-const EXPIRES: &str = "900";
+const EXPIRES_S: &str = "900";
 const SERVICE: &str = "rds-db";
 /// All but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -43,9 +43,9 @@ impl Signer {
         })
     }
 
-    /// What `user` says instead of a password at `host:port` within 15 minutes of `moment` (`20261126T062910Z`).
-    pub(super) fn token(&self, host: &str, port: u16, user: &str, moment: &str) -> String {
-        let day = &moment[..8];
+    /// What `user` says instead of a password at `host:port` within 15 minutes of `timestamp` (`20261126T062910Z`).
+    pub(super) fn token(&self, host: &str, port: u16, user: &str, timestamp: &str) -> String {
+        let day = &timestamp[..8];
         let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
         let credential = format!("{}/{scope}", self.access_key);
         // in the order of their names, as they are signed
@@ -54,8 +54,8 @@ impl Signer {
             ("DBUser", user),
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
             ("X-Amz-Credential", &credential),
-            ("X-Amz-Date", moment),
-            ("X-Amz-Expires", EXPIRES),
+            ("X-Amz-Date", timestamp),
+            ("X-Amz-Expires", EXPIRES_S),
         ];
         query.extend(
             self.session_token
@@ -70,7 +70,7 @@ impl Signer {
         let query = query.join("&");
         let nothing = hex::encode(Sha256::digest(b""));
         let request = format!("GET\n/\n{query}\nhost:{host}:{port}\n\nhost\n{nothing}");
-        let signature = signature(&self.secret_key, moment, &scope, &request);
+        let signature = signature(&self.secret_key, timestamp, &scope, &request);
         format!("{host}:{port}/?{query}&X-Amz-Signature={signature}")
     }
 }
@@ -84,7 +84,7 @@ impl fmt::Debug for Signer {
 }
 
 /// SigV4's signature of a canonical request; `scope` is `DAY/REGION/SERVICE/aws4_request`.
-fn signature(secret_key: &str, moment: &str, scope: &str, request: &str) -> String {
+fn signature(secret_key: &str, timestamp: &str, scope: &str, request: &str) -> String {
     let key = scope
         .split('/')
         .fold(format!("AWS4{secret_key}").into_bytes(), |key, part| {
@@ -93,7 +93,7 @@ fn signature(secret_key: &str, moment: &str, scope: &str, request: &str) -> Stri
     let request = hex::encode(Sha256::digest(request));
     hex::encode(hmac(
         &key,
-        &format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{request}"),
+        &format!("AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{request}"),
     ))
 }
 
@@ -157,7 +157,7 @@ mod tests {
         );
     }
 
-    /// Signatures of `generate_db_auth_token` (botocore) for the same moment.
+    /// Signatures of `generate_db_auth_token` (botocore) for the same timestamp.
     #[test]
     fn tokens_are_those_of_the_aws_sdk() {
         let session = Some("IQoJb3JpZ2luX2VjEXAMPLE//////////+token==");

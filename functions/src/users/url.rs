@@ -11,8 +11,8 @@ use url::Url;
 
 use super::iam::Signer;
 use super::roots::Roots;
-use crate::place;
-use crate::settings::SettingsError;
+use crate::config::host;
+use crate::config::settings::SettingsError;
 
 /// Where the users are.
 #[derive(Clone, Debug)]
@@ -49,13 +49,13 @@ pub(super) enum Login {
 /// How a connection is encrypted, and whom it believes.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Tls {
-    pub(super) mode: Mode,
+    pub(super) mode: SslMode,
     pub(super) roots: Roots,
 }
 
 /// `sslmode`, without those that fall back to no encryption.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum SslMode {
     Disable,
     /// Encrypted, with whomever.
     Require,
@@ -152,17 +152,17 @@ impl PostgresUrl {
             return Err(FORMS.to_owned());
         }
         let password = url.password().map(|text| decoded(text, "the password"));
-        let mut said = Parameters::default();
+        let mut parameters = Parameters::default();
         for (name, value) in url.query_pairs() {
-            said.take(&name, &value)?;
+            parameters.set(&name, &value)?;
         }
-        let login = match said.iam {
+        let login = match parameters.iam {
             false => Login::Password(password.transpose()?),
             true if password.is_some() => Err("has a password although it says auth=iam")?,
             true => Login::Iam(Signer::from_lookup(lookup)?),
         };
-        let tls = said.tls(authority, lookup)?;
-        if matches!(login, Login::Iam(_)) && tls.mode != Mode::VerifyFull {
+        let tls = parameters.tls(authority, lookup)?;
+        if matches!(login, Login::Iam(_)) && tls.mode != SslMode::VerifyFull {
             return Err(
                 "auth=iam sends a token that is a password: sslmode must be verify-full".into(),
             );
@@ -183,19 +183,19 @@ impl PostgresUrl {
 #[derive(Default)]
 struct Parameters {
     iam: bool,
-    mode: Option<Mode>,
+    mode: Option<SslMode>,
     roots: Option<String>,
 }
 
 impl Parameters {
-    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match (name, value) {
             ("auth", "iam") => self.iam = true,
             ("auth", "password") => self.iam = false,
             ("auth", _) => Err("auth is neither password nor iam")?,
-            ("sslmode", "disable") => self.mode = Some(Mode::Disable),
-            ("sslmode", "require") => self.mode = Some(Mode::Require),
-            ("sslmode", "verify-full") => self.mode = Some(Mode::VerifyFull),
+            ("sslmode", "disable") => self.mode = Some(SslMode::Disable),
+            ("sslmode", "require") => self.mode = Some(SslMode::Require),
+            ("sslmode", "verify-full") => self.mode = Some(SslMode::VerifyFull),
             ("sslmode", _) => Err("sslmode is none of disable, require, verify-full")?,
             ("sslrootcert", path) => self.roots = Some(path.to_owned()),
             _ => Err("has an unknown parameter; there are auth, sslmode, sslrootcert")?,
@@ -207,11 +207,11 @@ impl Parameters {
     fn tls(self, authority: &str, lookup: Lookup<'_>) -> Result<Tls, String> {
         let mode = match self.mode {
             Some(mode) => mode,
-            None if place::is_loopback(authority) => Mode::Disable,
-            None => Mode::VerifyFull,
+            None if host::is_loopback(authority) => SslMode::Disable,
+            None => SslMode::VerifyFull,
         };
         let roots = match self.roots {
-            Some(_) if mode != Mode::VerifyFull => {
+            Some(_) if mode != SslMode::VerifyFull => {
                 return Err("has an sslrootcert, which only sslmode=verify-full checks".into());
             }
             None => Roots::Public,
@@ -222,12 +222,12 @@ impl Parameters {
     }
 }
 
-impl From<Mode> for PgSslMode {
-    fn from(mode: Mode) -> Self {
+impl From<SslMode> for PgSslMode {
+    fn from(mode: SslMode) -> Self {
         match mode {
-            Mode::Disable => Self::Disable,
-            Mode::Require => Self::Require,
-            Mode::VerifyFull => Self::VerifyFull,
+            SslMode::Disable => Self::Disable,
+            SslMode::Require => Self::Require,
+            SslMode::VerifyFull => Self::VerifyFull,
         }
     }
 }

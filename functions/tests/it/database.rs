@@ -1,4 +1,4 @@
-//! A database that fails: 502, nothing cached, nothing told; and used again when it is back.
+//! A database that fails: 502, nothing cached, nothing output; and used again when it is back.
 
 use larder::testing::Memcached;
 
@@ -56,10 +56,10 @@ async fn a_postgres_that_is_down_is_a_502_and_one_that_is_back_is_used_at_once()
             Site::Functions(functions) => &functions.user.program,
             Site::Local(local) => &local.program,
         };
-        let told = program.stdout() + &program.stderr();
+        let output = program.stdout() + &program.stderr();
         assert!(
-            !told.contains(PASSWORD) && !told.contains("hunter2"),
-            "{told}"
+            !output.contains(PASSWORD) && !output.contains("hunter2"),
+            "{output}"
         );
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use larder::testing::Memcached;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
 /// What the contract grants the cache on top of the origin, in milliseconds.
@@ -89,7 +89,7 @@ async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
     let mut memcached = Memcached::start();
     memcached.kill();
     for site in site::both(site::variables(&memcached.url())).await {
-        let answer = site.ask(&Ask::flush("")).await;
+        let answer = site.send(&Request::flush("")).await;
         assert_eq!(answer.status, 502, "{}: {answer:?}", site.name());
         let server = format!("127.0.0.1:{}", memcached.port());
         assert_eq!(answer.json()["servers"], serde_json::json!([server]));
@@ -97,11 +97,11 @@ async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
 }
 
 async fn warm(site: &Site) {
-    let patience = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     let mut last = site.get("/user/1").await;
     while !last.is_hit() {
         assert_eq!(last.status, 200, "{}: {last:?}", site.name());
-        assert!(Instant::now() < patience, "{}: {last:?}", site.name());
+        assert!(Instant::now() < deadline, "{}: {last:?}", site.name());
         last = site.get("/user/1").await;
     }
 }
@@ -117,7 +117,7 @@ async fn slowest(site: &Site) -> f64 {
     slowest
 }
 
-fn slower(site: &Site, answer: &Answer) -> f64 {
+fn slower(site: &Site, answer: &Response) -> f64 {
     assert_eq!(answer.status, 200, "{}: {answer:?}", site.name());
     assert!(!answer.is_hit(), "{}: {answer:?}", site.name());
     answer.timing("total") - answer.timing("origin")

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use larder::testing::{Memcached, Noise};
 use rustix::process::Signal;
 
-use crate::ask::{Answer, Ask};
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::program;
+use crate::request::{Request, Response};
 use crate::runtime_api::Function;
 use crate::site;
 
@@ -17,15 +17,15 @@ const ROUNDS: u32 = 5;
 const ALLOWED: Duration = Duration::from_millis(50 + 25);
 /// What an invocation may still take, as Lambda tells it.
 const LEFT: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn user(memcached: &Memcached) -> Function {
     Function::start(program::USER, &site::with_default_budget(&memcached.url())).await
 }
 
-async fn invoke(function: &Function, id: u32) -> Answer {
-    let event = Sender::HttpApi.event(&Ask::get(format!("/user/{id}")));
-    let answer = Sender::answer(&function.invoke_within(LEFT, event).await.unwrap());
+async fn invoke(function: &Function, id: u32) -> Response {
+    let event = EventSource::HttpApi.event(&Request::get(format!("/user/{id}")));
+    let answer = EventSource::answer(&function.invoke_within(LEFT, event).await.unwrap());
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["result"]["id"], id, "{answer:?}");
     answer
@@ -35,12 +35,12 @@ async fn invoke(function: &Function, id: u32) -> Answer {
 async fn warm(function: &Function, id: u32) {
     let begun = Instant::now();
     while !invoke(function, id).await.is_hit() {
-        assert!(begun.elapsed() < PATIENCE, "no hit");
+        assert!(begun.elapsed() < TIMEOUT, "no hit");
     }
 }
 
 /// Thaws the process for an invocation that is there already, and holds its time against the contract.
-async fn thawed(function: &Function, id: u32) -> Answer {
+async fn thawed(function: &Function, id: u32) -> Response {
     let noise = Noise::start();
     let begun = Instant::now();
     let thaw = async { function.program.signal(Signal::CONT) };
@@ -72,7 +72,7 @@ async fn connections_that_were_closed_during_a_freeze_are_not_used() {
 async fn until_all_are_closed(memcached: &Memcached) {
     let begun = Instant::now();
     while memcached.stat("curr_connections") > 2 {
-        assert!(begun.elapsed() < PATIENCE, "memcached closes no connection");
+        assert!(begun.elapsed() < TIMEOUT, "memcached closes no connection");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

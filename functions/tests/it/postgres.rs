@@ -19,7 +19,7 @@ pub(crate) struct Postgres {
 }
 
 /// A server that does not answer after this long will not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Who owns the server; the master of RDS is no superuser, but this one has to make roles, too.
 const MASTER: &str = "master";
 pub(crate) const PASSWORD: &str = "hunter2 & more";
@@ -28,7 +28,7 @@ impl Postgres {
     /// Makes a cluster with an empty database `users`, and starts its server.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let owner = geteuid().is_root().then(somebody);
+        let owner = geteuid().is_root().then(unprivileged_user);
         let mut server = Self {
             child: None,
             port: 0,
@@ -91,7 +91,7 @@ impl Postgres {
         self.stop();
         let begun = Instant::now();
         while !self.launch() {
-            assert!(begun.elapsed() < PATIENCE, "{}", self.log());
+            assert!(begun.elapsed() < TIMEOUT, "{}", self.log());
         }
     }
 
@@ -121,11 +121,11 @@ impl Postgres {
             .args(["--username", MASTER, "--pwfile"])
             .arg(&password)
             .arg(self.data());
-        let told = initdb.output().unwrap();
+        let output = initdb.output().unwrap();
         assert!(
-            told.status.success(),
+            output.status.success(),
             "{}",
-            String::from_utf8_lossy(&told.stderr)
+            String::from_utf8_lossy(&output.stderr)
         );
     }
 
@@ -155,7 +155,7 @@ impl Postgres {
             if child.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(begun.elapsed() < PATIENCE, "{}", self.log());
+            assert!(begun.elapsed() < TIMEOUT, "{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         self.child = Some(child);
@@ -204,7 +204,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// The user and group of Postgres, or else of nobody.
-fn somebody() -> (u32, u32) {
+fn unprivileged_user() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let ids = |name: &str| {
         let line = users

@@ -68,7 +68,7 @@ impl Program {
 
     /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of it.
     pub(crate) async fn line(&mut self, prefix: &str) -> String {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let text = self.stdout();
             let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
@@ -80,7 +80,7 @@ impl Program {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && Instant::now() < patience,
+                ended.is_none() && Instant::now() < deadline,
                 "no {prefix:?} in {text:?}; {}",
                 self.stderr()
             );
@@ -90,13 +90,13 @@ impl Program {
 
     /// Waits for its end, and returns the exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
             assert!(
-                Instant::now() < patience,
+                Instant::now() < deadline,
                 "still running: {}",
                 self.stderr()
             );

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::ask::{Answer, Ask};
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::http;
 use crate::program::{self, Program, Variables};
+use crate::request::{Request, Response};
 use crate::runtime_api::Function;
 
 pub(crate) enum Site {
@@ -70,15 +70,15 @@ impl Site {
         Self::Local(Local::start(variables).await)
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
+    pub(crate) async fn send(&self, request: &Request) -> Response {
         match self {
-            Self::Functions(functions) => functions.ask(Sender::HttpApi, ask).await,
-            Self::Local(local) => http::ask(local.address, ask).await,
+            Self::Functions(functions) => functions.send(EventSource::HttpApi, request).await,
+            Self::Local(local) => http::send(local.address, request).await,
         }
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
-        self.ask(&Ask::get(target)).await
+    pub(crate) async fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target)).await
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -91,22 +91,23 @@ impl Site {
 
 impl Functions {
     /// Asks the function that the gateway's routes lead to.
-    pub(crate) async fn ask(&self, sender: Sender, ask: &Ask) -> Answer {
-        self.invoke(ask, sender.event(ask)).await
+    pub(crate) async fn send(&self, source: EventSource, request: &Request) -> Response {
+        self.invoke(request, source.event(request)).await
     }
 
     /// The same with an event of any other make.
-    pub(crate) async fn invoke(&self, ask: &Ask, event: Value) -> Answer {
-        let function = match ask.path() {
+    pub(crate) async fn invoke(&self, request: &Request, event: Value) -> Response {
+        let function = match request.path() {
             "/heavy-op" => &self.heavy_op,
             "/flush" => &self.flush,
             path if path.starts_with("/user/") => &self.user,
             _ => &self.page,
         };
         let answer = function.invoke(event).await;
-        Sender::answer(
-            &answer
-                .unwrap_or_else(|error| panic!("{ask:?}: {error}; {}", function.program.stderr())),
+        EventSource::answer(
+            &answer.unwrap_or_else(|error| {
+                panic!("{request:?}: {error}; {}", function.program.stderr())
+            }),
         )
     }
 }
@@ -129,11 +130,11 @@ impl Local {
         }
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
-        http::ask(self.address, ask).await
+    pub(crate) async fn send(&self, request: &Request) -> Response {
+        http::send(self.address, request).await
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
-        self.ask(&Ask::get(target)).await
+    pub(crate) async fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target)).await
     }
 }

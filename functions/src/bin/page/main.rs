@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::page::Page;
+use functions::routes::page::PageHandler;
 
 fn main() -> ExitCode {
-    functions::lambda::run(Page::new)
+    functions::runtime::lambda::run(PageHandler::new)
 }

@@ -1,4 +1,4 @@
-//! For everybody: axe-core finds no violation, the keyboard is enough, and the screen reader is told.
+//! For everybody: axe-core finds no violation, the keyboard is enough, and the screen reader is output.
 
 use serde_json::Value;
 
@@ -107,9 +107,9 @@ async fn focused(visit: &Visit) -> Value {
 }
 
 #[tokio::test]
-async fn a_screen_reader_is_told_what_came_from_where() {
+async fn a_screen_reader_announces_where_each_answer_came_from() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
-    let told = "return document.querySelector('[role=status]').textContent";
+    let output = "return document.querySelector('[role=status]').textContent";
     for (form, begins) in [
         (HEAVY, "From the origin, "),
         (HEAVY, "From the cache, "),
@@ -117,11 +117,11 @@ async fn a_screen_reader_is_told_what_came_from_where() {
         (FLUSH, "Forgotten: Everything."),
     ] {
         visit.run(form).await;
-        let told = visit.browser.js(told).await;
-        assert!(told.as_str().unwrap().starts_with(begins), "{told}");
+        let output = visit.browser.js(output).await;
+        assert!(output.as_str().unwrap().starts_with(begins), "{output}");
     }
     visit.ask_user("0").await;
-    assert_eq!(visit.browser.js(told).await, "Bad Request");
+    assert_eq!(visit.browser.js(output).await, "Bad Request");
     // The chart is a picture with words; the table has the rest.
     let chart = visit
         .browser

@@ -14,7 +14,7 @@ use crate::program::Program;
 const NEEDED: &str = "the page's tests need chromium and chromedriver: `make test` installs them, \
                       or: apt-get install chromium chromium-driver";
 /// Far beyond what anything takes; a test that hangs fails instead.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a visitor's browser is like.
 #[derive(Clone, Copy)]
@@ -155,9 +155,9 @@ impl Browser {
 
     /// Waits until the expression holds.
     pub(crate) async fn until(&self, condition: &str) {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.js(&format!("return Boolean({condition})")).await != true {
-            let late = Instant::now() > patience;
+            let late = Instant::now() > deadline;
             assert!(
                 !late,
                 "never: {condition}; the page shows: {}",

@@ -77,7 +77,7 @@ async fn without_a_cache_every_request_counts_as_an_origin_call() {
 }
 
 #[tokio::test]
-async fn the_browsers_own_limit_is_told() {
+async fn the_page_explains_the_browsers_connection_limit() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
     let limit = visit.text("#limit").await;
     assert!(

@@ -75,7 +75,7 @@ async fn under_iam_the_command_line_is_shown() {
 }
 
 #[tokio::test]
-async fn where_nobody_may_flush_that_is_all_it_says() {
+async fn where_flushing_is_denied_the_page_says_only_that() {
     let visit = Visit::to(&guarded("deny"), DESK).await;
     visit.run(FLUSH).await;
     let says = visit.says(FLUSH).await;

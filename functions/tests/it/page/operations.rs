@@ -48,16 +48,16 @@ async fn the_time_left_counts_down() {
 }
 
 #[tokio::test]
-async fn a_user_is_laid_out_as_the_server_tells_it() {
+async fn a_user_is_shown_field_by_field_as_the_server_sent_it() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
     visit.ask_user("7").await;
     let row = visit.local.get("/user/7").await.json()["result"].clone();
-    let mut told: Vec<String> = row.as_object().unwrap().values().map(as_shown).collect();
+    let mut output: Vec<String> = row.as_object().unwrap().values().map(as_shown).collect();
     let mut shown = visit.fields(USER).await;
     // serde_json has forgotten the order of the fields.
-    told.sort();
+    output.sort();
     shown.sort();
-    assert_eq!(shown, told);
+    assert_eq!(shown, output);
 }
 
 fn as_shown(value: &Value) -> String {

@@ -32,7 +32,7 @@ async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_failing_origin_is_told_in_the_servers_words() {
+async fn a_failing_origin_is_reported_in_the_servers_words() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("not-there-yet");
     let mut variables = demo("memory:");

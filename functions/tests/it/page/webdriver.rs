@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
 use crate::http;
+use crate::request::Request;
 
 /// The member that holds an element's id, by the standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -14,7 +14,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) struct Session {
     driver: SocketAddr,
     id: String,
-    /// What the browser has told of itself at its start.
+    /// What the browser has output of itself at its start.
     pub(crate) capabilities: Value,
 }
 
@@ -68,13 +68,13 @@ async fn send(
     path: &str,
     body: &Value,
 ) -> Result<Value, String> {
-    let mut ask = Ask::new(method, path);
+    let mut request = Request::new(method, path);
     if method == "POST" {
-        ask = ask
+        request = request
             .header("content-type", "application/json")
             .body(body.to_string());
     }
-    let answer = http::ask(driver, &ask).await;
+    let answer = http::send(driver, &request).await;
     let value = answer.json()["value"].take();
     match answer.status {
         200 => Ok(value),

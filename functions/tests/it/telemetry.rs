@@ -1,0 +1,162 @@
+//! What a function tells of itself on Lambda: a line of metrics an invocation, and a log of JSON; and what it never tells.
+
+use larder::testing::Memcached;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::event::EventSource;
+use crate::program::{self, Variables};
+use crate::request::Request;
+use crate::runtime_api::Function;
+use crate::site;
+
+const SECRET: &str = "argument-of-somebody";
+
+fn on_lambda(cache: &str) -> Variables {
+    let mut variables = site::variables(cache);
+    variables.retain(|(name, _)| *name != "FLUSH_AUTH");
+    variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
+    variables.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()));
+    variables
+}
+
+async fn send(function: &Function, request: &Request) -> u16 {
+    let answer = function
+        .invoke(EventSource::HttpApi.event(request))
+        .await
+        .unwrap();
+    EventSource::answer(&answer).status
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+    text.lines().map(parse).collect()
+}
+
+/// As CloudWatch's specification of the embedded metric format has it.
+fn check_metrics(line: &Value) {
+    let aws = &line["_aws"];
+    assert!(
+        aws["Timestamp"].as_u64().unwrap() > 1_700_000_000_000,
+        "{line}"
+    );
+    for directive in aws["CloudWatchMetrics"].as_array().unwrap() {
+        let namespace = directive["Namespace"].as_str().unwrap();
+        assert!((1..=1024).contains(&namespace.len()), "{line}");
+        for set in directive["Dimensions"].as_array().unwrap() {
+            let set = set.as_array().unwrap();
+            assert!((1..=30).contains(&set.len()), "{line}");
+            for name in set {
+                let value = line[name.as_str().unwrap()].as_str().unwrap();
+                assert!((1..=1024).contains(&value.len()), "{name}: {line}");
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!((1..=100).contains(&metrics.len()), "{line}");
+        for metric in metrics {
+            assert!(
+                line[metric["Name"].as_str().unwrap()].is_number(),
+                "{metric}: {line}"
+            );
+            assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
+    let memcached = Memcached::start();
+    let function = Function::start(program::HEAVY_OP, &on_lambda(&memcached.url())).await;
+    let target = format!("/heavy-op?param={SECRET}");
+    for _ in 0..3 {
+        assert_eq!(send(&function, &Request::get(&target)).await, 200);
+    }
+    assert_eq!(send(&function, &Request::get("/heavy-op")).await, 400);
+    let output = function.program.stdout();
+    assert!(!output.contains(SECRET), "{output}");
+    let lines = lines(&output);
+    lines.iter().for_each(check_metrics);
+    let of = |name: &str| {
+        lines
+            .iter()
+            .map(|line| line[name].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("outcome"), ["miss", "hit", "hit", "none"]);
+    assert_eq!(of("Hits"), [0, 1, 1, 0]);
+    assert_eq!(of("OriginCalls"), [1, 0, 0, 0]);
+    assert_eq!(of("Lookups"), [1, 1, 1, 0]);
+    assert_eq!(of("status"), [200, 200, 200, 400]);
+    assert_eq!(of("function"), ["function"; 4]);
+    assert!(lines[0]["OriginTime"].as_f64().unwrap() >= 50.0, "{output}");
+    let ids = of("requestId");
+    assert!(
+        ids.iter()
+            .all(|id| id.as_str().unwrap().starts_with("invocation-")),
+        "{output}"
+    );
+}
+
+#[tokio::test]
+async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
+    let counts = async |binary, variables: Variables, request: Request| {
+        let function = Function::start(binary, &variables).await;
+        assert_eq!(send(&function, &request).await, 502);
+        let line = lines(&function.program.stdout()).remove(0);
+        assert_eq!(line["outcome"], "failed", "{line}");
+        ["Lookups", "OriginCalls"].map(|name| line[name].as_u64().unwrap())
+    };
+    let mut user = on_lambda("memory:");
+    user.push(("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d".to_owned()));
+    assert_eq!(
+        counts(program::USER, user, Request::get("/user/7")).await,
+        [1, 1]
+    );
+    let token = "t";
+    let mut flush = on_lambda("memcached://127.0.0.1:1");
+    flush.push(("FLUSH_AUTH", "token".to_owned()));
+    let digest = hex::encode(Sha256::digest(token));
+    flush.push(("FLUSH_TOKEN_SHA256", digest));
+    let request = Request::flush("").header("authorization", format!("Bearer {token}"));
+    assert_eq!(counts(program::FLUSH, flush, request).await, [0, 0]);
+}
+
+#[tokio::test]
+async fn the_log_is_json_with_the_invocation_that_it_is_of() {
+    // Nobody is there: the cache's trouble is logged.
+    let function = Function::start(program::HEAVY_OP, &on_lambda("memcached://127.0.0.1:1")).await;
+    let target = format!("/heavy-op?param={SECRET}");
+    assert_eq!(send(&function, &Request::get(&target)).await, 200);
+    let flush = Function::start(program::FLUSH, &on_lambda("memcached://127.0.0.1:1")).await;
+    assert_eq!(send(&flush, &Request::flush("")).await, 403);
+    let output = function.program.stderr() + &flush.program.stderr();
+    assert!(!output.contains(SECRET), "{output}");
+    let lines = lines(&output);
+    assert!(!lines.is_empty());
+    for line in &lines {
+        // RFC 3339 in UTC, such as 2026-11-26T06:29:10.123456Z.
+        let timestamp = line["timestamp"].as_str().unwrap();
+        let shape = timestamp.replace(|c: char| c.is_ascii_digit(), "0");
+        assert_eq!(shape, "0000-00-00T00:00:00.000000Z", "{line}");
+        assert!(
+            ["WARN", "ERROR"].contains(&line["level"].as_str().unwrap()),
+            "{line}"
+        );
+        assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
+    }
+    let of_the_call = |line: &&Value| line["requestId"] == "invocation-0";
+    assert!(lines.iter().any(|line| of_the_call(&line)), "{output}");
+    let metrics = self::lines(&function.program.stdout());
+    assert_eq!(metrics[0]["CacheErrors"], 1, "{metrics:?}");
+    assert_eq!(self::lines(&flush.program.stdout())[0]["outcome"], "none");
+}
+
+#[tokio::test]
+async fn off_lambda_nothing_is_metered() {
+    let function = Function::start(program::HEAVY_OP, &site::variables("memory:")).await;
+    assert_eq!(
+        send(&function, &Request::get("/heavy-op?param=a")).await,
+        200
+    );
+    assert_eq!(function.program.stdout(), "");
+}
