@@ -1,5 +1,6 @@
 //! Lines about invocations, for CloudWatch: the log, and metrics.
 
 pub(crate) mod emf;
+pub(crate) mod invocation;
 pub mod log;
 pub(crate) mod timestamp;

@@ -17,7 +17,16 @@ use crate::http::query;
 use crate::{Handler, Response, origin_calls};
 
 /// The heavy operation: takes `duration`, most of it asleep.
-#[larder::cached("heavy-op", ttl = "60s", skip(duration))]
+///
+/// An environment of Lambda serves one request at a time, and one that waits for another's origin call is busy as long. So at the end
+/// of the ttl one caller refreshes while the others are answered, and keys that were filled together do not end together.
+#[larder::cached(
+    "heavy-op",
+    ttl = "60s",
+    stale_while_revalidate = "30s",
+    jitter = 10,
+    skip(duration)
+)]
 async fn heavy_op(param: &str, duration: Duration) -> Report {
     origin_calls::count();
     let end = tokio::time::Instant::now() + duration;

@@ -61,6 +61,10 @@ impl Handler for PageHandler {
         let work = Box::pin(async {
             let asset = self.assets.iter().find(|asset| asset.path == path);
             let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
+            let asked = path::as_asked(&request);
+            if asset.path == "/" && !asked.ends_with('/') {
+                return Ok(redirect(asked));
+            }
             Ok(asset.respond(request.headers()))
         });
         self.endpoint.respond(&request, work).await
@@ -113,6 +117,18 @@ impl Asset {
         }
         response
     }
+}
+
+/// From a stage or a base path without a slash at its end, such as `/prod`: the page names its files and the operations from its own
+/// place, so that without the slash they would be beside the stage and not below it.
+fn redirect(asked: &str) -> Response {
+    let mut response = Response::new(lambda_http::Body::Empty);
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    // One slash before it: two would name a host.
+    if let Ok(place) = HeaderValue::from_str(&format!("/{}/", asked.trim_matches('/'))) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
 }
 
 /// Whether `If-None-Match` names this tag.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
@@ -16,7 +17,8 @@ use crate::config::environment;
 use crate::config::host::Host;
 use crate::config::settings::SettingsError;
 use crate::http::problem;
-use crate::telemetry::emf::{self, Invocation};
+use crate::telemetry::emf::{self, Invocation, MetricsSource};
+use crate::telemetry::invocation::InvocationTags;
 use crate::telemetry::log;
 use crate::{Handler, Response};
 
@@ -71,12 +73,17 @@ async fn serve<H: Handler>(
     })?;
     let function = Arc::new(Function {
         handler: make(&context)?,
-        metrics_name: (context.host == Host::Lambda)
-            .then(|| environment::variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()),
+        metrics: (context.host == Host::Lambda).then(|| {
+            let name = environment::variable("AWS_LAMBDA_FUNCTION_NAME");
+            MetricsSource::new(name.unwrap_or_default())
+        }),
         warm: OnceCell::new(),
+        cold: AtomicBool::new(!is_started_ahead()),
     });
     exit_on_sigterm()?;
-    if is_frozen_before_use() {
+    if context.host == Host::Lambda {
+        // A start has a whole processor until it asks for its first invocation; then it has what its memory buys, at 256 MB a seventh,
+        // and the handshakes would take the first answer's time. With provisioned concurrency it is also frozen then, for long.
         function.warm_up().await;
     }
     let warming = Arc::clone(&function);
@@ -93,8 +100,8 @@ async fn serve<H: Handler>(
     .await
 }
 
-/// Provisioned concurrency: the process is frozen with its question for an invocation, and asked when it has long been thawed.
-fn is_frozen_before_use() -> bool {
+/// Provisioned concurrency: the process started before there was a request for it.
+fn is_started_ahead() -> bool {
     let kind = environment::variable("AWS_LAMBDA_INITIALIZATION_TYPE");
     kind.is_some_and(|kind| kind != "on-demand")
 }
@@ -112,14 +119,16 @@ fn exit_on_sigterm() -> std::io::Result<()> {
 /// What serves invocations.
 struct Function<H> {
     handler: H,
-    /// Its name, where invocations are metered: where somebody pays, and where there is somebody to read it.
-    metrics_name: Option<String>,
+    /// Where invocations are metered: on Lambda, where they are paid for and CloudWatch reads the lines.
+    metrics: Option<MetricsSource>,
     warm: OnceCell<()>,
+    /// Whether the next invocation is the one that the process was started for.
+    cold: AtomicBool,
 }
 
 impl<H: Handler> Function<H> {
-    /// Begun while the process asks for its first invocation, and waited for by that: neither waits for the other's way. A process that
-    /// is frozen in between, as with provisioned concurrency, goes on where it was; what died meanwhile is given up.
+    /// Once, whoever asks for it first. On Lambda that is the start, which waits for it. In the emulator it runs while the process asks
+    /// for its first invocation, which then waits for it.
     async fn warm_up(&self) {
         let warm = async {
             let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.handler.warm_up()).await;
@@ -131,16 +140,14 @@ impl<H: Handler> Function<H> {
     async fn invoke(&self, request: Request) -> Response {
         let begun = Instant::now();
         self.warm_up().await;
-        let context = request.lambda_context_ref();
-        let id = context
-            .map(|context| context.request_id.clone())
-            .unwrap_or_default();
+        let cold_start = self.cold.swap(false, Ordering::Relaxed);
+        let tags = InvocationTags::new(request.lambda_context_ref(), cold_start);
         let work = emf::capture(problem::catch_panic(self.handler.handle(request)));
-        let (response, cache_report) = log::in_invocation(id.clone(), work).await;
-        if let Some(function) = &self.metrics_name {
+        let (response, cache_report) = log::in_invocation(tags.clone(), work).await;
+        if let Some(source) = &self.metrics {
             let invocation = Invocation {
-                function,
-                request_id: &id,
+                source,
+                tags: &tags,
                 status: response.status().as_u16(),
                 cache_report,
                 latency: begun.elapsed(),
@@ -179,8 +186,9 @@ mod tests {
         let request = Request::new(lambda_http::Body::Text("secret".to_owned()));
         let function = Function {
             handler: Panics,
-            metrics_name: None,
+            metrics: None,
             warm: OnceCell::new(),
+            cold: AtomicBool::new(true),
         };
         let response = function.invoke(request).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
+use crate::telemetry::invocation::InvocationTags;
+use crate::telemetry::{log, timestamp};
+
 tokio::task_local! {
     static REPORT: Cell<Option<CacheReport>>;
 }
@@ -43,11 +46,27 @@ pub(crate) struct CacheResult {
     pub(crate) origin: Duration,
 }
 
+/// What a process' lines of metrics have in common.
+pub(crate) struct MetricsSource {
+    /// As CloudWatch names it in the functions' other metrics.
+    function: String,
+    /// Lambda drops a line below the function's log level, and then no alarm would have a value.
+    level: &'static str,
+}
+
+impl MetricsSource {
+    pub(crate) fn new(function: String) -> Self {
+        Self {
+            function,
+            level: log::kept_level(),
+        }
+    }
+}
+
 /// One invocation, answered.
 pub(crate) struct Invocation<'a> {
-    /// As CloudWatch names it in the functions' other metrics.
-    pub(crate) function: &'a str,
-    pub(crate) request_id: &'a str,
+    pub(crate) source: &'a MetricsSource,
+    pub(crate) tags: &'a InvocationTags,
     pub(crate) status: u16,
     /// `None`: the cache was not asked, or it is not known what became of that.
     pub(crate) cache_report: Option<CacheReport>,
@@ -59,7 +78,13 @@ impl Invocation<'_> {
     pub(crate) fn line(&self) -> String {
         let (outcome, counts) = self.counts();
         let mut metrics = vec![("Requests", "Count", json!(1))];
-        metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
+        // Paid for, so not where they are always 0: of a function without a cache, of an environment that has long been there.
+        if self.cache_report.is_some() {
+            metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
+        }
+        if self.tags.cold_start {
+            metrics.push(("ColdStart", "Count", json!(1)));
+        }
         metrics.push(("Latency", "Milliseconds", milliseconds(self.latency)));
         if let Some(CacheReport::Fetched(fetched)) = self.cache_report {
             metrics.push(("CacheTime", "Milliseconds", milliseconds(fetched.cache)));
@@ -76,10 +101,12 @@ impl Invocation<'_> {
             .into_iter()
             .map(|(name, _, value)| (name.to_owned(), value))
             .collect();
-        line.insert("function".to_owned(), self.function.into());
+        self.tags.add_to(&mut line);
+        line.insert("timestamp".to_owned(), timestamp::rfc3339().into());
+        line.insert("level".to_owned(), self.source.level.into());
+        line.insert("function".to_owned(), self.source.function.as_str().into());
         line.insert("outcome".to_owned(), outcome.into());
         line.insert("status".to_owned(), self.status.into());
-        line.insert("requestId".to_owned(), self.request_id.into());
         line.insert(
             "_aws".to_owned(),
             json!({
@@ -115,7 +142,7 @@ impl Invocation<'_> {
             }
         };
         let counts = [
-            ("Lookups", self.cache_report.is_some()),
+            ("Lookups", true),
             ("Hits", hit),
             ("OriginCalls", origin),
             ("CacheErrors", cache_failed),
@@ -170,8 +197,8 @@ mod tests {
 
     fn check_report(status: u16, cache_report: Option<CacheReport>, expected: (&str, [u8; 4])) {
         let invocation = Invocation {
-            function: "user",
-            request_id: "id",
+            source: &MetricsSource::new("user".to_owned()),
+            tags: &InvocationTags::default(),
             status,
             cache_report,
             latency: Duration::from_millis(2),
@@ -180,10 +207,15 @@ mod tests {
         let counts = ["Lookups", "Hits", "OriginCalls", "CacheErrors"].map(|name| &line[name]);
         assert_eq!(line["outcome"], expected.0);
         assert_eq!(
-            counts.map(|count| count.as_u64().unwrap() as u8),
+            counts.map(|count| count.is_null()),
+            [cache_report.is_none(); 4]
+        );
+        assert_eq!(
+            counts.map(|count| count.as_u64().unwrap_or_default() as u8),
             expected.1,
             "{line}"
         );
+        assert!(line.get("ColdStart").is_none(), "{line}");
         assert_eq!(line["Latency"], 2.0);
         assert_eq!(
             line.get("CacheTime").is_some(),

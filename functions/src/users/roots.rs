@@ -26,7 +26,7 @@ impl Roots {
         let pem = of_region(region);
         if pem.is_empty() {
             return Err(format!(
-                "no root certificate of RDS in {region:?} is known here: name the file of the region's bundle with sslrootcert"
+                "no root certificate of RDS in {region:?} is built in: add it with dev/rds-roots and deploy again"
             ));
         }
         Ok(Self::Rds(pem))
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_region_has_three_roots_of_its_own() {
-        for region in ["eu-west-1", "us-east-1", "ap-southeast-4"] {
+        for region in ["eu-west-1", "us-east-1", "ap-southeast-4", "il-central-1"] {
             let pem = of_region(region);
             assert_eq!(
                 pem.matches("-----BEGIN CERTIFICATE-----\n").count(),

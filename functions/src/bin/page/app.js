@@ -39,6 +39,7 @@ WORDS.en = {
   waiting: 'Waiting for the answer.', cancelled: 'Cancelled',
   unreachable: 'The server cannot be reached', unreachableWhy: 'Nothing answered at this address. Is the server still running?',
   httpError: status => `The server answered ${status}`,
+  throttled: 'Too many requests at once', throttledWhy: 'Nothing failed: there was no room for this one. Ask again in a moment.',
   flushDone: 'Flushed', forgotten: what => `Forgotten: ${what}. The next request goes to the origin.`,
   tokenLabel: 'Flush token', tokenUse: 'Flush with this token', tokenMemory: 'Kept in the memory of this page only.',
   iam: 'With IAM, flush from a shell that has your credentials:',
@@ -95,6 +96,7 @@ WORDS.es = {
   waiting: 'Esperando la respuesta.', cancelled: 'Cancelada',
   unreachable: 'No se puede contactar con el servidor', unreachableWhy: 'Nadie responde en esta dirección. ¿Sigue en marcha el servidor?',
   httpError: status => `El servidor respondió ${status}`,
+  throttled: 'Demasiadas peticiones a la vez', throttledWhy: 'Nada ha fallado: no había sitio para esta. Vuelve a pedirla en un momento.',
   flushDone: 'Vaciada', forgotten: what => `Olvidado: ${what}. La siguiente petición va al origen.`,
   tokenLabel: 'Token para vaciar', tokenUse: 'Vaciar con este token', tokenMemory: 'Solo se guarda en la memoria de esta página.',
   iam: 'Con IAM, vacía desde una terminal que tenga tus credenciales:',
@@ -477,10 +479,20 @@ function raw(answer) {
   return h('details', {}, h('summary', {}, word('raw')), h('pre', { dir: 'ltr' }, lines.join('\n')));
 }
 
+/**
+ * Whether the request was turned away before a function had it: API Gateway answers 429 above its rate, and 503 or 500 where Lambda
+ * has no environment left. An answer of ours, which a function gave, is an RFC 9457 problem.
+ */
+function throttled({ status, headers }) {
+  const ours = (headers.get('Content-Type') ?? '').startsWith('application/problem+json');
+  return !ours && (status === 429 || status === 503 || status === 500);
+}
+
 /** What went wrong, in the server's own words where it has some (RFC 9457). */
 function problemOf(answer) {
   if (answer.failure === 'cancelled') return { title: word('cancelled'), detail: '' };
   if (answer.failure) return { title: word('unreachable'), detail: word('unreachableWhy') };
+  if (throttled(answer)) return { title: word('throttled'), detail: word('throttledWhy') };
   const title = answer.json?.title ?? word('httpError')(answer.status);
   const detail = [answer.json?.detail ?? answer.json?.message, ...(answer.json?.servers ?? [])].filter(Boolean).join('\n');
   return { title, detail, foreign: true };
