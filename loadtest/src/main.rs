@@ -48,16 +48,14 @@ fn main() -> ExitCode {
 }
 
 fn start(command: &Command) -> Result<Exit, CommandError> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        CommandError(Exit::Failed, format!("{what}: {error}"))
-    };
-    interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
-    let mut stdout = Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
-    // One thread: with more, what is measured is also how long one takes to wake another.
+    interrupt::install().map_err(|e| format!("cannot handle Ctrl-C: {e}"))?;
+    let mut stdout =
+        Stdout::claim().map_err(|e| format!("cannot take over the standard output: {e}"))?;
+    // One thread: with more, the time that one takes to wake another would be measured, too.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| failed("cannot start", &e))?;
+        .map_err(|e| format!("cannot start: {e}"))?;
     let exit = match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(preflight::preflight(args, &mut stdout)),
@@ -67,6 +65,6 @@ fn start(command: &Command) -> Result<Exit, CommandError> {
         Command::Schema => reports::schema(&mut stdout),
     }?;
     let printed = stdout.end();
-    printed.map_err(|e| failed("cannot write to the standard output", &e))?;
+    printed.map_err(|e| format!("cannot write to the standard output: {e}"))?;
     Ok(exit)
 }

@@ -125,11 +125,11 @@ impl Target {
         for function in &self.functions {
             let Function { name, path, .. } = function;
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return complain(format!("function name {name:?}: one word, please"));
+                return complain(format!("function name {name:?}: expected one word"));
             }
             if !path.starts_with('/') || !path.contains("{key}") {
                 return complain(format!(
-                    "function {name}: path {path:?} must begin with / and hold {{key}}"
+                    "function {name}: path {path:?} must begin with / and contain {{key}}"
                 ));
             }
             if let Some(floor) = function
@@ -145,7 +145,7 @@ impl Target {
                 && last.saturating_sub(first) < 9
             {
                 return complain(format!(
-                    "function {name}: keys {first}..={last} are fewer than ten"
+                    "function {name}: keys {first}..={last} are fewer than ten numbers"
                 ));
             }
         }

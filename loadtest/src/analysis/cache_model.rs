@@ -131,19 +131,12 @@ fn contradiction(
 mod tests {
     use super::*;
     use crate::client::sample::Answer;
-    use crate::target::server_timing::ServerTiming;
 
     fn sample(at_ms: u64, took_ms: u64, outcome: Outcome, ttl_s: Option<i64>) -> Sample {
-        let server = ServerTiming::default();
         let answer = Answer {
             outcome,
             ttl_s,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server,
-            diagnostics: None,
-            value: 0,
+            ..Answer::default()
         };
         Sample::new(
             0,

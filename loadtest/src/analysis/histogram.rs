@@ -80,7 +80,7 @@ impl Latencies {
 }
 
 /// A distribution as it is reported. All times in microseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
     pub(crate) min_us: f64,

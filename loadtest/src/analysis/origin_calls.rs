@@ -18,11 +18,12 @@ pub(crate) struct OriginCallCounter {
 }
 
 /// What the target says a phase cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OriginCalls {
     /// Exactly this many.
     Counted(u64),
     /// The answers carry no diagnostics (all three headers, on every answer).
+    #[default]
     Absent,
     /// They do, but cannot be counted; the text names the instance and why.
     Unprovable(String),
@@ -38,7 +39,7 @@ struct PhaseCounter {
 impl OriginCallCounter {
     /// Takes note of an answer outside of any phase.
     pub(crate) fn observe(&mut self, sample: &Sample) {
-        if let Some(diagnostics) = diagnostics(sample) {
+        if let Some(diagnostics) = sample.diagnostics() {
             let counter = self
                 .counters
                 .entry(diagnostics.instance.clone())
@@ -60,7 +61,7 @@ impl OriginCallCounter {
             .collect();
         let reported: Vec<&Diagnostics> = answered
             .iter()
-            .filter_map(|sample| diagnostics(sample))
+            .filter_map(|sample| sample.diagnostics())
             .collect();
         if reported.len() < answered.len() {
             return OriginCalls::Absent;
@@ -125,10 +126,6 @@ fn combine(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     }
 }
 
-fn diagnostics(sample: &Sample) -> Option<&Diagnostics> {
-    sample.answer.as_ref().ok()?.diagnostics.as_ref()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -143,16 +140,10 @@ mod tests {
             invocation,
             origin_calls,
         });
-        let (outcome, server) = (Outcome::Miss, Default::default());
         let answer = Ok(Answer {
-            outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server,
+            outcome: Outcome::Miss,
             diagnostics,
-            value: 0,
+            ..Answer::default()
         });
         Sample::new(0, 0, Duration::ZERO, Duration::ZERO, answer)
     }

@@ -13,7 +13,7 @@ use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
 /// The sums of one phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseSummary {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
@@ -68,6 +68,7 @@ impl PhaseSummary {
             let tested = answers.filter(|answer| test(answer.outcome));
             tested.map(|answer| answer.bytes as u64).sum()
         };
+        let ends = samples.iter().map(|s| s.sent + s.latency);
         let began = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
         Self {
             phase,
@@ -79,10 +80,7 @@ impl PhaseSummary {
             hits: count(Outcome::is_hit),
             lookup_bytes: bytes(Outcome::is_lookup),
             hit_bytes: bytes(Outcome::is_hit),
-            cache_failures: samples
-                .iter()
-                .filter(|sample| sample.cache_failed())
-                .count() as u64,
+            cache_failures: samples.iter().filter(|s| s.cache_failed()).count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
             not_sent: collected.not_sent as u64,
@@ -91,37 +89,13 @@ impl PhaseSummary {
             loops: collected.loops.clone(),
             cpu: goose_result.cpu,
             began,
-            ended: samples
-                .iter()
-                .map(|s| s.sent + s.latency)
-                .max()
-                .unwrap_or(began),
+            ended: ends.max().unwrap_or(began),
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn blank(phase: Phase) -> Self {
-        Self {
-            phase,
-            round: 0,
-            claimed: 0,
-            counted: OriginCalls::Counted(0),
-            answers: 0,
-            lookups: 0,
-            hits: 0,
-            lookup_bytes: 0,
-            hit_bytes: 0,
-            bypassed: 0,
-            cache_failures: 0,
-            failed: 0,
-            not_sent: 0,
-            miscounted: Vec::new(),
-            timer_overshoot: Duration::ZERO,
-            loops: Vec::new(),
-            cpu: Duration::ZERO,
-            began: Duration::ZERO,
-            ended: Duration::ZERO,
-        }
+    /// Which phase of which round it was.
+    pub(crate) fn place(&self) -> String {
+        format!("round {} {}", self.round + 1, self.phase.label())
     }
 
     /// How much of its time this process computed, in cores; none where it took no time.
@@ -132,32 +106,20 @@ impl PhaseSummary {
 
     /// In a few words.
     pub(crate) fn describe(&self) -> String {
-        let Self {
-            answers,
-            hits,
-            claimed,
-            not_sent,
-            ..
-        } = self;
-        let not_sent = if *not_sent > 0 {
-            format!(", {not_sent} not sent")
-        } else {
-            String::new()
+        let (answers, hits, claimed) = (self.answers, self.hits, self.claimed);
+        let not_sent = match self.not_sent {
+            0 => String::new(),
+            count => format!(", {count} not sent"),
         };
         format!("{answers} answers, {hits} hits, {claimed} origin calls claimed{not_sent}")
     }
 }
 
 fn timer_overshoot(samples: &[Sample]) -> Duration {
-    let mut overshoots: Vec<Duration> = samples
-        .iter()
-        .map(|sample| sample.timer_overshoot)
-        .collect();
+    let mut overshoots: Vec<Duration> = samples.iter().map(|s| s.timer_overshoot).collect();
     overshoots.sort_unstable();
-    overshoots
-        .get(overshoots.len() * 99 / 100)
-        .copied()
-        .unwrap_or_default()
+    let p99 = overshoots.get(overshoots.len() * 99 / 100);
+    p99.copied().unwrap_or_default()
 }
 
 fn miscounted(
@@ -168,13 +130,9 @@ fn miscounted(
 ) -> Vec<(String, usize, usize)> {
     let mut ours = RequestCounts::new();
     for sample in samples {
+        let (label, name) = (sample.label(), &names[sample.function]);
         *ours
-            .entry(format!(
-                "{} {} {}",
-                sample.label(),
-                phase.label(),
-                names[sample.function]
-            ))
+            .entry(format!("{label} {} {name}", phase.label()))
             .or_default() += 1;
     }
     let labels: BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();

@@ -66,17 +66,11 @@ impl Totals {
         origin_calls: &mut OriginCallCounter,
     ) {
         let counted = origin_calls.close_phase(&collected.samples);
-        self.phases.push(PhaseSummary::new(
-            (phase, round),
-            collected,
-            counted,
-            goose,
-            names,
-        ));
-        collected
-            .samples
-            .iter()
-            .for_each(|sample| self.add_sample(phase, sample));
+        let summary = PhaseSummary::new((phase, round), collected, counted, goose, names);
+        self.phases.push(summary);
+        for sample in &collected.samples {
+            self.add_sample(phase, sample);
+        }
     }
 
     /// Pairs a round's cold samples with its warm and its bypass ones.
@@ -88,10 +82,10 @@ impl Totals {
     ) {
         let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
         let key = |sample: &Sample| (sample.function, sample.key);
-        let values: BTreeMap<_, u64> = cold
+        let values = cold
             .iter()
-            .filter_map(|sample| Some((key(sample), value(sample)?)))
-            .collect();
+            .filter_map(|sample| Some((key(sample), value(sample)?)));
+        let values: BTreeMap<_, u64> = values.collect();
         for sample in warm {
             if let (Some(warm), Some(cold)) = (value(sample), values.get(&key(sample))) {
                 self.compared_values += 1;
@@ -123,21 +117,15 @@ impl Totals {
         match &sample.answer {
             Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
             Err(failure) => {
-                *self
-                    .failures
-                    .entry((phase, sample.function, failure.clone()))
-                    .or_default() += 1;
+                let row = (phase, sample.function, failure.clone());
+                *self.failures.entry(row).or_default() += 1;
             }
         }
     }
 
     fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
-        self.impossibly_fast += u64::from(
-            answer
-                .server
-                .total
-                .is_some_and(|total| sample.latency < total),
-        );
+        let server = answer.server.total;
+        self.impossibly_fast += u64::from(server.is_some_and(|total| sample.latency < total));
         let staleness = answer.ttl_s.filter(|ttl| *ttl < 0).map(i64::saturating_neg);
         self.stalest_s = self.stalest_s.max(staleness);
         if let Some(detail) = &answer.detail {
@@ -151,22 +139,20 @@ impl Totals {
             .entry(row)
             .or_default()
             .record(sample.latency);
-        if let Some(total) = answer.server.total {
+        if let Some(total) = server {
             self.servers.entry(row).or_default().record(total);
         }
         if row.0 == Phase::Mixed {
-            self.responses
-                .entry(row)
-                .or_default()
-                .record(sample.latency + sample.queued);
+            let response = sample.latency + sample.queued;
+            self.responses.entry(row).or_default().record(response);
         }
     }
 }
 
 /// The samples of one function that its speed-up counts.
 fn without_first_answers(samples: &[Sample], function: usize) -> Vec<&Sample> {
+    let samples = samples.iter().filter(|sample| sample.function == function);
     samples
-        .iter()
-        .filter(|sample| sample.function == function && !sample.is_first_of_process())
+        .filter(|sample| !sample.is_first_of_process())
         .collect()
 }

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::analysis::calibration::{self, Calibrated};
-use crate::analysis::check::{Check, Verdict};
+use crate::analysis::check::Check;
 use crate::analysis::format::{human_us, percent};
 use crate::analysis::phase_summary::PhaseSummary;
 use crate::load::littles_law::{Balance, ClosedLoop};
 use crate::load::plan::Phase;
 
 pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
-    let name = "known delays are timed rightly";
+    let name = "known delays are timed correctly";
     if calibrated.is_empty() {
-        return Check::new(name, Verdict::NotCheckable, "it was not tried");
+        return Check::not_checkable(name, "the clock was not tried");
     }
     let parts: Vec<String> = calibrated
         .iter()
@@ -60,12 +60,12 @@ pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     }
     if parts.is_empty() {
         let detail = "too few requests of one user after another";
-        return Check::new(name, Verdict::NotCheckable, detail);
+        return Check::not_checkable(name, detail);
     }
     let parts = format!("of the users: {}", parts.join(", "));
     if !all_hold && !any_is_broken {
         let busy = format!("{parts}; something else kept this tool from running between requests");
-        return Check::new(name, Verdict::NotCheckable, busy);
+        return Check::not_checkable(name, busy);
     }
     Check::holds(name, all_hold, parts)
 }
@@ -84,7 +84,7 @@ fn balances(sum: &PhaseSummary) -> Vec<Balance> {
 pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
     let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
-        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+        return Check::not_checkable(name, "there was no mixed phase");
     };
     let planned = mixed.answers + mixed.not_sent;
     let computed = mixed.cpu_share().map_or_else(|| "n/a".into(), percent);
@@ -103,20 +103,16 @@ const MAX_CPU: f64 = 0.8;
 
 /// What speaks against it, in sentences.
 pub(crate) fn generator_notes(phases: &[PhaseSummary]) -> Vec<String> {
-    late_timers(phases)
-        .into_iter()
-        .chain(client_limited(phases))
-        .collect()
+    let notes = [late_timers(phases), client_limited(phases)];
+    notes.into_iter().flatten().collect()
 }
 
 fn late_timers(phases: &[PhaseSummary]) -> Option<String> {
     let overshoots = phases
         .iter()
         .map(|sum| (sum.timer_overshoot, sum.phase.label()));
-    let (timer_overshoot, phase) = overshoots
-        .max()
-        .filter(|(timer_overshoot, _)| *timer_overshoot > LATE_TIMER)?;
-    let ms = timer_overshoot.as_millis();
+    let (overshoot, phase) = overshoots.max().filter(|(worst, _)| *worst > LATE_TIMER)?;
+    let ms = overshoot.as_millis();
     Some(format!(
         "this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"
     ))
@@ -135,6 +131,7 @@ fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::check::Verdict;
 
     #[test]
     fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {
@@ -147,7 +144,7 @@ mod tests {
                 closed.add_user(&requests);
                 PhaseSummary {
                     loops: vec![closed],
-                    ..PhaseSummary::blank(Phase::Cold)
+                    ..PhaseSummary::default()
                 }
             };
             let phases: Vec<PhaseSummary> = latencies.iter().map(round).collect();
@@ -165,7 +162,8 @@ mod tests {
             cpu: Duration::from_millis(cpu),
             timer_overshoot: Duration::from_millis(timer_overshoot),
             ended: Duration::from_secs(1),
-            ..PhaseSummary::blank(phase)
+            phase,
+            ..PhaseSummary::default()
         };
         let note = |sum| generator_notes(&[sum]).concat();
         assert_eq!(note(sum(Phase::Mixed, 790, 5)), "");

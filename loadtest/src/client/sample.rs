@@ -53,14 +53,15 @@ impl Sample {
         self.answer.as_ref().ok().map(|answer| answer.outcome)
     }
 
+    /// What the target says about its process.
+    pub(crate) fn diagnostics(&self) -> Option<&Diagnostics> {
+        self.answer.as_ref().ok()?.diagnostics.as_ref()
+    }
+
     /// Whether its process had no request before: the start of a function, not of a cache.
     pub(crate) fn is_first_of_process(&self) -> bool {
-        let diagnostics = self
-            .answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| answer.diagnostics.as_ref());
-        diagnostics.is_some_and(|diagnostics| diagnostics.invocation == 1)
+        self.diagnostics()
+            .is_some_and(|diagnostics| diagnostics.invocation == 1)
     }
 
     /// Whether the cache says that it failed, and why: a miss with a reason.
@@ -85,7 +86,7 @@ impl Sample {
 }
 
 /// A complete answer with status 200.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) ttl_s: Option<i64>,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::savings::Price;
-use crate::client::FLUSH_TOKEN;
 use crate::load::profile::{Profile, ProfileName};
 use crate::load::shell::{Fault, ShellCommand, TargetCommands};
+use crate::report::model::Report;
 use crate::thresholds::threshold::Threshold;
 
 /// Measures what a cache in front of an HTTP service is worth, and proves its own numbers.
@@ -220,32 +220,27 @@ fn environment() -> String {
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let number: f64 = text
-        .trim_end_matches('%')
-        .trim()
-        .parse()
-        .map_err(|_| "a number of per cent, please".to_owned())?;
-    if (0.0..100.0).contains(&number) {
-        Ok(number / 100.0)
-    } else {
-        Err("from 0% to below 100%".into())
-    }
+    let number = text.trim_end_matches('%').trim();
+    let percent: Option<f64> = number.parse().ok();
+    percent
+        .filter(|percent| (0.0..100.0).contains(percent))
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| "expected a percentage from 0% to below 100%, such as 10%".into())
 }
 
 fn exponent(text: &str) -> Result<f64, String> {
-    let within = |number: &f64| (0.0..=5.0).contains(number);
-    text.parse()
-        .ok()
-        .filter(within)
-        .ok_or_else(|| "a number from 0 to 5, please".into())
+    number_up_to(5.0, text)
 }
 
 fn price(text: &str) -> Result<f64, String> {
-    let within = |number: &f64| (0.0..=1.0).contains(number);
-    text.parse()
-        .ok()
-        .filter(within)
-        .ok_or_else(|| "a price from 0 to 1, please".into())
+    number_up_to(1.0, text)
+}
+
+fn number_up_to(most: f64, text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    number
+        .filter(|number| (0.0..=most).contains(number))
+        .ok_or_else(|| format!("expected a number from 0 to {most}"))
 }
 
 #[cfg(test)]

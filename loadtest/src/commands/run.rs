@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
 use crate::commands::cli::{RunArgs, TargetArgs};
+use crate::commands::reports;
 use crate::commands::stdout::Stdout;
 use crate::error::{CommandError, Exit};
 use crate::load::plan::Phase;
@@ -28,8 +29,8 @@ use crate::thresholds::baseline;
 /// Measures and reports.
 pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let profile = args.profile();
-    let baseline = args.baseline.as_deref().map(files::read).transpose()?;
-    let unfit = |e| CommandError(Exit::Usage, format!("--baseline: {e}"));
+    let baseline = args.baseline.as_deref().map(reports::read).transpose()?;
+    let unfit = |e| CommandError::usage(format!("--baseline: {e}"));
     if let Some(before) = &baseline {
         baseline::check_comparable(before, &profile).map_err(unfit)?;
     }
@@ -37,22 +38,19 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
     let functions = client.target().functions.iter();
     let functions: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
     let phases = phases_of(&profile, &args.commands(), client.target());
-    for rule in &args.fail_if {
-        let check_measured = rule.check_measured(&functions, &phases);
-        check_measured.map_err(|e| CommandError(Exit::Usage, e))?;
+    for threshold in &args.fail_if {
+        let checked = threshold.check_measured(&functions, &phases);
+        checked.map_err(CommandError::usage)?;
     }
-    files::prepare(&args.out).map_err(|CommandError(_, text)| CommandError(Exit::Usage, text))?;
+    files::prepare(&args.out).map_err(CommandError::usage)?;
     let progress = Progress::detect(args.no_progress);
     let mut report = measure(Arc::new(client), profile, progress, args).await?;
     // A report of nothing must not take the place of an earlier one.
     if report.interrupted && report.rows.is_empty() && report.failures.is_empty() {
         return Err(nothing_measured());
     }
-    report.rules = args
-        .fail_if
-        .iter()
-        .map(|rule| rule.evaluate(&report))
-        .collect();
+    let thresholds = args.fail_if.iter();
+    report.rules = thresholds.map(|one| one.evaluate(&report)).collect();
     if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
         let comparison = baseline::compare(&before, &report, args.max_regress);
         report.baseline = Some(comparison.map_err(unfit)?);
@@ -71,18 +69,17 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
 
 /// The client of the target that the command line describes.
 pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, CommandError> {
-    let usage = |error: target::TargetError| CommandError(Exit::Usage, error.to_string());
-    let url = target::base_url(&args.url).map_err(usage)?;
+    let url = target::base_url(&args.url).map_err(CommandError::usage)?;
     if !target::is_loopback(&url) && !args.yes_i_own_this_target {
         let host = url.host_str().unwrap_or_default();
         let text = format!(
             "{host} is not this machine: its cache would be flushed; add --yes-i-own-this-target"
         );
-        return Err(CommandError(Exit::Usage, text));
+        return Err(CommandError::usage(text));
     }
-    let target =
-        Target::load(args.target.as_deref(), &args.functions, &args.prefix).map_err(usage)?;
-    Client::new(&url, target, timeout).map_err(|e| failed(&e))
+    let target = Target::load(args.target.as_deref(), &args.functions, &args.prefix)
+        .map_err(CommandError::usage)?;
+    Ok(Client::new(&url, target, timeout)?)
 }
 
 fn exit(report: &Report, strict: bool) -> Exit {
@@ -91,18 +88,17 @@ fn exit(report: &Report, strict: bool) -> Exit {
         ThresholdVerdict::Fired | ThresholdVerdict::NoData => true,
         ThresholdVerdict::Inconclusive => strict,
     };
-    match () {
-        () if report.interrupted => Exit::Interrupted,
-        () if !report.is_valid() => Exit::Invalid,
-        () if report.rules.iter().any(fired) => Exit::RuleFired,
-        () if report
-            .baseline
-            .as_ref()
-            .is_some_and(Comparison::has_regression) =>
-        {
-            Exit::Regression
-        }
-        () => Exit::Ok,
+    let mut baseline = report.baseline.iter();
+    if report.interrupted {
+        Exit::Interrupted
+    } else if !report.is_valid() {
+        Exit::Invalid
+    } else if report.rules.iter().any(fired) {
+        Exit::ThresholdFired
+    } else if baseline.any(Comparison::has_regression) {
+        Exit::Regression
+    } else {
+        Exit::Ok
     }
 }
 
@@ -116,10 +112,8 @@ async fn measure(
     let commands = args.commands();
     let mut session = Session::new(client, profile, progress, &salt(started));
     let prepared = prepare(&mut session, args.memcached.as_deref());
-    let floors = unless_interrupted(prepared).await?;
-    let floors = floors.map_err(|e| failed(&e))?;
-    let phases = phases(&mut session, &commands).await;
-    let found = phases.map_err(|e| failed(&e))?;
+    let minimum = unless_interrupted(prepared).await??;
+    let results = phases(&mut session, &commands).await?;
     let at = chrono::DateTime::<chrono::Utc>::from(started)
         .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let start = RunStart {
@@ -127,7 +121,7 @@ async fn measure(
         machine,
         price: args.price(),
     };
-    Ok(session.report(start, floors, found, interrupt::requested()))
+    Ok(session.report(start, minimum, results, interrupt::requested()))
 }
 
 /// Looks at this tool and at the target before anything is measured. An error is a sentence.
@@ -158,33 +152,32 @@ async fn prepare(
 
 /// All phases, one after another. An error is a sentence.
 async fn phases(session: &mut Session, commands: &TargetCommands) -> Result<PhaseResults, String> {
-    let mut found = PhaseResults::default();
+    let mut results = PhaseResults::default();
     if session.traits.is_empty() {
-        return Ok(found);
+        return Ok(results);
     }
     let end = time_budget::end_of_rounds(&session.profile, &session.traits, commands);
     let time = end.saturating_sub(session.client.elapsed());
     session.loads = time_budget::divide(&session.profile, &session.traits, time);
     for (traits, name) in session.traits.iter().zip(&session.names) {
-        session
-            .progress
-            .print(&session.client, &format!("{name}: {traits}"));
+        let text = format!("{name}: {traits}");
+        session.progress.print(&session.client, &text);
     }
     paired_rounds::run(session, end).await?;
     // What already failed would only fail again, or hang.
     if !session.totals.failures.is_empty() {
-        return Ok(found);
+        return Ok(results);
     }
     mixed::run(session).await?;
     let end = time_budget::end_of_bursts(&session.profile, commands);
-    found.bursts = stampede::run(session, end).await?;
+    results.bursts = stampede::run(session, end).await?;
     if let Some(fault) = &commands.fault {
-        found.faults = faults::run(session, fault).await?;
+        results.faults = faults::run(session, fault).await?;
     }
     if let Some(restart) = &commands.restart {
         cold_start::run(session, restart).await?;
     }
-    Ok(found)
+    Ok(results)
 }
 
 /// What this run sets out to measure.
@@ -196,12 +189,9 @@ fn phases_of(profile: &Profile, commands: &TargetCommands, target: &Target) -> V
         (Phase::Faults, commands.fault.is_some()),
         (Phase::ColdFunction, commands.restart.is_some()),
     ];
-    let chosen = optional.into_iter().filter(|(_, is_measured)| *is_measured);
-    let chosen = chosen.map(|(phase, _)| phase);
-    [Phase::Cold, Phase::Warm]
-        .into_iter()
-        .chain(chosen)
-        .collect()
+    let chosen = optional.into_iter().filter(|(_, measured)| *measured);
+    let always = [Phase::Cold, Phase::Warm].into_iter();
+    always.chain(chosen.map(|(phase, _)| phase)).collect()
 }
 
 /// What no earlier run at this target has used: the clock's nanoseconds and the process.
@@ -233,8 +223,4 @@ fn nothing_measured() -> CommandError {
         Exit::Interrupted,
         "interrupted before anything was measured; nothing was written".into(),
     )
-}
-
-fn failed(error: &dyn std::fmt::Display) -> CommandError {
-    CommandError(Exit::Failed, error.to_string())
 }

@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::request::RequestSpec;
 use crate::load::profile::MAX_IN_FLIGHT;
+use crate::phases::faults::Faults;
 
 /// The parts of a measurement.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
     /// Each key for the first time.
+    #[default]
     Cold,
     /// The same keys again.
     Warm,
@@ -69,7 +71,21 @@ pub(crate) struct Slot {
     pub(crate) due: Option<Duration>,
 }
 
+impl Slot {
+    /// A request that is due so long after its segment began.
+    pub(crate) fn due(spec: RequestSpec, due: Duration) -> Self {
+        let due = Some(due);
+        Self { spec, due }
+    }
+}
+
 impl Plan {
+    /// An open loop: each slot is sent when it is due, if one of `users` is free.
+    pub(crate) fn open(phase: Phase, users: usize, slots: Vec<Slot>) -> Self {
+        let segments = vec![Segment { users, slots }];
+        Self { phase, segments }
+    }
+
     /// How many users the phase needs.
     pub(crate) fn users(&self) -> usize {
         self.segments

@@ -20,7 +20,7 @@ pub(crate) enum ProfileName {
 }
 
 /// The sizes of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Profile {
     /// Paired rounds of flush, cold and warm. Intervals come from rounds: five give them for a gate, ten see 10 %.
     pub(crate) rounds: usize,

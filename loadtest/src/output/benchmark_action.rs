@@ -22,18 +22,18 @@ pub(crate) struct Entry {
 const OF_A_FUNCTION: [(&str, Metric, Selector); 3] = [
     ("a hit, p50", Metric::P50, Selector::HIT),
     ("a hit, p99", Metric::P99, Selector::HIT),
-    ("a miss over no cache", Metric::Overhead, Selector::ANY),
+    ("a miss over no cache", Metric::OVERHEAD, Selector::ANY),
 ];
 
 /// Of the whole run.
 const OF_ALL: [(&str, Metric); 2] = [
     (
         "origin calls a cold key in a stampede",
-        Metric::StampedeFactor,
+        Metric::STAMPEDE_FACTOR,
     ),
     (
         "origin calls an expired key in a stampede",
-        Metric::ExpiryFactor,
+        Metric::EXPIRY_FACTOR,
     ),
 ];
 

@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
-use crate::analysis::check::Verdict;
+use crate::analysis::check::{Check, Verdict};
 use crate::output::{markdown, sentences};
-use crate::report::judgement::{Change, Comparison, ThresholdVerdict};
+use crate::report::judgement::Comparison;
 use crate::report::model::Report;
 
 /// Annotation lines for what is wrong; none outside of GitHub Actions. The summary is appended where that asks for it.
@@ -24,22 +24,12 @@ pub(crate) fn annotations(
         // A summary that cannot be written does not change what was measured.
         _ = file.and_then(|mut file| file.write_all(markdown::render(report).as_bytes()));
     }
-    let checks = report
-        .checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Fail);
-    let checks =
-        checks.map(|check| annotation("error", &format!("{}: {}", check.name, check.detail)));
+    let failed = |check: &&Check| check.verdict == Verdict::Fail;
+    let checks = report.checks.iter().filter(failed);
+    let checks = checks.map(|one| annotation("error", &format!("{}: {}", one.name, one.detail)));
     let rules = report.rules.iter().filter_map(|judgement| {
-        let level = match judgement.ruling {
-            ThresholdVerdict::Ok => return None,
-            ThresholdVerdict::Inconclusive => "warning",
-            ThresholdVerdict::Fired | ThresholdVerdict::NoData => "error",
-        };
-        Some(annotation(
-            level,
-            &format!("{}: observed {}", judgement.rule, judgement.observed),
-        ))
+        let text = format!("{}: observed {}", judgement.rule, judgement.observed);
+        Some(annotation(judgement.ruling.label().1?, &text))
     });
     let baseline = report.baseline.iter().flat_map(baseline_annotations);
     checks.chain(rules).chain(baseline).collect()
@@ -48,12 +38,10 @@ pub(crate) fn annotations(
 /// What a baseline has against a run, and what could not be compared with it.
 fn baseline_annotations(comparison: &Comparison) -> Vec<String> {
     let figures = comparison.figures.iter().filter_map(|figure| {
-        let level = match figure.change {
-            Change::WithinLimit => return None,
-            Change::Inconclusive | Change::NoData => "warning",
-            Change::Regression | Change::Missing => "error",
-        };
-        Some(annotation(level, &sentences::compared(comparison, figure)))
+        Some(annotation(
+            figure.change.label().1?,
+            &sentences::compared(comparison, figure),
+        ))
     });
     let warnings = comparison.warnings.iter();
     figures
@@ -74,7 +62,7 @@ fn annotation(level: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::intervals::Interval;
-    use crate::report::judgement::Compared;
+    use crate::report::judgement::{Change, Compared};
     use crate::report::test_report;
 
     #[test]

@@ -36,8 +36,7 @@ pub(crate) async fn run(session: &mut Session, restart: &ShellCommand) -> Result
             .await?;
     }
     if session.totals.cold_functions.count() == before {
-        session
-            .limitations.push("no process said that it was new (X-Invocation: 1) after the functions were started afresh".into());
+        session.note("no process said that it was new (X-Invocation: 1) after the functions were started afresh".into());
     }
     Ok(())
 }

@@ -101,12 +101,10 @@ fn usable<'a>(client: &Client, function: usize, sample: &'a Sample) -> Result<&'
             detail,
             ..
         }) => {
-            let (witness, reason) = (
-                client.target().outcome.describe(),
-                detail.as_deref().unwrap_or("it names no outcome"),
-            );
+            let place = client.target().outcome.describe();
+            let reason = detail.as_deref().unwrap_or("it names no outcome");
             Err(format!(
-                "GET {path} does not say what the cache did ({witness} is read): {reason}"
+                "GET {path} does not say what the cache did ({place} is read): {reason}"
             ))
         }
         Ok(answer) => Ok(answer),
@@ -138,12 +136,7 @@ async fn find_instances(
         let before = seen.len();
         for sample in burst(client, function, vec![canary.to_owned(); BURST]).await {
             counter.observe(&sample);
-            seen.extend(
-                sample
-                    .answer
-                    .ok()
-                    .and_then(|answer| Some(answer.diagnostics?.instance)),
-            );
+            seen.extend(sample.diagnostics().map(|one| one.instance.clone()));
         }
         quiet = if seen.len() > before { 0 } else { quiet + 1 };
         if quiet == 2 || interrupt::requested() {
@@ -185,15 +178,10 @@ async fn concurrency(
     }
     let samples = burst(client, function, supply.take(2)).await;
     samples.iter().for_each(|sample| counter.observe(sample));
-    let slowest = samples
-        .iter()
-        .map(|sample| sample.latency)
-        .max()
-        .unwrap_or_default();
-    if slowest < traits.origin.mul_f64(1.5) {
-        CONCURRENT_USERS
-    } else {
-        1
+    let slowest = samples.iter().map(|sample| sample.latency).max();
+    match slowest < Some(traits.origin.mul_f64(1.5)) {
+        true => CONCURRENT_USERS,
+        false => 1,
     }
 }
 
@@ -203,9 +191,8 @@ async fn ask(
     key: String,
     counter: &mut OriginCallCounter,
 ) -> Sample {
-    let sample = client
-        .ask(&RequestSpec::new(function, 0, key), Duration::MAX)
-        .await;
+    let spec = RequestSpec::new(function, 0, key);
+    let sample = client.ask(&spec, Duration::MAX).await;
     counter.observe(&sample);
     sample
 }
@@ -221,9 +208,8 @@ async fn burst(client: &Arc<Client>, function: usize, keys: Vec<String>) -> Vec<
 
 impl std::fmt::Display for FunctionTraits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let instances = self
-            .instances
-            .map_or_else(|| "not told".into(), |n| n.to_string());
+        let instances = self.instances;
+        let instances = instances.map_or_else(|| "unknown".into(), |n| n.to_string());
         let ms = self.origin.as_secs_f64() * 1e3;
         write!(
             f,

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::client::request::RequestSpec;
 use crate::client::sample::Sample;
 use crate::load::interrupt;
-use crate::load::plan::{Phase, Plan, Segment, Slot};
+use crate::load::plan::{Phase, Plan, Slot};
 use crate::load::shell::Fault;
 use crate::phases::session::Session;
 
@@ -72,8 +72,7 @@ pub(crate) async fn run(session: &mut Session, fault: &Fault) -> Result<Option<F
     }
     let deadline = session.client.elapsed() + DURATION + Duration::from_secs(1);
     if deadline > session.profile.budget {
-        let note = "no time was left to break the cache".to_owned();
-        session.limitations.push(note);
+        session.note("no time was left to break the cache");
         return Ok(None);
     }
     let plan = plan(session);
@@ -114,10 +113,7 @@ fn plan(session: &mut Session) -> Plan {
         let mut due = Duration::ZERO;
         for number in (0..keys.len()).cycle() {
             let spec = RequestSpec::new(function, number, keys[number].clone());
-            slots.push(Slot {
-                spec,
-                due: Some(due),
-            });
+            slots.push(Slot::due(spec, due));
             due += gap;
             if due >= DURATION {
                 break;
@@ -125,13 +121,7 @@ fn plan(session: &mut Session) -> Plan {
         }
     }
     slots.sort_by_key(|slot| slot.due);
-    Plan {
-        phase: Phase::Faults,
-        segments: vec![Segment {
-            users: USERS,
-            slots,
-        }],
-    }
+    Plan::open(Phase::Faults, USERS, slots)
 }
 
 fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
@@ -143,14 +133,14 @@ fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
             .filter(|sample| sample.function == function)
             .collect();
         let answered = met.iter().filter(|sample| sample.answer.is_ok());
-        let mut us: Vec<f64> = answered
+        let us: Vec<f64> = answered
             .map(|sample| sample.latency.as_secs_f64() * 1e6)
             .collect();
         FaultImpact {
             function: name.clone(),
             answers: us.len() as u64,
             failed: (met.len() - us.len()) as u64,
-            p50_us: median(&mut us),
+            p50_us: median(us.iter().copied()),
             max_us: us.iter().copied().reduce(f64::max),
         }
     };
@@ -176,13 +166,7 @@ mod tests {
     fn sample(at_ms: u64, took_ms: u64, outcome: Result<Outcome, Failure>) -> Sample {
         let answer = outcome.map(|outcome| Answer {
             outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server: Default::default(),
-            diagnostics: None,
-            value: 0,
+            ..Answer::default()
         });
         let ms = Duration::from_millis;
         Sample::new(0, 0, ms(at_ms), ms(took_ms), answer)

@@ -10,7 +10,7 @@ use rand::distr::weighted::WeightedIndex;
 use crate::client::request::RequestSpec;
 use crate::load::interrupt;
 use crate::load::keys::{Stream, generator};
-use crate::load::plan::{Phase, Plan, Segment, Slot};
+use crate::load::plan::{Phase, Plan, Slot};
 use crate::phases::session::Session;
 
 /// Users that stand ready; when all wait for answers, a due request queues, and that is counted.
@@ -61,7 +61,7 @@ fn keys(session: &mut Session) -> Vec<Vec<String>> {
         let count = (can as usize).min(MAX_KEYS);
         if count < MIN_KEYS {
             let (name, ms) = (&session.names[index], traits.origin.as_millis());
-            session.limitations.push(format!(
+            session.note(format!(
                 "{name} is not in the mixed phase: its origin takes {ms} ms"
             ));
             keys.push(Vec::new());
@@ -86,20 +86,11 @@ fn plan(session: &Session, keys: &[Vec<String>], asked: &[usize]) -> Plan {
         let which = choice.random_range(0..asked.len());
         let number = popularity[which].sample(&mut choice);
         let spec = RequestSpec::new(asked[which], number, keys[asked[which]][number].clone());
-        slots.push(Slot {
-            spec,
-            due: Some(Duration::from_secs_f64(due)),
-        });
+        slots.push(Slot::due(spec, Duration::from_secs_f64(due)));
         // Poisson arrivals: the gaps are exponential.
         due += -(1.0 - arrivals.random::<f64>()).ln() / profile.rate;
     }
-    Plan {
-        phase: Phase::Mixed,
-        segments: vec![Segment {
-            users: USERS,
-            slots,
-        }],
-    }
+    Plan::open(Phase::Mixed, USERS, slots)
 }
 
 /// The k-th key is asked in proportion to k to the power of minus `exponent`.

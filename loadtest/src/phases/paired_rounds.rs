@@ -15,15 +15,11 @@ use crate::phases::session::Session;
 pub(crate) async fn run(session: &mut Session, end: Duration) -> Result<(), String> {
     for round in 0..session.profile.rounds {
         if interrupt::requested() {
-            session
-                .limitations
-                .push(format!("interrupted before round {}", round + 1));
+            session.note(format!("interrupted before round {}", round + 1));
             return Ok(());
         }
         if session.client.elapsed() >= end {
-            session
-                .limitations
-                .push(format!("no time was left for round {}", round + 1));
+            session.note(format!("no time was left for round {}", round + 1));
             return Ok(());
         }
         if let Err(reason) = session.flush().await {
@@ -32,11 +28,11 @@ pub(crate) async fn run(session: &mut Session, end: Duration) -> Result<(), Stri
                 return Err(reason);
             }
             session.flush_probe.failed = Some(reason.clone());
-            session.limitations.push(reason);
+            session.note(reason);
             return Ok(());
         }
         if one(session, round, end).await?.is_break() {
-            session.limitations.push(format!(
+            session.note(format!(
                 "the target failed most requests of round {}",
                 round + 1
             ));

@@ -101,6 +101,11 @@ impl Session {
         Ok(collected)
     }
 
+    /// Notes in a sentence what was left out.
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
+        self.limitations.push(text.into());
+    }
+
     /// Flushes, and looks whether a key that was stored before is gone. An error is a sentence.
     pub(crate) async fn flush(&mut self) -> Result<(), String> {
         let origin = |index: &usize| self.traits[*index].origin;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::request::RequestSpec;
 use crate::client::sample::Sample;
 use crate::load::interrupt;
-use crate::load::plan::{Phase, Plan, Segment, Slot};
+use crate::load::plan::{Phase, Plan, Slot};
 use crate::phases::session::Session;
 use crate::target::outcome::Outcome;
 
@@ -122,7 +122,7 @@ async fn wait_for_expiry(
         Ok(due) => due,
         Err(why_not) => {
             let name = &session.names[spec.function];
-            session.limitations.push(format!(
+            session.note(format!(
                 "no burst on an expired key: an entry of {name} {why_not}"
             ));
             return ControlFlow::Break(());
@@ -155,18 +155,8 @@ async fn burst(
     (occasion, number): (BurstKind, usize),
     spec: &RequestSpec,
 ) -> Result<Burst, String> {
-    let slot = |_| Slot {
-        spec: spec.clone(),
-        due: Some(Duration::ZERO),
-    };
-    let segment = Segment {
-        users: USERS,
-        slots: (0..USERS).map(slot).collect(),
-    };
-    let plan = Plan {
-        phase: Phase::Stampede,
-        segments: vec![segment],
-    };
+    let slots = vec![Slot::due(spec.clone(), Duration::ZERO); USERS];
+    let plan = Plan::open(Phase::Stampede, USERS, slots);
     let deadline = session.profile.budget;
     let collected = session
         .phase((Phase::Stampede, number), plan, deadline)
@@ -184,18 +174,8 @@ fn summarise(function: &str, occasion: BurstKind, samples: &[Sample]) -> Burst {
     };
     let first = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
     let since = |at: Duration| at.saturating_sub(first).as_secs_f64() * 1e6;
-    let told = |s: &Sample| {
-        Some(
-            s.answer
-                .as_ref()
-                .ok()?
-                .diagnostics
-                .as_ref()?
-                .instance
-                .clone(),
-        )
-    };
-    let instances: BTreeSet<String> = samples.iter().filter_map(told).collect();
+    let diagnostics = samples.iter().filter_map(Sample::diagnostics);
+    let instances: BTreeSet<&str> = diagnostics.map(|one| one.instance.as_str()).collect();
     Burst {
         function: function.to_owned(),
         occasion,

@@ -18,11 +18,8 @@ pub(crate) fn end_of_rounds(
     traits: &[FunctionTraits],
     commands: &TargetCommands,
 ) -> Duration {
-    let slowest = traits
-        .iter()
-        .map(|traits| traits.origin)
-        .max()
-        .unwrap_or_default();
+    let slowest = traits.iter().map(|traits| traits.origin).max();
+    let slowest = slowest.unwrap_or_default();
     let bursts = u32::try_from(profile.bursts).unwrap_or(u32::MAX);
     let mixed = if profile.mixed.is_zero() {
         Duration::ZERO
@@ -52,26 +49,15 @@ pub(crate) fn divide(
     traits: &[FunctionTraits],
     time: Duration,
 ) -> Vec<FunctionLoad> {
-    let phases = if traits.iter().any(|traits| traits.bypass) {
-        3
-    } else {
-        2
-    };
+    let phases = 2 + u32::from(traits.iter().any(|traits| traits.bypass));
     let rounds = u32::try_from(profile.rounds).unwrap_or(u32::MAX).max(1);
     // Hits take their time as well; the rest is the origins'.
-    let mut left = (time / rounds)
-        .saturating_sub(GOOSE * phases)
-        .mul_f64(0.7)
-        .as_secs_f64();
+    let left = (time / rounds).saturating_sub(GOOSE * phases);
+    let mut left = left.mul_f64(0.7).as_secs_f64();
     let mut order: Vec<usize> = (0..traits.len()).collect();
     order.sort_by_key(|index| traits[*index].origin);
-    let mut loads = vec![
-        FunctionLoad {
-            users: 1,
-            keys: profile.keys
-        };
-        traits.len()
-    ];
+    let (users, keys) = (1, profile.keys);
+    let mut loads = vec![FunctionLoad { users, keys }; traits.len()];
     for (position, index) in order.iter().enumerate() {
         let calls_a_key = if traits[*index].bypass { 2.0 } else { 1.0 };
         let one = traits[*index].origin.as_secs_f64().max(1e-6) * calls_a_key;

@@ -265,7 +265,8 @@ mod tests {
             hits,
             lookup_bytes,
             hit_bytes,
-            ..PhaseSummary::blank(phase)
+            phase,
+            ..PhaseSummary::default()
         };
         let cold = sum(Phase::Cold, (10, 0), (1000, 0));
         let warm = sum(Phase::Warm, (30, 30), (3000, 3000));

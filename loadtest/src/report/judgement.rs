@@ -19,6 +19,18 @@ pub(crate) enum ThresholdVerdict {
     NoData,
 }
 
+impl ThresholdVerdict {
+    /// The verdict in a report, and the level of its annotation.
+    pub(crate) fn label(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Ok => ("ok", None),
+            Self::Fired => ("FIRED", Some("error")),
+            Self::Inconclusive => ("inconclusive", Some("warning")),
+            Self::NoData => ("FIRED, no data", Some("error")),
+        }
+    }
+}
+
 /// A rule and what was observed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Judgement")]
@@ -44,6 +56,19 @@ pub(crate) enum Change {
     Missing,
     /// The baseline itself has too few rounds.
     NoData,
+}
+
+impl Change {
+    /// The change in a report, and the level of its annotation.
+    pub(crate) fn label(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Regression => ("REGRESSION", Some("error")),
+            Self::WithinLimit => ("ok", None),
+            Self::Inconclusive => ("inconclusive", Some("warning")),
+            Self::Missing => ("REGRESSION, no data", Some("error")),
+            Self::NoData => ("no data", Some("warning")),
+        }
+    }
 }
 
 /// One figure of both runs.

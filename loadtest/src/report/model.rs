@@ -21,7 +21,7 @@ use crate::target::outcome::Outcome;
 pub(crate) const SCHEMA: &str = "loadtest/1";
 
 /// One run.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Report {
     pub(crate) schema: String,
     pub(crate) tool: String,
@@ -59,7 +59,7 @@ pub(crate) struct Report {
 }
 
 /// Who was measured.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TargetFacts {
     pub(crate) url: String,
     pub(crate) functions: Vec<FunctionFacts>,
@@ -68,7 +68,7 @@ pub(crate) struct TargetFacts {
 }
 
 /// How one function was asked.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct FunctionFacts {
     pub(crate) name: String,
     pub(crate) instances: Option<usize>,
@@ -110,7 +110,7 @@ pub(crate) struct FailureRow {
 }
 
 /// What the cache did for the whole run.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Effect")]
 pub(crate) struct CacheEffect {
     pub(crate) measured_in: Traffic,
@@ -134,13 +134,14 @@ pub(crate) struct CacheEffect {
 }
 
 /// Which traffic the hit ratios and the offload are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Origin")]
 pub(crate) enum Traffic {
     /// Zipf-like popularity and random times.
     Mixed,
     /// The cold and warm rounds, which choose the ratio themselves.
+    #[default]
     Rounds,
 }
 

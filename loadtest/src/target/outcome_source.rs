@@ -75,9 +75,7 @@ impl HitMissWords {
         };
         CacheStatus {
             outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
+            ..CacheStatus::default()
         }
     }
 }
@@ -93,10 +91,8 @@ fn header(headers: &HeaderMap, name: &str) -> Option<String> {
 
 fn unknown(reason: String) -> CacheStatus {
     CacheStatus {
-        outcome: Outcome::Unknown,
-        ttl_s: None,
         detail: Some(reason),
-        stored: false,
+        ..CacheStatus::default()
     }
 }
 

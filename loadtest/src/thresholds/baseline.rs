@@ -106,19 +106,19 @@ const OF_A_FUNCTION: [(&str, Metric, Selector); 5] = [
     ("a miss, p50", Metric::P50, Selector::MISS),
     ("a hit, p50", Metric::P50, Selector::HIT),
     ("a hit, p99", Metric::P99, Selector::HIT),
-    ("speed-up", Metric::SpeedUp, Selector::ANY),
-    ("a miss over no cache", Metric::Overhead, Selector::ANY),
+    ("speed-up", Metric::SPEED_UP, Selector::ANY),
+    ("a miss over no cache", Metric::OVERHEAD, Selector::ANY),
 ];
 
 /// Of the whole run.
 const OF_ALL: [(&str, Metric); 4] = [
-    ("hit ratio", Metric::HitRatio),
-    ("answers without an origin call", Metric::Offload),
+    ("hit ratio", Metric::HIT_RATIO),
+    ("answers without an origin call", Metric::OFFLOAD),
     (
         "origin calls a cold key in a stampede",
-        Metric::StampedeFactor,
+        Metric::STAMPEDE_FACTOR,
     ),
-    ("recovery from a broken cache", Metric::Recovery),
+    ("recovery from a broken cache", Metric::RECOVERY),
 ];
 
 /// All figures that at least one of the runs has.
@@ -137,7 +137,7 @@ fn side_by_side(before: &Report, now: &Report) -> Vec<SideBySide> {
             phase: Some(Phase::Faults),
             ..Selector::ANY
         };
-        let mut failed = figure_of_both((before, now), what, Metric::Errors, &selector);
+        let mut failed = figure_of_both((before, now), what, Metric::ERRORS, &selector);
         // No failure is not the same as nothing tried.
         failed.before = failed.before.filter(|_| before.faults.is_some());
         failed.now = failed.now.filter(|_| now.faults.is_some());
@@ -164,7 +164,7 @@ fn figure_of_both(
     let value = |report| metric.observe(report, selector).first()?.value;
     SideBySide {
         what,
-        quantity: metric.quantity(),
+        quantity: metric.quantity,
         before: value(before),
         now: value(now),
     }

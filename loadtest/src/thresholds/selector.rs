@@ -5,6 +5,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
 use crate::load::plan::Phase;
+use crate::target::Function;
 use crate::target::outcome::Outcome;
 
 /// What may stand in the braces.
@@ -61,7 +62,11 @@ impl Selector {
         }
     }
 
-    pub(crate) fn has_phase(&self, phase: Phase) -> bool {
+    pub(crate) fn has(&self, phase: Phase, function: &str) -> bool {
+        self.has_phase(phase) && self.has_function(function)
+    }
+
+    fn has_phase(&self, phase: Phase) -> bool {
         self.phase.is_none_or(|asked| asked == phase)
     }
 

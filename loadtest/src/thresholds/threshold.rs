@@ -8,8 +8,8 @@ use crate::report::model::Report;
 use crate::thresholds::metric::{Metric, Observed};
 use crate::thresholds::selector::Selector;
 
-/// A rule as it was written, and what it means.
-#[derive(Clone, Debug, PartialEq)]
+/// A threshold as it was written, and its meaning.
+#[derive(Clone, Debug)]
 pub(crate) struct Threshold {
     text: String,
     metric: Metric,
@@ -55,7 +55,7 @@ impl Threshold {
             .transpose()
             .map_err(in_text)?
             .unwrap_or(Selector::ANY);
-        let limit = metric.quantity().parse(right.trim()).map_err(in_text)?;
+        let limit = metric.quantity.parse(right.trim()).map_err(in_text)?;
         Ok(Self {
             text: text.trim().to_owned(),
             metric,
@@ -71,7 +71,7 @@ impl Threshold {
         functions: &[&str],
         phases: &[Phase],
     ) -> Result<(), String> {
-        let phase = self.selector.phase.or_else(|| self.metric.phase());
+        let phase = self.selector.phase.or_else(|| self.metric.phase);
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
             return Err(format!(
                 "--fail-if {:?}: this run has no phase {}, which comes with {}",
@@ -114,7 +114,7 @@ impl Threshold {
                 observed: "nothing matches".into(),
             },
             Some((ruling, observed)) => {
-                let observed = describe(observed, self.metric.quantity());
+                let observed = describe(observed, self.metric.quantity);
                 ThresholdResult {
                     rule: self.text.clone(),
                     ruling,
