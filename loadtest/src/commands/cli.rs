@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::savings::Price;
+use crate::client::FLUSH_TOKEN;
 use crate::load::profile::{Profile, ProfileName};
 use crate::load::shell::{Fault, ShellCommand, TargetCommands};
-use crate::report::model::Report;
 use crate::thresholds::threshold::Threshold;
 
 /// Measures what a cache in front of an HTTP service is worth, and proves its own numbers.

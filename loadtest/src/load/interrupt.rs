@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::Exit;
-use crate::load::goose;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::request::RequestSpec;
 use crate::load::profile::MAX_IN_FLIGHT;
-use crate::phases::faults::Faults;
 
 /// The parts of a measurement.
 #[derive(

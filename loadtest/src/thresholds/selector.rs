@@ -5,7 +5,6 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
 use crate::load::plan::Phase;
-use crate::target::Function;
 use crate::target::outcome::Outcome;
 
 /// What may stand in the braces.
