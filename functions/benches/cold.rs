@@ -1,9 +1,11 @@
-//! A new environment: from the spawn of `heavy-op` to its first answer, which the cache gives over TLS, with the processor that Lambda
-//! gives a function of 256 MB. Beside it a handler that does one handshake and one `get` (`examples/bare_get.rs`). And the sizes of
-//! `heavy-op` and of a handler that does nothing (`examples/bare.rs`), packed.
+//! A new environment: the time from the spawn of `heavy-op` to its first answer, which the cache gives
+//! over TLS, with the share of a processor that Lambda gives a function of 256 MB. The baseline is a
+//! handler that does one handshake and one `get` (`examples/bare_get.rs`). Also the compressed sizes of
+//! `heavy-op` and of a handler that does nothing (`examples/bare.rs`).
 //!
-//! Until the first question for an invocation an environment has a whole processor, afterwards a seventh of one: what is done after it
-//! costs seven times as much. The last row connects only then, to show it. The programs take turns.
+//! An environment has a whole processor until its first poll of `/next`, and a seventh of one
+//! afterwards, where the same work takes seven times as long. The last row connects only then, to show
+//! the difference. The programs take turns.
 
 use std::{
     error::Error,
@@ -27,7 +29,7 @@ use row::{Limit, Rounds, Row, Unit, median};
 use share::Share;
 
 const ROUNDS: usize = 31;
-/// Of each program in a round: a single one is at the mercy of whatever else the machine does in those milliseconds.
+/// Starts of each program in a round: a single one depends too much on other load at that moment.
 const STARTS: usize = 5;
 const HEAVY_OP: &str = env!("CARGO_BIN_EXE_heavy-op");
 
@@ -49,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Row::new("P6", what, "as it ships", &sizes, Limit::AtMost(1.25)).report()
 }
 
-/// `cargo build --examples` puts it beside the functions.
+/// The example, where `cargo build --examples` puts it beside the functions.
 fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     let folder = Path::new(HEAVY_OP).parent().ok_or("no folder")?;
     let path = folder.join("examples").join(name);
@@ -59,7 +61,7 @@ fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     Err(format!("{} is not built", path.display()).into())
 }
 
-/// One of our programs' ways to its first answer.
+/// One configuration of `heavy-op`.
 struct Side {
     what: &'static str,
     variables: Vec<(&'static str, String)>,
@@ -83,7 +85,7 @@ impl Side {
 fn first_answers(ours: &Path, bare: &Path, share: &Share) -> Result<Vec<Row>, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let server = over_tls(folder.path())?;
-    // A function of 256 MB has a part of one core; memcached has one of its own.
+    // Lambda gives a function of 256 MB a part of one core.
     cores::pin(std::process::id().into(), 0)?;
     let ca = folder.path().join("ca.pem").display().to_string();
     let url = format!("memcached+tls://localhost:{}", server.port());
@@ -121,7 +123,7 @@ fn first_answers(ours: &Path, bare: &Path, share: &Share) -> Result<Vec<Row>, Bo
         ("KEY", "bare".to_owned()),
     ];
     let event = event();
-    // What the first answers find; it stays for a minute, so each round puts it there again.
+    // The entry expires after a minute, so each round starts by filling it.
     for round in 0..=ROUNDS {
         let kept = first_answer(ours, &sides[0].variables, &event, share)?;
         if !kept.body.contains("larder; ") {
@@ -137,7 +139,7 @@ fn first_answers(ours: &Path, bare: &Path, share: &Share) -> Result<Vec<Row>, Bo
                 side.misses += usize::from(round > 0 && !answer.body.contains("larder; hit"));
             }
         }
-        // The first start of each also reads it from the disk.
+        // The first start of each also reads the program from the disk.
         if round > 0 {
             let base = median(base);
             for (side, took) in sides.iter_mut().zip(took) {
@@ -160,7 +162,8 @@ fn first_answers(ours: &Path, bare: &Path, share: &Share) -> Result<Vec<Row>, Bo
     Ok(sides.iter().map(row).collect())
 }
 
-/// A memcached that speaks TLS, with a certificate for `localhost` by an authority whose own is `ca.pem` in the folder.
+/// A memcached with TLS and a certificate for `localhost`. The folder then has the certificate of its
+/// authority as `ca.pem`.
 fn over_tls(folder: &Path) -> Result<Memcached, Box<dyn Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -207,7 +210,7 @@ fn event() -> String {
     .to_string()
 }
 
-/// Bytes after deflate, which is what a zip file holds.
+/// The program's bytes after deflate, as in a zip file.
 fn packed(program: &Path) -> Result<f64, Box<dyn Error>> {
     let output = Command::new("gzip")
         .args(["-9", "-c"])

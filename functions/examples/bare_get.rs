@@ -1,5 +1,6 @@
-//! The least that a function with a cache can be: `lambda_http`, one TLS handshake at the start, one `get` a request. What `heavy-op`
-//! gives its first answer beside in `make bench`. `CACHE` is memcached's port, `CA` the certificate to believe, `KEY` what to get.
+//! The least that a function with a cache can be: `lambda_http`, one TLS handshake at the start and one
+//! `get` a request. `make bench` compares the first answer of `heavy-op` with it. `CACHE` is memcached's
+//! port, `CA` the file of the certificate to trust, `KEY` the key to get.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ async fn connect(port: u16, ca: &str) -> Result<TlsStream<TcpStream>, Error> {
         .await?)
 }
 
-/// Everything up to the `END` of the reply.
+/// The whole reply, which ends with `END`.
 async fn fetch(connection: &mut TlsStream<TcpStream>, get: &str) -> std::io::Result<Vec<u8>> {
     connection.write_all(get.as_bytes()).await?;
     connection.flush().await?;

@@ -1,4 +1,4 @@
-//! What a process learns before its first request: its settings, and where it runs.
+//! What a process knows before its first request: its settings, and where it runs.
 
 pub mod context;
 pub mod dotenv;

@@ -1,5 +1,5 @@
-//! Who may flush. Owns the four modes and the refusal of other sites' pages; must not know what a flush does.
-//! Whatever is missing, unreadable or unexpected is refused.
+//! Who may flush: the four modes, and the refusal of requests from other sites' pages. A missing,
+//! unreadable or unexpected credential is refused.
 
 mod browser;
 mod token;
@@ -13,7 +13,7 @@ use crate::config::host::{Exposure, Host};
 use crate::http::problem::Problem;
 use token::{TokenCheck, Verdict};
 
-/// `FLUSH_AUTH` as it holds where we run.
+/// `FLUSH_AUTH` as it applies where the process runs.
 #[derive(Debug)]
 pub struct FlushAuth(Rule);
 
@@ -26,7 +26,8 @@ enum Rule {
 }
 
 impl FlushAuth {
-    /// The rule for `mode` at `place`. `open` holds only where other machines cannot reach us.
+    /// The rule for `mode` on `host`. `open` applies only where no other machine can reach the
+    /// process.
     pub fn new(mode: FlushMode, host: Host) -> Self {
         Self(match (mode, host) {
             (FlushMode::Deny, _) => Rule::Deny("flushing is switched off (FLUSH_AUTH=deny)"),
@@ -37,12 +38,13 @@ impl FlushAuth {
                 Host::Emulator(Exposure::Loopback) | Host::Local(Exposure::Loopback),
             ) => Rule::Open,
             (FlushMode::Open, _) => Rule::Deny(
-                "FLUSH_AUTH=open is refused: it needs a server that only this machine can reach",
+                "FLUSH_AUTH=open is refused: it needs a server that only its own machine can reach",
             ),
         })
     }
 
-    /// Lets the request pass, or says why not: 401 without a valid token, 429 after too many, 403 otherwise.
+    /// Admits the request, or says why not: 401 without a valid token, 429 after too many invalid
+    /// ones, 403 otherwise.
     pub fn check(&self, request: &Request) -> Result<(), Problem> {
         let origin = browser::refuse_other_sites(request.headers())?;
         match &self.0 {
@@ -50,7 +52,7 @@ impl FlushAuth {
             Rule::Token(check) => check_token(check, request.headers()),
             Rule::Iam if iam_caller(request).is_some() => Ok(()),
             Rule::Iam => Err(forbidden("flushing needs an IAM caller")),
-            // A name that an attacker lets point at 127.0.0.1 makes his page "same-origin".
+            // DNS rebinding: an attacker's name that resolves to 127.0.0.1 is "same-origin" too.
             Rule::Open if origin.is_none_or(crate::config::host::is_loopback) => Ok(()),
             Rule::Open => Err(forbidden("the page's own host is not a loopback address")),
         }
@@ -81,7 +83,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     (values.next().is_none() && scheme.eq_ignore_ascii_case(b"bearer ")).then_some(token)
 }
 
-/// The caller that AWS put into the event: HTTP API and Function URL, or REST API. A header never counts.
+/// The caller that AWS has put into the event's request context. A header never counts.
 fn iam_caller(request: &Request) -> Option<&str> {
     let arn = match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context

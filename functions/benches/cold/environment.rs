@@ -1,5 +1,6 @@
-//! One environment of Lambda: a program, the Runtime API that gives it one invocation, and the processor that it has. Until the program
-//! asks for the invocation it has a whole core, as an environment has while it starts; from then on a share of one.
+//! One environment of Lambda: a program, and the Runtime API that gives it one invocation. Until the
+//! program polls for it, it has a whole core, like an environment in its init phase; from then on a
+//! share of one.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -11,32 +12,34 @@ use std::time::{Duration, Instant};
 
 use super::share::Share;
 
-/// A program that has not answered by then never will.
+/// The most that each step may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 const NEXT: &str = "GET /2018-06-01/runtime/invocation/next ";
 
-/// What an environment gave its first caller.
+/// The first answer of an environment.
 pub(crate) struct FirstAnswer {
     /// Seconds from the spawn of the program to its answer.
     pub(crate) took: f64,
-    /// What it posted to the Runtime API.
+    /// The body that it posted to the Runtime API.
     pub(crate) body: String,
 }
 
 enum Said {
-    /// It asks for its invocation, which it gets when something is sent back.
+    /// The program polls for its invocation, and gets it once something is sent back.
     Asked(Sender<()>),
     Answered(Instant, String),
 }
 
-/// Starts `program`, as the function `heavy-op` of 256 MB, with these variables and no others but Lambda's, and invokes it with `event`.
+/// Starts `program` as the function `heavy-op`, with these variables and Lambda's own, and invokes it
+/// with `event`.
 pub(crate) fn first_answer(
     program: &Path,
     variables: &[(&str, String)],
     event: &str,
     share: &Share,
 ) -> Result<FirstAnswer, Box<dyn Error>> {
-    // A listener of its own: at a shared one, a connection that an earlier program left behind was once taken for the next start.
+    // Each start has its own listener: with a shared one, a connection that an earlier program left
+    // behind was once taken for the next start.
     let api = TcpListener::bind(("127.0.0.1", 0))?;
     let address = api.local_addr()?;
     let (say, said) = mpsc::channel();
@@ -81,7 +84,7 @@ fn wait(
     }
 }
 
-/// Serves one program's connections until the process ends: it may have several.
+/// Serves the program's connections, of which it may open several.
 fn accept(api: &TcpListener, event: &str, say: &Sender<Said>) {
     while let Ok((stream, _)) = api.accept() {
         let (event, say) = (event.to_owned(), say.clone());
@@ -89,7 +92,7 @@ fn accept(api: &TcpListener, event: &str, say: &Sender<Said>) {
     }
 }
 
-/// Ends with the connection, whose end is the end of the program.
+/// Serves one connection until the program ends.
 fn serve(stream: TcpStream, event: &str, say: &Sender<Said>) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
@@ -101,7 +104,7 @@ fn serve(stream: TcpStream, event: &str, say: &Sender<Said>) -> io::Result<()> {
             continue;
         }
         let (give, given) = mpsc::channel();
-        // The second question is never answered: the environment is frozen with it.
+        // A second poll is never answered.
         if say.send(Said::Asked(give)).is_err() || given.recv().is_err() {
             let _ = reader.read_to_end(&mut Vec::new());
             return Ok(());
@@ -141,7 +144,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<(String, String
     Ok((first, String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// A program that is ended before anything else goes on.
+/// A running program, which is killed and reaped on drop.
 struct Started(Child);
 
 impl Drop for Started {

@@ -1,5 +1,6 @@
-//! A share of one processor, as Lambda gives it to a function by its memory: a quota of a control group, or cpulimit where no group can
-//! be made. A quota is a part of each 20 ms, so that a program which has used it up waits for the next ones.
+//! A share of one processor, as Lambda gives it to a function by its memory: the quota of a control
+//! group, or cpulimit where no group can be created. The quota is a part of each 20 ms: a program that
+//! has used it up waits for the next period.
 
 use std::error::Error;
 use std::fs;
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 const PART: f64 = 0.145;
 const PERIOD_US: u32 = 20_000;
 
-/// How it is imposed here.
+/// How the share is imposed.
 pub(crate) enum Share {
     Group { folder: PathBuf, version: Version },
     Cpulimit,
@@ -24,7 +25,7 @@ pub(crate) enum Version {
 
 impl Share {
     /// # Errors
-    /// Neither can be had on this machine.
+    /// This machine has neither.
     pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
         let name = format!("larder-bench-{}", std::process::id());
         for (root, version) in [
@@ -58,15 +59,15 @@ impl Share {
         }
     }
 
-    /// A whole processor again.
+    /// Gives a whole processor again.
     pub(crate) fn lift(&self) -> Result<(), Box<dyn Error>> {
         self.write(None)
     }
 
-    /// From now on the share, for the process with this id; a group's processes have it anyway.
+    /// Imposes the share on the group, or with cpulimit on the process with this id.
     pub(crate) fn impose(&self, pid: u32) -> Result<(), Box<dyn Error>> {
         if matches!(self, Self::Cpulimit) {
-            // Ends with the process.
+            // It ends with the process.
             Command::new("cpulimit")
                 .args(["--pid", &pid.to_string(), "--limit", "14", "--lazy"])
                 .stdout(Stdio::null())
@@ -76,7 +77,8 @@ impl Share {
         self.write(Some(f64::from(PERIOD_US) * PART))
     }
 
-    /// What `start` starts is in the group: a process is born where its parent is.
+    /// Runs `start`, whose child processes are then in the group, since a process starts in the group
+    /// of its parent.
     pub(crate) fn within<T>(
         &self,
         start: impl FnOnce() -> std::io::Result<T>,

@@ -10,9 +10,9 @@ use std::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-mod canon;
-pub use canon::KeyError;
-pub(crate) use canon::Tuple;
+mod canonical;
+pub use canonical::KeyError;
+pub(crate) use canonical::Tuple;
 
 /// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
 const NAME_MAX: usize = 64;
@@ -73,7 +73,9 @@ impl Key {
         version: u32,
         arguments: &A,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| canon::encode(arguments, out))
+        Self::hashed(name.into(), version, |out| {
+            canonical::encode(arguments, out)
+        })
     }
 
     /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`.
@@ -82,7 +84,7 @@ impl Key {
         version: u32,
         arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| canon::tuple(arguments, out))
+        Self::hashed(name.into(), version, |out| canonical::tuple(arguments, out))
     }
 
     fn hashed(

@@ -17,7 +17,7 @@ use crate::{
     key::{Address, Key},
     origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::PolicyParts,
     shared::Inner,
     store::{Ask, Looked, StoreError},
@@ -308,7 +308,7 @@ impl<'a> Call<'a> {
                 Shared::Value { payload, created } => {
                     let age = clock::since(self.cache.clock().now(), created);
                     if let Some(fetched) =
-                        self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, 0)
+                        self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
                         return Ok(fetched);
                     }

@@ -1,32 +1,32 @@
-//! The start of a process. Owns the order: log, settings, cache; must not know which handlers follow.
-//! Connects to nothing, so that no start depends on a cache or a database being up.
+//! The start of a process: it reads the settings and installs the cache. It connects to nothing, so
+//! a process starts whether or not a cache or a database is up.
 
 use larder::Cache;
 
 use crate::config::host::Host;
 use crate::config::settings::{Settings, SettingsError};
 
-/// What handlers are made from.
+/// What handlers are built from.
 #[derive(Clone)]
 pub struct Context {
-    /// Our own settings.
+    /// The functions' own settings.
     pub settings: Settings,
     /// The cache that is installed for this process.
     pub cache: Cache,
-    /// Where we run.
+    /// Where the process runs.
     pub host: Host,
 }
 
-/// Why a process does not start; names the variable.
+/// Why a process does not start. The message names the variable.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// One of our own.
+    /// A variable of the functions is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// One of the cache's.
+    /// A variable of the cache is invalid.
     #[error(transparent)]
     Cache(#[from] larder::OptionsError),
-    /// A second start in one process.
+    /// The process has a cache already.
     #[error(transparent)]
     Installed(#[from] larder::AlreadyInstalled),
 }

@@ -1,4 +1,4 @@
-//! Where this process runs. Owns how that is recognised; must not know what follows from it.
+//! Where this process runs, and how that is recognised.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,23 +7,24 @@ use std::net::{IpAddr, SocketAddr};
 pub enum Host {
     /// AWS Lambda.
     Lambda,
-    /// A Runtime API that is not AWS's: the emulator, or a test's.
+    /// A Runtime API that is not AWS's: the emulator's, or a test's.
     Emulator(Exposure),
-    /// Our own listener.
+    /// The local server's own listener.
     Local(Exposure),
 }
 
-/// Who can reach this place.
+/// Which machines can reach the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposure {
-    /// Programs of this machine only.
+    /// This machine only.
     Loopback,
     /// Other machines too.
     Network,
 }
 
 impl Host {
-    /// The place of a function's process. AWS sets `AWS_LAMBDA_INITIALIZATION_TYPE`; the emulator does not.
+    /// Where a function's process runs. AWS sets `AWS_LAMBDA_INITIALIZATION_TYPE`; the emulator
+    /// does not.
     pub fn of_function(lookup: impl Fn(&str) -> Option<String>) -> Self {
         if lookup("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() {
             return Self::Lambda;
@@ -33,13 +34,13 @@ impl Host {
         ))
     }
 
-    /// The place of the local server.
+    /// Where the local server runs.
     pub fn listening_on(address: SocketAddr) -> Self {
         Self::Local(exposure_of(address.ip()))
     }
 }
 
-/// Whether a host as in a URL or a `Host` header, with or without a port, names this machine's loopback.
+/// Whether an authority, as in a URL or a `Host` header, names this machine's loopback interface.
 pub(crate) fn is_loopback(authority: &str) -> bool {
     exposure_of_url(authority) == Exposure::Loopback
 }
@@ -52,7 +53,7 @@ fn exposure_of(ip: IpAddr) -> Exposure {
     }
 }
 
-/// The reach of `[http://]host[:port][/path]`; whatever cannot be read counts as the network.
+/// The exposure of `[http://]host[:port][/path]`. An unreadable host counts as the network.
 fn exposure_of_url(url: &str) -> Exposure {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();

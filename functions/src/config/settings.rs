@@ -1,35 +1,37 @@
-//! What the environment says to the functions. Owns names, defaults and limits of our own variables, read through a lookup
-//! that it is given; must not know the variables of the cache (`larder` reads those through the same lookup), nor those of the
-//! users' database: only who asks it reads them, and holds the code of its drivers.
+//! The functions' own variables: names, defaults and limits. They are read through a lookup, so
+//! that tests need no environment. `larder` reads the cache's variables through the same lookup,
+//! and [`users`](crate::users) those of its database: a function without users holds no database
+//! driver.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::flush_mode::{FlushMode, TokenDigest};
 
-/// The settings of a process, all of them checked. An empty variable counts as unset.
+/// The checked settings of a process. An empty variable counts as unset.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `HEAVY_OP_MS`: how long the heavy operation takes; 3 s, at most 1 min.
+    /// `HEAVY_OP_MS`: how long the heavy operation takes. Default 3 s, at most 1 min.
     pub heavy_op: Duration,
-    /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush; nobody.
+    /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush. Default `deny`.
     pub flush_auth: FlushMode,
-    /// `DIAGNOSTICS`: off.
+    /// `DIAGNOSTICS`. Default off.
     pub diagnostics: Diagnostics,
-    /// `LISTEN`: where the local server listens; `127.0.0.1:5000`.
+    /// `LISTEN`: where the local server listens. Default `127.0.0.1:5000`.
     pub listen: SocketAddr,
 }
 
-/// Whether a client may look behind the cache, and steer it.
+/// Whether clients get diagnostic headers and may control the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnostics {
-    /// No.
+    /// Neither.
     Off,
-    /// Answers carry `X-Instance`, `X-Invocation` and `X-Origin-Calls`; a request's `Cache-Control` is honoured.
+    /// Responses carry `X-Instance`, `X-Invocation` and `X-Origin-Calls`, and a request's
+    /// `Cache-Control` is honoured.
     On,
 }
 
-/// A variable that cannot be used. Never shows a value that may be a secret.
+/// An invalid variable. The message never shows a value that may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {reason}")]
 pub struct SettingsError {
@@ -40,7 +42,7 @@ pub struct SettingsError {
 }
 
 impl Settings {
-    /// Reads every setting through `lookup`, and fails at the first that is unknown or cannot be parsed.
+    /// Reads every setting through `lookup`. The first invalid one is the error.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let token = optional(value("FLUSH_TOKEN_SHA256"), flush_token)?;
@@ -63,7 +65,7 @@ fn optional<T>(
     value.map(|text| parse(&text)).transpose()
 }
 
-/// One minute: no Lambda behind an HTTP API may take longer than 30 s anyway.
+/// One minute: an HTTP API ends a request after 30 s anyway.
 const LONGEST_HEAVY_OP_MS: u64 = 60_000;
 
 fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
@@ -89,12 +91,12 @@ fn flush_auth(text: &str, token: Option<TokenDigest>) -> Result<FlushMode, Setti
         "token" => token.map(FlushMode::Token).ok_or_else(|| {
             invalid(
                 "FLUSH_TOKEN_SHA256",
-                "is needed by FLUSH_AUTH=token: the token's SHA-256 in hexadecimal".into(),
+                "FLUSH_AUTH=token needs it: the SHA-256 of the token in hexadecimal".into(),
             )
         }),
         _ => Err(invalid(
             "FLUSH_AUTH",
-            format!("{text:?} is none of deny, token, iam, open"),
+            format!("{text:?} is not one of deny, token, iam, open"),
         )),
     }
 }

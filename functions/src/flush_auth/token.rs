@@ -1,27 +1,26 @@
-//! The check of a bearer token. Owns the comparison, in constant time and by digest, and the pause after failures;
-//! must not know HTTP.
+//! The check of a bearer token by its digest, and the cool-down after too many invalid ones.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::config::flush_mode::TokenDigest;
 
-/// Invalid tokens in a row that are simply refused; a person's typing errors stay below it.
+/// Invalid tokens in a row that have no consequence; a person's typing errors stay below it.
 const FREE_FAILURES: u32 = 5;
-/// How long other invalid tokens are not looked at after one failure more. A valid one always passes: a pause that it had to
-/// wait for would let any stranger keep everyone from flushing.
+/// How long further invalid tokens are refused with a pause after one more failure. A valid token
+/// always passes: if it had to wait as well, any stranger could keep everyone from flushing.
 const COOLDOWN: Duration = Duration::from_secs(10);
 
-/// What is said to a token.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// Invalid too, and one of too many; the time until the pause is over.
+    /// The token is invalid, and one of too many; the pause ends after this time.
     CoolingDown(Duration),
 }
 
-/// The check with its memory of failures, which is this process's own.
+/// The check, with the failures that this process has seen.
 #[derive(Debug)]
 pub(super) struct TokenCheck {
     digest: TokenDigest,
@@ -50,7 +49,7 @@ impl TokenCheck {
         let Some(token) = token else {
             return Verdict::Refused;
         };
-        // A panic cannot leave two integers in a state that would matter.
+        // Any two values of the fields are valid, so a poisoned lock does no harm.
         let mut failures = self
             .failures
             .lock()

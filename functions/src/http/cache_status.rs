@@ -1,12 +1,13 @@
-//! `Cache-Status` (RFC 9211): how the answer came about, as one structured field. Owns the words; must not decide anything.
-//! Every `fwd` without `collapsed` is exactly one origin call.
+//! `Cache-Status` (RFC 9211): how a response came about, as one structured field. Every `fwd`
+//! without `collapsed` is exactly one origin call.
 
 use lambda_http::http::HeaderValue;
 use larder::{Bypass, Fill, Outcome};
 
 use crate::http::headers::format_value;
 
-/// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
+/// The header for an outcome, and for the seconds that its value stays fresh: negative if it is
+/// stale.
 pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
         Outcome::Hit | Outcome::Stale => format_value(format_args!("larder; hit; ttl={ttl}")),
@@ -24,7 +25,7 @@ pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
         Outcome::Bypassed(Bypass::Breaker) => {
             HeaderValue::from_static("larder; fwd=bypass; detail=breaker")
         }
-        // Outcomes to come: whatever they are, they are no hit that a client could rely on.
+        // An outcome of a later version of larder. A client must not take it for a hit.
         _ => HeaderValue::from_static("larder; fwd=bypass"),
     }
 }

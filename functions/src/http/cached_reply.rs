@@ -1,5 +1,5 @@
-//! Where an answer's value came from, and how long that took. Owns the body's shape and the two headers that say so;
-//! must not know what the value is.
+//! The response for a value from [`larder`]: the body's shape, and the two headers that say where
+//! the value came from and how long that took.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::http::cache_status::cache_status;
 use crate::http::headers::format_value;
 use crate::telemetry::emf::{self, CacheReport, CacheResult};
 
-/// Bytes in which most bodies fit, so that they are not copied as they grow.
+/// Enough for most bodies, so that the buffer need not grow.
 const BODY_CAPACITY: usize = 512;
 
-/// What a client is told about one fetched value.
+/// What a response says about one fetched value.
 pub(crate) struct CachedReply {
     source: &'static str,
     age: Duration,
@@ -35,7 +35,7 @@ struct Body<'a, T> {
 }
 
 impl CachedReply {
-    /// The reply of a value that was asked for at `started`.
+    /// The reply for a value whose request arrived at `started`.
     pub(crate) fn of<T>(fetched: &larder::Fetched<T>, started: Instant) -> Self {
         let took = started.elapsed();
         let cache_result = CacheResult {
@@ -57,7 +57,7 @@ impl CachedReply {
         }
     }
 
-    /// 200 with the value.
+    /// The response 200 with the value as JSON.
     pub(crate) fn json(self, result: &impl Serialize) -> Response {
         let body = Body {
             result,
@@ -76,7 +76,7 @@ impl CachedReply {
         self.with_headers(response)
     }
 
-    /// The same answer with the headers that tell its reply, which whoever meters the invocation is cache_result, too.
+    /// Adds the two headers to a response, and records the cache result for the metrics line.
     pub(crate) fn with_headers(self, mut response: Response) -> Response {
         emf::record(CacheReport::Fetched(self.cache_result));
         let headers = response.headers_mut();
@@ -93,7 +93,8 @@ fn server_timing(cache: Duration, origin: Duration, total: Duration) -> HeaderVa
     ))
 }
 
-/// To the microsecond, with whole numbers: as a float, the three were a fourteenth of what a warm answer costs.
+/// Milliseconds to three decimals, by integer arithmetic: formatting the three as floats cost a
+/// fourteenth of a warm response.
 struct Milliseconds(Duration);
 
 impl fmt::Display for Milliseconds {

@@ -1,14 +1,15 @@
-//! Headers of an answer: those that are on every one, and how one of words and numbers is written. Must not know what they say.
+//! The headers that every response has, and how a header of words and numbers is written.
 
 use std::fmt::Arguments;
 use std::io::Write as _;
 
 use lambda_http::http::{HeaderMap, HeaderValue, header};
 
-/// More than the longest has: three durations of 27 digits each, and what stands between them.
+/// The longest header value: three durations of 27 digits each and the words between them take
+/// less.
 const MAX_LENGTH: usize = 160;
 
-/// The headers that are on every answer, whoever gives it.
+/// Adds the headers of every response.
 pub(crate) fn set_defaults(headers: &mut HeaderMap) {
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -19,7 +20,7 @@ pub(crate) fn set_defaults(headers: &mut HeaderMap) {
         .or_insert(HeaderValue::from_static("private, no-store"));
 }
 
-/// The header that reads so, at the cost of one allocation.
+/// Formats a header value with one allocation.
 pub(crate) fn format_value(text: Arguments<'_>) -> HeaderValue {
     let mut buffer = [0; MAX_LENGTH];
     let mut rest = &mut buffer[..];

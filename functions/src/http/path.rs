@@ -1,4 +1,4 @@
-//! The request's path as our routes know it. Owns the differences between event kinds; must not know the routes' meaning.
+//! The path of a request as the routes know it, whatever kind of event carried it.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-/// The path that our routes know: of the route that API Gateway matched, where it names one without a parameter, or of what a greedy
-/// one (`/{proxy+}`) matched, so that nothing before it counts; else the request's own, without a stage.
+/// The path of the route that API Gateway matched, or what a greedy route (`/{proxy+}`) matched, so
+/// that a base path before it does not count. Otherwise the request's own path without a stage.
 pub(crate) fn of(request: &Request) -> Cow<'_, str> {
     let matched = route(request).and_then(|route| path_of_route(route, &request.path_parameters()));
     matched
@@ -15,12 +15,13 @@ pub(crate) fn of(request: &Request) -> Cow<'_, str> {
         .unwrap_or_else(|| Cow::Borrowed(without_stage_of(request)))
 }
 
-/// A parameter of the route that API Gateway matched, such as the `id` of `/user/{id}`. Events of other kinds have none.
+/// A parameter of the route that API Gateway matched, such as the `id` of `/user/{id}`. Events of
+/// Function URLs and load balancers have none.
 pub(crate) fn parameter(request: &Request, name: &str) -> Option<String> {
     request.path_parameters().first(name).map(str::to_owned)
 }
 
-/// The path that the client asked for, with the stage or the base path of a custom domain where there is one.
+/// The path that the client sent, with the stage or the base path of a custom domain, if any.
 pub(crate) fn as_asked(request: &Request) -> &str {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => {

@@ -1,4 +1,5 @@
-//! `POST /flush`, from the request to the answer. Must not know how a flush works or who may ask for it.
+//! `POST /flush`, from the request to the response. How a flush works and who may ask for it is not
+//! known here.
 
 use lambda_http::Request;
 use lambda_http::http::{HeaderValue, StatusCode, header};
@@ -12,7 +13,7 @@ use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::problem::Problem;
 use crate::{Handler, Response};
 
-/// The handler.
+/// The handler of `/flush`.
 pub struct FlushHandler {
     endpoint: Endpoint,
     auth: FlushAuth,
@@ -56,13 +57,13 @@ struct Body {
     scope: String,
 }
 
-/// What to flush; everything if the body is empty.
+/// Reads what to flush; an empty body means everything.
 fn parse_scope(body: &[u8]) -> Result<&'static str, Problem> {
     let body = body.trim_ascii();
     if body.is_empty() {
         return Ok("all");
     }
-    // serde would take a list of one for it, too.
+    // serde would accept a list of one element as well.
     let object = body.starts_with(b"{").then_some(body);
     let scope = object
         .and_then(|object| serde_json::from_slice(object).ok())

@@ -1,4 +1,5 @@
-//! `GET /heavy-op?param=P`, from the request to the answer. Must not know how the report is computed or cached.
+//! `GET /heavy-op?param=P`, from the request to the response. How the report is computed and cached
+//! is not known here.
 
 mod report;
 
@@ -16,10 +17,11 @@ use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::query;
 use crate::{Handler, Response, origin_calls};
 
-/// The heavy operation: takes `duration`, most of it asleep.
+/// The heavy operation: it takes `duration`, most of it asleep.
 ///
-/// An environment of Lambda serves one request at a time, and one that waits for another's origin call is busy as long. So at the end
-/// of the ttl one caller refreshes while the others are answered, and keys that were filled together do not end together.
+/// After the ttl one caller refreshes while the others are answered at once: an environment of Lambda
+/// serves one request at a time, so each caller that waits keeps one busy. Jitter spreads the ends of
+/// keys that were filled together.
 #[larder::cached(
     "heavy-op",
     ttl = "60s",
@@ -35,7 +37,7 @@ async fn heavy_op(param: &str, duration: Duration) -> Report {
     report
 }
 
-/// The handler.
+/// The handler of `/heavy-op`.
 #[derive(Debug)]
 pub struct HeavyOpHandler {
     endpoint: Endpoint,
@@ -66,7 +68,8 @@ impl Handler for HeavyOpHandler {
         self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }

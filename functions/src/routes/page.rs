@@ -1,4 +1,4 @@
-//! The page: `/`, `/style.css`, `/app.js`. Owns their headers; must not know what they show.
+//! The page: `/`, `/style.css` and `/app.js`, with their headers.
 
 use lambda_http::Request;
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,11 +11,11 @@ use crate::http::path;
 use crate::http::problem::Problem;
 use crate::{Handler, Response};
 
-/// Our own files and our own requests; no code within the page, no frame around it.
+/// Allows the page's own files and its own requests; no inline code, and no frame around the page.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// One file, as it is sent.
+/// One file of the page.
 struct Asset {
     path: &'static str,
     content_type: &'static str,
@@ -23,7 +23,7 @@ struct Asset {
     etag: HeaderValue,
 }
 
-/// The handler.
+/// The handler of the page's files.
 pub struct PageHandler {
     endpoint: Endpoint,
     assets: [Asset; 3],
@@ -93,7 +93,8 @@ impl Asset {
         });
         let headers = response.headers_mut();
         headers.insert(header::ETAG, self.etag.clone());
-        // Kept, but asked for every time: a deploy shows at once, and costs a visitor one 304.
+        // Browsers keep the file but ask each time: a deploy shows at once, for the price of one
+        // 304.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
@@ -119,19 +120,19 @@ impl Asset {
     }
 }
 
-/// From a stage or a base path without a slash at its end, such as `/prod`: the page names its files and the operations from its own
-/// place, so that without the slash they would be beside the stage and not below it.
+/// Adds the slash to a stage or a base path such as `/prod`. The page uses relative URLs, which
+/// without the slash would resolve beside the stage and not below it.
 fn redirect(asked: &str) -> Response {
     let mut response = Response::new(lambda_http::Body::Empty);
     *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    // One slash before it: two would name a host.
+    // Exactly one slash at the start: two would name another host.
     if let Ok(place) = HeaderValue::from_str(&format!("/{}/", asked.trim_matches('/'))) {
         response.headers_mut().insert(header::LOCATION, place);
     }
     response
 }
 
-/// Whether `If-None-Match` names this tag.
+/// Whether `If-None-Match` names this entity tag.
 fn etag_matches(request_headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let values = request_headers
         .get_all(header::IF_NONE_MATCH)

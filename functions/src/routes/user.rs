@@ -1,4 +1,5 @@
-//! `GET /user/{id}`, from the request to the answer. Must not know where users are kept or cached.
+//! `GET /user/{id}`, from the request to the response. Where users are stored and cached is not
+//! known here.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,9 @@ use crate::http::problem::Problem;
 use crate::users::{DatabaseUrl, DbError, Schema, User, Users};
 use crate::{Handler, Response};
 
-/// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
-/// At the end of the ttl one caller refreshes while the others are answered: waiting would keep an environment of Lambda busy for
-/// each of them.
+/// A missing user may be created at any moment, so a 404 is cached for a shorter time. After the ttl
+/// one caller refreshes while the others are answered at once: each caller that waits would keep an
+/// environment of Lambda busy.
 const USER: Policy = Policy::ttl(Duration::from_secs(60))
     .negative_ttl(Duration::from_secs(5))
     .stale_while_revalidate(Duration::from_secs(30))
@@ -30,7 +31,7 @@ async fn user(id: i64, db: &Users) -> Result<Option<User>, DbError> {
     db.find(id).await
 }
 
-/// The handler.
+/// The handler of `/user/{id}`.
 #[derive(Debug)]
 pub struct UserHandler {
     endpoint: Endpoint,
@@ -39,8 +40,8 @@ pub struct UserHandler {
 }
 
 impl UserHandler {
-    /// The handler with the settings of `context`, for the users in `database`. On Lambda a SQLite file would be another one in every
-    /// environment.
+    /// The handler with the settings of `context`, for the users in `database`. SQLite is refused
+    /// on Lambda: every environment would have its own file.
     pub fn new(context: &Context, database: DatabaseUrl) -> Result<Self, SettingsError> {
         let schema = match (context.host, &database) {
             (Host::Lambda, DatabaseUrl::Sqlite(_)) => {
@@ -82,20 +83,22 @@ impl Handler for UserHandler {
         self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }
 }
 
-/// What stands at the place of the id in `/user/{id}`. A Function URL and an ALB name no parameter.
+/// The id's segment of `/user/{id}`, for events of Function URLs and load balancers, which carry no
+/// path parameters.
 fn last_segment(path: &str) -> &str {
     path.strip_prefix("/user/")
         .or_else(|| path.strip_prefix('/'))
         .unwrap_or(path)
 }
 
-/// The id, which events may carry undecoded.
+/// The id. Some events carry it undecoded.
 fn parse_id(segment: &str) -> Result<i64, Problem> {
     let bad = || {
         Problem::bad_request("the user's id is not a whole number from 1 to 9223372036854775807")

@@ -1,4 +1,5 @@
-//! A function's process, on Lambda and in the emulator. Owns its start and its loop; must not know any route.
+//! The process of one function, on Lambda and in the emulator: its start and its loop. It serves
+//! any [`Handler`] and knows no route.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -22,14 +23,15 @@ use crate::telemetry::invocation::InvocationTags;
 use crate::telemetry::log;
 use crate::{Handler, Response};
 
-/// So often what makes the first answer quicker lets the others have their turn: the question for the first invocation, sent before it,
-/// needs fewer.
+/// Yields before the warm-up, so that the runtime's first poll for an invocation is sent first. The
+/// poll needs fewer than four.
 const YIELDS_BEFORE_WARM_UP: u8 = 4;
-/// How long what makes the first answer quicker may take: twice what the cache may add to a call by default.
+/// The longest that the warm-up may take: twice the cache's default budget for one call.
 const WARM_UP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Serves invocations with the handler that `make` makes, one at a time or as many as `AWS_LAMBDA_MAX_CONCURRENCY`
-/// allows, until the runtime ends the process. A bad setting ends the start with exit code 1 and its name on stderr.
+/// Serves invocations with the handler that `make` returns, one at a time or as many at once as
+/// `AWS_LAMBDA_MAX_CONCURRENCY` allows, until the runtime ends the process. An invalid setting ends
+/// the process with exit code 1 and the setting's name on stderr.
 pub fn run<H: Handler>(make: impl FnOnce(&Context) -> Result<H, SettingsError>) -> ExitCode {
     log::init();
     log_panics();
@@ -46,8 +48,9 @@ pub fn run<H: Handler>(make: impl FnOnce(&Context) -> Result<H, SettingsError>) 
     }
 }
 
-/// One thread for one invocation at a time: a second one would only be started, and woken up. For several, one for each processor, so
-/// that computing for one caller does not hold up another.
+/// A process that serves one invocation at a time gets one thread: a second one would only cost its
+/// start and wake-ups. A process that serves several gets one thread a processor, so that computing
+/// for one caller does not delay another.
 fn build_runtime() -> std::io::Result<Runtime> {
     let at_once = environment::variable("AWS_LAMBDA_MAX_CONCURRENCY");
     let several = at_once
@@ -82,8 +85,9 @@ async fn serve<H: Handler>(
     });
     exit_on_sigterm()?;
     if context.host == Host::Lambda {
-        // A start has a whole processor until it asks for its first invocation; then it has what its memory buys, at 256 MB a seventh,
-        // and the handshakes would take the first answer's time. With provisioned concurrency it is also frozen then, for long.
+        // Until its first poll a process has a whole processor, afterwards the share that its memory
+        // buys, at 256 MB a seventh: the handshakes would then slow down the first answer. With
+        // provisioned concurrency Lambda also freezes the process after the poll.
         function.warm_up().await;
     }
     let warming = Arc::clone(&function);
@@ -100,13 +104,15 @@ async fn serve<H: Handler>(
     .await
 }
 
-/// Provisioned concurrency: the process started before there was a request for it.
+/// Whether the process was started before there was a request for it, as with provisioned
+/// concurrency.
 fn is_started_ahead() -> bool {
     let kind = environment::variable("AWS_LAMBDA_INITIALIZATION_TYPE");
     kind.is_some_and(|kind| kind != "on-demand")
 }
 
-/// Lambda ends an environment that has an extension with SIGTERM, between two invocations: there is nothing to finish.
+/// Exits on SIGTERM. Lambda sends it to an environment that has an extension, and only between two
+/// invocations, so there is no work to finish.
 fn exit_on_sigterm() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -116,19 +122,19 @@ fn exit_on_sigterm() -> std::io::Result<()> {
     Ok(())
 }
 
-/// What serves invocations.
+/// One function, ready to serve invocations.
 struct Function<H> {
     handler: H,
-    /// Where invocations are metered: on Lambda, where they are paid for and CloudWatch reads the lines.
+    /// `None` off Lambda, where no metrics are written.
     metrics: Option<MetricsSource>,
     warm: OnceCell<()>,
-    /// Whether the next invocation is the one that the process was started for.
+    /// Whether the next invocation is the one that this process was started for.
     cold: AtomicBool,
 }
 
 impl<H: Handler> Function<H> {
-    /// Once, whoever asks for it first. On Lambda that is the start, which waits for it. In the emulator it runs while the process asks
-    /// for its first invocation, which then waits for it.
+    /// Warms up once. On Lambda the start awaits this before it polls. In the emulator it runs while
+    /// the process polls for its first invocation, which awaits it, so the two round trips overlap.
     async fn warm_up(&self) {
         let warm = async {
             let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.handler.warm_up()).await;
@@ -136,7 +142,7 @@ impl<H: Handler> Function<H> {
         self.warm.get_or_init(|| warm).await;
     }
 
-    /// One invocation, under its id in the log; with its line of metrics where they are metered.
+    /// Serves one invocation. Its log lines carry its id, and on Lambda it writes one metrics line.
     async fn invoke(&self, request: Request) -> Response {
         let begun = Instant::now();
         self.warm_up().await;
@@ -152,14 +158,15 @@ impl<H: Handler> Function<H> {
                 cache_report,
                 latency: begun.elapsed(),
             };
-            // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.
+            // One write, so that the lines of concurrent invocations do not mix. A closed stdout
+            // has no reader, so an error is ignored.
             let _ = std::io::stdout().write_all((invocation.line() + "\n").as_bytes());
         }
         response
     }
 }
 
-/// A line of the log in place of Rust's own, which is no JSON and may show a request's values.
+/// Logs a panic in place of Rust's own message, which is not JSON and may show a request's values.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);

@@ -1,5 +1,6 @@
-//! One line of metrics an invocation, in CloudWatch's Embedded Metric Format: what the alarms and the dashboard of template.yaml count.
-//! Owns the line, and the place where a handler leaves what it is made of; must not know how a value came about.
+//! One metrics line for each invocation, in CloudWatch's Embedded Metric Format. The alarms and the
+//! dashboard of template.yaml count these lines. Handlers leave the cache result in a task-local
+//! slot.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -15,12 +16,12 @@ tokio::task_local! {
     static REPORT: Cell<Option<CacheReport>>;
 }
 
-/// Tells whoever meters the invocation that this task serves. Off Lambda nobody does: an answer is not to carry it there.
+/// Records the cache result for this invocation's metrics line. Does nothing off Lambda.
 pub(crate) fn record(report: CacheReport) {
     let _ = REPORT.try_with(|slot| slot.set(Some(report)));
 }
 
-/// The answer of `work`, and what it cache_report.
+/// Runs `work`, and returns its output with what it recorded.
 pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<CacheReport>) {
     let work = async {
         let answer = work.await;
@@ -29,16 +30,16 @@ pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<Cach
     REPORT.scope(Cell::new(None), work).await
 }
 
-/// What a handler that asked the cache tells of its answer.
+/// What a handler that called the cache reports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CacheReport {
     /// A value was fetched.
     Fetched(CacheResult),
-    /// The cache had none, and the origin failed.
+    /// The cache had no value, and the origin failed.
     OriginFailed,
 }
 
-/// What became of one fetched value.
+/// How one value was fetched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CacheResult {
     pub(crate) outcome: Outcome,
@@ -46,11 +47,12 @@ pub(crate) struct CacheResult {
     pub(crate) origin: Duration,
 }
 
-/// What a process' lines of metrics have in common.
+/// What all metrics lines of a process have in common.
 pub(crate) struct MetricsSource {
-    /// As CloudWatch names it in the functions' other metrics.
+    /// The function's name, as in CloudWatch's own metrics of it.
     function: String,
-    /// Lambda drops a line below the function's log level, and then no alarm would have a value.
+    /// A level that the function's log filter lets through: Lambda drops other lines, and the alarms
+    /// would have no values.
     level: &'static str,
 }
 
@@ -63,22 +65,22 @@ impl MetricsSource {
     }
 }
 
-/// One invocation, answered.
+/// One finished invocation.
 pub(crate) struct Invocation<'a> {
     pub(crate) source: &'a MetricsSource,
     pub(crate) tags: &'a InvocationTags,
     pub(crate) status: u16,
-    /// `None`: the cache was not asked, or it is not known what became of that.
+    /// `None` if the cache was not called, or the handler did not report.
     pub(crate) cache_report: Option<CacheReport>,
     pub(crate) latency: Duration,
 }
 
 impl Invocation<'_> {
-    /// The line, without its end.
+    /// The line, without its line break.
     pub(crate) fn line(&self) -> String {
         let (outcome, counts) = self.counts();
         let mut metrics = vec![("Requests", "Count", json!(1))];
-        // Paid for, so not where they are always 0: of a function without a cache, of an environment that has long been there.
+        // Each metric is paid for, so none is sent where it would always be 0.
         if self.cache_report.is_some() {
             metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
         }
@@ -113,7 +115,7 @@ impl Invocation<'_> {
                 "Timestamp": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
                 "CloudWatchMetrics": [
                     {"Namespace": "larder", "Dimensions": [["function"]], "Metrics": defined},
-                    // By outcome, requests alone: each further metric of each outcome would be paid for.
+                    // Only requests are counted by outcome: CloudWatch charges for each metric.
                     {
                         "Namespace": "larder",
                         "Dimensions": [["function", "outcome"]],
@@ -128,7 +130,7 @@ impl Invocation<'_> {
     fn counts(&self) -> (&'static str, [(&'static str, bool); 4]) {
         let (outcome, hit, origin, cache_failed) = match self.cache_report {
             Some(CacheReport::OriginFailed) => ("failed", false, true, false),
-            // Such as a flush that was not acknowledged: no origin had a part in it.
+            // Such as a flush that was not acknowledged: it calls no origin.
             None if self.status >= 500 => ("failed", false, false, false),
             None => ("none", false, false, false),
             Some(CacheReport::Fetched(CacheResult { outcome, .. })) => {
@@ -151,7 +153,7 @@ impl Invocation<'_> {
     }
 }
 
-/// The outcome's name as a dimension, and whether the cache answered.
+/// The outcome's name as a dimension, and whether it counts as a hit.
 fn outcome_name(outcome: Outcome) -> (&'static str, bool) {
     match outcome {
         Outcome::Hit => ("hit", true),
@@ -261,7 +263,7 @@ mod tests {
             Some(CacheReport::OriginFailed),
             ("failed", [1, 0, 1, 0]),
         );
-        // A flush that was not acknowledged, a panic.
+        // A flush that was not acknowledged, or a panic.
         check(502, None, ("failed", [0, 0, 0, 0]));
     }
 }

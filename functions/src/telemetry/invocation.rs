@@ -1,10 +1,11 @@
-//! What each line of one invocation carries, of the log and of the metrics, so that they can be joined with each other, with the
-//! API's access log and with a trace. The names are those that AWS's Powertools have.
+//! What each line of one invocation carries, in the log and in the metrics, so that the lines can be
+//! joined with each other, with the API's access log and with a trace. The names are those of AWS's
+//! Powertools.
 
 use lambda_http::Context;
 use serde_json::{Map, Value};
 
-/// The name that all functions' lines have in common.
+/// The `service` of all functions.
 const SERVICE: &str = "larder";
 
 /// One invocation of this process.
@@ -16,7 +17,7 @@ pub(crate) struct InvocationTags {
 }
 
 impl InvocationTags {
-    /// Of the invocation with this context, which is the first of an environment that started for it, or not.
+    /// The tags of the invocation with this context. `cold_start`: its environment was started for it.
     pub(crate) fn new(context: Option<&Context>, cold_start: bool) -> Self {
         Self {
             request_id: context

@@ -1,5 +1,6 @@
-//! The log: as plain lines or, where `LoggingConfig: {LogFormat: JSON}` asks Lambda for it, one JSON object a line. Owns the lines'
-//! form and which of them are written; must not know what is logged. Nothing logs a request's values.
+//! The log on stderr, as plain lines, or as one JSON object a line where the function's
+//! `LoggingConfig` asks for it. It writes warnings and errors, or what that configuration's level lets
+//! through. No line contains a request's values.
 
 use std::fmt;
 
@@ -17,20 +18,20 @@ use crate::config::environment;
 use crate::telemetry::invocation::InvocationTags;
 use crate::telemetry::timestamp;
 
-/// Those whose lines `AWS_LAMBDA_LOG_LEVEL` lets through: of others, such as a database driver, more than warnings could show values.
+/// The crates whose lines follow `AWS_LAMBDA_LOG_LEVEL`. Those of others, such as a database driver,
+/// could show a request's values below WARN.
 const OURS: [&str; 2] = ["functions", "larder"];
 
 tokio::task_local! {
     static INVOCATION: InvocationTags;
 }
 
-/// Runs `work` as part of the invocation with these tags: its lines carry them.
+/// Runs `work`, whose log lines then carry this invocation's tags.
 pub(crate) async fn in_invocation<F: Future>(tags: InvocationTags, work: F) -> F::Output {
     INVOCATION.scope(tags, work).await
 }
 
-/// Logs to stderr from now on, for as long as the process lives: warnings and errors, or from the level on that Lambda hands down as
-/// `AWS_LAMBDA_LOG_LEVEL`.
+/// Starts logging to stderr.
 pub fn init() {
     let level = environment::variable(LEVEL).and_then(|level| level_filter(&level));
     let level = level.unwrap_or(LevelFilter::WARN);
@@ -48,7 +49,7 @@ pub fn init() {
     }
 }
 
-/// Set by Lambda from `LoggingConfig: {ApplicationLogLevel: …}`; Lambda itself then drops each line below it.
+/// Lambda sets this from the function's `ApplicationLogLevel`, and drops each line below it.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 
 fn level_filter(level: &str) -> Option<LevelFilter> {
@@ -62,7 +63,8 @@ fn level_filter(level: &str) -> Option<LevelFilter> {
     })
 }
 
-/// The level of a line that has to be kept whatever the function's level is: INFO, or the function's own if that is more severe.
+/// The level of a line that must be kept under every log level: INFO, or the function's own level if
+/// that is more severe.
 pub(crate) fn kept_level() -> &'static str {
     let level = environment::variable(LEVEL).unwrap_or_default();
     let levels = ["WARN", "ERROR", "FATAL"];
@@ -72,8 +74,8 @@ pub(crate) fn kept_level() -> &'static str {
     severe.unwrap_or("INFO")
 }
 
-/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the names that Lambda's own lines have.
-/// Lambda takes a line without a valid time or level for INFO.
+/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the
+/// names of Lambda's own log lines. Lambda treats a line without a valid timestamp or level as INFO.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json

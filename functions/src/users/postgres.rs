@@ -1,9 +1,9 @@
-//! The users in Postgres. Owns the connections: at most two a process, made when they are needed, and kept between
-//! requests. Must not know who asks.
+//! The users in Postgres, over at most two connections a process, which are opened on demand and
+//! kept between requests.
 //!
-//! No pool of sqlx: that one looks after a connection in a task of its own once the answer is out, when Lambda has
-//! frozen the process, and takes two more round trips a query for it. Here a connection is taken out for a question and
-//! put back only after a whole answer, so none is ever in an unknown state.
+//! sqlx's own pool is not used: it tends a connection in a background task after the response, when
+//! Lambda has frozen the process, and takes two more round trips a query. Here a connection is
+//! taken for one query and put back only after its whole answer, so its state is always known.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,13 +17,14 @@ use super::url::{Login, PostgresUrl};
 use super::{Row, Schema, seed};
 use crate::telemetry::timestamp;
 
-/// An environment of Lambda serves one request at a time, or up to 16 that share these; a small database takes 80.
+/// An environment of Lambda serves one request at a time, or up to 16 that share these. A small
+/// database accepts 80 connections.
 const MAX_CONNECTIONS: usize = 2;
-/// How long one question may take, with all that it needs.
+/// How long one query may take, including a connection.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection that has stood idle may take: its server may be gone without a word.
+/// How long a query on an idle connection may take: its server may have vanished without a reset.
 const REUSED_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a server that is just starting is waited for.
+/// How long to wait for a server that is just starting.
 const STARTUP_WAIT: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
@@ -56,7 +57,8 @@ impl Postgres {
         if let Some(connection) = self.take_idle() {
             match timeout(REUSED_TIMEOUT, self.fetch(connection, id)).await {
                 Ok(Ok(row)) => return Ok(row),
-                // It was closed, or told to go, or nothing comes: so it is with the other one that stood idle.
+                // The connection was closed, terminated, or is silent. The other idle one probably
+                // is too.
                 Ok(Err(_)) | Err(_) => drop(self.take_idle()),
             }
         }
@@ -80,12 +82,12 @@ impl Postgres {
     }
 }
 
-/// A new connection. A server that is just starting or restarting is given a moment.
+/// Opens a connection. While the server is starting, it tries again for a moment.
 pub(super) async fn connect(url: &PostgresUrl) -> Result<PgConnection, Error> {
     let startup_limit = Instant::now() + STARTUP_WAIT;
     let until = Instant::now() + QUERY_TIMEOUT;
     loop {
-        // Made anew: a token is good for 15 minutes.
+        // Built for each attempt: an IAM token expires after 15 minutes.
         let options = options(url);
         match timeout_at(until, PgConnection::connect_with(&options))
             .await
@@ -117,11 +119,11 @@ fn options(url: &PostgresUrl) -> PgConnectOptions {
     }
 }
 
-/// Whether the same question may well be answered in a moment.
+/// Whether the next attempt may succeed in a moment.
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        // It starts or stops; it has too many connections just now.
+        // The server starts or stops, or has too many connections at the moment.
         Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
         _ => false,
     }

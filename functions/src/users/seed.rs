@@ -1,11 +1,11 @@
-//! The 500 users of a new database, the same ones everywhere: 25 first names with 20 family names. Owns the table; must
-//! not know who asks.
+//! The table, and the 500 users of a new database. They are the same everywhere: 25 first names
+//! with 20 family names.
 
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 
-/// With the spelling for the address.
+/// First names, each with its spelling in the e-mail address.
 const FIRST_NAMES: [(&str, &str); 25] = [
     ("María", "maria"),
     ("José", "jose"),
@@ -69,8 +69,8 @@ const CITIES: [&str; 9] = [
     "Dublin",
 ];
 
-/// Makes and fills the table unless it is there. One transaction: of processes that start together the first one
-/// does it, and the others wait for SQLite's lock and then see the whole table.
+/// Creates and fills the table unless it exists, in one transaction: of processes that start
+/// together the first does it, and the others wait for SQLite's lock and then see the whole table.
 pub(super) async fn into_sqlite(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let table_exists =
         "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users')";
@@ -104,7 +104,7 @@ async fn fill_sqlite(transaction: &mut SqliteTransaction<'_>) -> Result<(), sqlx
     Ok(())
 }
 
-/// The same in Postgres, where a lock of this number stands for SQLite's.
+/// The same in Postgres, where an advisory lock takes the place of SQLite's.
 pub(super) async fn into_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let table_exists = "SELECT to_regclass('users') IS NOT NULL";
     if sqlx::query_scalar(table_exists)
@@ -156,7 +156,8 @@ fn people() -> impl Iterator<Item = (String, String, &'static str)> {
     (0..FIRST_NAMES.len() * FAMILY_NAMES.len()).map(person)
 }
 
-/// Name, address and city of one of the 500; neighbours share neither first nor family name.
+/// Name, address and city of one of the 500. Neighbours share neither the first nor the family
+/// name.
 fn person(number: usize) -> (String, String, &'static str) {
     let first = FIRST_NAMES[number % FIRST_NAMES.len()];
     let family = FAMILY_NAMES

@@ -1,4 +1,4 @@
-//! The users in a SQLite file, made and filled at first use. Owns the pool; must not know who asks.
+//! The users in a SQLite file, which is created and filled on first use.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use tokio::sync::OnceCell;
 use super::url::SqliteFile;
 use super::{Row, seed};
 
-/// A Lambda environment serves one request at a time; `local` a few.
+/// An emulated function serves one request at a time, the local server a few.
 const MAX_CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection; a cached answer never does.
+/// How long a query waits for a connection. A cached answer needs none.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]

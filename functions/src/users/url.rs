@@ -1,5 +1,5 @@
-//! `DATABASE_URL`. Owns which databases there are and what a URL may say of them; must not connect, and never shows a
-//! password.
+//! `DATABASE_URL`: which databases exist and what their URLs may say. Nothing here connects, and no
+//! message shows a password.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -14,10 +14,10 @@ use super::roots::Roots;
 use crate::config::host;
 use crate::config::settings::SettingsError;
 
-/// Where the users are.
+/// Where the users are stored.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// A SQLite file, made at first use.
+    /// A SQLite file, which is created on first use.
     Sqlite(SqliteFile),
     /// A Postgres server.
     Postgres(PostgresUrl),
@@ -38,41 +38,41 @@ pub struct PostgresUrl {
     pub(super) tls: Tls,
 }
 
-/// What stands for a password.
+/// How a user proves its identity.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     Password(Option<String>),
-    /// A token for each connection, signed here.
+    /// By an IAM token, which is signed here for each connection.
     Iam(Signer),
 }
 
-/// How a connection is encrypted, and whom it believes.
+/// How a connection is encrypted, and which certificates it trusts.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Tls {
     pub(super) mode: SslMode,
     pub(super) roots: Roots,
 }
 
-/// `sslmode`, without those that fall back to no encryption.
+/// `sslmode`, without the modes that fall back to no encryption.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum SslMode {
     Disable,
-    /// Encrypted, with whomever.
+    /// Encrypted, without a check of the server's certificate.
     Require,
     VerifyFull,
 }
 
-/// In the working directory, and in `.gitignore`.
+/// In the working directory; `.gitignore` lists it.
 const DEFAULT_FILE: &str = "users.sqlite";
 const FORMS: &str = "is neither sqlite://FILE nor postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE";
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl DatabaseUrl {
-    /// `DATABASE_URL`; if it is unset, a file in the working directory. An empty variable counts as unset.
+    /// Reads `DATABASE_URL`. If it is unset or empty, a file in the working directory is used.
     ///
     /// # Errors
-    /// What is wrong with it, without its text: it may hold a password.
+    /// The URL is invalid. The message does not repeat it, because it may hold a password.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let Some(text) = value("DATABASE_URL") else {
@@ -87,7 +87,7 @@ impl DatabaseUrl {
     /// Reads the URL, and with `auth=iam` the credentials that Lambda puts into the environment.
     ///
     /// # Errors
-    /// What is wrong, without the text itself.
+    /// The URL is invalid; the message does not repeat it.
     fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("sqlite", _)) => SqliteFile::parse(text).map(Self::Sqlite),
@@ -120,7 +120,7 @@ impl SqliteFile {
         }
         let options =
             SqliteConnectOptions::from_str(text).map_err(|_| "is not sqlite://FILE".to_owned())?;
-        // `?mode=ro` is an operator's wish that stands.
+        // A `mode` of the URL, such as `?mode=ro`, is kept.
         Ok(Self(if text.contains("mode=") {
             options
         } else {
@@ -130,7 +130,7 @@ impl SqliteFile {
 }
 
 impl PostgresUrl {
-    /// The same server for another user.
+    /// The same server and database with another login.
     pub(crate) fn with_login(&self, user: String, password: String) -> Self {
         Self {
             user,
@@ -158,7 +158,7 @@ impl PostgresUrl {
         }
         let login = match parameters.iam {
             false => Login::Password(password.transpose()?),
-            true if password.is_some() => Err("has a password although it says auth=iam")?,
+            true if password.is_some() => Err("has a password, which auth=iam excludes")?,
             true => Login::Iam(Signer::from_lookup(lookup)?),
         };
         let tls = parameters.tls(authority, lookup)?;
@@ -179,7 +179,7 @@ impl PostgresUrl {
     }
 }
 
-/// What may follow the `?`.
+/// The parameters after the `?`.
 #[derive(Default)]
 struct Parameters {
     iam: bool,
@@ -196,14 +196,14 @@ impl Parameters {
             ("sslmode", "disable") => self.mode = Some(SslMode::Disable),
             ("sslmode", "require") => self.mode = Some(SslMode::Require),
             ("sslmode", "verify-full") => self.mode = Some(SslMode::VerifyFull),
-            ("sslmode", _) => Err("sslmode is none of disable, require, verify-full")?,
+            ("sslmode", _) => Err("sslmode is not one of disable, require, verify-full")?,
             ("sslrootcert", path) => self.roots = Some(path.to_owned()),
             _ => Err("has an unknown parameter; there are auth, sslmode, sslrootcert")?,
         }
         Ok(())
     }
 
-    /// Only what stays on this machine goes unencrypted without having been asked to.
+    /// Without `sslmode`, only a connection within this machine is unencrypted.
     fn tls(self, authority: &str, lookup: Lookup<'_>) -> Result<Tls, String> {
         let mode = match self.mode {
             Some(mode) => mode,

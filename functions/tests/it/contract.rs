@@ -1,10 +1,10 @@
-//! Methods, inputs and headers: one table, asked of the functions and of the local server.
+//! Methods, inputs and headers: one table, for the functions and for the local server.
 
 use crate::postgres::Postgres;
 use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
-/// What is asked, the status that has to come back, and a part of the body.
+/// A request, the status it must get, and a part of the body.
 struct Row(Request, u16, &'static str);
 
 fn get(target: &str, status: u16, says: &'static str) -> Row {
@@ -116,7 +116,7 @@ async fn inputs_are_answered(sites: [Site; 2]) {
     }
 }
 
-/// What every answer has, and every problem.
+/// The headers of every response, and the members of every problem.
 fn check_headers(answer: &Response) {
     assert_eq!(
         answer.header("x-content-type-options"),

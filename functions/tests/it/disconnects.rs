@@ -1,5 +1,6 @@
-//! Clients that hang up in the middle of a request, beside clients that check every answer: what the first leave
-//! behind, on connections to them or to memcached, must never be an answer to the others.
+//! Clients that hang up in the middle of a request run beside clients that check every answer.
+//! Nothing that the former leave behind, on their connections or those to memcached, may reach the
+//! latter.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +20,11 @@ use crate::request::Request;
 use crate::site::Local;
 
 const OF_EACH_KIND: u64 = 8;
-/// Of all checking clients on one protocol together; there are two protocols.
+/// Requests of all checking clients together, for each of the two protocols.
 const CHECKED: u64 = 10_000;
-/// A checking client empties the cache once in so many requests: keys stay cold and warm by turns.
+/// A checking client flushes once in this many requests, so that keys are both cold and warm.
 const FLUSH_ONCE_IN: u32 = 2000;
-/// Hanging up comes at most this late: about as long as a request takes that misses.
+/// Clients hang up within this time, which is about the duration of a miss.
 const LATEST: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ async fn no_client_gets_what_another_hung_up_on() {
             [&tally.hits, &tally.misses, &tally.hung_up, &tally.wrong]
                 .map(|count| count.load(Ordering::Relaxed));
         assert_eq!((hits + misses + wrong, wrong), (CHECKED, 0), "{protocol}");
-        // Else it tested nothing.
+        // Otherwise the run tested nothing.
         assert!(
             hits > CHECKED / 10 && misses > CHECKED / 100 && hung_up > CHECKED / 10,
             "{tally:?}"
@@ -81,7 +82,7 @@ async fn check(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>) {
     let mut connection = Connection::open(address).await;
     for _ in 0..CHECKED / OF_EACH_KIND {
         if random.random_ratio(1, FLUSH_ONCE_IN) {
-            // Not acknowledged within its time on a busy machine: the next one will be.
+            // On a busy machine a flush may miss its deadline; the next one is acknowledged.
             connection.send(&Request::flush("")).await;
         }
         let request = RandomRequest::any(&mut random);
@@ -98,7 +99,7 @@ async fn check(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>) {
     }
 }
 
-/// Sends requests, one on each connection, and closes it at a random moment.
+/// Sends one request a connection, and closes the connection at a random moment.
 async fn hang_up(
     address: SocketAddr,
     mut random: SmallRng,

@@ -1,4 +1,4 @@
-//! A request as the events of API Gateway, ALB and Function URL carry it, and their answers.
+//! A request as the events of API Gateway, ALB and Function URLs carry it, and their responses.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{Request, Response};
 
-/// Who sends the event.
+/// The AWS service that sends the event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EventSource {
     /// API Gateway, HTTP API, payload 2.0; a Function URL's events have the same shape.
@@ -31,7 +31,7 @@ pub(crate) const EVENT_SOURCES: [EventSource; 5] = [
 const HOST: &str = "abc.execute-api.eu-west-1.amazonaws.com";
 
 impl EventSource {
-    /// The event for `request`.
+    /// The event that carries `request`.
     pub(crate) fn event(self, request: &Request) -> Value {
         match self {
             Self::HttpApi => v2(request, "$default", HOST),
@@ -42,7 +42,7 @@ impl EventSource {
         }
     }
 
-    /// What the client would see of the function's answer.
+    /// The response that a client would see.
     pub(crate) fn answer(answer: &Value) -> Response {
         assert_eq!(answer["isBase64Encoded"], json!(false), "{answer}");
         let single = answer["headers"].as_object().into_iter().flatten();
@@ -68,7 +68,7 @@ impl EventSource {
     }
 }
 
-/// A sample event that asks what `request` does: what says so is replaced, and everything else stays as AWS has it.
+/// AWS's sample event with the method, path, query and body of `request`; the rest stays as it is.
 pub(crate) fn of_sample(mut sample: Value, request: &Request) -> Value {
     let many = sample.get("multiValueQueryStringParameters").is_some();
     let mut asking = if sample["version"] == "2.0" {
@@ -78,7 +78,7 @@ pub(crate) fn of_sample(mut sample: Value, request: &Request) -> Value {
     } else {
         v1(request)
     };
-    // An ALB sends either single values or lists, as its target group is set.
+    // An ALB sends either single values or lists, depending on its target group.
     if many && asking.get("multiValueQueryStringParameters").is_none() {
         let single = asking["queryStringParameters"].take();
         let lists = single.as_object().unwrap().iter();
@@ -205,7 +205,7 @@ fn v1(request: &Request) -> Value {
     })
 }
 
-/// An ALB hands parameters over as they came, undecoded.
+/// An ALB does not decode parameters.
 fn alb(request: &Request) -> Value {
     let query: Map<_, _> = pairs(request)
         .map(|(name, value)| (name.to_owned(), json!(value)))

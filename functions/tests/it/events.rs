@@ -1,4 +1,5 @@
-//! Events of API Gateway (HTTP and REST), ALB and Function URL: the same question, the same answer.
+//! Events of API Gateway (HTTP and REST), ALB and Function URLs: the same request gets the same
+//! response.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -145,9 +146,9 @@ async fn a_repeated_parameter_is_refused_where_the_event_shows_it() {
     }
 }
 
-/// The sample events that come with the crate of AWS's event types, which lambda_http is built on.
+/// The sample events of the crate aws_lambda_events, on which lambda_http is built.
 fn samples() -> PathBuf {
-    // Of this platform's packages only: those were downloaded to build this test.
+    // Only this platform's packages are certain to have been downloaded, to build this test.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked"])

@@ -1,7 +1,8 @@
-//! A memcached that freezes or dies: every request is answered, hardly slower than by the origin, and hits come back
-//! within a second.
+//! A memcached that freezes or dies: every request is answered, little slower than by the origin,
+//! and hits return within a second.
 //!
-//! A busy machine may hold up one answer, but not one in each of five runs; a wrong answer fails at once.
+//! A busy machine may delay one answer, but not one in each of five runs. A wrong answer fails at
+//! once.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +11,13 @@ use larder_testing::Memcached;
 use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
-/// What the contract grants the cache on top of the origin, in milliseconds.
+/// The most that the cache may add to the origin's time, in milliseconds.
 const ALLOWED_MS: f64 = 100.0;
-/// Within which hits have to be back.
+/// How soon hits must return.
 const RETURN: Duration = Duration::from_secs(1);
 const RUNS: usize = 5;
 
-/// The worst that a run saw.
+/// The worst values of one run.
 #[derive(Debug, Default)]
 struct Run {
     slower_ms: f64,
@@ -106,8 +107,8 @@ async fn warm(site: &Site) {
     }
 }
 
-/// Asks for known keys and new ones while there is no cache. How much slower than its origin the slowest answer was, in
-/// milliseconds.
+/// Requests known and new keys while there is no cache. Returns by how much the slowest answer
+/// exceeded its origin's time, in milliseconds.
 async fn slowest(site: &Site) -> f64 {
     let mut slowest: f64 = slower(site, &site.get("/heavy-op?param=while-down").await);
     for id in 100..110 {

@@ -1,4 +1,4 @@
-//! Who may flush, in every mode: asked of the real binaries.
+//! Who may flush, in every mode of the real binaries.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

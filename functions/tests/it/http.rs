@@ -1,4 +1,4 @@
-//! Requests over HTTP/1.1: on a connection of its own, or one after the other on the same.
+//! Requests over HTTP/1.1, each on its own connection or several on one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::request::{Request, Response};
 
-/// Far beyond what any answer takes; a test that hangs fails instead.
+/// Far longer than any answer takes, so that a hanging test fails.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn send(address: SocketAddr, request: &Request) -> Response {

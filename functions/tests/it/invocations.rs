@@ -1,4 +1,4 @@
-//! A function's process as Lambda treats it: deadlines, several invocations at once, a start that fails.
+//! A function's process as Lambda treats it: deadlines, concurrent invocations, failed starts.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
 async fn a_panic_is_reported_and_the_process_lives_on() {
     let function = Function::start(program::USER, &site::variables("memory:")).await;
     let good = EventSource::HttpApi.event(&Request::get("/user/7"));
-    // No URL can be made of it, and that makes lambda_http panic.
+    // It is no valid URL, which makes lambda_http panic.
     let mut bad = good.clone();
     bad["headers"]["host"] = "not a host".into();
     for _ in 0..3 {

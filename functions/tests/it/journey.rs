@@ -1,4 +1,4 @@
-//! The main job on a real memcached: the origin answers first, the cache from then on, until a flush.
+//! The main job on a real memcached: the origin answers first, then the cache, until a flush.
 
 use larder_testing::Memcached;
 use serde_json::Value;

@@ -231,7 +231,7 @@ async fn a_signal_lets_the_request_under_way_finish() {
         let slow = tokio::spawn(async move {
             crate::http::send(address, &Request::get("/heavy-op?param=a")).await
         });
-        // Under way as soon as the process has counted one request more than these.
+        // The slow request has begun as soon as the process has counted one more than these.
         let mut polls = 1;
         while local.get("/").await.header("x-invocation") != (polls + 1).to_string() {
             polls += 1;
@@ -243,7 +243,7 @@ async fn a_signal_lets_the_request_under_way_finish() {
     }
 }
 
-/// In one try of five: another load on the machine may spoil the others.
+/// One try of five must succeed: other load on the machine may spoil the rest.
 #[tokio::test]
 async fn two_slow_keys_are_computed_side_by_side() {
     let local = Local::start(&[("HEAVY_OP_MS", "1000".to_owned())]).await;

@@ -1,4 +1,5 @@
-//! `migrate` behind the fake Runtime API, on a real Postgres: what it makes, who may then do what, and what it never says.
+//! `migrate` behind the fake Runtime API, on a real Postgres: what it creates, what each role may
+//! do then, and that it never shows the secret.
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::runtime_api::Function;
 use crate::site;
 
 async fn migrate(postgres: &Postgres) -> Function {
-    // Without a password: that is what the event brings.
+    // Without a password, which comes with the event.
     let url = format!("postgres://larder@127.0.0.1:{}/postgres", postgres.port());
     Function::start(program::MIGRATE, &[("DATABASE_URL", url)]).await
 }
@@ -18,7 +19,7 @@ async fn migrate(postgres: &Postgres) -> Function {
 #[tokio::test]
 async fn the_role_of_the_functions_may_read_the_users_and_nothing_else() {
     let postgres = Postgres::start();
-    // RDS has it from the beginning.
+    // RDS has this role from the beginning.
     postgres.execute("CREATE ROLE rds_iam").await;
     let function = migrate(&postgres).await;
     let secret = json!({"username": "master", "password": PASSWORD});
@@ -29,7 +30,7 @@ async fn the_role_of_the_functions_may_read_the_users_and_nothing_else() {
     let output = function.program.stdout() + &function.program.stderr();
     assert!(!output.contains("hunter2"), "{output}");
 
-    // Here nobody checks tokens of IAM, so for this test the role gets a password.
+    // This server cannot check IAM tokens, so for this test the role gets a password.
     postgres
         .execute("ALTER ROLE larder PASSWORD 'hunter2 & more'")
         .await;
@@ -87,7 +88,7 @@ async fn an_error_is_reported_without_the_secret() {
             json!({"username": "master", "password": "hunter2"}),
             "password authentication failed",
         ),
-        // The role that RDS has, and this server has not.
+        // The role rds_iam exists on RDS but not on this server.
         (
             json!({"username": "master", "password": PASSWORD}),
             "rds_iam",

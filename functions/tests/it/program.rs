@@ -1,4 +1,4 @@
-//! One of our binaries as a process, with an environment of its own and ended with its test.
+//! One of the binaries as a process with its own environment, which stops with its test.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,10 +14,10 @@ pub(crate) const FLUSH: &str = env!("CARGO_BIN_EXE_flush");
 pub(crate) const PAGE: &str = env!("CARGO_BIN_EXE_page");
 pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_migrate");
 
-/// Variables of a process.
+/// Environment variables of a process.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
-/// A running process in a working directory of its own.
+/// A running process in its own working directory.
 pub(crate) struct Program {
     child: Child,
     folder: TempDir,
@@ -66,7 +66,8 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of it.
+    /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of
+    /// it.
     pub(crate) async fn line(&mut self, prefix: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

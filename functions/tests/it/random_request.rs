@@ -1,4 +1,4 @@
-//! Random questions about few keys, and whether an answer is the question's own.
+//! Random requests for few keys, and whether a response belongs to its request.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::RngExt as _;
@@ -6,12 +6,12 @@ use rand::rngs::SmallRng;
 
 use crate::request::{Request, Response};
 
-/// Few enough that callers meet on each of them.
+/// Few enough that several callers ask for the same one at a time.
 const PARAMS: u32 = 25;
-/// Of the 500 that there are.
+/// Of the 500 sample users.
 const USERS: u32 = 200;
 
-/// Where a test's random choices begin; output, so that `SEED=…` repeats them.
+/// The seed of a test's random choices. It is printed, so that `SEED=…` repeats them.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("SEED").map_or_else(
         |_| getrandom::u64().unwrap(),
@@ -46,7 +46,7 @@ impl RandomRequest {
         })
     }
 
-    /// Whether a good answer is about what was asked.
+    /// Whether a response with status 200 is about the same key.
     pub(crate) fn is_answered_by(&self, answer: &Response) -> bool {
         let result = &answer.json()["result"];
         match self {

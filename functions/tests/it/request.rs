@@ -1,10 +1,10 @@
-//! A request and its answer, in no protocol yet.
+//! A request and its response, independent of the protocol that carries them.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// What a test asks.
+/// A request of a test.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: &'static str,
@@ -14,11 +14,11 @@ pub(crate) struct Request {
     pub(crate) body: String,
 }
 
-/// What it gets.
+/// Its response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// By lower-case name.
+    /// The headers by lower-case name.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
@@ -78,7 +78,7 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// A number of `Server-Timing`, in milliseconds.
+    /// A duration of `Server-Timing`, in milliseconds.
     pub(crate) fn timing(&self, name: &str) -> f64 {
         let timings = self.header("server-timing").split(", ");
         let mut found = timings.filter_map(|timing| timing.strip_prefix(&format!("{name};dur=")));

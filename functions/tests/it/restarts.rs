@@ -1,6 +1,7 @@
-//! Load on the functions while memcached is restarted again and again: no answer is an error, and hits come back.
+//! Load on the local server while memcached restarts again and again: no answer is an error, and
+//! hits return.
 //!
-//! `RESTARTS_SECONDS=120` makes it the long run, with a restart every 10 s.
+//! `RESTARTS_SECONDS=120` makes a long run, with a restart every 10 s.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,9 +19,9 @@ use crate::random_request::{self, RandomRequest};
 use crate::site::Local;
 
 const CLIENTS: u64 = 8;
-/// Of one client, from request to request.
+/// The time between two requests of one client.
 const PACE: Duration = Duration::from_millis(25);
-/// For how long memcached is gone at each restart.
+/// How long memcached is down at each restart.
 const GONE: Duration = Duration::from_millis(300);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -90,7 +91,7 @@ async fn send(
 ) {
     let mut connection = Connection::open(address).await;
     let mut pace = tokio::time::interval(PACE);
-    // A busy machine must not have to catch up.
+    // After a delay on a busy machine, the missed requests are not sent.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !ended.load(Ordering::Relaxed) {
         pace.tick().await;

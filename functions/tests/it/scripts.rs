@@ -1,4 +1,5 @@
-//! What the scripts in dev/ tell: of a machine that lacks something, of a server that never answers, and never a password.
+//! The scripts in dev/: their messages about a missing tool or a silent server, their reading of
+//! `.env`, and that they never show a password.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -12,7 +13,7 @@ fn bash(script: &str) -> Output {
     bash.output().unwrap()
 }
 
-/// `dev/install TOOL` on a machine that has these programs and no others.
+/// The error of `dev/install TOOL` on a machine that has only these programs.
 fn install(tool: &str, programs: &Path) -> String {
     let mut install = Command::new("bash");
     install
@@ -74,7 +75,7 @@ fn no_part_of_a_password_is_shown() {
     }
 }
 
-/// As Compose and `cargo run` read it.
+/// Compose and `cargo run` read the file the same way.
 #[test]
 fn the_last_of_two_equal_names_in_the_env_file_counts_and_the_environment_beats_both() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +102,7 @@ fn the_process_that_listens_on_a_port_is_recognised() {
         output.status.success()
     };
     assert!(listens(&std::process::id().to_string()));
-    // Only Linux tells.
+    // Only Linux shows which process listens; elsewhere the script assumes the best.
     assert_eq!(listens("$$"), !Path::new("/proc/net/tcp").exists());
 }
 

@@ -1,4 +1,4 @@
-//! All routes, as the real functions behind fake Runtime APIs or as the real local server: one face for both.
+//! All routes, either as the real functions behind fake Runtime APIs or as the real local server.
 
 use std::net::SocketAddr;
 
@@ -27,14 +27,15 @@ pub(crate) struct Local {
     pub(crate) address: SocketAddr,
 }
 
-/// Variables with a short heavy operation and a cache budget that a busy machine does not use up.
+/// Variables with a short heavy operation, and a cache budget that is long enough on a busy
+/// machine.
 pub(crate) fn variables(cache_url: &str) -> Variables {
     let mut variables = with_default_budget(cache_url);
     variables.push(("CACHE_BUDGET_MS", "5000".to_owned()));
     variables
 }
 
-/// The same with the budget that users have.
+/// The same with the default budget.
 pub(crate) fn with_default_budget(cache_url: &str) -> Variables {
     vec![
         ("CACHE_URL", cache_url.to_owned()),
@@ -43,7 +44,7 @@ pub(crate) fn with_default_budget(cache_url: &str) -> Variables {
     ]
 }
 
-/// Both sites with the same variables, each with a namespace of its own.
+/// Both sites with the same variables, each in its own namespace.
 pub(crate) async fn both(variables: Variables) -> [Site; 2] {
     let with_namespace = |name: &str| {
         let mut variables = variables.clone();
@@ -90,12 +91,12 @@ impl Site {
 }
 
 impl Functions {
-    /// Asks the function that the gateway's routes lead to.
+    /// Sends the request to the function of its route.
     pub(crate) async fn send(&self, source: EventSource, request: &Request) -> Response {
         self.invoke(request, source.event(request)).await
     }
 
-    /// The same with an event of any other make.
+    /// Invokes the function of the request's route with this event.
     pub(crate) async fn invoke(&self, request: &Request, event: Value) -> Response {
         let function = match request.path() {
             "/heavy-op" => &self.heavy_op,
@@ -113,14 +114,14 @@ impl Functions {
 }
 
 impl Local {
-    /// Starts it at a free port.
+    /// Starts the server on a free port.
     pub(crate) async fn start(variables: &[(&'static str, String)]) -> Self {
         let mut all = vec![("LISTEN", "127.0.0.1:0".to_owned())];
         all.extend_from_slice(variables);
         Self::of(Program::start(program::LOCAL, &all)).await
     }
 
-    /// The server that `program` is.
+    /// The server that runs as `program`.
     pub(crate) async fn of(mut program: Program) -> Self {
         let rest = program.line("larder listens at http://localhost:").await;
         let port = rest.split('/').next().unwrap().parse().unwrap();

@@ -1,5 +1,6 @@
-//! What a function's process does first, seen by one listener that stands for the Runtime API and for memcached, and answers neither:
-//! connections wait at it in the order in which they were made, however busy the machine is.
+//! What a function's process does first. One listener plays both the Runtime API and memcached and
+//! answers neither: it accepts connections in the order in which they were opened, however busy the
+//! machine is.
 
 use std::io::Read as _;
 use std::time::{Duration, Instant};
@@ -10,9 +11,9 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::program::{self, Program, Variables};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-const QUESTION: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
+const POLL: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
 
-/// Starts `heavy-op`, which has nothing but a cache to connect to, as an environment of this type.
+/// Starts `heavy-op`, which connects to nothing but a cache, as an environment of this type.
 async fn start(initialization: Option<&str>) -> (Program, TcpListener) {
     let both = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = both.local_addr().unwrap();
@@ -35,32 +36,32 @@ async fn in_time<T>(program: &Program, work: impl Future<Output = std::io::Resul
         .unwrap()
 }
 
-/// Whether the first that the process says over the connection is its question for an invocation.
-async fn asks(program: &Program, mut stream: TcpStream) -> bool {
-    let mut said = [0; QUESTION.len()];
-    // memcached is output less at first.
-    in_time(program, stream.read(&mut said)).await;
-    said == QUESTION
+/// Whether the first bytes on the connection are the poll for an invocation.
+async fn polls(program: &Program, mut stream: TcpStream) -> bool {
+    let mut received = [0; POLL.len()];
+    // The first command to memcached is shorter.
+    in_time(program, stream.read(&mut received)).await;
+    received == POLL
 }
 
 #[tokio::test]
-async fn off_lambda_the_question_for_an_invocation_is_out_before_memcached_is_connected_to() {
+async fn off_lambda_the_poll_for_an_invocation_is_sent_before_memcached_is_connected_to() {
     let (program, both) = start(None).await;
     let (first, _) = in_time(&program, both.accept()).await;
     let (second, _) = in_time(&program, both.accept()).await;
-    let mut said = [0; QUESTION.len()];
-    // Of the kernel: what tokio believes of a socket may be older than what lies there.
-    let there = first.into_std().unwrap().read(&mut said);
-    assert!(there.is_ok() && said == QUESTION, "{there:?}");
-    assert!(!asks(&program, second).await);
+    let mut received = [0; POLL.len()];
+    // Read from the kernel: tokio's own view of a socket may be out of date.
+    let read = first.into_std().unwrap().read(&mut received);
+    assert!(read.is_ok() && received == POLL, "{read:?}");
+    assert!(!polls(&program, second).await);
 }
 
 #[tokio::test]
-async fn on_lambda_a_process_connects_before_it_asks_and_waits_for_that_no_longer_than_it_must() {
+async fn on_lambda_a_process_connects_before_it_polls_but_does_not_wait_for_a_dead_cache() {
     for initialization in ["on-demand", "provisioned-concurrency"] {
         let (program, both) = start(Some(initialization)).await;
         let (first, _) = in_time(&program, both.accept()).await;
-        // The memcached of this test never answers, and the question comes all the same.
+        // The memcached of this test never answers, and the process polls all the same.
         let begun = Instant::now();
         let (second, _) = in_time(&program, both.accept()).await;
         let waited = begun.elapsed();
@@ -68,7 +69,7 @@ async fn on_lambda_a_process_connects_before_it_asks_and_waits_for_that_no_longe
             waited > Duration::from_millis(50) && waited < Duration::from_secs(5),
             "{initialization}: {waited:?}"
         );
-        assert!(!asks(&program, first).await, "{initialization}");
-        assert!(asks(&program, second).await, "{initialization}");
+        assert!(!polls(&program, first).await, "{initialization}");
+        assert!(polls(&program, second).await, "{initialization}");
     }
 }

@@ -1,4 +1,5 @@
-//! What a function tells of itself on Lambda: a line of metrics an invocation, and a log of JSON; and what it never tells.
+//! A function on Lambda writes one metrics line an invocation and its log as JSON, and shows no
+//! argument in either.
 
 use larder_testing::Memcached;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-/// As CloudWatch's specification of the embedded metric format has it.
+/// Checks a line against CloudWatch's specification of the embedded metric format.
 fn check_metrics(line: &Value) {
     let aws = &line["_aws"];
     assert!(
@@ -135,7 +136,7 @@ async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
 
 #[tokio::test]
 async fn the_log_is_json_with_the_invocation_that_it_is_of() {
-    // Nobody is there: the cache's trouble is logged.
+    // No server listens there, so the cache's failure is logged.
     let function = Function::start(program::HEAVY_OP, &on_lambda("memcached://127.0.0.1:1")).await;
     let target = format!("/heavy-op?param={SECRET}");
     assert_eq!(send(&function, &Request::get(&target)).await, 200);

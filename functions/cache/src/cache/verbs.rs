@@ -14,7 +14,7 @@ use crate::{
     key::{Address, Key},
     origin::Said,
     outcome::Freshness,
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::Policy,
     read_through::{Call, Written, read_through},
     store::StoreError,
@@ -118,7 +118,7 @@ impl Cache {
         let shorter = call.shorter(&payload);
         let packed = shorter
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if let Some(problem) = call.refuses(packed) {
             return Err(CacheError::Value(problem));
         }

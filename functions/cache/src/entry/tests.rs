@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     key::{Key, Namespace, Scope},
-    payload::Packed,
+    payload::Payload,
 };
 
 fn scope(key: &str) -> Scope {
@@ -21,10 +21,10 @@ fn stamp() -> Stamp {
 }
 
 fn entry(payload: &[u8]) -> Entry<'_> {
-    entry_of(Packed::Plain(payload))
+    entry_of(Payload::Plain(payload))
 }
 
-fn entry_of(payload: Packed<'_>) -> Entry<'_> {
+fn entry_of(payload: Payload<'_>) -> Entry<'_> {
     Entry {
         id: 0x0102_0304_0506_0708,
         stamp: stamp(),
@@ -58,7 +58,7 @@ fn golden_bytes() {
         entry(b"\xa2hi").write(KEY, DIGEST, &Seal::signature(b"secret", None)),
         GOLDEN_SIGNED,
     );
-    let packed = entry_of(Packed::Lz4(b"\xa2hi"));
+    let packed = entry_of(Payload::Lz4(b"\xa2hi"));
     check(packed.write(KEY, DIGEST, &seal), GOLDEN_COMPRESSED);
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
@@ -103,7 +103,7 @@ fn what_was_written_reads_back() {
             let bytes = entry(payload).write(KEY, DIGEST, &seal);
             assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), entry(payload));
             assert!(bytes.len() <= Entry::size(payload.len()));
-            let packed = entry_of(Packed::Lz4(payload));
+            let packed = entry_of(Payload::Lz4(payload));
             let bytes = packed.write(KEY, DIGEST, &seal);
             assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), packed);
         }

@@ -1,7 +1,7 @@
 //! The entry: a value with everything that decides whether and for how long it may be served.
 
 use super::{HEAD, Millis, Seal, Stamp, Unreadable, field, start};
-use crate::payload::Packed;
+use crate::payload::Payload;
 
 /// An entry, read or to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct Entry<'a> {
     /// What the origin call took, in microseconds; more than 71 minutes is kept as 71 minutes.
     pub(crate) cost: u32,
     pub(crate) version: u32,
-    pub(crate) payload: Packed<'a>,
+    pub(crate) payload: Payload<'a>,
 }
 
 /// Flags: the entry carries HMAC-SHA-256 in place of the checksum.
@@ -64,9 +64,9 @@ impl<'a> Entry<'a> {
             cost: u32::from_be_bytes(field(body, COST)),
             version: u32::from_be_bytes(field(body, VERSION)),
             payload: if flags & LZ4 == 0 {
-                Packed::Plain(payload)
+                Payload::Plain(payload)
             } else {
-                Packed::Lz4(payload)
+                Payload::Lz4(payload)
             },
         })
     }
@@ -74,8 +74,8 @@ impl<'a> Entry<'a> {
     pub(crate) fn write(&self, key: &str, digest: [u8; 16], seal: &Seal) -> Vec<u8> {
         let entry = self;
         let (payload, packed) = match entry.payload {
-            Packed::Plain(bytes) => (bytes, 0),
-            Packed::Lz4(bytes) => (bytes, LZ4),
+            Payload::Plain(bytes) => (bytes, 0),
+            Payload::Lz4(bytes) => (bytes, LZ4),
         };
         let mut out = start(b'V', digest, PAYLOAD - HEAD + payload.len() + 32);
         let signed = if seal.is_signature() { SIGNED } else { 0 };

@@ -12,7 +12,7 @@ use crate::{
     flight::Pilot,
     origin::Said,
     outcome::{Fill, Trouble},
-    payload::{self, Packed},
+    payload::{self, Payload},
     random,
     store::{Lifetime, Slot, Stored},
     telemetry::metrics::Count,
@@ -48,7 +48,7 @@ impl Call<'_> {
         let shorter = self.shorter(&payload);
         let packed = shorter
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if self.refuses(packed).is_some() {
             let size = packed.bytes().len();
             self.cache.log().oversize(self.key.name(), size);
@@ -68,7 +68,7 @@ impl Call<'_> {
     /// `payload` compressed, if the policy asks for that and it helps.
     pub(crate) fn shorter(&self, payload: &[u8]) -> Option<Vec<u8>> {
         let over = self.policy.compress_over?;
-        (payload.len() > over).then(|| payload::pack(payload))?
+        (payload.len() > over).then(|| payload::compress(payload))?
     }
 
     /// How long the value may be kept fresh; `None`: it is not to be stored.
@@ -98,7 +98,7 @@ impl Call<'_> {
         ttl: Duration,
         created: Millis,
         cost: Duration,
-        payload: Packed<'a>,
+        payload: Payload<'a>,
     ) -> Entry<'a> {
         let ttl = clock::millis(ttl);
         let most = ttl / 100 * u64::from(self.policy.jitter_percent);
@@ -191,7 +191,7 @@ mod tests {
                 policy.parts.ttl,
                 created,
                 Duration::ZERO,
-                Packed::Plain(b""),
+                Payload::Plain(b""),
             )
         };
         assert_eq!(call.life(&entry), Lifetime::at_least(policy.parts.lease));

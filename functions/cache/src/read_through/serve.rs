@@ -11,7 +11,7 @@ use crate::{
     fetched::Fetched,
     flight::{Flight, Landing},
     outcome::Outcome,
-    payload::{self, Packed},
+    payload::{self, Payload},
     telemetry::metrics::Count,
 };
 
@@ -86,7 +86,7 @@ impl Call<'_> {
                 ttl,
             } => {
                 let age = clock::since(self.cache.clock().now(), created);
-                self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
             Landing::Failed => None,
         }
@@ -94,7 +94,7 @@ impl Call<'_> {
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        packed: Packed<'_>,
+        packed: Payload<'_>,
         age: Duration,
         outcome: Outcome,
         ttl_left: i64,
@@ -136,7 +136,7 @@ impl Call<'_> {
         let now = self.cache.clock().now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
-            Packed::Plain(&stale.payload),
+            Payload::Plain(&stale.payload),
             clock::since(now, stale.created),
             Outcome::StaleOnError,
             clock::until(now, stale.soft),

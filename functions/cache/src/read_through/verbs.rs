@@ -8,7 +8,7 @@ use super::{Call, Fetched, Lost, Release, Seen, Step, decision};
 use crate::{
     clock,
     entry::{Entry, Lease, Token},
-    payload::Packed,
+    payload::Payload,
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -67,7 +67,7 @@ impl Call<'_> {
     /// could be done late, after an invalidation.
     pub(crate) async fn put(
         &self,
-        payload: Packed<'_>,
+        payload: Payload<'_>,
         ttl: Duration,
     ) -> Result<Written, StoreError> {
         let looked = self.lookup(None).await?;
@@ -119,7 +119,7 @@ impl Call<'_> {
     }
 
     /// Why `payload` would not be stored.
-    pub(crate) fn refuses(&self, payload: Packed<'_>) -> Option<String> {
+    pub(crate) fn refuses(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }

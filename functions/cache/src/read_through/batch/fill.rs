@@ -18,7 +18,7 @@ use crate::{
     flight::Pilot,
     origin::Said,
     outcome::{Alone, Fill, Outcome, Trouble},
-    payload::{self, Packed},
+    payload::{self, Payload},
     store::{
         Lifetime, Slot,
         many::{Over, Write},
@@ -89,7 +89,7 @@ impl<A> Called<'_, A> {
         let shorter = call.shorter(&payload);
         let packed = shorter
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
         if call.refuses(packed).is_some() {
             let size = packed.bytes().len();
             cache.log().oversize(call.key.name(), size);

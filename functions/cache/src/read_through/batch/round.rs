@@ -15,7 +15,7 @@ use crate::{
     fetched::Fetched,
     flight::Landing,
     outcome::{Alone, Freshness, Outcome},
-    payload::Packed,
+    payload::Payload,
     store::{
         Ask, Looked, Slot, StoreError, Stored,
         many::{Each, Over, Write},
@@ -102,7 +102,7 @@ impl<'a> Many<'a> {
                     let age = clock::since(one.call.cache.clock().now(), created);
                     let value = || {
                         let call = &one.call;
-                        call.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                        call.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
                     };
                     match one.each(value) {
                         Some(values) => pass.served.extend(values),
