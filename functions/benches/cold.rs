@@ -1,11 +1,11 @@
-//! A new environment: the time from the spawn of `heavy-op` to its first answer, which the cache gives
-//! over TLS, with the share of a processor that Lambda gives a function of 256 MB. The baseline is a
-//! handler that does one handshake and one `get` (`examples/bare_get.rs`). Also the compressed sizes of
-//! `heavy-op` and of a handler that does nothing (`examples/bare.rs`).
+//! A new environment: the time from the spawn of `heavy-op` to its first answer, which the cache
+//! gives over TLS, with the share of a processor that Lambda gives a function of 256 MB. The
+//! baseline is a handler that does one handshake and one `get` (`examples/bare_get.rs`). Also the
+//! compressed sizes of `heavy-op` and of a handler that does nothing (`examples/bare.rs`).
 //!
 //! An environment has a whole processor until its first poll of `/next`, and a seventh of one
-//! afterwards, where the same work takes seven times as long. The last row connects only then, to show
-//! the difference. The programs take turns.
+//! afterwards, where the same work takes seven times as long. The last row connects only then, to
+//! show the difference. The programs take turns.
 
 use std::{
     error::Error,
@@ -162,8 +162,8 @@ fn first_answers(ours: &Path, bare: &Path, share: &Share) -> Result<Vec<Row>, Bo
     Ok(sides.iter().map(row).collect())
 }
 
-/// A memcached with TLS and a certificate for `localhost`. The folder then has the certificate of its
-/// authority as `ca.pem`.
+/// A memcached with TLS and a certificate for `localhost`. The folder then has the certificate of
+/// its authority as `ca.pem`.
 fn over_tls(folder: &Path) -> Result<Memcached, Box<dyn Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,6 +1,6 @@
-//! The least that a function with a cache can be: `lambda_http`, one TLS handshake at the start and one
-//! `get` a request. `make bench` compares the first answer of `heavy-op` with it. `CACHE` is memcached's
-//! port, `CA` the file of the certificate to trust, `KEY` the key to get.
+//! The least that a function with a cache can be: `lambda_http`, one TLS handshake at the start and
+//! one `get` a request. `make bench` compares the first answer of `heavy-op` with it. `CACHE` is
+//! memcached's port, `CA` the file of the certificate to trust, `KEY` the key to get.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! One environment of Lambda: a program, and the Runtime API that gives it one invocation. Until the
-//! program polls for it, it has a whole core, like an environment in its init phase; from then on a
-//! share of one.
+//! One environment of Lambda: a program, and the Runtime API that gives it one invocation. Until
+//! the program polls for it, it has a whole core, like an environment in its init phase; from then
+//! on a share of one.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -30,8 +30,8 @@ enum Said {
     Answered(Instant, String),
 }
 
-/// Starts `program` as the function `heavy-op`, with these variables and Lambda's own, and invokes it
-/// with `event`.
+/// Starts `program` as the function `heavy-op`, with these variables and Lambda's own, and invokes
+/// it with `event`.
 pub(crate) fn first_answer(
     program: &Path,
     variables: &[(&str, String)],

@@ -1,6 +1,6 @@
 //! A share of one processor, as Lambda gives it to a function by its memory: the quota of a control
-//! group, or cpulimit where no group can be created. The quota is a part of each 20 ms: a program that
-//! has used it up waits for the next period.
+//! group, or cpulimit where no group can be created. The quota is a part of each 20 ms: a program
+//! that has used it up waits for the next period.
 
 use std::error::Error;
 use std::fs;
@@ -77,8 +77,8 @@ impl Share {
         self.write(Some(f64::from(PERIOD_US) * PART))
     }
 
-    /// Runs `start`, whose child processes are then in the group, since a process starts in the group
-    /// of its parent.
+    /// Runs `start`, whose child processes are then in the group, since a process starts in the
+    /// group of its parent.
     pub(crate) fn within<T>(
         &self,
         start: impl FnOnce() -> std::io::Result<T>,

@@ -19,9 +19,9 @@ use crate::{Handler, Response, origin_calls};
 
 /// The heavy operation: it takes `duration`, most of it asleep.
 ///
-/// After the ttl one caller refreshes while the others are answered at once: an environment of Lambda
-/// serves one request at a time, so each caller that waits keeps one busy. Jitter spreads the ends of
-/// keys that were filled together.
+/// After the ttl one caller refreshes while the others are answered at once: an environment of
+/// Lambda serves one request at a time, so each caller that waits keeps one busy. Jitter spreads
+/// the ends of keys that were filled together.
 #[larder::cached(
     "heavy-op",
     ttl = "60s",

@@ -17,9 +17,9 @@ use crate::http::problem::Problem;
 use crate::users::{DatabaseUrl, DbError, Schema, User, Users};
 use crate::{Handler, Response};
 
-/// A missing user may be created at any moment, so a 404 is cached for a shorter time. After the ttl
-/// one caller refreshes while the others are answered at once: each caller that waits would keep an
-/// environment of Lambda busy.
+/// A missing user may be created at any moment, so a 404 is cached for a shorter time. After the
+/// ttl one caller refreshes while the others are answered at once: each caller that waits would
+/// keep an environment of Lambda busy.
 const USER: Policy = Policy::ttl(Duration::from_secs(60))
     .negative_ttl(Duration::from_secs(5))
     .stale_while_revalidate(Duration::from_secs(30))

@@ -85,9 +85,9 @@ async fn serve<H: Handler>(
     });
     exit_on_sigterm()?;
     if context.host == Host::Lambda {
-        // Until its first poll a process has a whole processor, afterwards the share that its memory
-        // buys, at 256 MB a seventh: the handshakes would then slow down the first answer. With
-        // provisioned concurrency Lambda also freezes the process after the poll.
+        // Until its first poll a process has a whole processor, afterwards the share that its
+        // memory buys, at 256 MB a seventh: the handshakes would then slow down the first answer.
+        // With provisioned concurrency Lambda also freezes the process after the poll.
         function.warm_up().await;
     }
     let warming = Arc::clone(&function);
@@ -133,8 +133,9 @@ struct Function<H> {
 }
 
 impl<H: Handler> Function<H> {
-    /// Warms up once. On Lambda the start awaits this before it polls. In the emulator it runs while
-    /// the process polls for its first invocation, which awaits it, so the two round trips overlap.
+    /// Warms up once. On Lambda the start awaits this before it polls. In the emulator it runs
+    /// while the process polls for its first invocation, which awaits it, so the two round trips
+    /// overlap.
     async fn warm_up(&self) {
         let warm = async {
             let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.handler.warm_up()).await;

@@ -51,8 +51,8 @@ pub(crate) struct CacheResult {
 pub(crate) struct MetricsSource {
     /// The function's name, as in CloudWatch's own metrics of it.
     function: String,
-    /// A level that the function's log filter lets through: Lambda drops other lines, and the alarms
-    /// would have no values.
+    /// A level that the function's log filter lets through: Lambda drops other lines, and the
+    /// alarms would have no values.
     level: &'static str,
 }
 

@@ -1,6 +1,6 @@
-//! What each line of one invocation carries, in the log and in the metrics, so that the lines can be
-//! joined with each other, with the API's access log and with a trace. The names are those of AWS's
-//! Powertools.
+//! What each line of one invocation carries, in the log and in the metrics, so that the lines can
+//! be joined with each other, with the API's access log and with a trace. The names are those of
+//! AWS's Powertools.
 
 use lambda_http::Context;
 use serde_json::{Map, Value};
@@ -17,7 +17,8 @@ pub(crate) struct InvocationTags {
 }
 
 impl InvocationTags {
-    /// The tags of the invocation with this context. `cold_start`: its environment was started for it.
+    /// The tags of the invocation with this context. `cold_start`: its environment was started for
+    /// it.
     pub(crate) fn new(context: Option<&Context>, cold_start: bool) -> Self {
         Self {
             request_id: context

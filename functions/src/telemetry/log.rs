@@ -1,6 +1,6 @@
 //! The log on stderr, as plain lines, or as one JSON object a line where the function's
-//! `LoggingConfig` asks for it. It writes warnings and errors, or what that configuration's level lets
-//! through. No line contains a request's values.
+//! `LoggingConfig` asks for it. It writes warnings and errors, or what that configuration's level
+//! lets through. No line contains a request's values.
 
 use std::fmt;
 
@@ -18,8 +18,8 @@ use crate::config::environment;
 use crate::telemetry::invocation::InvocationTags;
 use crate::telemetry::timestamp;
 
-/// The crates whose lines follow `AWS_LAMBDA_LOG_LEVEL`. Those of others, such as a database driver,
-/// could show a request's values below WARN.
+/// The crates whose lines follow `AWS_LAMBDA_LOG_LEVEL`. Those of others, such as a database
+/// driver, could show a request's values below WARN.
 const OURS: [&str; 2] = ["functions", "larder"];
 
 tokio::task_local! {
@@ -63,8 +63,8 @@ fn level_filter(level: &str) -> Option<LevelFilter> {
     })
 }
 
-/// The level of a line that must be kept under every log level: INFO, or the function's own level if
-/// that is more severe.
+/// The level of a line that must be kept under every log level: INFO, or the function's own level
+/// if that is more severe.
 pub(crate) fn kept_level() -> &'static str {
     let level = environment::variable(LEVEL).unwrap_or_default();
     let levels = ["WARN", "ERROR", "FATAL"];
@@ -75,7 +75,8 @@ pub(crate) fn kept_level() -> &'static str {
 }
 
 /// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the
-/// names of Lambda's own log lines. Lambda treats a line without a valid timestamp or level as INFO.
+/// names of Lambda's own log lines. Lambda treats a line without a valid timestamp or level as
+/// INFO.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json

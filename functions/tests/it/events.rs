@@ -66,19 +66,20 @@ async fn every_sender_gets_the_same_answers() {
     }
 }
 
-/// A custom domain may put a base path before every route, and so may a stage: HTTP API hands it down in the path.
+/// A custom domain may put a base path before every route, and so may a stage: HTTP API hands it
+/// down in the path.
 #[tokio::test]
 async fn what_stands_before_a_route_does_not_count() {
     let functions = functions().await;
     let http = |prefix: &str, route: &str, path: &str, parameters: Value| {
-        let mut event = EventSource::HttpApi.event(&Request::get(&format!("{prefix}{path}")));
+        let mut event = EventSource::HttpApi.event(&Request::get(format!("{prefix}{path}")));
         event["routeKey"] = json!(format!("ANY {route}"));
         event["requestContext"]["routeKey"] = event["routeKey"].clone();
         event["pathParameters"] = parameters;
         event
     };
     let rest = |prefix: &str, route: &str, path: &str, parameters: Value| {
-        let mut event = EventSource::RestApi.event(&Request::get(&format!("{prefix}{path}")));
+        let mut event = EventSource::RestApi.event(&Request::get(format!("{prefix}{path}")));
         event["resource"] = json!(route);
         event["requestContext"]["resourcePath"] = json!(route);
         event["requestContext"]["path"] = event["path"].clone();

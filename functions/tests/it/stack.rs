@@ -1,5 +1,5 @@
-//! `make deploy` and `make check`: what is asked of the account, what a second deployment keeps, and what is said of a cache that
-//! does not answer.
+//! `make deploy` and `make check`: what is asked of the account, what a second deployment keeps,
+//! and what is said of a cache that does not answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -64,7 +64,8 @@ impl Account {
     }
 }
 
-/// A whole request: its head, and the body that the head announces. `None` where the caller has gone before it was whole: it asks again.
+/// A whole request: its head, and the body that the head announces. `None` where the caller has
+/// gone before it was whole: it asks again.
 fn question(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
@@ -93,8 +94,9 @@ fn add(path: &Path, script: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A copy of the project with a SAM that only writes down how it was called, and saves what the real one saves: with --guided
-/// the template's defaults, except for what is given on the command line, or what was saved if nothing is given.
+/// A copy of the project with a SAM that only writes down how it was called, and saves what the
+/// real one saves: with --guided the template's defaults, except for what is given on the command
+/// line, or what was saved if nothing is given.
 fn project() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

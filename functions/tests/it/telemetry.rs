@@ -169,7 +169,8 @@ async fn the_log_is_json_with_the_invocation_that_it_is_of() {
     assert_eq!(self::lines(&flush.program.stdout())[0]["outcome"], "none");
 }
 
-/// Lambda drops each line below the function's level, and takes one without a valid level and time for INFO.
+/// Lambda drops each line below the function's level, and takes one without a valid level and time
+/// for INFO.
 #[tokio::test]
 async fn every_log_level_keeps_the_metrics_and_only_those_lines_that_it_lets_through() {
     let severity = |level: &str| {

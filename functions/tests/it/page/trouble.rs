@@ -54,7 +54,8 @@ async fn a_failing_origin_is_reported_in_the_servers_words() {
     assert_eq!(visit.kind(USER).await, "origin");
 }
 
-/// What API Gateway answers itself, in place of a function: nothing here could, so the browser is handed it.
+/// What API Gateway answers itself, in place of a function: nothing here could, so the browser is
+/// handed it.
 #[tokio::test]
 async fn a_request_that_was_turned_away_is_told_from_one_that_failed() {
     let visit = Visit::to(&demo("memory:"), DESK).await;

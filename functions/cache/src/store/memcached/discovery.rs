@@ -139,7 +139,7 @@ impl Topology {
     ) -> Result<Arc<Servers>, (String, StoreError)> {
         if let Self::Told(told) = self {
             let failed = |error| (told.endpoint.to_string(), error);
-            // Or the list would count as never asked for, and be asked for again by the next line but three.
+            // Otherwise `servers` below would ask a second time.
             told.state().asked = Some(Instant::now());
             let answer = tokio::time::timeout(limit, told.ask()).await;
             let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
