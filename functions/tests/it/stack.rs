@@ -116,6 +116,7 @@ fn project() -> TempDir {
     }
     add(&root.join("dev/install"), "");
     add(&root.join(".venv/bin/rustc"), "echo /");
+    add(&root.join(".venv/bin/cargo"), "");
     let python = Path::new(ROOT).join(".venv/bin/python");
     assert!(python.exists(), "dev/install lint brings boto3");
     add(
@@ -213,6 +214,27 @@ async fn what_an_account_cannot_reserve_ends_a_deployment_before_it_begins() {
     assert!(!output.status.success(), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("Concurrency=17 needs 153"), "{said}");
+    assert!(!project.path().join("calls").exists());
+}
+
+/// SAM passes no `--locked` on to cargo.
+#[tokio::test]
+async fn a_lock_file_that_is_out_of_date_ends_a_deployment_before_it_begins() {
+    let account = Account {
+        limit: 1000,
+        plan: "PAID",
+        url: String::new(),
+    };
+    let account = account.listen();
+    let project = project();
+    add(
+        &project.path().join(".venv/bin/cargo"),
+        r#"case "$*" in *--locked*) echo "the lock file needs to be updated" >&2; exit 101 ;; esac"#,
+    );
+    let output = deploy(&project, &account);
+    assert!(!output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("needs to be updated"), "{said}");
     assert!(!project.path().join("calls").exists());
 }
 
