@@ -484,7 +484,7 @@ function raw(answer) {
  * has no environment left. An answer of ours, which a function gave, is an RFC 9457 problem.
  */
 function throttled({ status, headers }) {
-  const ours = (headers.get('Content-Type') ?? '').startsWith('application/problem+json');
+  const ours = (headers?.get('Content-Type') ?? '').startsWith('application/problem+json');
   return !ours && (status === 429 || status === 503 || status === 500);
 }
 
@@ -508,7 +508,9 @@ function errorCard(answer, ...more) {
 }
 
 /** What a refused flush needs: a token where the server asks for one, else the command for IAM callers. */
-function keys({ status, headers, json, label }) {
+function keys(answer) {
+  const { status, headers, json, label } = answer;
+  if (throttled(answer)) return null;
   if (status === 429 || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
   // A refusal in other words than ours comes from the gateway before us, which checks signatures.
   if (![401, 403].includes(status) || !/\bIAM\b/.test(json?.detail ?? 'IAM')) return null;
