@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use larder_testing::Port;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
@@ -140,18 +141,14 @@ fn ask(port: u16, method: &str, target: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn has(answer: &str, part: &str) {
     assert!(answer.contains(part), "no {part:?} in {answer:?}");
 }
 
 #[test]
 fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind() {
-    let mut run = Run::start(free_port());
+    let port = Port::reserve();
+    let mut run = Run::start(port.number());
     run.is_up();
     has(&run.output(), &format!("http://localhost:{}/", run.port));
 
@@ -207,7 +204,8 @@ fn slow_keys_do_not_queue(port: u16) -> bool {
 
 #[test]
 fn a_setting_that_no_function_would_take_is_named_and_nothing_is_started() {
-    let mut run = Run::start_with(free_port(), &[("HEAVY_OP_MS", "3s")]);
+    let port = Port::reserve();
+    let mut run = Run::start_with(port.number(), &[("HEAVY_OP_MS", "3s")]);
     assert_ne!(run.ends_within(BUILD), Some(0));
     let output = run.output();
     has(&output, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);

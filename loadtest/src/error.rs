@@ -1,5 +1,7 @@
 //! How a command ends: the exit codes that scripts rely on, and a failure with its sentence.
 
+use std::fmt::Display;
+
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -10,7 +12,7 @@ pub(crate) enum Exit {
     /// The command line or a file named on it is wrong.
     Usage = 2,
     /// A `--fail-if` fired.
-    RuleFired = 3,
+    ThresholdFired = 3,
     /// Worse than the baseline allows, or without a figure that it has of a function asked now.
     Regression = 4,
     /// The measurement contradicts itself or the target. It wins over a rule that fired and over a regression: a
@@ -27,4 +29,18 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 /// Why there is no measurement: a sentence for the user, and the exit code.
-pub(crate) struct Failure(pub(crate) Exit, pub(crate) String);
+pub(crate) struct CommandError(pub(crate) Exit, pub(crate) String);
+
+impl CommandError {
+    /// The command line or a file named on it is wrong.
+    pub(crate) fn usage(reason: impl Display) -> Self {
+        Self(Exit::Usage, reason.to_string())
+    }
+}
+
+/// The target or this tool failed, and the text says how.
+impl From<String> for CommandError {
+    fn from(reason: String) -> Self {
+        Self(Exit::Failed, reason)
+    }
+}

@@ -11,7 +11,7 @@ use std::path::Path;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::target::outcome_source::Witness;
+use crate::target::outcome_source::OutcomeSource;
 
 /// The built-in target: the routes, names and JSON of this project's own functions.
 const BUILT_IN: &str = include_str!("target/larder.toml");
@@ -21,7 +21,7 @@ const BUILT_IN: &str = include_str!("target/larder.toml");
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Target {
     /// What in an answer tells a hit from a miss.
-    pub(crate) outcome: Witness,
+    pub(crate) outcome: OutcomeSource,
     pub(crate) flush: Option<Flush>,
     /// The `Cache-Control` of a request that the target answers past its cache; none if it has no such way.
     pub(crate) bypass: Option<String>,
@@ -125,11 +125,11 @@ impl Target {
         for function in &self.functions {
             let Function { name, path, .. } = function;
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return complain(format!("function name {name:?}: one word, please"));
+                return complain(format!("function name {name:?}: expected one word"));
             }
             if !path.starts_with('/') || !path.contains("{key}") {
                 return complain(format!(
-                    "function {name}: path {path:?} must begin with / and hold {{key}}"
+                    "function {name}: path {path:?} must begin with / and contain {{key}}"
                 ));
             }
             if let Some(floor) = function
@@ -145,7 +145,7 @@ impl Target {
                 && last.saturating_sub(first) < 9
             {
                 return complain(format!(
-                    "function {name}: keys {first}..={last} are fewer than ten"
+                    "function {name}: keys {first}..={last} are fewer than ten numbers"
                 ));
             }
         }

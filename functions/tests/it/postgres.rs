@@ -1,19 +1,19 @@
-//! A real Postgres server for one test, on a free port of 127.0.0.1, which stops with the test.
+//! A real Postgres server for one test, on a reserved port of 127.0.0.1, which stops with the test.
 
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use larder_testing::Port;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 pub(crate) struct Postgres {
     child: Option<Child>,
-    port: u16,
+    port: Port,
     folder: TempDir,
     owner: Option<(u32, u32)>,
 }
@@ -31,7 +31,7 @@ impl Postgres {
         let owner = geteuid().is_root().then(unprivileged_user);
         let mut server = Self {
             child: None,
-            port: 0,
+            port: Port::reserve(),
             folder,
             owner,
         };
@@ -39,17 +39,12 @@ impl Postgres {
             chown(server.folder.path(), Some(uid), Some(gid)).unwrap();
         }
         server.init();
-        // If another process takes the free port first, Postgres exits and the next port is tried.
-        let started = (0..20).any(|_| {
-            server.port = free_port();
-            server.launch()
-        });
-        assert!(started, "Postgres did not start: {}", server.log());
+        server.launch();
         server
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The URL for a user of the server; all users have the same password.
@@ -57,7 +52,7 @@ impl Postgres {
         let password = PASSWORD.replace(' ', "%20").replace('&', "%26");
         format!(
             "postgres://{user}:{password}@127.0.0.1:{}/postgres",
-            self.port
+            self.port()
         )
     }
 
@@ -89,10 +84,7 @@ impl Postgres {
     /// Stops the server at once, as a crash would, and starts it again on the same port.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let begun = Instant::now();
-        while !self.launch() {
-            assert!(begun.elapsed() < TIMEOUT, "{}", self.log());
-        }
+        self.launch();
     }
 
     /// Stops the server and cuts its connections.
@@ -129,14 +121,14 @@ impl Postgres {
         );
     }
 
-    /// Starts the server. Returns false if it does not answer because its port is taken.
-    fn launch(&mut self) -> bool {
+    /// Starts the server and waits until it accepts connections, as its own log says.
+    fn launch(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let mut child = self
             .command("postgres")
             .arg("-D")
             .arg(self.data())
-            .args(["-p", &self.port.to_string()])
+            .args(["-p", &self.port().to_string()])
             .args([
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -152,14 +144,15 @@ impl Postgres {
         let begun = Instant::now();
         let ready = "database system is ready to accept connections";
         while !self.log().contains(ready) {
-            if child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            assert!(begun.elapsed() < TIMEOUT, "{}", self.log());
+            let ended = child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < TIMEOUT,
+                "Postgres did not start: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         self.child = Some(child);
-        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
     /// One of Postgres's programs, as an unprivileged user: root must not run them.
@@ -216,9 +209,4 @@ fn unprivileged_user() -> (u32, u32) {
     ids("postgres")
         .or_else(|| ids("nobody"))
         .expect("a user who is not root")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -33,12 +33,33 @@ impl Check {
         }
     }
 
+    pub(crate) fn not_checkable(name: &str, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::NotCheckable, detail)
+    }
+
     /// Passed or failed.
     pub(crate) fn holds(name: &str, holds: bool, detail: impl Into<String>) -> Self {
-        Self::new(
-            name,
-            if holds { Verdict::Pass } else { Verdict::Fail },
-            detail,
-        )
+        let verdict = if holds { Verdict::Pass } else { Verdict::Fail };
+        Self::new(name, verdict, detail)
+    }
+}
+
+impl Verdict {
+    /// The verdict in a report.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Pass => "✓ pass",
+            Self::Fail => "✗ FAIL",
+            Self::NotCheckable => "? not checkable",
+        }
+    }
+
+    /// The verdict in a style sheet.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::NotCheckable => "not-checkable",
+        }
     }
 }

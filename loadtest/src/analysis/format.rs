@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::histogram::Quantile;
-use crate::analysis::intervals::{Interval, fewest_samples};
+use crate::analysis::intervals::{Interval, min_samples};
 
 /// An estimate with where the truth probably lies.
 pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String {
@@ -16,14 +16,14 @@ pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String 
     )
 }
 
+/// A value as text, or n/a.
+pub(crate) fn or_na<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "n/a".into(), text)
+}
+
 /// A ratio with three digits.
 pub(crate) fn times(ratio: f64) -> String {
-    let digits = if ratio < 9.995 {
-        2
-    } else {
-        usize::from(ratio < 99.95)
-    };
-    format!("{ratio:.digits$}×")
+    format!("{ratio:.*}×", decimals(ratio))
 }
 
 /// A share with two decimals.
@@ -31,7 +31,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// A time in the unit that reads best, three digits.
+/// A time in the unit that reads best, with three digits.
 pub(crate) fn human_us(us: f64) -> String {
     let (divisor, unit) = match us.abs() {
         size if size < 999.5 => (1.0, "µs"),
@@ -39,18 +39,21 @@ pub(crate) fn human_us(us: f64) -> String {
         _ => (1e6, "s"),
     };
     let value = us / divisor;
-    let digits = if value.abs() < 9.995 {
-        2
-    } else {
-        usize::from(value.abs() < 99.95)
-    };
-    format!("{value:.digits$} {unit}")
+    format!("{value:.*} {unit}", decimals(value))
+}
+
+/// How many decimals make three digits.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size < 9.995 => 2,
+        size => usize::from(size < 99.95),
+    }
 }
 
 /// A quantile, or why there is none.
 pub(crate) fn human_quantile(quantile: Option<Quantile>, q: f64, count: u64) -> String {
     quantile.map_or_else(
-        || format!("n/a ({count}<{})", fewest_samples(q)),
+        || format!("n/a ({count}<{})", min_samples(q)),
         |quantile| human_us(quantile.us),
     )
 }

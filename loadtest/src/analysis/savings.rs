@@ -42,13 +42,8 @@ pub(crate) fn savings(price: &Price, pairs: &[Pair]) -> Vec<Saving> {
 
 fn saving(price: &Price, function: &str, pairs: &[Pair]) -> Option<Saving> {
     let of = |pick: fn(&Pair) -> f64| {
-        median(
-            &mut pairs
-                .iter()
-                .filter(|pair| pair.function == function)
-                .map(pick)
-                .collect::<Vec<_>>(),
-        )
+        let pairs = pairs.iter().filter(|pair| pair.function == function);
+        median(pairs.map(pick))
     };
     let billed = |us: f64| (us / 1e3).ceil().max(1.0);
     let origin_ms = billed(of(|pair| pair.bypass_us.unwrap_or(pair.cold_us))?);
@@ -72,16 +67,10 @@ mod tests {
     #[test]
     fn a_hit_is_billed_a_millisecond_however_fast() {
         let pair = Pair {
-            round: 0,
             function: "f".into(),
-            keys: 1,
             cold_us: 3_000_400.0,
             warm_us: 80.0,
-            bypass_us: None,
-            overhead_us: None,
-            ratio: 0.0,
-            server_ratio: None,
-            origin_us: None,
+            ..Pair::default()
         };
         let price = Price {
             memory_mb: 512.0,

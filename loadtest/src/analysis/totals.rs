@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use crate::analysis::cache_model::{self, Agreement};
 use crate::analysis::calibration::Calibrated;
 use crate::analysis::histogram::Latencies;
-use crate::analysis::origin_calls::Truth;
+use crate::analysis::origin_calls::OriginCallCounter;
 use crate::analysis::paired::{self, Pair};
-use crate::analysis::phase_summary::PhaseSum;
+use crate::analysis::phase_summary::PhaseSummary;
 use crate::analysis::timeline::Timeline;
 use crate::client::sample::{Answer, Sample};
-use crate::load::goose::Attack;
-use crate::load::phase_runner::Drained;
+use crate::load::goose::GooseResult;
+use crate::load::phase_runner::PhaseSamples;
 use crate::load::plan::Phase;
 use crate::target::outcome::{Failure, Outcome};
 
 /// The sums of a run.
 #[derive(Default)]
-pub(crate) struct Ledger {
-    pub(crate) phases: Vec<PhaseSum>,
+pub(crate) struct Totals {
+    pub(crate) phases: Vec<PhaseSummary>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// The same by the server's own clock, where it tells it.
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
@@ -47,7 +47,7 @@ pub(crate) struct Ledger {
 
 /// Whether each flush emptied the cache, by a key that was stored before it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Canaries {
+pub(crate) struct FlushProbe {
     pub(crate) asked: u64,
     /// Still hits after the flush.
     pub(crate) survived: u64,
@@ -55,28 +55,22 @@ pub(crate) struct Canaries {
     pub(crate) failed: Option<String>,
 }
 
-impl Ledger {
+impl Totals {
     /// Adds one phase. `names` are the target's functions.
     pub(crate) fn add_phase(
         &mut self,
         (phase, round): (Phase, usize),
-        drained: &Drained,
-        attack: &Attack,
+        collected: &PhaseSamples,
+        goose: &GooseResult,
         names: &[String],
-        truth: &mut Truth,
+        origin_calls: &mut OriginCallCounter,
     ) {
-        let counted = truth.settle(&drained.samples);
-        self.phases.push(PhaseSum::of(
-            (phase, round),
-            drained,
-            counted,
-            attack,
-            names,
-        ));
-        drained
-            .samples
-            .iter()
-            .for_each(|sample| self.add_sample(phase, sample));
+        let counted = origin_calls.close_phase(&collected.samples);
+        let summary = PhaseSummary::new((phase, round), collected, counted, goose, names);
+        self.phases.push(summary);
+        for sample in &collected.samples {
+            self.add_sample(phase, sample);
+        }
     }
 
     /// Pairs a round's cold samples with its warm and its bypass ones.
@@ -88,10 +82,10 @@ impl Ledger {
     ) {
         let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
         let key = |sample: &Sample| (sample.function, sample.key);
-        let values: BTreeMap<_, u64> = cold
+        let values = cold
             .iter()
-            .filter_map(|sample| Some((key(sample), value(sample)?)))
-            .collect();
+            .filter_map(|sample| Some((key(sample), value(sample)?)));
+        let values: BTreeMap<_, u64> = values.collect();
         for sample in warm {
             if let (Some(warm), Some(cold)) = (value(sample), values.get(&key(sample))) {
                 self.compared_values += 1;
@@ -99,7 +93,7 @@ impl Ledger {
             }
         }
         for (index, name) in names.iter().enumerate() {
-            let of = |samples| counting(samples, index);
+            let of = |samples| without_first_answers(samples, index);
             let [cold, warm, bypass] = [of(cold), of(warm), of(bypass)];
             self.pairs
                 .extend(paired::pair(round, name, [&cold, &warm, &bypass]));
@@ -115,7 +109,7 @@ impl Ledger {
     pub(crate) fn last_phase(&self) -> String {
         self.phases
             .last()
-            .map_or_else(|| "nothing yet".into(), PhaseSum::describe)
+            .map_or_else(|| "nothing yet".into(), PhaseSummary::describe)
     }
 
     fn add_sample(&mut self, phase: Phase, sample: &Sample) {
@@ -123,21 +117,15 @@ impl Ledger {
         match &sample.answer {
             Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
             Err(failure) => {
-                *self
-                    .failures
-                    .entry((phase, sample.function, failure.clone()))
-                    .or_default() += 1;
+                let row = (phase, sample.function, failure.clone());
+                *self.failures.entry(row).or_default() += 1;
             }
         }
     }
 
     fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
-        self.impossibly_fast += u64::from(
-            answer
-                .server
-                .total
-                .is_some_and(|total| sample.latency < total),
-        );
+        let server = answer.server.total;
+        self.impossibly_fast += u64::from(server.is_some_and(|total| sample.latency < total));
         let staleness = answer.ttl_s.filter(|ttl| *ttl < 0).map(i64::saturating_neg);
         self.stalest_s = self.stalest_s.max(staleness);
         if let Some(detail) = &answer.detail {
@@ -151,22 +139,20 @@ impl Ledger {
             .entry(row)
             .or_default()
             .record(sample.latency);
-        if let Some(total) = answer.server.total {
+        if let Some(total) = server {
             self.servers.entry(row).or_default().record(total);
         }
         if row.0 == Phase::Mixed {
-            self.responses
-                .entry(row)
-                .or_default()
-                .record(sample.latency + sample.queued);
+            let response = sample.latency + sample.queued;
+            self.responses.entry(row).or_default().record(response);
         }
     }
 }
 
 /// The samples of one function that its speed-up counts.
-fn counting(samples: &[Sample], function: usize) -> Vec<&Sample> {
+fn without_first_answers(samples: &[Sample], function: usize) -> Vec<&Sample> {
+    let samples = samples.iter().filter(|sample| sample.function == function);
     samples
-        .iter()
-        .filter(|sample| sample.function == function && !sample.is_first_of_process())
+        .filter(|sample| !sample.is_first_of_process())
         .collect()
 }

@@ -6,16 +6,17 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::load::profile::MAX_IN_FLIGHT;
 
 /// The parts of a measurement.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
     /// Each key for the first time.
+    #[default]
     Cold,
     /// The same keys again.
     Warm,
@@ -64,12 +65,26 @@ pub(crate) struct Segment {
 /// One request to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    pub(crate) question: Question,
+    pub(crate) spec: RequestSpec,
     /// Not before this, since the segment began; none in a closed phase.
     pub(crate) due: Option<Duration>,
 }
 
+impl Slot {
+    /// A request that is due so long after its segment began.
+    pub(crate) fn due(spec: RequestSpec, due: Duration) -> Self {
+        let due = Some(due);
+        Self { spec, due }
+    }
+}
+
 impl Plan {
+    /// An open loop: each slot is sent when it is due, if one of `users` is free.
+    pub(crate) fn open(phase: Phase, users: usize, slots: Vec<Slot>) -> Self {
+        let segments = vec![Segment { users, slots }];
+        Self { phase, segments }
+    }
+
     /// How many users the phase needs.
     pub(crate) fn users(&self) -> usize {
         self.segments
@@ -95,13 +110,10 @@ impl Segment {
     }
 
     /// Requests with no schedule: each user asks again as soon as it has its answer.
-    pub(crate) fn closed(users: usize, questions: impl IntoIterator<Item = Question>) -> Self {
-        let slots = questions
+    pub(crate) fn closed(users: usize, specs: impl IntoIterator<Item = RequestSpec>) -> Self {
+        let slots = specs
             .into_iter()
-            .map(|question| Slot {
-                question,
-                due: None,
-            })
+            .map(|spec| Slot { spec, due: None })
             .collect();
         Self {
             users: users.min(MAX_IN_FLIGHT),

@@ -6,7 +6,7 @@ use sfv::{BareItem, List, ListEntry, Parameters, Parser};
 use crate::target::outcome::Outcome;
 
 /// What one cache said of one answer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CacheStatus {
     pub(crate) outcome: Outcome,
     /// Seconds of freshness left; below zero when the entry was stale.

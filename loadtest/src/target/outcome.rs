@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How the cache answered, in the terms of RFC 9211.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
@@ -27,6 +27,7 @@ pub(crate) enum Outcome {
     /// The cache was told, or decided, to stand aside.
     Bypass,
     /// An answer that does not say what the cache did.
+    #[default]
     Unknown,
 }
 
@@ -60,15 +61,13 @@ impl Outcome {
     }
 
     /// Whether the request belongs into a hit ratio: it asked the cache, and the cache said what it did.
-    pub(crate) fn counts_in_hit_ratio(self) -> bool {
+    pub(crate) fn is_lookup(self) -> bool {
         !matches!(self, Self::Bypass | Self::Unknown)
     }
 }
 
 /// Why a request has no outcome: it was not answered, or not as the target promises.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Failure {
     /// No complete answer within the request timeout.

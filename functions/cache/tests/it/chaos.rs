@@ -156,7 +156,7 @@ async fn filled(settings: &[(&str, &str)]) -> Cache {
 async fn direct(protocol: &str, seed: u64) {
     let server = Memcached::start();
     let url = format!("{}?protocol={protocol}", server.url());
-    let cache = filled(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "2000")]).await;
+    let cache = filled(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]).await;
     let [right, wrong, missing, errors, cancelled] =
         storm(Arc::new(cache), seed, 100_000, &Arc::default()).await;
     println!("{protocol} seed {seed}: {right} right, {missing} missing, {cancelled} cancelled");
@@ -173,7 +173,7 @@ async fn direct(protocol: &str, seed: u64) {
 
 async fn through_the_proxy(protocol: &str, seed: u64) {
     let server = Memcached::start();
-    filled(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "2000")]).await;
+    filled(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]).await;
     let fault = Fault {
         stall: 1,
         cut: 1,

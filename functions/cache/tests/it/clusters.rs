@@ -42,7 +42,7 @@ pub(crate) async fn hits(cache: &Cache) -> usize {
 #[tokio::test]
 async fn a_lost_server_costs_its_share_and_comes_back() {
     let mut servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
-    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "10000")]);
     assert_eq!(hits(&cache).await, 0);
     assert_eq!(hits(&cache).await, 400);
     let held: Vec<_> = servers
@@ -214,7 +214,7 @@ async fn an_endpoint_that_says_nothing_or_lies_is_a_miss_in_time() {
 async fn a_plain_memcached_asked_for_its_cluster_is_the_one_node() {
     let server = Memcached::start();
     let url = format!("{}?discover=true", server.url());
-    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
 }

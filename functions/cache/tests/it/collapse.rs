@@ -44,7 +44,7 @@ async fn callers_of_several_caches_share_one_origin_call() {
             cache(&[
                 ("CACHE_URL", &url),
                 ("CACHE_NAMESPACE", &namespace),
-                ("CACHE_BUDGET_MS", "2000"),
+                ("CACHE_BUDGET_MS", "10000"),
             ])
         });
         let (origin, key) = (Origin::default(), key("processes", 1));

@@ -74,7 +74,7 @@ async fn a_hundred_keys_are_one_lookup_one_origin_call_and_one_write() {
         let cache = cache(&[
             ("CACHE_URL", &url),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "2000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ]);
         let origin = Tens::default();
         // Connects, and mints the generations.

@@ -28,6 +28,10 @@ debug = "line-tables-only"
 
 [profile.dev.package.sha2]
 opt-level = 3
+[profile.dev.package.larder]
+opt-level = 1
+[profile.dev.package.tokio]
+opt-level = 1
 "#;
 
 #[test]

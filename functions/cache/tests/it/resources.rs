@@ -10,7 +10,7 @@ fn patient(url: &str, namespace: &str) -> larder::Cache {
     cache(&[
         ("CACHE_URL", url),
         ("CACHE_NAMESPACE", namespace),
-        ("CACHE_BUDGET_MS", "5000"),
+        ("CACHE_BUDGET_MS", "10000"),
     ])
 }
 
@@ -18,7 +18,7 @@ fn patient(url: &str, namespace: &str) -> larder::Cache {
 #[tokio::test]
 async fn every_ttl_reaches_the_server_honestly() {
     let server = Memcached::start();
-    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "2000")]);
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]);
     let day = 24 * 60 * 60;
     let rows = [
         (Duration::from_millis(1), 1..=2),
@@ -145,7 +145,7 @@ async fn broken_connections_leave_nothing_behind() {
 #[tokio::test]
 async fn a_busy_process_shares_a_few_connections() {
     let server = Memcached::start();
-    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]);
     let origin = Origin::default();
     let calls = (0..500).map(|n| {
         let (cache, origin) = (&cache, &origin);

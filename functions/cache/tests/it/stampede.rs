@@ -187,10 +187,6 @@ async fn frozen(protocols: &[&str]) {
     let mut round = Round::new(FREEZING);
     let begun = Instant::now();
     let (struck, unended) = crowd.strike(FREEZING, &mut round, Stampede::freeze).await;
-    assert!(
-        begun.elapsed() >= FREEZING.lease - Duration::from_secs(1),
-        "nobody had to wait for the lease"
-    );
     tokio::time::sleep(FROZEN.saturating_sub(begun.elapsed())).await;
     let before = crowd.values().await;
     crowd.stampede.thaw(struck);
@@ -205,7 +201,14 @@ async fn frozen(protocols: &[&str]) {
         assert!(calls <= 2, "key {key}, frozen in {unended:?}: {round}");
     }
     for key in unended {
-        assert_eq!(round.origin_calls()[key as usize], 2, "key {key}: {round}");
+        // The frozen worker had the lease, and one other took it over. How long the others waited
+        // for it is no matter: a holder that is frozen before it could stamp its placeholder
+        // leaves one of two seconds.
+        let called = round.called(key);
+        assert!(
+            called.len() == 2 && called[0] == struck && called[1] != struck,
+            "key {key} was computed by {called:?}, and {struck} was frozen: {round}"
+        );
         assert!(!round.stored(key, struck), "key {key}");
         let by_others = round.values(key, Some(struck));
         assert_eq!(by_others, Vec::from_iter(before[key as usize]), "key {key}");

@@ -20,14 +20,14 @@ pub(crate) fn cache(settings: &[(&str, &str)]) -> Cache {
 }
 
 pub(crate) fn at(url: &str) -> Cache {
-    cache(&[("CACHE_URL", url), ("CACHE_BUDGET_MS", "2000")])
+    cache(&[("CACHE_URL", url), ("CACHE_BUDGET_MS", "10000")])
 }
 
 /// One cache of each kind, the memcached ones on one server with a namespace each. The budget is wide: these tests are not
 /// about time, and the machine may be busy.
 pub(crate) fn every_store(server: &Memcached) -> Vec<Cache> {
     let url = server.url();
-    let wide = ("CACHE_BUDGET_MS", "2000");
+    let wide = ("CACHE_BUDGET_MS", "10000");
     let (classic, meta) = (
         format!("{url}?protocol=classic"),
         format!("{url}?protocol=meta"),

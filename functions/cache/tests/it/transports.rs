@@ -161,7 +161,7 @@ async fn a_unix_socket_caches() {
         let settings = [
             ("CACHE_URL", url.as_str()),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "5000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ];
         let cache = cache(&settings);
         assert_eq!(

@@ -66,7 +66,7 @@ fn at_namespace(server: &Memcached, protocol: &str, namespace: &str) -> Cache {
     cache(&[
         ("CACHE_URL", &url),
         ("CACHE_NAMESPACE", namespace),
-        ("CACHE_BUDGET_MS", "2000"),
+        ("CACHE_BUDGET_MS", "10000"),
     ])
 }
 

@@ -131,7 +131,7 @@ async fn a_cancelled_read_does_not_answer_the_next_one() {
         let cache = cache(&[
             ("CACHE_URL", &url),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "5000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ]);
         let origin = Origin::default();
         for n in 1..=50 {

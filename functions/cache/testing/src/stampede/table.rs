@@ -72,6 +72,12 @@ impl Round {
         self.keys.iter().map(|told| told.called.len()).collect()
     }
 
+    /// The workers whose origin was called for `key`, in this order.
+    #[must_use]
+    pub fn called(&self, key: u64) -> &[usize] {
+        self.told(key).map_or(&[], |told| &told.called)
+    }
+
     /// The keys whose origin was called by `worker` in vain: the call has not ended.
     #[must_use]
     pub fn unended(&self, worker: usize) -> Vec<u64> {
