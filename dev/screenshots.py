@@ -3,6 +3,7 @@
 
 dev/screenshots.py page URL FILE    the demonstration page after a few requests
 dev/screenshots.py report URL FILE  the first screen of a load test's report
+FILE ends in .png or .webp.
 """
 
 import base64
@@ -18,7 +19,7 @@ import urllib.request
 
 WIDTH, HEIGHT = 1200, 800
 # The longest wait for a page; the slow operation of the demonstration takes 3 s.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Browser:
@@ -70,7 +71,7 @@ class Browser:
         request = urllib.request.Request(self.address + path, data, method=method)
         request.add_header("content-type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             sys.exit(f"screenshots: chromedriver: {json.load(error)['value']['message']}")
@@ -94,21 +95,23 @@ class Browser:
         self.send("POST", "/url", {"url": url})
 
     def until(self, condition):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not self.js(f"return Boolean({condition})"):
             if time.monotonic() > end:
-                sys.exit(f"screenshots: not within {PATIENCE} s: {condition}")
+                sys.exit(f"screenshots: not within {TIMEOUT} s: {condition}")
             time.sleep(0.05)
 
     def save(self, file):
         # Until the animations that show a new card have ended.
         time.sleep(1)
-        picture = self.cdp("Page.captureScreenshot", format="png")
-        pathlib.Path(file).write_bytes(base64.b64decode(picture["data"]))
+        file = pathlib.Path(file)
+        quality = {".png": {"format": "png"}, ".webp": {"format": "webp", "quality": 90}}
+        picture = self.cdp("Page.captureScreenshot", **quality[file.suffix])
+        file.write_bytes(base64.b64decode(picture["data"]))
 
 
 def run(browser, form):
-    """Presses the button of a form, and waits for its answer."""
+    """Submits a form, and waits for its answer."""
     answer = f"document.querySelector('#{form} + .answer')"
     browser.js(f"{answer}.replaceChildren()")
     browser.js(f"document.querySelector('#{form} [type=submit]').click()")
@@ -119,10 +122,8 @@ def page(browser, url):
     browser.open(url)
     for form in ["heavy", "heavy", "user", "user", "row", "heavy"]:
         run(browser, form)
-    bottom = browser.js(
-        "scrollTo(0, 0);"
-        "return Math.max(...['#ask', '.live'].map(css => document.querySelector(css).getBoundingClientRect().bottom))"
-    )
+    browser.js("scrollTo(0, 0)")
+    bottom = browser.js("return document.querySelector('.live').getBoundingClientRect().bottom")
     browser.resize(WIDTH, round(bottom) + 24)
 
 
