@@ -1,7 +1,8 @@
-//! Callers of this process who share one origin call.
+//! Callers of one process that share an origin call.
 //!
-//! A flight carries the origin's answer, encoded, from the caller who leads to those who joined. It survives a leader who is
-//! cancelled, panics or fails: its followers are told, and one of them leads next. Errors stay with their caller.
+//! A flight carries the encoded answer of the origin from the leader to the callers that joined. If
+//! the leader is cancelled, panics or fails, the others are notified, and one of them leads next.
+//! An error only goes to the leader's own caller.
 
 use std::{
     collections::HashMap,
@@ -17,44 +18,45 @@ use crate::{clock::Millis, entry::Token};
 mod keyed;
 mod polling;
 mod uncached;
-pub(crate) use polling::{Vigils, Waiter};
-pub(crate) use uncached::{Shared, Solo};
+pub(crate) use polling::{Pollers, Waiter};
+pub(crate) use uncached::{LocalSingleFlight, Participation};
 
 /// How a flight ended.
 #[derive(Debug, Clone)]
-pub(crate) enum Landing {
-    /// The encoded value, when the origin had answered, and for how many seconds the value is to be kept: 0 if it is not.
+pub(crate) enum FlightResult {
+    /// The encoded value, the time when the origin answered, and the ttl in seconds, 0 if it is not
+    /// stored.
     Value {
         payload: Bytes,
         created: Millis,
         ttl: i64,
     },
-    /// The leader failed or is gone.
+    /// The leader failed, or was cancelled.
     Failed,
 }
 
-/// One origin call that others may wait for.
+/// One origin call that other callers may wait for.
 #[derive(Debug)]
-pub(crate) struct Flight(watch::Sender<Option<Landing>>);
+pub(crate) struct Flight(watch::Sender<Option<FlightResult>>);
 
 impl Flight {
     fn new() -> Arc<Self> {
         Arc::new(Self(watch::Sender::new(None)))
     }
 
-    /// How it ends; `None` if that is not known by `until`.
-    pub(crate) async fn landing(&self, until: Instant) -> Option<Landing> {
-        let mut landed = self.0.subscribe();
-        let landed = landed.wait_for(Option::is_some);
-        match tokio::time::timeout_at(until, landed).await {
+    /// Waits for its end; `None` if it has not ended at `until`.
+    pub(crate) async fn result_by(&self, until: Instant) -> Option<FlightResult> {
+        let mut result = self.0.subscribe();
+        let result = result.wait_for(Option::is_some);
+        match tokio::time::timeout_at(until, result).await {
             Err(_) => None,
-            Ok(Ok(landing)) => landing.clone(),
-            Ok(Err(_)) => Some(Landing::Failed),
+            Ok(Ok(result)) => result.clone(),
+            Ok(Err(_)) => Some(FlightResult::Failed),
         }
     }
 
-    /// How it ended, if it has.
-    pub(crate) fn landed(&self) -> Option<Landing> {
+    /// How it ended, if it has ended.
+    pub(crate) fn result(&self) -> Option<FlightResult> {
         self.0.borrow().clone()
     }
 
@@ -62,35 +64,36 @@ impl Flight {
         self.0.receiver_count() > 0
     }
 
-    fn land(&self, landing: Landing) {
-        self.0.send_if_modified(|landed| {
-            let first = landed.is_none();
+    fn complete(&self, result: FlightResult) {
+        self.0.send_if_modified(|ended| {
+            let first = ended.is_none();
             if first {
-                *landed = Some(landing);
+                *ended = Some(result);
             }
             first
         });
     }
 }
 
-/// The flights of this process, by the token of the lease that their leader holds. A caller joins one only after its own lookup
-/// has shown that lease: then the origin call began after everything that was acknowledged before the caller came.
+/// The flights of this process, by the token of the lease that their leader holds. A caller only
+/// joins a flight if its own lookup has shown that lease. Then the origin call began after every
+/// change that was acknowledged before the caller came.
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<HashMap<Token, Arc<Flight>>>);
 
-/// The leader's end of a flight. Dropped without landing, the flight has failed.
+/// The leader's end of a flight. If it is dropped early, the flight has failed.
 #[derive(Debug)]
-pub(crate) struct Pilot<'a> {
+pub(crate) struct Leader<'a> {
     flights: &'a Flights,
     token: Token,
     flight: Arc<Flight>,
 }
 
 impl Flights {
-    pub(crate) fn begin(&self, token: Token) -> Pilot<'_> {
+    pub(crate) fn begin(&self, token: Token) -> Leader<'_> {
         let flight = Flight::new();
         self.map().insert(token, flight.clone());
-        Pilot {
+        Leader {
             flights: self,
             token,
             flight,
@@ -106,10 +109,10 @@ impl Flights {
     }
 }
 
-impl Pilot<'_> {
-    /// `ttl`: how long the value is to be kept; `None` if it is not.
-    pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
-        self.flight.land(Landing::Value {
+impl Leader<'_> {
+    /// `ttl` is `None` if the value is not stored.
+    pub(crate) fn complete(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
+        self.flight.complete(FlightResult::Value {
             payload,
             created,
             ttl: ttl.map_or(0, |ttl| ttl.as_secs() as i64),
@@ -117,10 +120,10 @@ impl Pilot<'_> {
     }
 }
 
-impl Drop for Pilot<'_> {
+impl Drop for Leader<'_> {
     fn drop(&mut self) {
         self.flights.map().remove(&self.token);
-        self.flight.land(Landing::Failed);
+        self.flight.complete(FlightResult::Failed);
     }
 }
 

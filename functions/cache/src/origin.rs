@@ -1,7 +1,9 @@
-//! What an origin says about the value that it is about to return: for how long it may be kept, or that it may not be kept at all.
+//! What an origin can say about the value that it is about to return: how long it may be kept, or
+//! that it must not be kept.
 //!
-//! Free functions over a task-local, and not an argument: so a memoised function keeps its signature, and its body, a closure of
-//! [`Cache::get_or_fetch`](crate::Cache::get_or_fetch) and whatever these call all say it in the same words.
+//! These are functions over a task-local, not arguments, so a cached function keeps its signature.
+//! They work in a cached function, in the closure of
+//! [`Cache::get_or_fetch`](crate::Cache::get_or_fetch), and in all that these call.
 //!
 //! ```
 //! # use std::{convert::Infallible, time::Duration};
@@ -23,30 +25,31 @@
 //! # }
 //! ```
 //!
-//! Outside an origin call both do nothing. The last word counts. A memoised function that an origin calls speaks of its own value
-//! only; called as `uncached` it is a plain function, and speaks for its caller as any other does. A task that
-//! an origin spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) what is said holds for every value
-//! of that origin call.
+//! Outside an origin call both do nothing. Of several calls in one origin the last one counts. If
+//! an origin calls another cached function, what that one says applies to its own value only;
+//! called as `uncached` it is a plain function, and speaks for its caller. A task that an origin
+//! spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) they apply
+//! to every value of the origin call.
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
 tokio::task_local! {
-    static SAID: Cell<Said>;
+    static DIRECTIVE: Cell<CacheDirective>;
 }
 
 /// What an origin has said about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Said {
+pub(crate) enum CacheDirective {
     /// Nothing: the policy decides.
     #[default]
-    Nothing,
+    None,
     Ttl(Duration),
     NoStore,
 }
 
-/// Keeps this value fresh for `ttl` from the moment the origin has answered, whatever its policy says; also a `None` that the policy
-/// would not keep. The policy's jitter still shortens it, and its stale windows follow. Zero is [`no_store`]; more than ten years
-/// are ten years.
+/// Keeps this value fresh for `ttl` after the origin answers, in place of the policy's ttl; also a
+/// `None` that the policy would not keep. The policy's jitter shortens it, and its stale windows
+/// follow it. Zero means [`no_store`]; the maximum is ten years.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -65,15 +68,15 @@ pub(crate) enum Said {
 /// # }
 /// ```
 pub fn ttl(ttl: Duration) {
-    say(if ttl.is_zero() {
-        Said::NoStore
+    set_directive(if ttl.is_zero() {
+        CacheDirective::NoStore
     } else {
-        Said::Ttl(ttl.min(crate::policy::LONGEST))
+        CacheDirective::Ttl(ttl.min(crate::policy::LONGEST))
     });
 }
 
-/// Keeps this value out of the cache, and the entry that it was to replace as well. Callers of this process who already wait for it
-/// still get it.
+/// Keeps this value out of the cache, and removes the entry that it would have replaced. Callers in
+/// this process that already wait for it still get it.
 ///
 /// ```
 /// #[larder::cached("progress", ttl = "60s")]
@@ -96,18 +99,20 @@ pub fn ttl(ttl: Duration) {
 /// # }
 /// ```
 pub fn no_store() {
-    say(Said::NoStore);
+    set_directive(CacheDirective::NoStore);
 }
 
-fn say(said: Said) {
-    // Nobody listens outside an origin call.
-    let _ = SAID.try_with(|last| last.set(said));
+fn set_directive(directive: CacheDirective) {
+    // Fails outside an origin call, where there is nothing to set.
+    let _ = DIRECTIVE.try_with(|last| last.set(directive));
 }
 
-/// Calls an origin and listens.
-pub(crate) async fn listened<F: Future>(origin: F) -> (F::Output, Said) {
-    let mut origin = pin!(SAID.scope(Cell::default(), origin));
+/// Calls an origin, and captures what it says about its value.
+pub(crate) async fn capture_directive<F: Future>(origin: F) -> (F::Output, CacheDirective) {
+    let mut origin = pin!(DIRECTIVE.scope(Cell::default(), origin));
     let answer = origin.as_mut().await;
-    let said = origin.take_value().map_or(Said::Nothing, Cell::into_inner);
-    (answer, said)
+    let directive = origin
+        .take_value()
+        .map_or(CacheDirective::None, Cell::into_inner);
+    (answer, directive)
 }

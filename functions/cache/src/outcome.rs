@@ -1,9 +1,9 @@
-//! What became of one call, in the field's words. Knows nothing of HTTP; a handler translates these into headers.
+//! How a call was answered. A handler translates these words into HTTP headers.
 
 use crate::store::StoreError;
 
-/// What became of a call. Exactly one origin call stands behind each that is not
-/// [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) or [`Collapsed`](Outcome::Collapsed).
+/// How a call was answered. [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) and
+/// [`Collapsed`](Outcome::Collapsed) made no origin call of their own; each of the others made one.
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Fill, Outcome, with_cache};
@@ -27,13 +27,13 @@ pub enum Outcome {
     Hit,
     /// An entry past its ttl, served while another caller refreshes it.
     Stale,
-    /// An entry past its ttl, served because this caller's own origin call failed.
+    /// An entry past its ttl, served because this call's own origin call failed.
     StaleOnError,
-    /// Nothing usable was there; the origin answered.
+    /// There was no usable entry; the origin answered.
     Miss(Fill),
     /// The entry was past its ttl; the origin answered.
     Expired(Fill),
-    /// The request asked for a new value ([`Freshness::Refresh`]); the origin answered.
+    /// The caller asked for a new value ([`Freshness::Refresh`]); the origin answered.
     Refreshed(Fill),
     /// Another caller's origin call answered this one.
     Collapsed,
@@ -61,19 +61,19 @@ pub enum Outcome {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
-    /// It was, and the server said so.
+    /// It was, and the server acknowledged it.
     Stored,
-    /// It was not, as it should be: `None` without a `negative_ttl`, cheaper than `min_cost`, invalidated meanwhile, or
-    /// computed without a lease after waiting in vain.
+    /// It was not, and should not be: `None` without a `negative_ttl`, cheaper than `min_cost`,
+    /// invalidated in the meantime, or computed without a lease after the policy's `wait`.
     NotStored,
     /// The cache failed, before or after the origin call.
-    Failed(Trouble),
+    Failed(CacheFailure),
 }
 
 /// How the cache failed.
 ///
 /// ```
-/// # use larder::{Cache, Fill, Outcome, Trouble, with_cache};
+/// # use larder::{Cache, Fill, Outcome, CacheFailure, with_cache};
 /// # #[larder::cached("square", ttl = "60s")]
 /// # async fn square(n: u64) -> u64 { n * n }
 /// # #[tokio::main(flavor = "current_thread")]
@@ -81,32 +81,32 @@ pub enum Fill {
 /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
 /// let fetched = with_cache(down, square::fetch(12)).await;
 /// assert_eq!(*fetched, 144);
-/// assert_eq!(fetched.outcome(), Outcome::Miss(Fill::Failed(Trouble::Refused)));
+/// assert_eq!(fetched.outcome(), Outcome::Miss(Fill::Failed(CacheFailure::Refused)));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum CacheFailure {
     /// No complete answer within the budget.
     Timeout,
     /// No connection could be made.
     Refused,
     /// The server closed the connection.
     Closed,
-    /// The server's answer was none.
+    /// The server's answer was invalid.
     Protocol,
-    /// The value could not be encoded. (An entry that can not be read is a miss, counted as
+    /// The value could not be encoded. (An entry that cannot be decoded is a miss, counted as
     /// [`Stats::unreadable`](crate::Stats::unreadable).)
     Decode,
     /// The value is larger than the policy or the server allows.
     Oversize,
 }
 
-impl Trouble {
+impl CacheFailure {
     /// Every kind.
     ///
     /// ```
-    /// let names = larder::Trouble::ALL.map(|kind| kind.to_string());
+    /// let names = larder::CacheFailure::ALL.map(|kind| kind.to_string());
     /// assert_eq!(names.join(" "), "timeout refused closed protocol decode oversize");
     /// ```
     pub const ALL: [Self; 6] = [
@@ -119,7 +119,7 @@ impl Trouble {
     ];
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for CacheFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Timeout => "timeout",
@@ -132,7 +132,7 @@ impl std::fmt::Display for Trouble {
     }
 }
 
-/// Why the cache was left alone.
+/// Why the cache was neither read nor written.
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Outcome, with_cache};
@@ -146,15 +146,15 @@ impl std::fmt::Display for Trouble {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bypass {
-    /// Switched off, no cache installed, or the function's name is taken by another function.
+    /// The cache is disabled or not installed, or another function has the same name.
     Disabled,
-    /// Its server failed too often just now.
+    /// The circuit breaker of the key's server is open: too many of its last calls failed.
     Breaker,
-    /// The request asked for it ([`Freshness::Bypass`]).
+    /// The caller asked for it ([`Freshness::Bypass`]).
     Requested,
 }
 
-/// What a request wants of the cache; see [`with_freshness`](crate::with_freshness).
+/// How a caller wants the cache to be used; see [`with_freshness`](crate::with_freshness).
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Fill, Freshness, Outcome, with_cache, with_freshness};
@@ -177,7 +177,7 @@ pub enum Bypass {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
-    /// Whatever the policy allows.
+    /// As the policy allows.
     #[default]
     Normal,
     /// A new value from the origin, stored for others (HTTP's `no-cache`).
@@ -203,7 +203,7 @@ pub enum Freshness {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The origin, called by this caller or by another whom it waited for.
+    /// The origin, called by this call or by another one that it waited for.
     Origin,
     /// A fresh entry.
     Cache,
@@ -213,13 +213,6 @@ pub enum Source {
 
 impl Outcome {
     /// Where the value came from.
-    ///
-    /// ```
-    /// # use larder::{Outcome, Source};
-    /// assert_eq!(Outcome::Hit.source(), Source::Cache);
-    /// assert_eq!(Outcome::StaleOnError.source(), Source::Stale);
-    /// assert_eq!(Outcome::Collapsed.source(), Source::Origin);
-    /// ```
     #[must_use]
     pub fn source(self) -> Source {
         match self {
@@ -232,41 +225,41 @@ impl Outcome {
 
 /// Why a call goes to its origin without a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alone {
+pub(crate) enum Uncoordinated {
     Bypassed(Bypass),
-    Failed(Trouble),
-    /// Waited for another caller's origin call as long as it may.
+    Failed(CacheFailure),
+    /// Waited for another caller's origin call for as long as the policy allows.
     Waited,
 }
 
-impl Alone {
+impl Uncoordinated {
     pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::Bypassed(why) => Outcome::Bypassed(why),
-            Self::Failed(trouble) => Outcome::Miss(Fill::Failed(trouble)),
+            Self::Failed(failure) => Outcome::Miss(Fill::Failed(failure)),
             Self::Waited => Outcome::Miss(Fill::NotStored),
         }
     }
 }
 
-impl From<StoreError> for Alone {
+impl From<StoreError> for Uncoordinated {
     fn from(error: StoreError) -> Self {
-        match error.trouble() {
-            Some(trouble) => Self::Failed(trouble),
+        match error.failure() {
+            Some(failure) => Self::Failed(failure),
             None => Self::Bypassed(Bypass::Breaker),
         }
     }
 }
 
 impl StoreError {
-    /// `None` when the server was not even asked.
-    pub(crate) fn trouble(self) -> Option<Trouble> {
+    /// `None` if the breaker was open and the server was not asked.
+    pub(crate) fn failure(self) -> Option<CacheFailure> {
         Some(match self {
-            Self::Timeout => Trouble::Timeout,
-            Self::Refused => Trouble::Refused,
-            Self::Closed => Trouble::Closed,
-            Self::Protocol => Trouble::Protocol,
-            Self::Oversize => Trouble::Oversize,
+            Self::Timeout => CacheFailure::Timeout,
+            Self::Refused => CacheFailure::Refused,
+            Self::Closed => CacheFailure::Closed,
+            Self::Protocol => CacheFailure::Protocol,
+            Self::Oversize => CacheFailure::Oversize,
             Self::Breaker => return None,
         })
     }

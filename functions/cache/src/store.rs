@@ -1,13 +1,14 @@
-//! Where records stand. A store moves bytes and numbers; it never decodes them and takes no decision.
+//! Where records are kept. A store moves bytes; it never decodes them and decides nothing.
 //!
-//! There are two, both real: [`memory`] in this process, and [`memcached`]. An item's number changes with every write of it;
-//! a compare-and-swap names the number that it expects. There is no plain "set": see the crate's page on why.
+//! There are two: [`memory`] in this process, and [`memcached`]. Every write of an item changes its
+//! cas number, and a compare-and-swap names the number that it expects. There is no `set`: a
+//! delayed `set` could undo an invalidation.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 pub(crate) mod many;
 pub(crate) mod memcached;
@@ -15,66 +16,59 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod simulated;
 
-/// Which of the four keys of an [`Address`].
+/// Which of the four keys of an [`CacheKeys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(crate) enum KeyKind {
     Item,
     Marker,
     Namespace,
     Function,
 }
 
-impl Address {
-    pub(crate) fn slot(&self, slot: Slot) -> &str {
-        match slot {
-            Slot::Item => self.item(),
-            Slot::Marker => self.marker(),
-            Slot::Namespace => self.namespace(),
-            Slot::Function => self.function(),
+impl CacheKeys {
+    pub(crate) fn of_kind(&self, kind: KeyKind) -> &str {
+        match kind {
+            KeyKind::Item => self.item(),
+            KeyKind::Marker => self.marker(),
+            KeyKind::Namespace => self.namespace(),
+            KeyKind::Function => self.function(),
         }
     }
 }
 
-/// An item's bytes, and its number where the read showed it (the classic protocol's lookup does not).
+/// An item's bytes, and its cas where the read showed it (the classic protocol's lookup does not).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) bytes: Bytes,
-    pub(crate) number: Option<u64>,
+    pub(crate) cas: Option<u64>,
 }
 
 /// What a lookup asks for besides the item and the generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct LookupOptions {
     /// Also the refresh marker: the policy has a stale window.
     pub(crate) marker: bool,
-    /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can; others ignore it.
+    /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can;
+    /// others ignore it.
     pub(crate) lease: Option<u32>,
 }
 
 /// What stands under the item's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum ItemState {
     Absent,
-    /// Absent until this lookup left its lease there, with this number.
+    /// Absent until this lookup left its lease there, with this cas.
     Won(u64),
     Item(Item),
 }
 
 /// One lookup's answer. The item was read first and the generations after it, on one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Looked {
-    pub(crate) item: Found,
+pub(crate) struct LookupReply {
+    pub(crate) item: ItemState,
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,
-}
-
-/// The answer to an add or a compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Yes,
-    /// Something stands there already, something else than expected, or nothing.
-    No,
 }
 
 /// How long an item lives on its server.
@@ -87,7 +81,8 @@ pub(crate) enum Lifetime {
 }
 
 impl Lifetime {
-    /// Rounded up to whole seconds; a second is added because memcached's own seconds may end at once.
+    /// Rounded up to whole seconds; a second is added because memcached's own seconds may end at
+    /// once.
     pub(crate) fn at_least(time: Duration) -> Self {
         let up = 1 + u64::from(time.subsec_nanos() > 0);
         let seconds = time.as_secs().saturating_add(up);
@@ -118,7 +113,8 @@ pub(crate) enum StoreError {
     Breaker,
 }
 
-/// A store. Closed: these two kinds and no others. Every exchange takes the time that it may last at most.
+/// A store. Closed: these two kinds and no others. Every exchange takes the time that it may last
+/// at most.
 #[derive(Debug)]
 pub(crate) enum Store {
     Memory(memory::Memory),
@@ -128,85 +124,94 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it passes through many hands.
+    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it
+    /// passes through many hands.
     pub(crate) async fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> Result<Box<Looked>, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(Box::new(memory.lookup(at, ask))),
-            Self::Memcached(memcached) => memcached.lookup(at, ask, limit).await,
+            Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
+            Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.lookup(at, ask, limit).await.map(Box::new),
+            Self::Simulated(simulated) => {
+                simulated.lookup(keys, options, limit).await.map(Box::new)
+            }
         }
     }
 
-    /// Reads one item with its number.
-    pub(crate) async fn numbered(
+    /// Reads one item with its cas.
+    pub(crate) async fn get_with_cas(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.numbered(at.slot(slot))),
-            Self::Memcached(memcached) => memcached.numbered(at, slot, limit).await,
+            Self::Memory(memory) => Ok(memory.get_with_cas(keys.of_kind(kind))),
+            Self::Memcached(memcached) => memcached.get_with_cas(keys, kind, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.numbered(at, slot, limit).await,
+            Self::Simulated(simulated) => simulated.get_with_cas(keys, kind, limit).await,
         }
     }
 
-    /// Stores if nothing stands there.
+    /// Stores if nothing is there; whether it did.
     pub(crate) async fn add(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.add(at.slot(slot), bytes, life)),
-            Self::Memcached(memcached) => memcached.add(at, slot, &bytes, life, limit).await,
+            Self::Memory(memory) => Ok(memory.add(keys.of_kind(kind), bytes, life)),
+            Self::Memcached(memcached) => memcached.add(keys, kind, &bytes, life, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.add(at, slot, bytes, life, limit).await,
+            Self::Simulated(simulated) => simulated.add(keys, kind, bytes, life, limit).await,
         }
     }
 
-    /// Stores if what stands there still has this number.
-    pub(crate) async fn swap(
+    /// Stores if what is there still has this cas; whether it did.
+    pub(crate) async fn compare_and_swap(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
-        number: u64,
+        cas: u64,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.swap(at.slot(slot), bytes, life, number)),
+            Self::Memory(memory) => {
+                Ok(memory.compare_and_swap(keys.of_kind(kind), bytes, life, cas))
+            }
             Self::Memcached(memcached) => {
-                memcached.swap(at, slot, &bytes, life, number, limit).await
+                memcached
+                    .compare_and_swap(keys, kind, &bytes, life, cas, limit)
+                    .await
             }
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                simulated.swap(at, slot, bytes, life, number, limit).await
+                simulated
+                    .compare_and_swap(keys, kind, bytes, life, cas, limit)
+                    .await
             }
         }
     }
 
     /// Removes the item; `Ok` only after the server said so.
-    pub(crate) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.delete(at.item());
+                memory.delete(keys.item());
                 Ok(())
             }
-            Self::Memcached(memcached) => memcached.delete(at, limit).await,
+            Self::Memcached(memcached) => memcached.delete(keys, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.delete(at.item(), limit).await,
+            Self::Simulated(simulated) => simulated.delete(keys.item(), limit).await,
         }
     }
 
@@ -230,11 +235,11 @@ impl Store {
         }
     }
 
-    /// The name of the server that holds `at`, if there are servers and they are known.
-    pub(crate) fn holding(&self, at: &Address) -> Option<String> {
+    /// The name of the server that holds `keys`, if there are servers and they are known.
+    pub(crate) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         match self {
             Self::Memory(_) => None,
-            Self::Memcached(memcached) => memcached.holding(at),
+            Self::Memcached(memcached) => memcached.holding(keys),
             #[cfg(test)]
             Self::Simulated(_) => None,
         }

@@ -13,8 +13,8 @@ const GENERATION: [Generation; 2] = [
     Generation::golden([0x22; 16]),
 ];
 
-fn stamp() -> Stamp {
-    Stamp {
+fn generations() -> Generations {
+    Generations {
         namespace: GENERATION[0],
         function: GENERATION[1],
     }
@@ -27,28 +27,28 @@ fn entry(payload: &[u8]) -> Entry<'_> {
 fn entry_of(payload: Payload<'_>) -> Entry<'_> {
     Entry {
         id: 0x0102_0304_0506_0708,
-        stamp: stamp(),
+        generations: generations(),
         created: 1_700_000_000_000,
-        soft: 1_700_000_060_000,
-        hard: 1_700_000_090_000,
+        fresh_until: 1_700_000_060_000,
+        discard_at: 1_700_000_090_000,
         cost: 3_000_000,
         version: 7,
         payload,
     }
 }
 
-fn lease() -> Lease {
-    Lease {
+fn lease() -> LeaseRecord {
+    LeaseRecord {
         token: Token([0x33; 16]),
-        stamp: stamp(),
-        subject: 9,
+        generations: generations(),
+        refreshes_entry: 9,
     }
 }
 
 const KEY: &str = "larder:user:ab";
 const DIGEST: [u8; 16] = [0xaa; 16];
 
-/// What is on the wire today must be readable tomorrow: a change of these bytes is a change of FORMAT.
+/// Later releases must be able to read these bytes: changing them requires another FORMAT.
 #[test]
 fn golden_bytes() {
     let seal = Seal::Checksum;
@@ -67,7 +67,7 @@ fn golden_bytes() {
     );
     let key = Key::new("user", &(7,)).unwrap();
     check(
-        freed(&Address::new(&Namespace::new("larder").unwrap(), &key)),
+        freed(&CacheKeys::new(&Namespace::new("larder").unwrap(), &key)),
         GOLDEN_FREED,
     );
 }

@@ -1,6 +1,7 @@
-//! Waiting together for an origin call of another process: of all who wait for a key here, one at a time looks.
+//! Waiting for an origin call of another process: of all callers here that wait for a key, only one
+//! at a time looks up.
 //!
-//! What somebody else's look has shown is only ever a reason to look oneself: each caller still decides by its own lookup.
+//! A lookup by one caller only wakes the others; each of them still decides by its own lookup.
 
 use std::{
     pin::pin,
@@ -12,33 +13,33 @@ use tokio::{
     time::{Duration, Instant, sleep_until},
 };
 
-use super::keyed::{InUse, Use};
+use super::keyed::{Ref, RefCountedMap};
 
 #[derive(Debug, Default)]
-pub(crate) struct Vigils(InUse<Vigil>);
+pub(crate) struct Pollers(RefCountedMap<Poll>);
 
-/// Those who wait for one key.
+/// The callers that wait for one key.
 #[derive(Debug, Default)]
-struct Vigil {
-    /// When somebody last set out to look.
-    looked: Mutex<Option<Instant>>,
+struct Poll {
+    /// When a caller last began a lookup.
+    polled: Mutex<Option<Instant>>,
     changed: Notify,
 }
 
-/// One caller among those who wait.
+/// One caller that waits.
 #[derive(Debug)]
-pub(crate) struct Waiter<'a>(Use<'a, Vigil>);
+pub(crate) struct Waiter<'a>(Ref<'a, Poll>);
 
-impl Vigils {
+impl Pollers {
     pub(crate) fn join(&self, key: &[u8; 32]) -> Waiter<'_> {
         Waiter(self.0.of(*key))
     }
 }
 
 impl Waiter<'_> {
-    /// Returns when this caller is to look: when it is `until`, when somebody has seen a change, or when nobody has set out to look
-    /// for as long as `pause`.
-    pub(crate) async fn turn(&self, pause: Duration, until: Instant) {
+    /// Returns when this caller should look up: at `until`, after another caller has seen a change,
+    /// or if no caller has begun a lookup for `pause`.
+    pub(crate) async fn wait_turn(&self, pause: Duration, until: Instant) {
         let mut changed = pin!(self.0.changed.notified());
         let mut since = Instant::now();
         loop {
@@ -47,24 +48,24 @@ impl Waiter<'_> {
                 () = &mut changed => return,
                 () = sleep_until(due.min(until)) => {}
             }
-            match self.set_out(since) {
+            match self.claim_poll(since) {
                 Some(another) if due < until => since = another,
                 _ => return,
             }
         }
     }
 
-    /// Tells the others that it is no more as it was.
+    /// Wakes the others, because the item has changed.
     pub(crate) fn changed(&self) {
         self.0.changed.notify_waiters();
     }
 
-    /// Sets out to look, unless another has done so after `since`: then says when.
-    fn set_out(&self, since: Instant) -> Option<Instant> {
-        let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let another = looked.filter(|looked| *looked > since);
+    /// Begins a lookup, unless another caller has begun one after `since`; then returns when.
+    fn claim_poll(&self, since: Instant) -> Option<Instant> {
+        let mut polled = self.0.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let another = polled.filter(|polled| *polled > since);
         if another.is_none() {
-            *looked = Some(Instant::now());
+            *polled = Some(Instant::now());
         }
         another
     }

@@ -1,7 +1,7 @@
-//! Sharing origin calls while the cache is unreachable: one at a time a key in this process.
+//! Sharing origin calls while the cache is unreachable: one at a time for each key in this process.
 //!
-//! Nothing vouches for a value then, so a caller takes only the result of an origin call that begins after it came: those who come
-//! while one runs share the next.
+//! Without the cache nothing shows that a value is still valid. So a caller only takes the result
+//! of an origin call that began after it came: callers that come while one runs share the next.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,63 +12,65 @@ use tokio::{
 };
 
 use super::{
-    Flight, Landing,
-    keyed::{InUse, Use},
+    Flight, FlightResult,
+    keyed::{Ref, RefCountedMap},
 };
 use crate::clock::Millis;
 
 #[derive(Debug, Default)]
-pub(crate) struct Solo(InUse<Gate>);
+pub(crate) struct LocalSingleFlight(RefCountedMap<KeyState>);
 
-/// One key: whose turn it is, and the flight of those who wait for the next turn.
+/// One key: the lock of the running origin call, and the flight of the callers that wait for the
+/// next.
 #[derive(Debug, Default)]
-struct Gate {
+struct KeyState {
     turn: Arc<tokio::sync::Mutex<()>>,
     next: Mutex<Option<Arc<Flight>>>,
 }
 
-/// What became of a caller who shares.
-pub(crate) enum Shared<'a> {
-    Lead(Turn<'a>),
+/// What a caller that shares gets.
+pub(crate) enum Participation<'a> {
+    Lead(LeaderPermit<'a>),
     Value {
         payload: Bytes,
         created: Millis,
     },
-    /// Neither by the time it may wait.
-    Late,
+    /// Neither, until the end of the time that it may wait.
+    WaitTimedOut,
 }
 
-/// The right to call the origin for a key. Dropped without landing, its followers have to lead themselves.
-pub(crate) struct Turn<'a> {
-    _gate: Use<'a, Gate>,
+/// The right to call the origin for a key. If it is dropped early, one of the others leads.
+pub(crate) struct LeaderPermit<'a> {
+    _state: Ref<'a, KeyState>,
     flight: Arc<Flight>,
     _turn: OwnedMutexGuard<()>,
 }
 
-impl Solo {
-    pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Shared<'_> {
-        let gate = self.0.of(*key);
+impl LocalSingleFlight {
+    pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Participation<'_> {
+        let state = self.0.of(*key);
         loop {
-            let flight = gate.next().get_or_insert_with(Flight::new).clone();
-            let turn = timeout_at(until, gate.turn.clone().lock_owned());
+            let flight = state.next().get_or_insert_with(Flight::new).clone();
+            let turn = timeout_at(until, state.turn.clone().lock_owned());
             tokio::select! {
                 biased;
-                landing = flight.landing(until) => match landing {
-                    Some(Landing::Value { payload, created, .. }) => {
-                        return Shared::Value { payload, created };
+                result = flight.result_by(until) => match result {
+                    Some(FlightResult::Value { payload, created, .. }) => {
+                        return Participation::Value { payload, created };
                     }
-                    Some(Landing::Failed) => {}
-                    None => return Shared::Late,
+                    Some(FlightResult::Failed) => {}
+                    None => return Participation::WaitTimedOut,
                 },
                 turn = turn => {
-                    let Ok(turn) = turn else { return Shared::Late };
-                    let mut next = gate.next();
+                    let Ok(turn) = turn else { return Participation::WaitTimedOut };
+                    let mut next = state.next();
                     if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, &flight)) {
                         *next = None;
                         drop(next);
-                        return Shared::Lead(Turn { flight, _turn: turn, _gate: gate });
+                        return Participation::Lead(LeaderPermit { flight, _turn: turn, _state: state });
                     }
-                    // Another has led this flight and ended it: its landing is there to be read.
+                    // Another caller has led this flight and ended it: the result can be read in
+                    // the next round.
                 }
             }
         }
@@ -80,20 +82,20 @@ impl Solo {
     }
 }
 
-impl Gate {
+impl KeyState {
     fn next(&self) -> MutexGuard<'_, Option<Arc<Flight>>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn<'_> {
-    /// Whether anybody would see the landing: else the value need not be encoded.
+impl LeaderPermit<'_> {
+    /// Whether any caller waits for the result. If none does, the value need not be encoded.
     pub(crate) fn is_watched(&self) -> bool {
         self.flight.is_watched()
     }
 
-    pub(crate) fn land(&self, payload: Bytes, created: Millis) {
-        self.flight.land(Landing::Value {
+    pub(crate) fn complete(&self, payload: Bytes, created: Millis) {
+        self.flight.complete(FlightResult::Value {
             payload,
             created,
             ttl: 0,
@@ -101,8 +103,8 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for LeaderPermit<'_> {
     fn drop(&mut self) {
-        self.flight.land(Landing::Failed);
+        self.flight.complete(FlightResult::Failed);
     }
 }

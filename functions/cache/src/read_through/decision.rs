@@ -1,23 +1,24 @@
 //! The decision of one lookup: serve, compute, take over or wait.
 //!
-//! A pure table: it sees no clock, no key and no bytes. The rows are those of the algorithm's specification, checked by
-//! explicit-state search: at most one origin call a key while leases hold, and never a value from before a flush.
+//! A pure table: it sees no clock, no key and no bytes. The page `guide::how_it_works` explains its
+//! rows, and lists what an exhaustive search of their interleavings has shown: at most one origin
+//! call for a key while leases hold, and never a value from before a flush.
 
-/// What stands under the item's key.
+/// The state of the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum ItemKind {
     /// Nothing.
     Absent,
-    /// A new lease of this very lookup, not yet stamped (meta protocol).
+    /// The placeholder that this lookup itself created (meta protocol).
     Won,
-    /// Somebody else's new lease, not yet stamped: zero bytes.
-    Bare,
+    /// Another caller's placeholder: zero bytes.
+    Placeholder,
     /// An entry of the current generations.
     Entry(Age),
     /// A lease of the current generations.
     Lease,
     /// Anything else: other generations, a freed lease, unreadable bytes.
-    Dead,
+    Obsolete,
 }
 
 /// How old an entry is.
@@ -26,59 +27,61 @@ pub(crate) enum Age {
     Fresh,
     /// Past its ttl, within a stale window.
     Stale,
-    /// Past everything: to be replaced, never to be served.
-    Past,
+    /// Past its stale window, so it is not served; only an entry of a policy with such a window.
+    Expired,
 }
 
-/// What stands under the refresh marker, read in the same lookup.
+/// The state of the refresh marker, read in the same lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Marker {
-    /// Somebody refreshes this very entry.
+    /// Another caller refreshes this entry.
     Refreshing,
-    /// Nobody does: nothing stands there, or something about another entry.
-    Free,
+    /// No caller does: the marker is absent, or names another entry.
+    NotRefreshing,
 }
 
 /// What a caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// A generation is missing: mint it and look again.
+pub(crate) enum Decision {
+    /// A generation is missing: create it and look up again.
     Mint,
     Hit,
     ServeStale,
-    /// Try for the marker: the winner refreshes, the loser does `Lost`.
-    Refresh(Lost),
+    /// Try for the marker: the winner refreshes; what the loser does is in the variant.
+    Refresh(IfLost),
     /// Try for the absent item's lease: the winner computes, the loser waits.
     Acquire,
-    /// The lease is already ours.
+    /// The lease is already this caller's.
     Compute,
-    /// Replace what stands there by our lease, if it still stands there.
+    /// Replace the item by a lease, if it has not changed.
     TakeOver,
     Wait,
 }
 
-/// What the loser of a refresh marker does.
+/// What the loser of the refresh marker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub(crate) enum IfLost {
     ServeStale,
     Wait,
 }
 
-/// The step after a lookup. `generations` is `None` when one of the two was missing.
-pub(crate) fn step(item: Item, marker: Marker, generations: Option<()>) -> Step {
-    if generations.is_none() {
-        return Step::Mint;
+/// The decision after a lookup. `generations` is `false` if one of the two is missing.
+pub(crate) fn decide(kind: ItemKind, marker: Marker, generations: bool) -> Decision {
+    if !generations {
+        return Decision::Mint;
     }
-    match (item, marker) {
-        (Item::Entry(Age::Fresh), _) => Step::Hit,
-        (Item::Entry(Age::Stale), Marker::Refreshing) => Step::ServeStale,
-        (Item::Entry(Age::Stale), Marker::Free) => Step::Refresh(Lost::ServeStale),
-        (Item::Entry(Age::Past), Marker::Refreshing) => Step::Wait,
-        (Item::Entry(Age::Past), Marker::Free) => Step::Refresh(Lost::Wait),
-        (Item::Absent, _) => Step::Acquire,
-        (Item::Won, _) => Step::Compute,
-        (Item::Bare | Item::Lease, _) => Step::Wait,
-        (Item::Dead, _) => Step::TakeOver,
+    match (kind, marker) {
+        (ItemKind::Entry(Age::Fresh), _) => Decision::Hit,
+        (ItemKind::Entry(Age::Stale), Marker::Refreshing) => Decision::ServeStale,
+        (ItemKind::Entry(Age::Stale), Marker::NotRefreshing) => {
+            Decision::Refresh(IfLost::ServeStale)
+        }
+        (ItemKind::Entry(Age::Expired), Marker::Refreshing) => Decision::Wait,
+        (ItemKind::Entry(Age::Expired), Marker::NotRefreshing) => Decision::Refresh(IfLost::Wait),
+        (ItemKind::Absent, _) => Decision::Acquire,
+        (ItemKind::Won, _) => Decision::Compute,
+        (ItemKind::Placeholder | ItemKind::Lease, _) => Decision::Wait,
+        (ItemKind::Obsolete, _) => Decision::TakeOver,
     }
 }
 
@@ -88,28 +91,36 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use {Age::*, Item::*, Marker::*};
+        use {Age::*, ItemKind::*, Marker::*};
         let rows = [
-            (Entry(Fresh), Free, Step::Hit),
-            (Entry(Fresh), Refreshing, Step::Hit),
-            (Entry(Stale), Refreshing, Step::ServeStale),
-            (Entry(Stale), Free, Step::Refresh(Lost::ServeStale)),
-            (Entry(Past), Refreshing, Step::Wait),
-            (Entry(Past), Free, Step::Refresh(Lost::Wait)),
-            (Absent, Free, Step::Acquire),
-            (Won, Free, Step::Compute),
-            (Bare, Free, Step::Wait),
-            (Lease, Free, Step::Wait),
-            (Dead, Free, Step::TakeOver),
-            (Dead, Refreshing, Step::TakeOver),
+            (Entry(Fresh), NotRefreshing, Decision::Hit),
+            (Entry(Fresh), Refreshing, Decision::Hit),
+            (Entry(Stale), Refreshing, Decision::ServeStale),
+            (
+                Entry(Stale),
+                NotRefreshing,
+                Decision::Refresh(IfLost::ServeStale),
+            ),
+            (Entry(Expired), Refreshing, Decision::Wait),
+            (
+                Entry(Expired),
+                NotRefreshing,
+                Decision::Refresh(IfLost::Wait),
+            ),
+            (Absent, NotRefreshing, Decision::Acquire),
+            (Won, NotRefreshing, Decision::Compute),
+            (Placeholder, NotRefreshing, Decision::Wait),
+            (Lease, NotRefreshing, Decision::Wait),
+            (Obsolete, NotRefreshing, Decision::TakeOver),
+            (Obsolete, Refreshing, Decision::TakeOver),
         ];
-        for (item, marker, expected) in rows {
+        for (kind, marker, expected) in rows {
+            assert_eq!(decide(kind, marker, true), expected, "{kind:?} {marker:?}");
             assert_eq!(
-                step(item, marker, Some(())),
-                expected,
-                "{item:?} {marker:?}"
+                decide(kind, marker, false),
+                Decision::Mint,
+                "{kind:?} {marker:?}"
             );
-            assert_eq!(step(item, marker, None), Step::Mint, "{item:?} {marker:?}");
         }
     }
 }

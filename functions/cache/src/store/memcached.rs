@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
-use crate::key::Address;
+use super::{Item, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError};
+use crate::key::CacheKeys;
 
 mod batching;
 mod breaker;
@@ -28,7 +28,7 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
-pub(crate) use connect_options::How;
+pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
@@ -49,19 +49,19 @@ pub(crate) struct Memcached(Topology);
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: &[Endpoint], how: &How) -> Self {
-        Self(Topology::fixed(endpoints, how))
+    pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
+        Self(Topology::fixed(endpoints, connect_options))
     }
 
     /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
-    pub(crate) fn discovered(endpoint: Endpoint, how: How) -> Self {
-        Self(Topology::told(endpoint, how))
+    pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
+        Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// One exchange with the server where the item of `at` stands: all four keys of an address are looked up there.
+    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
     async fn run(
         &self,
-        at: &Address,
+        keys: &CacheKeys,
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -73,40 +73,40 @@ impl Memcached {
                 (servers, limit.saturating_sub(begun.elapsed()))
             }
         };
-        let result = servers.holding(at.item()).run(command, left).await;
+        let result = servers.holding(keys.item()).run(command, left).await;
         if let Err(StoreError::Refused) = result {
-            self.0.doubt();
+            self.0.mark_suspect();
         }
         result
     }
 
-    /// The name of the server that holds `at`; `None` while no server is known.
-    pub(super) fn holding(&self, at: &Address) -> Option<String> {
-        Some(self.0.known()?.holding(at.item()).name.clone())
+    /// The name of the server that holds `keys`; `None` while no server is known.
+    pub(super) fn holding(&self, keys: &CacheKeys) -> Option<String> {
+        Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
     /// Mapped and not awaited: an async fn would hold its arguments once more.
     pub(super) fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> impl Future<Output = Result<Box<Looked>, StoreError>> {
-        self.run(at, Command::Lookup(at, ask), limit)
+    ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
+        self.run(keys, Command::Lookup(keys, options), limit)
             .map(|reply| match reply? {
-                Reply::Looked(looked) => Ok(looked),
+                Reply::LookupReply(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
     }
 
-    pub(super) async fn numbered(
+    pub(super) async fn get_with_cas(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
         match self
-            .run(at, Command::Numbered(at.slot(slot)), limit)
+            .run(keys, Command::GetWithCas(keys.of_kind(kind)), limit)
             .await?
         {
             Reply::Item(item) => Ok(item),
@@ -116,14 +116,14 @@ impl Memcached {
 
     pub(super) async fn add(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: &[u8],
         life: Lifetime,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         match self
-            .run(at, Command::Add(at.slot(slot), bytes, life), limit)
+            .run(keys, Command::Add(keys.of_kind(kind), bytes, life), limit)
             .await?
         {
             Reply::Stored(stored) => Ok(stored),
@@ -131,24 +131,24 @@ impl Memcached {
         }
     }
 
-    pub(super) async fn swap(
+    pub(super) async fn compare_and_swap(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: &[u8],
         life: Lifetime,
-        number: u64,
+        cas: u64,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let command = Command::Swap(at.slot(slot), bytes, life, number);
-        match self.run(at, command, limit).await? {
+    ) -> Result<bool, StoreError> {
+        let command = Command::CompareAndSwap(keys.of_kind(kind), bytes, life, cas);
+        match self.run(keys, command, limit).await? {
             Reply::Stored(stored) => Ok(stored),
             _ => Err(StoreError::Protocol),
         }
     }
 
-    pub(super) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
-        self.run(at, Command::Delete(at.item()), limit)
+    pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        self.run(keys, Command::Delete(keys.item()), limit)
             .await
             .map(|_| ())
     }
@@ -184,12 +184,12 @@ impl Memcached {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let asked = servers.all.iter().map(|server| async move {
+        let refreshed = servers.all.iter().map(|server| async move {
             (
                 server.name.clone(),
                 server.run(command, limit).await.map(|_| ()),
             )
         });
-        futures_util::future::join_all(asked).await
+        futures_util::future::join_all(refreshed).await
     }
 }

@@ -1,35 +1,35 @@
-//! What the cache says about its troubles: a line now and then, never a value and never an argument.
+//! Log lines about failures, limited in rate, never with a value or an argument.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     clock::{self, Millis},
-    outcome::Trouble,
+    outcome::CacheFailure,
 };
 
-/// One line of a kind in this time; the next one tells how many were left out.
-const QUIET: Millis = 10_000;
+/// At most one line of a kind in this time; the next one says how many were left out.
+const LOG_INTERVAL: Millis = 10_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    trouble: Gate,
-    unreadable: Gate,
-    unencodable: Gate,
-    oversize: Gate,
-    key: Gate,
+    failure: RateLimit,
+    unreadable: RateLimit,
+    unencodable: RateLimit,
+    oversize: RateLimit,
+    key: RateLimit,
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct RateLimit {
     last: AtomicU64,
     left_out: AtomicU64,
 }
 
-impl Gate {
-    /// The number of lines left out since the last one, if it is time for another.
+impl RateLimit {
+    /// The number of lines left out since the last one, if the next one is due.
     fn pass(&self) -> Option<u64> {
         let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
-        let due = now.saturating_sub(last) >= QUIET
+        let due = now.saturating_sub(last) >= LOG_INTERVAL
             && self
                 .last
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
@@ -43,21 +43,21 @@ impl Gate {
 }
 
 impl Log {
-    pub(crate) fn trouble(&self, name: &str, trouble: Trouble) {
-        if let Some(left_out) = self.trouble.pass() {
-            tracing::warn!(name, %trouble, left_out, "the cache failed; the origin answers");
+    pub(crate) fn failure(&self, name: &str, failure: CacheFailure) {
+        if let Some(left_out) = self.failure.pass() {
+            tracing::warn!(name, %failure, left_out, "the cache failed; the origin answers");
         }
     }
 
     pub(crate) fn unreadable(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.unreadable.pass() {
-            tracing::warn!(name, %reason, left_out, "an entry can not be read and is replaced");
+            tracing::warn!(name, %reason, left_out, "an entry cannot be decoded and is replaced");
         }
     }
 
     pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.unencodable.pass() {
-            tracing::error!(name, %reason, left_out, "a value can not be encoded and is not stored");
+            tracing::error!(name, %reason, left_out, "a value cannot be encoded and is not stored");
         }
     }
 

@@ -33,10 +33,10 @@ enum Place {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Memcached {
-    /// Starts one with memcached's own defaults.
+    /// Starts one with memcached's defaults.
     ///
     /// # Panics
-    /// If memcached is not installed or does not answer: a test without it proves nothing.
+    /// If memcached is not installed or does not answer, because a test without it proves nothing.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -120,7 +120,7 @@ impl Memcached {
     /// Sends `command` and returns what came back until `end` was in it.
     ///
     /// # Panics
-    /// If the server does not answer so.
+    /// If the server does not answer with it.
     #[must_use]
     pub fn ask(&self, command: &str, end: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port())).expect("connect");

@@ -1,16 +1,16 @@
 use std::time::{Duration, Instant};
 
-use larder::{Bypass, Fill, Outcome, Policy, Trouble};
+use larder::{Bypass, CacheFailure, Fill, Outcome, Policy};
 use larder_testing::{Memcached, Noise, Peer, Script};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-/// The budget, and the contract's slack.
+/// The budget, and a tolerance.
 const BOUND: Duration = Duration::from_millis(50 + 25);
 
-/// Calls three times and expects three misses with the same trouble. The budget is wide: a busy machine must not turn one
-/// trouble into another.
-async fn check(protocol: &str, script: Script, expected: Trouble) {
+/// Calls three times and expects three misses with the same failure. The budget is large, so that a
+/// busy machine does not turn one failure into another.
+async fn check(protocol: &str, script: Script, expected: CacheFailure) {
     let peer = Peer::start(script.clone()).await;
     let url = format!("{}?protocol={protocol}", peer.url());
     let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
@@ -30,7 +30,7 @@ async fn check(protocol: &str, script: Script, expected: Trouble) {
     }
 }
 
-/// Calls three times and expects no answer to be awaited beyond the budget.
+/// Calls three times and expects no call to wait longer than the budget.
 async fn check_time(protocol: &str, script: Script) {
     let peer = Peer::start(script.clone()).await;
     let cache = cache(&[("CACHE_URL", &format!("{}?protocol={protocol}", peer.url()))]);
@@ -45,7 +45,7 @@ async fn check_time(protocol: &str, script: Script) {
         let took = begun.elapsed();
         assert_eq!(
             fetched.outcome(),
-            Outcome::Miss(Fill::Failed(Trouble::Timeout))
+            Outcome::Miss(Fill::Failed(CacheFailure::Timeout))
         );
         assert!(
             took < noise.forgive(BOUND),
@@ -84,25 +84,25 @@ async fn classic_answers_that_lie_are_misses() {
         "x".repeat(1 << 20),
     ];
     for text in protocol {
-        check("classic", answer(&text), Trouble::Protocol).await;
+        check("classic", answer(&text), CacheFailure::Protocol).await;
     }
     check(
         "classic",
         Script::Endless(b"x".repeat(65536)),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     check(
         "classic",
         Script::Endless(b"END\r\n".to_vec()),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     for half in ["", "VALUE", &format!("VALUE {item} 0 100\r\nabc")] {
         check(
             "classic",
             Script::AnswerAndClose(half.as_bytes().to_vec()),
-            Trouble::Closed,
+            CacheFailure::Closed,
         )
         .await;
         check_time("classic", answer(half)).await;
@@ -129,19 +129,19 @@ async fn meta_answers_that_lie_are_misses() {
         "x".repeat(1 << 20),
     ];
     for text in protocol {
-        check("meta", answer(&text), Trouble::Protocol).await;
+        check("meta", answer(&text), CacheFailure::Protocol).await;
     }
     check(
         "meta",
         Script::Endless(b"x".repeat(65536)),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     for half in ["", "VA", &format!("VA 100 c1 k{item} O0\r\nabc")] {
         check(
             "meta",
             Script::AnswerAndClose(half.as_bytes().to_vec()),
-            Trouble::Closed,
+            CacheFailure::Closed,
         )
         .await;
         check_time("meta", answer(half)).await;
@@ -161,7 +161,7 @@ async fn what_greets_like_no_memcached_is_a_miss() {
             check(
                 protocol,
                 Script::Greet(greeting.to_vec()),
-                Trouble::Protocol,
+                CacheFailure::Protocol,
             )
             .await;
         }
@@ -193,7 +193,7 @@ async fn an_endless_answer_does_not_grow_the_process() {
                 .await;
         }
     }
-    // Other tests of this binary run beside it, and store a few megabytes.
+    // Other tests of this binary run at the same time and store a few megabytes.
     let grown = peak().saturating_sub(before);
     assert!(grown < 64 << 10, "{grown} KiB");
 }
@@ -218,7 +218,8 @@ async fn a_server_without_numbers_is_no_cache() {
     }
 }
 
-/// The refusal leaves the lease where it is: that is given back, or others would wait for nobody until it ends.
+/// The refused fill leaves the lease on the server. It must be given back, or other callers would
+/// wait until it expires.
 #[tokio::test]
 async fn a_value_that_the_server_finds_too_large_keeps_nobody_waiting() {
     const PATIENT: Policy = MINUTE
@@ -235,7 +236,7 @@ async fn a_value_that_the_server_finds_too_large_keeps_nobody_waiting() {
         let caches = [(); 2].map(|()| cache(&settings));
         for cache in &caches {
             let large = || async {
-                // Long enough for the lease to be stamped.
+                // Long enough for the placeholder to be replaced by a lease record.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 Ok::<_, std::convert::Infallible>("x".repeat(600_000))
             };
@@ -248,14 +249,14 @@ async fn a_value_that_the_server_finds_too_large_keeps_nobody_waiting() {
                 .outcome();
             assert_eq!(
                 outcome,
-                Outcome::Miss(Fill::Failed(Trouble::Oversize)),
+                Outcome::Miss(Fill::Failed(CacheFailure::Oversize)),
                 "{protocol}"
             );
         }
     }
 }
 
-/// Connects until the server answers no more, be it that it says so or that it lets the connect wait.
+/// Connects until the server refuses a connection, or lets it wait.
 fn fill_up(port: u16) -> Vec<std::net::TcpStream> {
     use std::io::{Read as _, Write as _};
     let address = ([127, 0, 0, 1], port).into();

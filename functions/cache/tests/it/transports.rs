@@ -1,14 +1,15 @@
-//! TLS as ElastiCache asks for it, and Unix sockets. What can not be believed is a miss within the budget, with a reason.
+//! TLS as ElastiCache requires it, and Unix sockets. A server that cannot be trusted is a miss
+//! within the budget, with a reason.
 
 use std::{path::Path, time::Duration};
 
-use larder::{Cache, Fill, Outcome, Trouble};
+use larder::{Cache, CacheFailure, Fill, Outcome};
 use larder_testing::{Memcached, Noise};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-/// An authority of this test's own.
+/// A certificate authority for one test.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -26,7 +27,7 @@ impl Authority {
         }
     }
 
-    /// A memcached with a certificate for `name`, which ended in `until`.
+    /// A memcached with a certificate for `name` that expires in the year `until`.
     fn server(&self, folder: &Path, name: &str, until: i32) -> Memcached {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
@@ -119,7 +120,7 @@ async fn a_server_whose_certificate_is_not_believed_is_a_miss() {
         };
         let cache = over_tls(&server, &trusted.file(folder.path()), "auto", "5000");
         for _ in 0..2 {
-            let expected = Outcome::Miss(Fill::Failed(Trouble::Refused));
+            let expected = Outcome::Miss(Fill::Failed(CacheFailure::Refused));
             assert_eq!(outcome(&cache).await, expected, "{what}");
         }
     }

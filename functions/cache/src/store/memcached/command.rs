@@ -1,29 +1,32 @@
 //! What a server is asked for in one exchange, and what it answers.
 
 use super::super::{
-    Ask, Item, Lifetime, Looked, Stored,
+    Item, Lifetime, LookupOptions, LookupReply,
     many::{Each, Write},
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// One exchange with a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command<'a> {
-    Lookup(&'a Address, Ask),
-    Numbered(&'a str),
+    Lookup(&'a CacheKeys, LookupOptions),
+    GetWithCas(&'a str),
     Add(&'a str, &'a [u8], Lifetime),
-    Swap(&'a str, &'a [u8], Lifetime, u64),
+    CompareAndSwap(&'a str, &'a [u8], Lifetime, u64),
     Delete(&'a str),
     Ping,
-    Lookups(&'a [&'a Address], Ask),
-    Numbers(&'a [&'a str]),
+    Lookups(&'a [&'a CacheKeys], LookupOptions),
+    GetManyWithCas(&'a [&'a str]),
     Writes(&'a [&'a Write<'a>]),
 }
 
 impl Command<'_> {
     /// Whether sending it twice is the same as sending it once.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Add(..) | Self::Swap(..) | Self::Writes(_))
+        !matches!(
+            self,
+            Self::Add(..) | Self::CompareAndSwap(..) | Self::Writes(_)
+        )
     }
 
     /// Whether somebody asked for this very exchange, and not for a value.
@@ -34,11 +37,11 @@ impl Command<'_> {
 
 #[derive(Debug)]
 pub(super) enum Reply {
-    Looked(Box<Looked>),
+    LookupReply(Box<LookupReply>),
     Item(Option<Item>),
-    Stored(Stored),
+    Stored(bool),
     Done,
-    Lookups(Vec<Looked>),
+    Lookups(Vec<LookupReply>),
     Items(Vec<Option<Item>>),
-    Writes(Each<Stored>),
+    Writes(Each<bool>),
 }

@@ -4,7 +4,7 @@ use super::{
     super::StoreError,
     classic::Classic,
     command::{Command, Reply},
-    connect_options::How,
+    connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
     meta::Meta,
     socket::{Endpoint, Socket},
@@ -25,12 +25,15 @@ enum Driver {
 }
 
 impl Connection {
-    pub(super) async fn open(to: &Endpoint, how: &How) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        to: &Endpoint,
+        connect_options: &ConnectOptions,
+    ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(how.tls.as_ref(), to, socket.clone()).await;
+        let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
         // A certificate that is not believed, or a server that speaks no TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
-        let driver = match handshake(&mut stream, how.protocol).await? {
+        let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
             Protocol::Classic | Protocol::Auto => Driver::Classic(Box::new(Classic::new(stream))),
         };
@@ -44,47 +47,52 @@ impl Connection {
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = classic.lookup(at, ask).await?;
-                    Ok(Reply::Looked(looked.into()))
+                Command::Lookup(keys, options) => {
+                    let reply = classic.lookup(keys, options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
+                Command::GetWithCas(key) => classic.get_with_cas(key).await.map(Reply::Item),
                 Command::Add(key, bytes, life) => {
                     classic.add(key, bytes, life).await.map(Reply::Stored)
                 }
-                Command::Swap(key, bytes, life, number) => classic
-                    .swap(key, bytes, life, number)
+                Command::CompareAndSwap(key, bytes, life, cas) => classic
+                    .compare_and_swap(key, bytes, life, cas)
                     .await
                     .map(Reply::Stored),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => classic.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => classic.numbers(keys).await.map(Reply::Items),
+                Command::Lookups(all_keys, options) => {
+                    classic.lookups(all_keys, options).await.map(Reply::Lookups)
+                }
+                Command::GetManyWithCas(keys) => classic.get_many(keys).await.map(Reply::Items),
                 Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = meta.lookup(at, ask).await?;
-                    Ok(Reply::Looked(looked.into()))
+                Command::Lookup(keys, options) => {
+                    let reply = meta.lookup(keys, options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::Numbered(key) => meta.numbered(key).await.map(Reply::Item),
+                Command::GetWithCas(key) => meta.get_with_cas(key).await.map(Reply::Item),
                 Command::Add(key, bytes, life) => {
                     meta.add(key, bytes, life).await.map(Reply::Stored)
                 }
-                Command::Swap(key, bytes, life, number) => {
-                    meta.swap(key, bytes, life, number).await.map(Reply::Stored)
-                }
+                Command::CompareAndSwap(key, bytes, life, cas) => meta
+                    .compare_and_swap(key, bytes, life, cas)
+                    .await
+                    .map(Reply::Stored),
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => meta.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => meta.numbers(keys).await.map(Reply::Items),
+                Command::Lookups(all_keys, options) => {
+                    meta.lookups(all_keys, options).await.map(Reply::Lookups)
+                }
+                Command::GetManyWithCas(keys) => meta.get_many(keys).await.map(Reply::Items),
                 Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
             },
         }
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.socket.is_quiet()
+    pub(super) fn is_idle_and_open(&self) -> bool {
+        self.socket.is_idle_and_open()
     }
 
     pub(super) fn is_clean(&self) -> bool {

@@ -6,10 +6,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::StoreError,
-    batching::Gather,
+    batching::Batcher,
     breaker::Breaker,
     command::{Command, Reply},
-    connect_options::How,
+    connect_options::ConnectOptions,
     pool::Pool,
     socket::Endpoint,
 };
@@ -19,16 +19,16 @@ pub(super) struct Server {
     pub(super) name: String,
     pool: Arc<Pool>,
     breaker: Breaker,
-    gather: Arc<Gather>,
+    batcher: Arc<Batcher>,
 }
 
 impl Server {
-    pub(super) fn new(endpoint: Endpoint, how: How) -> Self {
+    pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         let name = endpoint.to_string();
-        let pool = Pool::new(endpoint, how);
+        let pool = Pool::new(endpoint, connect_options);
         Self {
             name,
-            gather: Gather::new(pool.clone()),
+            batcher: Batcher::new(pool.clone()),
             pool,
             breaker: Breaker::new(),
         }
@@ -52,7 +52,9 @@ impl Server {
         let until = begun + limit;
         // Boxed: a lookup is not to carry what it does not do.
         let result = match command {
-            Command::Lookup(at, ask) => timeout_at(until, self.gather.look(at, ask, until)).await,
+            Command::Lookup(keys, options) => {
+                timeout_at(until, self.batcher.lookup(keys, options, until)).await
+            }
             command => timeout_at(until, Box::pin(self.pool.run(command))).await,
         };
         let result = result.unwrap_or(Err(StoreError::Timeout));
