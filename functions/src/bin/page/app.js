@@ -39,6 +39,7 @@ WORDS.en = {
   waiting: 'Waiting for the answer.', cancelled: 'Cancelled',
   unreachable: 'The server cannot be reached', unreachableWhy: 'There was no answer from this address. Is the server still running?',
   httpError: status => `The server answered ${status}`,
+  throttled: 'Too many requests at once', throttledWhy: 'Nothing failed. Ask again in a moment.',
   flushDone: 'Flushed', forgotten: what => `Forgotten: ${what}. The next request goes to the origin.`,
   tokenLabel: 'Flush token', tokenUse: 'Flush with this token', tokenMemory: 'Kept in the memory of this page only.',
   iam: 'With IAM, flush from a shell that has your credentials:',
@@ -95,6 +96,7 @@ WORDS.es = {
   waiting: 'Esperando la respuesta.', cancelled: 'Cancelada',
   unreachable: 'No se puede contactar con el servidor', unreachableWhy: 'Nadie responde en esta dirección. ¿Sigue en marcha el servidor?',
   httpError: status => `El servidor respondió ${status}`,
+  throttled: 'Demasiadas peticiones a la vez', throttledWhy: 'Nada ha fallado. Pídela otra vez en un momento.',
   flushDone: 'Vaciada', forgotten: what => `Olvidado: ${what}. La siguiente petición va al origen.`,
   tokenLabel: 'Token para vaciar', tokenUse: 'Vaciar con este token', tokenMemory: 'Solo se guarda en la memoria de esta página.',
   iam: 'Con IAM, vacía desde una terminal que tenga tus credenciales:',
@@ -141,7 +143,7 @@ const digits = (value, places = 0) => new Intl.NumberFormat(language, { minimumF
 
 const measure = (value, unit, places) => `${digits(value, places)}\u00a0${unit}`;
 
-/** A duration in its usual unit; `ms` is in milliseconds. */
+/** `ms` milliseconds in the unit that fits. */
 function span(ms) {
   if (ms < 999.5) return measure(ms, 'ms', ms < 10 ? 1 : 0);
   if (ms < 60_000) return measure(ms / 1000, 's', ms < 10_000 ? 2 : 1);
@@ -198,8 +200,7 @@ const flush = scope => ({ op: 'flush', label: scope, path: 'flush', method: 'POS
 
 /** Sends a request and resolves to its answer. Never rejects: a failure is an answer of kind `error`. */
 async function ask(question, signal) {
-  // `no-store` bypasses the browser's own cache, which would also make equal requests wait for each other.
-  // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request has its own.
+  // `no-store`, which keeps the browser's own cache out, adds `Cache-Control: no-cache`, a refresh, unless one is there.
   const headers = { 'Cache-Control': 'max-stale' };
   if (question.body) headers['Content-Type'] = 'application/json';
   if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`; // as UTF-8
@@ -218,7 +219,6 @@ async function ask(question, signal) {
   }
 }
 
-/** An answer's body, source and times. */
 function read(answer) {
   const json = parse(answer.text);
   const status = cacheStatus(answer.headers.get('Cache-Status') ?? '');
@@ -255,7 +255,6 @@ function kindOf(status, source) {
   return status.detail === 'origin-error' ? 'stale' : 'origin';
 }
 
-/** The key, among `why`, of the sentence that explains an outcome. */
 function whyOf(status) {
   if (status.hit) return Number(status.ttl) < 0 ? 'staleNow' : 'hit';
   if (status.collapsed) return 'collapsed';
@@ -303,7 +302,7 @@ function countOnServer({ headers, originCall }) {
 const sum = list => list.reduce((total, one) => total + one, 0);
 const countedCalls = () => sum([...instances.values()].map(({ first, last }) => last - first));
 
-/** Marks the cards that a flush has made obsolete: they still count down. */
+/** Marks the cards that a flush has made untrue. */
 function forget(scope) {
   for (const answer of visit) if (answer.op !== 'flush' && (scope === 'all' || scope === answer.op)) answer.flushed = true;
   panels.forEach(panel => panel.redraw());
@@ -371,7 +370,6 @@ async function empty(scope, signal) {
     head('flush', word('flushDone'), span(answer.ms)), h('p', { class: 'detail' }, said()), raw(answer));
 }
 
-/** Sends the same request many times, one after another. */
 async function inARow(question, signal, progress) {
   const began = performance.now(), answers = [];
   while (answers.length < ROW && !signal.aborted) {
@@ -385,7 +383,6 @@ async function inARow(question, signal, progress) {
   });
 }
 
-/** Sends a request for a new key, many times at once. */
 async function atOnce(signal) {
   const question = heavyOp(`${BURST}× ${Math.random().toString(36).slice(2, 10)}`);
   const began = performance.now();
@@ -451,7 +448,6 @@ function fields(result) {
   ]));
 }
 
-/** How long the answer stays on the shelf, counting down. */
 function shelf(answer) {
   if (answer.ttl === null) return null;
   const text = h('p'), bar = sized(1), whole = Math.max(1, answer.ttl + (answer.age ?? 0));
@@ -477,10 +473,14 @@ function raw(answer) {
   return h('details', {}, h('summary', {}, word('raw')), h('pre', { dir: 'ltr' }, lines.join('\n')));
 }
 
+/** Refused by API Gateway, or for want of an environment, before a function had it: ours are RFC 9457 problems. */
+const throttled = ({ status, headers }) => [429, 500, 503].includes(status) && !headers.get('Content-Type')?.includes('problem');
+
 /** What went wrong, in the server's own words where it has some (RFC 9457). */
 function problemOf(answer) {
   if (answer.failure === 'cancelled') return { title: word('cancelled'), detail: '' };
   if (answer.failure) return { title: word('unreachable'), detail: word('unreachableWhy') };
+  if (throttled(answer)) return { title: word('throttled'), detail: word('throttledWhy') };
   const title = answer.json?.title ?? word('httpError')(answer.status);
   const detail = [answer.json?.detail ?? answer.json?.message, ...(answer.json?.servers ?? [])].filter(Boolean).join('\n');
   return { title, detail, foreign: true };
@@ -497,8 +497,8 @@ function errorCard(answer, ...more) {
 
 /** What a refused flush needs: a token where the server asks for one, else the command for IAM callers. */
 function keys({ status, headers, json, label }) {
-  if (status === 429 || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
-  // A refusal in other words comes from the gateway in front of the function, which checks signatures.
+  if ((status === 429 && json?.title) || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
+  // A refusal in other words comes from the gateway, which checks signatures.
   if (![401, 403].includes(status) || !/\bIAM\b/.test(json?.detail ?? 'IAM')) return null;
   const region = /\.([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(location.hostname)?.[1] ?? 'REGION';
   const service = location.hostname.includes('lambda-url') ? 'lambda' : 'execute-api';
@@ -554,7 +554,7 @@ function showTotals() {
   say('ground', instances.size === 0 ? '' : word('counted')(countedCalls(), instances.size));
 }
 
-/** Median times of the heavy operation; those of users would blur them. */
+/** Of the heavy operation alone: users would blur them. */
 function medians() {
   const heavy = kind => visit.filter(answer => answer.op === 'heavy-op' && answer.kind === kind).map(answer => answer.ms);
   return { origin: median(heavy('origin')), cache: median(heavy('cache')) };
@@ -597,7 +597,6 @@ const sign = (kind, x, y, r, ...inside) => s('path', { class: 'sign', d: SIGNS[k
 let scale = null; // of the timeline as drawn
 let frame = 0;
 
-/** Draws the timeline once before the next paint, however much has changed. */
 function drawSoon() {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(drawTimeline);
@@ -680,7 +679,7 @@ for (const button of document.querySelectorAll('.languages button')) {
 }
 new ResizeObserver(drawSoon).observe(byId('chart'));
 
-// Static English text comes from index.html alone.
+// The English words that never change are in index.html.
 for (const node of document.querySelectorAll('[data-t]')) WORDS.en[node.dataset.t] = node.textContent;
 for (const node of document.querySelectorAll('[data-label]')) WORDS.en[node.dataset.label] = node.getAttribute('aria-label');
 speak(preferredLanguage());
