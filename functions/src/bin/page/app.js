@@ -498,7 +498,7 @@ function errorCard(answer, ...more) {
 /** What a refused flush needs: a token where the server asks for one, else the command for IAM callers. */
 function keys({ status, headers, json, label }) {
   if ((status === 429 && json?.title) || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
-  // A refusal in other words than ours comes from the gateway before us, which checks signatures.
+  // A refusal in other words comes from the gateway, which checks signatures.
   if (![401, 403].includes(status) || !/\bIAM\b/.test(json?.detail ?? 'IAM')) return null;
   const region = /\.([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(location.hostname)?.[1] ?? 'REGION';
   const service = location.hostname.includes('lambda-url') ? 'lambda' : 'execute-api';
