@@ -1,19 +1,18 @@
-//! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
-//! One failed check makes the whole measurement invalid, whatever its numbers say.
+//! The measurement checks itself. One failed check makes the whole measurement invalid.
 
 pub(crate) mod tool;
 
-use crate::analysis::check::{Check, GROUND_TRUTH, Verdict};
-use crate::analysis::origin_calls::OriginCalls;
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::analysis::totals::{FlushProbe, Totals};
+use crate::analysis::{
+    check::Check, check::GROUND_TRUTH, check::Verdict, origin_calls::OriginCalls,
+    phase_summary::PhaseSummary, totals::FlushProbe, totals::Totals,
+};
 use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
-/// Fewer rounds than this give no interval worth the name.
+/// With fewer rounds than this, intervals mean nothing.
 const MIN_ROUNDS: usize = 3;
 
-/// All checks over a finished run. `wanted_rounds` were asked for.
+/// All checks of a finished run that was to have `wanted_rounds`.
 pub(crate) fn all(totals: &Totals, flush_probe: &FlushProbe, wanted_rounds: usize) -> Vec<Check> {
     vec![
         ground_truth(&totals.phases),

@@ -1,7 +1,9 @@
-//! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
+//! `loadtest` measures what a cache in front of an HTTP service is worth, and checks its own
+//! numbers.
 //!
 //! # Layout
-//! Each folder imports only from the folders below it.
+//! Each folder imports only from the folders below it. An error of type `String` is a sentence for
+//! the user.
 //! * `commands`: the command line, and one file a subcommand
 //! * `output`: a report as terminal text, Markdown, HTML, files and annotations
 //! * `thresholds`: `--fail-if` and `--baseline`
@@ -31,27 +33,24 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::cli::{Cli, Command};
-use crate::commands::stdout::Stdout;
-use crate::commands::{preflight, reports, run};
+use crate::commands::{cli::Cli, cli::Command, preflight, reports, run, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::interrupt;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
-    start(&command)
-        .unwrap_or_else(|CommandError(exit, text)| {
-            eprintln!("loadtest: {text}");
-            exit
-        })
-        .into()
+    let exit = start(&command).unwrap_or_else(|CommandError(exit, text)| {
+        eprintln!("loadtest: {text}");
+        exit
+    });
+    exit.into()
 }
 
 fn start(command: &Command) -> Result<Exit, CommandError> {
     interrupt::install().map_err(|e| format!("cannot handle Ctrl-C: {e}"))?;
     let mut stdout =
         Stdout::claim().map_err(|e| format!("cannot take over the standard output: {e}"))?;
-    // One thread: with more, the time that one takes to wake another would be measured, too.
+    // One thread: with more, the time that one thread takes to wake another would be measured, too.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

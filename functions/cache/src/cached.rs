@@ -246,7 +246,7 @@ fn prepared(
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.shared().log().key(site.name(), &error);
+            cache.shared().log.key(site.name(), &error);
             None
         }
     }

@@ -10,14 +10,14 @@
 //! **Four keys**, all on the server of the first:
 //!
 //! ```text
-//! K   larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
-//! K:r larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
-//! F   larder:@fn:report      the generation of the function
-//! N   larder:@all            the generation of the namespace
+//! K    larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
+//! K:r  larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
+//! @fn  larder:@fn:report      the generation of the function
+//! @all larder:@all            the generation of the namespace
 //! ```
 //!
-//! **One lookup** reads K, K:r if the policy has a stale window, N and F, in this order, on one
-//! connection. [`decision::decide`] decides what follows from it:
+//! **One lookup** reads K, K:r if the policy has a stale window, @all and @fn, in this order, on
+//! one connection. [`decision::decide`] decides what follows from it:
 //!
 //! ```text
 //! a generation is missing        create it with `add`, look up again
@@ -64,7 +64,7 @@ use crate::{
     flight::Participation,
     key::{CacheKeys, Key},
     origin::capture_directive,
-    outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Uncoordinated},
+    outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
     policy::PolicyParts,
     shared::Shared,
@@ -77,8 +77,10 @@ mod backoff;
 mod batch;
 mod claim;
 mod decision;
+mod exchange;
 mod fill;
 mod placeholder;
+mod plan;
 mod release;
 mod renew;
 mod serve;
@@ -88,15 +90,18 @@ mod snapshot;
 mod verbs;
 use backoff::Backoff;
 pub(crate) use batch::read_through_many;
-use claim::{ClaimKind, ClaimResult, FillReason, Lease};
+use claim::{ClaimResult, Lease};
 use decision::{Decision, IfLost};
+use fill::{Answer, PendingWrite};
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
+use plan::Progress;
 use release::ReleaseGuard;
+use renew::{KeptLease, To};
 use snapshot::{Snapshot, Stale};
-pub(crate) use verbs::WriteResult;
+pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.
-const MINTS: u32 = 2;
+const MAX_MINTS: u32 = 2;
 
 /// Everything that one call carries on its way.
 pub(crate) struct Call<'a> {
@@ -113,13 +118,40 @@ pub(crate) struct Call<'a> {
 
 /// Where a lookup, or several, led.
 enum Action<T> {
-    Value(Fetched<T>),
-    /// The lease is ours: call the origin and fill.
+    Serve(Fetched<T>),
+    CallOrigin(Permission),
+}
+
+/// By what right the origin is called.
+enum Permission {
+    /// The lease is ours: fill.
     Lead(Box<Lease>),
-    /// Call the origin and store nothing.
+    /// Store nothing.
     Uncoordinated(Uncoordinated),
     /// The same, after waiting in vain; this may be served should the origin fail.
     WaitTimedOut(Option<Stale>),
+}
+
+impl Permission {
+    fn outcome(&self, fill: Fill) -> Outcome {
+        match self {
+            Self::Lead(lease) => lease.reason.outcome(fill),
+            Self::Uncoordinated(why) => why.outcome(),
+            Self::WaitTimedOut(_) => Uncoordinated::Waited.outcome(),
+        }
+    }
+}
+
+impl<T> From<Permission> for Action<T> {
+    fn from(permission: Permission) -> Self {
+        Self::CallOrigin(permission)
+    }
+}
+
+impl<T> From<Uncoordinated> for Action<T> {
+    fn from(why: Uncoordinated) -> Self {
+        Self::CallOrigin(Permission::Uncoordinated(why))
+    }
 }
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -157,7 +189,7 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        Self::within(Budget::new(cache.budget(), deadline), cache, key, policy)
+        Self::within(Budget::new(cache.budget, deadline), cache, key, policy)
     }
 
     /// A verb's: its caller asked for the acknowledgement, not for speed.
@@ -175,12 +207,12 @@ impl<'a> Call<'a> {
         Self {
             cache,
             key,
-            keys: CacheKeys::new(cache.namespace(), key),
+            keys: CacheKeys::new(&cache.namespace, key),
             policy,
             until: budget.wait_until(begun, policy.wait),
             budget,
             begun,
-            counters: cache.counters().of(key.name()),
+            counters: cache.counters.of(key.name()),
         }
     }
 
@@ -192,10 +224,8 @@ impl<'a> Call<'a> {
     {
         let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
-            _ if self.cache.is_disabled() => {
-                Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
-            }
-            Freshness::Bypass => Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Requested)),
+            _ if self.cache.disabled => Uncoordinated::Bypassed(Bypass::Disabled).into(),
+            Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
             // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
             // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
             Freshness::Normal => Box::pin(self.find()).await,
@@ -203,10 +233,14 @@ impl<'a> Call<'a> {
         };
         // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
-            Action::Value(fetched) => Ok(fetched),
-            Action::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
-            Action::Uncoordinated(why) => Box::pin(self.alone(why, origin)).await,
-            Action::WaitTimedOut(stale) => {
+            Action::Serve(fetched) => Ok(fetched),
+            Action::CallOrigin(Permission::Lead(lease)) => {
+                Box::pin(self.lead(lease, origin())).await
+            }
+            Action::CallOrigin(Permission::Uncoordinated(why)) => {
+                Box::pin(self.alone(why, origin)).await
+            }
+            Action::CallOrigin(Permission::WaitTimedOut(stale)) => {
                 let result = Box::pin(self.alone(Uncoordinated::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
@@ -215,78 +249,63 @@ impl<'a> Call<'a> {
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Action<T> {
-        let mut pause = Backoff::new(
-            self.cache.pollers(),
+        let mut backoff = Backoff::new(
+            &self.cache.pollers,
             self.key.digest(),
             self.begun,
             self.until,
         );
-        let (mut mints, mut placeholder, mut waits) = (0, None, false);
+        let (mut progress, mut waits) = (Progress::default(), false);
         loop {
-            let reply = match self.look(pause.has_waited()).await {
+            let reply = match self.look(backoff.has_waited()).await {
                 Ok(reply) => reply,
-                Err(error) => return Action::Uncoordinated(error.into()),
+                Err(error) => return Uncoordinated::from(error).into(),
             };
             let snapshot = Snapshot::new(self, &reply);
-            let decision = decision::decide(
-                snapshot.kind,
-                snapshot.marker,
-                snapshot.generations.is_some(),
-            );
-            if decision == Decision::Wait {
-                if !std::mem::replace(&mut waits, true) {
-                    self.counters.increment(Counter::LeaseWaited);
-                }
-            } else {
-                pause.changed();
+            let decision = snapshot.decision();
+            if decision != Decision::Wait {
+                backoff.changed();
+            } else if !progress.is_ours(&snapshot) && !std::mem::replace(&mut waits, true) {
+                self.counters.increment(Counter::LeaseWaited);
             }
-            placeholder = PlaceholderAge::after(placeholder, &snapshot);
-            if let Some(fetched) = self.answer(decision, &snapshot, &pause).await {
-                return Action::Value(fetched);
+            if let Some(fetched) = self.answer(decision, &snapshot, &backoff).await {
+                return Action::Serve(fetched);
             }
-            // Boxed: a hit is not to carry what it does not do.
-            let tried = match decision {
-                Decision::Mint if mints == MINTS => {
-                    return Action::Uncoordinated(Uncoordinated::Waited);
-                }
-                Decision::Mint => {
-                    mints += 1;
-                    Box::pin(self.mint_for(&reply, snapshot.won)).await
-                }
-                Decision::Refresh(lost) => {
-                    match (Box::pin(self.claim_refresh(&snapshot)).await, lost) {
-                        (Ok(ClaimResult::Lost), IfLost::ServeStale) => {
-                            match self.serve_stale(&snapshot) {
-                                Some(fetched) => return Action::Value(fetched),
-                                None => Ok(ClaimResult::Lost),
-                            }
-                        }
-                        (tried, _) => tried,
-                    }
-                }
-                Decision::Acquire => Box::pin(self.acquire(&snapshot, FillReason::Miss)).await,
-                Decision::Compute => Ok(self.won_placeholder(&snapshot, FillReason::Miss)),
-                // What was to be served could not be decoded.
-                Decision::Hit | Decision::ServeStale | Decision::TakeOver => {
-                    Box::pin(self.take_over(&snapshot, FillReason::Miss)).await
-                }
-                Decision::Wait
-                    if placeholder.is_some_and(|placeholder| placeholder.is_orphaned()) =>
-                {
-                    Box::pin(self.take_over(&snapshot, FillReason::Miss)).await
-                }
-                Decision::Wait => Ok(ClaimResult::Lost),
-            };
-            match tried {
-                Ok(ClaimResult::Won(hold)) => return Action::Lead(hold),
+            let plan = self.plan(&mut progress, &snapshot);
+            // Boxed, so that the hit path's future does not include this one.
+            match Box::pin(self.claim(&progress, plan, &snapshot, &reply)).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
                 Ok(ClaimResult::Again) => {}
-                Ok(ClaimResult::Lost) => Box::pin(pause.take()).await,
-                Err(error) => return Action::Uncoordinated(error.into()),
+                Ok(ClaimResult::Wait) => Box::pin(backoff.take()).await,
+                Ok(ClaimResult::ServeStale) => match self.serve_stale(&snapshot) {
+                    Some(fetched) => return Action::Serve(fetched),
+                    None => Box::pin(backoff.take()).await,
+                },
+                Err(why) => return why.into(),
             }
-            if pause.is_over() {
-                return Action::WaitTimedOut(snapshot.stale(self));
+            if backoff.is_over() {
+                return Permission::WaitTimedOut(snapshot.stale(self)).into();
             }
         }
+    }
+
+    /// For a refresh on request: the right to replace whatever is there.
+    async fn claim_for_refresh<T>(&self) -> Action<T> {
+        let mut progress = Progress::default();
+        for _ in 0..MAX_TRIES {
+            let reply = match self.lookup(None).await {
+                Ok(reply) => reply,
+                Err(error) => return Uncoordinated::from(error).into(),
+            };
+            let snapshot = Snapshot::new(self, &reply);
+            let plan = self.plan_refresh(&mut progress, &snapshot);
+            match self.claim(&progress, plan, &snapshot, &reply).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
+                Ok(_) => {}
+                Err(why) => return why.into(),
+            }
+        }
+        Uncoordinated::Waited.into()
     }
 
     /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
@@ -296,7 +315,7 @@ impl<'a> Call<'a> {
         }
         let options = self.options(Some(PLACEHOLDER_TTL_S));
         let limit = self.budget.off_path();
-        self.cache.store().lookup(&self.keys, options, limit).await
+        self.cache.store.lookup(&self.keys, options, limit).await
     }
 
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
@@ -304,7 +323,7 @@ impl<'a> Call<'a> {
         let options = self.options(lease);
         // By hand, as Budget::spend would hold it twice: see Call::run for what a lookup's size costs.
         let (begun, limit) = (Instant::now(), self.budget.left());
-        let reply = self.cache.store().lookup(&self.keys, options, limit).await;
+        let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);
         reply
     }
@@ -317,38 +336,45 @@ impl<'a> Call<'a> {
     /// Calls the origin under our lease and stores its answer.
     async fn lead<T, E>(
         &self,
-        hold: Box<Lease>,
+        lease: Box<Lease>,
         origin: impl Future<Output = Result<T, E>>,
     ) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
     {
         self.counters.increment(Counter::LeaseWon);
-        let flight = self.cache.flights().begin(hold.token);
+        let (exchanges, flight) = (self.exchanges(), self.cache.flights.begin(lease.token));
+        let mut kept = [KeptLease::new(self, &lease)];
         let begun = Instant::now();
-        let ((result, directive), cas) = self.held(&hold, capture_directive(origin)).await;
+        let origin = capture_directive(origin);
+        let (result, directive) = exchanges.keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
-                let (fill, ttl_left) = self
-                    .fill(&hold, cas, &value, cost, directive, &flight)
-                    .await;
-                let outcome = match hold.why {
-                    FillReason::Miss => Outcome::Miss(fill),
-                    FillReason::Expired => Outcome::Expired(fill),
-                    FillReason::Requested => Outcome::Refreshed(fill),
+                let created = self.cache.clock.now();
+                exchanges.read_unknown(&mut kept, To::Fill).await;
+                let [kept] = kept;
+                let answer = Answer {
+                    directive,
+                    created,
+                    cost,
                 };
-                // A fill without an answer, or one that the server found too large, may have left the lease there.
-                if !matches!(fill, Fill::Failed(_)) {
-                    hold.release.disarm();
-                }
+                let mut pending = [self.plan_fill(&lease, kept.cas(), &value, &answer, &flight)];
+                exchanges.write_pending(&mut pending).await;
+                let [(fill, ttl_left)] = pending.map(|pending| pending.result());
+                let outcome = lease.reason.outcome(fill);
+                lease.filled(fill);
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
                 drop(flight);
-                self.give_back(&hold, cas).await;
-                hold.release.disarm();
-                self.stale_on_error(hold.stale).ok_or(error)
+                exchanges.read_unknown(&mut kept, To::GiveBack).await;
+                let [kept] = kept;
+                let give_back = self.plan_give_back(&lease, kept.cas());
+                let mut pending = [self.unfilled(give_back, Fill::NotStored)];
+                exchanges.write_pending(&mut pending).await;
+                lease.release.disarm();
+                self.stale_on_error(lease.stale).ok_or(error)
             }
         }
     }
@@ -365,20 +391,20 @@ impl<'a> Call<'a> {
             Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker)
         );
         if let Uncoordinated::Failed(failure) = why {
-            self.cache.log().failure(self.key.name(), failure);
+            self.cache.log.failure(self.key.name(), failure);
         }
         let mut turn = None;
         if shares {
             match self
                 .cache
-                .single_flight()
+                .single_flight
                 .share(self.key.digest(), self.until)
                 .await
             {
                 Participation::Lead(mine) => turn = Some(mine),
                 Participation::WaitTimedOut => {}
                 Participation::Value { payload, created } => {
-                    let age = clock::since(self.cache.clock().now(), created);
+                    let age = clock::since(self.cache.clock.now(), created);
                     if let Some(fetched) =
                         self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
@@ -395,13 +421,8 @@ impl<'a> Call<'a> {
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)
         {
-            turn.complete(payload.into(), self.cache.clock().now());
+            turn.complete(payload.into(), self.cache.clock.now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }
-}
-
-/// An encoded value that was not stored, with the reason.
-fn refused(failure: CacheFailure) -> (Fill, i64) {
-    (Fill::Failed(failure), 0)
 }

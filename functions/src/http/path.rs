@@ -1,4 +1,4 @@
-//! The path of a request as the routes know it, whatever kind of event carried it.
+//! The path of a request as the routes know it, for every kind of event.
 
 use std::borrow::Cow;
 

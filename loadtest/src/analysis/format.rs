@@ -1,12 +1,11 @@
-//! Numbers as they are read. Owns digits and units of ratios, shares and intervals.
+//! Numbers as text: digits and units.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::histogram::Quantile;
-use crate::analysis::intervals::{Interval, min_samples};
+use crate::analysis::{histogram::Quantile, intervals::Interval, intervals::min_samples};
 
-/// An estimate with where the truth probably lies.
+/// An estimate with its interval.
 pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String {
     format!(
         "{} [{} to {}]",
@@ -58,20 +57,20 @@ pub(crate) fn human_quantile(quantile: Option<Quantile>, q: f64, count: u64) -> 
     )
 }
 
-/// What a figure is measured in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Quantity {
     /// Microseconds.
     Time,
-    /// Of one.
+    /// A share of one.
     Share,
     Ratio,
     Count,
 }
 
 impl Quantity {
-    /// A value as it is read.
+    /// A value as text.
     pub(crate) fn human(self, value: f64) -> String {
         match self {
             Self::Time => human_us(value),
@@ -81,7 +80,7 @@ impl Quantity {
         }
     }
 
-    /// Reads a number and its unit: microseconds, a share of one, or a plain number. The error is a sentence.
+    /// Reads a number and its unit, as microseconds, a share of one or a plain number.
     pub(crate) fn parse(self, text: &str) -> Result<f64, String> {
         let split = text
             .find(|c: char| c.is_alphabetic() || c == '%')
@@ -104,10 +103,10 @@ impl Quantity {
         match self {
             _ if !limit.is_finite() => Err("the limit is not finite".into()),
             Self::Share if !(0.0..=1.0).contains(&limit) => Err(format!(
-                "{} is no share of one: a per cent needs its %",
+                "{} is not a share of one: a percentage needs its %",
                 percent(limit)
             )),
-            Self::Ratio | Self::Count if limit < 0.0 => Err("it is never below zero".into()),
+            Self::Ratio | Self::Count if limit < 0.0 => Err("the value is never below zero".into()),
             _ => Ok(limit),
         }
     }

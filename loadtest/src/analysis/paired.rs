@@ -1,5 +1,5 @@
-//! Cold against warm, key by key. Owns the pairing within one round and the ratios that follow; knows nothing of
-//! reports. Pairing takes the cost of a key out of the comparison: unpaired intervals are three times as wide.
+//! Cold against warm latency, key by key. Pairing takes the cost of a key out of the comparison:
+//! unpaired intervals are three times as wide.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +7,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::intervals::{Interval, mean_interval, median, ratio_interval};
-use crate::client::sample::{Answer, Sample};
+use crate::analysis::{
+    intervals::Interval, intervals::mean_interval, intervals::median, intervals::ratio_interval,
+};
+use crate::client::{sample::Answer, sample::Sample};
 use crate::target::outcome::Outcome;
 
 /// One function in one round.
@@ -16,18 +18,18 @@ use crate::target::outcome::Outcome;
 pub(crate) struct Pair {
     pub(crate) round: usize,
     pub(crate) function: String,
-    /// How many keys have both a cold and a warm latency.
+    /// Keys with both a cold and a warm latency.
     pub(crate) keys: usize,
     /// Medians over the keys, in microseconds.
     pub(crate) cold_us: f64,
     pub(crate) warm_us: f64,
-    /// Median over the keys without the cache, where that was asked.
+    /// Median over the keys without the cache, if that was measured.
     pub(crate) bypass_us: Option<f64>,
-    /// Median over the keys of what a miss takes longer than no cache: the look-up and the fill.
+    /// Median over the keys of how much longer a miss takes than no cache: lookup and fill.
     pub(crate) overhead_us: Option<f64>,
     /// Median over the keys of cold divided by warm.
     pub(crate) ratio: f64,
-    /// The same by the server's own clock, where it tells it.
+    /// The same by the server's own clock, if the server reports it.
     pub(crate) server_ratio: Option<f64>,
     /// Median time of the origin itself, by the server's clock.
     pub(crate) origin_us: Option<f64>,
@@ -38,14 +40,15 @@ pub(crate) struct Pair {
 pub(crate) struct SpeedUp {
     pub(crate) function: String,
     pub(crate) rounds: usize,
-    /// Cold divided by warm. Absent under two rounds; so with the others.
+    /// Cold divided by warm. Absent with fewer than two rounds, as with the others.
     pub(crate) ratio: Option<Interval>,
     pub(crate) server_ratio: Option<Interval>,
     /// Microseconds that a hit saves.
     pub(crate) saved_us: Option<Interval>,
     /// Microseconds that a miss takes longer than no cache at all.
     pub(crate) overhead_us: Option<Interval>,
-    /// The hit ratio above which the cache saves time: its overhead on a miss over what a hit saves against a miss.
+    /// The hit ratio above which the cache saves time: what a miss costs extra, divided by what a
+    /// hit saves.
     pub(crate) break_even: Option<f64>,
     /// Without the cache.
     pub(crate) bypass_us: Option<f64>,
@@ -53,7 +56,8 @@ pub(crate) struct SpeedUp {
     pub(crate) origin_us: Option<f64>,
 }
 
-/// Pairs the cold, warm and bypass samples of one function; `None` when no key has both cold and warm.
+/// Pairs the cold, warm and bypass samples of one function; `None` if no key has both cold and
+/// warm.
 pub(crate) fn pair(
     round: usize,
     name: &str,
@@ -94,9 +98,10 @@ fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, K
     let mut keys: BTreeMap<usize, Vec<(&Sample, &Answer)>> = BTreeMap::new();
     for sample in samples {
         match &sample.answer {
-            Ok(answer) if counts(answer.outcome) => {
-                keys.entry(sample.key).or_default().push((sample, answer))
-            }
+            Ok(answer) if counts(answer.outcome) => keys
+                .entry(sample.key_index)
+                .or_default()
+                .push((sample, answer)),
             _ => {}
         }
     }
@@ -121,7 +126,7 @@ fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
     })
 }
 
-/// What the rounds say together of one function.
+/// The result of all rounds for one function.
 pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
     let pairs = pairs.iter().filter(|pair| pair.function == function);
     let pairs: Vec<&Pair> = pairs.collect();
@@ -140,7 +145,7 @@ pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
         server_ratio: ratio_interval(&collect(|pair| pair.server_ratio)),
         saved_us: saved,
         overhead_us: overhead,
-        // Below zero the cache costs nothing that could be measured.
+        // Below zero, the overhead is too small to measure.
         break_even: break_even
             .filter(|ratio| ratio.is_finite())
             .map(|ratio| ratio.max(0.0)),
@@ -164,13 +169,7 @@ mod tests {
             server,
             ..Answer::default()
         };
-        Sample::new(
-            0,
-            key,
-            Duration::ZERO,
-            Duration::from_millis(ms),
-            Ok(answer),
-        )
+        Sample::test(key, [0, ms], Ok(answer))
     }
 
     #[test]

@@ -1,25 +1,22 @@
-//! What one phase of one round came to. Owns its sums and the comparison with Goose's counts; knows nothing of
-//! latencies.
+//! The sums of one phase of one round, and a comparison with Goose's counts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::analysis::origin_calls::OriginCalls;
 use crate::client::sample::Sample;
-use crate::load::goose::{GooseResult, RequestCounts};
-use crate::load::littles_law::ClosedLoop;
-use crate::load::phase_runner::PhaseSamples;
-use crate::load::plan::Phase;
+use crate::load::{
+    goose::GooseResult, goose::RequestCounts, littles_law::ClosedLoop, phase_runner::PhaseSamples,
+    plan::Phase,
+};
 use crate::target::outcome::Outcome;
 
-/// The sums of one phase.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseSummary {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
     /// Answers that say that they called the origin.
     pub(crate) claimed: u64,
-    /// Origin calls that the target counted.
     pub(crate) counted: OriginCalls,
     pub(crate) answers: u64,
     /// Answers that asked the cache, and how many of them were hits.
@@ -29,19 +26,19 @@ pub(crate) struct PhaseSummary {
     pub(crate) lookup_bytes: u64,
     pub(crate) hit_bytes: u64,
     pub(crate) bypassed: u64,
-    /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
+    /// Misses for which the cache gave a reason, such as a timeout: it reports that it failed.
     pub(crate) cache_failures: u64,
     /// Requests without an outcome.
     pub(crate) failed: u64,
     /// Planned and not sent.
     pub(crate) not_sent: u64,
-    /// Where Goose's count of a label is not ours: label, Goose, ours.
+    /// Labels that Goose counted differently: label, Goose's count, this tool's count.
     pub(crate) miscounted: Vec<(String, usize, usize)>,
-    /// The 99th percentile of how late the timer woke a user that was free.
+    /// The 99th percentile of how late the timer woke a free user.
     pub(crate) timer_overshoot: Duration,
-    /// Users that asked again as soon as they had their answer, of each segment.
+    /// One for each segment whose users asked again as soon as they had their answer.
     pub(crate) loops: Vec<ClosedLoop>,
-    /// How long this process computed for it.
+    /// CPU time of this process during the phase.
     pub(crate) cpu: Duration,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -58,10 +55,8 @@ impl PhaseSummary {
     ) -> Self {
         let samples = &collected.samples;
         let count = |test: fn(Outcome) -> bool| {
-            samples
-                .iter()
-                .filter(|s| s.outcome().is_some_and(test))
-                .count() as u64
+            let outcomes = samples.iter().filter_map(Sample::outcome);
+            outcomes.filter(|outcome| test(*outcome)).count() as u64
         };
         let bytes = |test: fn(Outcome) -> bool| {
             let answers = samples.iter().filter_map(|s| s.answer.as_ref().ok());
@@ -93,18 +88,16 @@ impl PhaseSummary {
         }
     }
 
-    /// Which phase of which round it was.
     pub(crate) fn place(&self) -> String {
         format!("round {} {}", self.round + 1, self.phase.label())
     }
 
-    /// How much of its time this process computed, in cores; none where it took no time.
+    /// CPU time of this process as a share of one core; `None` if the phase took no time.
     pub(crate) fn cpu_share(&self) -> Option<f64> {
         let lasted = self.ended.saturating_sub(self.began);
         (!lasted.is_zero()).then(|| self.cpu.as_secs_f64() / lasted.as_secs_f64())
     }
 
-    /// In a few words.
     pub(crate) fn describe(&self) -> String {
         let (answers, hits, claimed) = (self.answers, self.hits, self.claimed);
         let not_sent = match self.not_sent {
@@ -136,11 +129,10 @@ fn miscounted(
             .or_default() += 1;
     }
     let labels: BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();
-    let of = |counts: &RequestCounts, label: &String| counts.get(label).copied().unwrap_or(0);
-    let differs = |label: &&String| of(goose, label) != of(&ours, label);
-    labels
-        .into_iter()
-        .filter(differs)
-        .map(|label| (label.clone(), of(goose, label), of(&ours, label)))
-        .collect()
+    let count = |counts: &RequestCounts, label| counts.get(label).copied().unwrap_or(0);
+    let counts = labels.into_iter().map(|label| {
+        let (goose, ours) = (count(goose, label), count(&ours, label));
+        (label.clone(), goose, ours)
+    });
+    counts.filter(|(_, goose, ours)| goose != ours).collect()
 }

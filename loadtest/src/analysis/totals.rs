@@ -1,37 +1,32 @@
-//! Everything that was measured, added up phase by phase. Owns the totals that the checks and the report read;
-//! knows nothing of how requests are made. Raw samples end here, so that a long run stays small.
+//! Everything that was measured, summed up phase by phase. Raw samples end here, so that a long run
+//! stays small.
 
 use std::collections::BTreeMap;
 
-use crate::analysis::cache_model::{self, Agreement};
-use crate::analysis::calibration::Calibrated;
-use crate::analysis::histogram::Latencies;
-use crate::analysis::origin_calls::OriginCallCounter;
-use crate::analysis::paired::{self, Pair};
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::analysis::timeline::Timeline;
-use crate::client::sample::{Answer, Sample};
-use crate::load::goose::GooseResult;
-use crate::load::phase_runner::PhaseSamples;
-use crate::load::plan::Phase;
-use crate::target::outcome::{Failure, Outcome};
+use crate::analysis::{
+    cache_model, cache_model::Agreement, calibration::Calibrated, histogram::Latencies,
+    origin_calls::OriginCalls, paired, paired::Pair, phase_summary::PhaseSummary,
+    timeline::Timeline,
+};
+use crate::client::{sample::Answer, sample::Sample};
+use crate::load::{goose::GooseResult, phase_runner::PhaseSamples, plan::Phase};
+use crate::target::{outcome::Failure, outcome::Outcome};
 
-/// The sums of a run.
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) phases: Vec<PhaseSummary>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
-    /// The same by the server's own clock, where it tells it.
+    /// The same by the server's own clock, if the server reports it.
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
-    /// Latency and the time spent due but unsent, of the open loop.
+    /// Latency including the wait for a free user, in the open loop.
     pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
     /// The cache's own reasons, such as `timeout`, and how often it gave them.
     pub(crate) details: BTreeMap<String, u64>,
     pub(crate) pairs: Vec<Pair>,
-    /// Answers that were the first of their process; in no other figure.
+    /// Answers that were the first of their process; they are in no other figure.
     pub(crate) cold_functions: Latencies,
-    /// Answers that the client had sooner than the server says it was ready.
+    /// Answers that reached the client before the server says that they were ready.
     pub(crate) impossibly_fast: u64,
     /// Warm answers whose value was not the cold one of their key.
     pub(crate) changed_values: u64,
@@ -41,17 +36,17 @@ pub(crate) struct Totals {
     /// How the mixed phase compares with a model of a cache.
     pub(crate) agreement: Option<Agreement>,
     pub(crate) timeline: Timeline,
-    /// What this tool made of known delays before the run.
+    /// The calibration before the run.
     pub(crate) calibrated: Vec<Calibrated>,
 }
 
-/// Whether each flush emptied the cache, by a key that was stored before it.
+/// Whether each flush emptied the cache, checked with a key that was stored before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlushProbe {
     pub(crate) asked: u64,
-    /// Still hits after the flush.
+    /// Keys that were still hits after the flush.
     pub(crate) survived: u64,
-    /// Why a flush after the first failed.
+    /// Why a flush after the first one failed.
     pub(crate) failed: Option<String>,
 }
 
@@ -61,11 +56,10 @@ impl Totals {
         &mut self,
         (phase, round): (Phase, usize),
         collected: &PhaseSamples,
+        counted: OriginCalls,
         goose: &GooseResult,
         names: &[String],
-        origin_calls: &mut OriginCallCounter,
     ) {
-        let counted = origin_calls.close_phase(&collected.samples);
         let summary = PhaseSummary::new((phase, round), collected, counted, goose, names);
         self.phases.push(summary);
         for sample in &collected.samples {
@@ -73,7 +67,7 @@ impl Totals {
         }
     }
 
-    /// Pairs a round's cold samples with its warm and its bypass ones.
+    /// Pairs a round's cold samples with its warm and bypass ones.
     pub(crate) fn add_pairs(
         &mut self,
         round: usize,
@@ -81,7 +75,7 @@ impl Totals {
         names: &[String],
     ) {
         let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
-        let key = |sample: &Sample| (sample.function, sample.key);
+        let key = |sample: &Sample| (sample.function, sample.key_index);
         let values = cold
             .iter()
             .filter_map(|sample| Some((key(sample), value(sample)?)));
@@ -105,7 +99,6 @@ impl Totals {
         self.agreement = Some(cache_model::replay(samples));
     }
 
-    /// The latest phase in a few words.
     pub(crate) fn last_phase(&self) -> String {
         self.phases
             .last()
@@ -149,7 +142,7 @@ impl Totals {
     }
 }
 
-/// The samples of one function that its speed-up counts.
+/// The samples of one function that count in its speed-up.
 fn without_first_answers(samples: &[Sample], function: usize) -> Vec<&Sample> {
     let samples = samples.iter().filter(|sample| sample.function == function);
     samples

@@ -1,13 +1,12 @@
-//! The checks of this tool: its clock, its counts, its users and its pace. Knows nothing of what the target claims.
+//! The checks of this tool: its clock, its counts, its users and its pace.
 
 use std::time::Duration;
 
-use crate::analysis::calibration::{self, Calibrated};
-use crate::analysis::check::Check;
-use crate::analysis::format::{human_us, percent};
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::load::littles_law::{Balance, ClosedLoop};
-use crate::load::plan::Phase;
+use crate::analysis::{
+    calibration, calibration::Calibrated, check::Check, format::human_us, format::percent,
+    phase_summary::PhaseSummary,
+};
+use crate::load::{littles_law::Balance, littles_law::ClosedLoop, plan::Phase};
 
 pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
     let name = "known delays are timed correctly";
@@ -35,18 +34,15 @@ pub(super) fn goose(phases: &[PhaseSummary]) -> Check {
     Check::holds("Goose's count = ours", first.is_none(), detail)
 }
 
-/// Whether users that never pause were never seen to: over the segments of all rounds, so that one pause of the machine
-/// does not decide.
+/// Whether users that should never pause did not. The median over the segments of all rounds
+/// decides, so that one pause of the machine does not.
 pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     let name = "throughput × latency = users";
     let mut parts = Vec::new();
     let (mut all_hold, mut any_is_broken) = (true, false);
     for phase in [Phase::Cold, Phase::Warm, Phase::Bypass] {
-        let mut balances: Vec<Balance> = phases
-            .iter()
-            .filter(|sum| sum.phase == phase)
-            .flat_map(balances)
-            .collect();
+        let phases = phases.iter().filter(|sum| sum.phase == phase);
+        let mut balances: Vec<Balance> = phases.flat_map(balances).collect();
         balances.sort_by(|a, b| a.waiting.total_cmp(&b.waiting));
         if let Some(middle) = balances.get(balances.len() / 2) {
             all_hold &= middle.holds();
@@ -70,7 +66,7 @@ pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     Check::holds(name, all_hold, parts)
 }
 
-/// Of each segment; the process's work is shared over them by their requests.
+/// One per segment; the process's CPU time is divided over them by their requests.
 fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     let requests: usize = sum.loops.iter().map(|one| one.requests).sum();
     let balance = |one: &ClosedLoop| {
@@ -80,7 +76,7 @@ fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     sum.loops.iter().filter_map(balance).collect()
 }
 
-/// Whether the open loop kept its schedule: else the generator was measured, not the target.
+/// Whether the open loop kept its schedule: otherwise the generator was measured, not the target.
 pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
     let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
@@ -95,13 +91,15 @@ pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     Check::holds(name, mixed.not_sent * 100 <= planned, detail)
 }
 
-/// Timers that wake later than this tell of a machine that has other work.
+/// Timers that wake later than this show a machine that has other work.
 const LATE_TIMER: Duration = Duration::from_millis(5);
 
-/// One thread asks: near a whole core, requests begin to wait for it and not for the target.
+/// One thread sends the requests: near a whole core, they begin to wait for it and not for the
+/// target.
 const MAX_CPU: f64 = 0.8;
 
-/// What speaks against it, in sentences.
+/// Signs of a busy machine or tool, in sentences: what was measured is right, but may be of this
+/// machine.
 pub(crate) fn generator_notes(phases: &[PhaseSummary]) -> Vec<String> {
     let notes = [late_timers(phases), client_limited(phases)];
     notes.into_iter().flatten().collect()
@@ -118,7 +116,8 @@ fn late_timers(phases: &[PhaseSummary]) -> Option<String> {
     ))
 }
 
-/// Only where requests are due whether or not the tool has time for them: in a closed loop it is idle while it waits.
+/// Only in the open loop, whose requests are due on a schedule: in a closed loop the tool idles
+/// while it waits.
 fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
     let mixed = phases.iter().find(|sum| sum.phase == Phase::Mixed)?;
     let share = mixed.cpu_share().filter(|share| *share > MAX_CPU)?;
@@ -136,7 +135,7 @@ mod tests {
     #[test]
     fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {
         let ms = Duration::from_millis;
-        // Rounds of one user that asks every 100 ms, by how long an answer takes.
+        // Rounds of one user that asks every 100 ms, given the latency of each answer.
         let verdict = |latencies: &[u64]| {
             let round = |latency: &u64| {
                 let mut closed = ClosedLoop::default();

@@ -1,15 +1,14 @@
-//! The commands that measure nothing of a cache: `preflight` and `calibrate`. Owns their words and exit codes.
+//! `loadtest preflight` and `loadtest calibrate`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::analysis::calibration::Deviation;
-use crate::analysis::check::Verdict;
-use crate::analysis::format::human_us;
-use crate::analysis::origin_calls::OriginCallCounter;
-use crate::commands::cli::{CalibrateArgs, TargetArgs};
-use crate::commands::run::{self, salt, unless_interrupted};
-use crate::commands::stdout::Stdout;
+use crate::analysis::{
+    calibration::Deviation, check::Verdict, format::human_us, origin_calls::OriginCallCounter,
+};
+use crate::commands::{
+    cli::CalibrateArgs, cli::TargetArgs, run, run::salt, run::unless_interrupted, stdout::Stdout,
+};
 use crate::error::{CommandError, Exit};
 use crate::load::keys::Supply;
 use crate::phases::{calibrate, discovery};
@@ -20,7 +19,7 @@ pub(crate) async fn preflight(
     stdout: &mut Stdout,
 ) -> Result<Exit, CommandError> {
     let client = Arc::new(run::client(args, Duration::from_secs(10))?);
-    let functions = client.target().functions.clone();
+    let functions = client.target.functions.clone();
     let salt = salt(SystemTime::now());
     let supplies = functions.iter().map(|one| Supply::new(one, &salt, 0));
     let mut supplies: Vec<Supply> = supplies.collect();
@@ -42,7 +41,7 @@ pub(crate) async fn preflight(
     Ok(Exit::Ok)
 }
 
-/// `loadtest calibrate`: measures delays that are known.
+/// `loadtest calibrate`: measures known delays.
 pub(crate) async fn calibrate(
     args: &CalibrateArgs,
     stdout: &mut Stdout,

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::commands::cli::{CompareArgs, ReportArgs};
-use crate::commands::stdout::Stdout;
+use crate::commands::{cli::CompareArgs, cli::ReportArgs, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::output::{files, sentences, terminal};
 use crate::report::model::Report;

@@ -1,7 +1,6 @@
 //! A report's caveats in sentences: how it was measured, and what was left out.
 
-use crate::analysis::format::{human_quantile, human_us};
-use crate::analysis::intervals::min_samples;
+use crate::analysis::{format::human_quantile, format::human_us, intervals::min_samples};
 use crate::report::model::Report;
 
 /// How the run was measured, and what was left out.

@@ -2,13 +2,15 @@
 
 pub(crate) mod svg;
 
+use crate::analysis::timeline::Dot;
 use crate::load::plan::Phase;
-use crate::output::charts::svg::{Axis, Chart, Scale, escape};
+use crate::output::{
+    charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape,
+};
 use crate::phases::stampede::BurstKind;
-use crate::report::model::{Dot, Report, Row};
+use crate::report::{model::Report, model::Row};
 use crate::target::outcome::Outcome;
 
-/// A chart with its texts.
 pub(crate) struct Figure {
     pub(crate) title: String,
     /// Class and name of each series.
@@ -17,7 +19,7 @@ pub(crate) struct Figure {
     pub(crate) caption: String,
 }
 
-/// All charts that the data allows.
+/// All charts for which there is data.
 pub(crate) fn all(report: &Report) -> Vec<Figure> {
     let mut figures = Vec::new();
     for function in &report.target.functions {

@@ -1,10 +1,10 @@
-//! The files of a report: written, read again, and checked in advance. An error is a sentence.
+//! The files of a report: written, read again, and checked in advance.
 
 use std::fs::File;
 use std::path::Path;
 
 use crate::output::{benchmark_action, html, markdown};
-use crate::report::model::{Report, SCHEMA};
+use crate::report::{model::Report, model::SCHEMA};
 
 const DATA: &str = "report.json";
 const MARKDOWN: &str = "report.md";
@@ -33,7 +33,6 @@ pub(crate) fn write(report: &Report, out: &Path) -> Result<(), String> {
     write_file(out, DATA, &json(report)?)
 }
 
-/// Reads a report.json.
 pub(crate) fn read(path: &Path) -> Result<Report, String> {
     let at = |reason: String| format!("{}: {reason}", path.display());
     let text = std::fs::read_to_string(path).map_err(|e| at(e.to_string()))?;

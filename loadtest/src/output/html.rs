@@ -1,20 +1,17 @@
 //! A report as one HTML file. It loads nothing and runs nothing: a strict policy in its head
 //! forbids it, and the tests check that.
 
-use crate::output::caveats::caveats;
-use crate::output::charts::svg::escape;
-use crate::output::charts::{self, Figure};
-use crate::output::sentences::{findings, headlines, judgements, speed_up_is_valid};
-use crate::output::summary_cards::{self, SummaryCard};
-use crate::output::tables::{self, Table};
-use crate::report::judgement::Comparison;
-use crate::report::model::Report;
+use crate::output::{
+    caveats::caveats, charts, charts::Figure, charts::svg::escape, sentences::findings,
+    sentences::headlines, sentences::judgements, sentences::speed_up_is_valid, summary_cards,
+    summary_cards::SummaryCard, tables, tables::Table,
+};
+use crate::report::{judgement::Comparison, model::Report};
 
 const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/// The whole page.
 pub(crate) fn render(report: &Report) -> String {
     let heading = report.heading();
     let item = |line: &String| format!("<li>{}</li>", escape(line));
@@ -51,7 +48,7 @@ pub(crate) fn render(report: &Report) -> String {
          <title>Load test: {heading}</title>\n<style>\n{STYLE}</style>\n\
          <h1>What the cache is worth</h1>\n\
          <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
-         <ul class=\"headlines\">{headlines}</ul>\n<div class=\"tiles\">{cards}</div>\n\
+         <ul class=\"headlines\">{headlines}</ul>\n<div class=\"cards\">{cards}</div>\n\
          {first}<h2>Findings</h2>\n<ul class=\"findings\">{findings}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
@@ -82,7 +79,7 @@ fn meaning(heading: &str) -> &'static str {
 
 fn card(card: &SummaryCard) -> String {
     let [number, what, detail] = [&card.number, &card.what, &card.detail].map(|text| escape(text));
-    format!("<p class=\"tile\"><b>{number}</b> {what}<br><span class=\"faint\">{detail}</span></p>")
+    format!("<p class=\"card\"><b>{number}</b> {what}<br><span class=\"faint\">{detail}</span></p>")
 }
 
 /// A sentence with its topic in bold.
@@ -153,7 +150,7 @@ fn beside(comparison: &Comparison) -> String {
 
 fn check_table(report: &Report) -> String {
     let rows = report.checks.iter().map(|check| {
-        let (class, label) = (check.verdict.class(), check.verdict.label());
+        let (label, class) = check.verdict.label();
         let (name, detail) = (escape(&check.name), escape(&check.detail));
         format!("<tr><td class=\"{class}\">{label}</td><td>{name}</td><td>{detail}</td></tr>")
     });

@@ -1,11 +1,11 @@
 //! A report as Markdown, short enough for a pull request.
 
-use crate::output::caveats::caveats;
-use crate::output::sentences::{findings, headlines, judgements};
-use crate::output::tables::{self, Table};
+use crate::output::{
+    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements, tables,
+    tables::Table,
+};
 use crate::report::model::Report;
 
-/// The whole text.
 pub(crate) fn render(report: &Report) -> String {
     let (url, started, tool) = (&report.target.url, &report.started, &report.tool);
     let mut text = format!(
@@ -23,8 +23,8 @@ pub(crate) fn render(report: &Report) -> String {
     let baseline = report.baseline.as_ref().map(tables::side_by_side);
     text.extend(baseline.iter().map(table));
     let checks = report.checks.iter().map(|check| {
-        let verdict = check.verdict.label().to_owned();
-        vec![check.name.clone(), verdict, check.detail.clone()]
+        let (verdict, _) = check.verdict.label();
+        vec![check.name.clone(), verdict.to_owned(), check.detail.clone()]
     });
     let checks = Table {
         text_columns: 3,
@@ -46,15 +46,14 @@ fn table(table: &Table) -> String {
     format!("\n{}|{alignment}\n{rows}", line(&table.headers))
 }
 
-/// Texts of the target must not become markup.
+/// Escapes text, so that a target's text cannot become markup.
 fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            "\\`*_<>|[]"
-                .contains(c)
-                .then_some('\\')
-                .into_iter()
-                .chain([c])
-        })
-        .collect()
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\`*_<>|[]".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }

@@ -1,13 +1,14 @@
 //! A report in sentences, for terminal, Markdown and HTML.
 
-use crate::analysis::check::Verdict;
-use crate::analysis::format::{human_us, interval, or_na, percent, times};
-use crate::analysis::paired::SpeedUp;
-use crate::analysis::savings::Saving;
-use crate::phases::faults::{FaultImpact, Faults};
-use crate::phases::stampede::{Burst, BurstKind};
-use crate::report::judgement::{Change, Compared, Comparison};
-use crate::report::model::{CacheEffect, Report, Traffic};
+use crate::analysis::{
+    check::Verdict, format::human_us, format::interval, format::or_na, format::percent,
+    format::times, paired::SpeedUp, savings::Saving,
+};
+use crate::phases::{faults::FaultImpact, faults::Faults, stampede::Burst, stampede::BurstKind};
+use crate::report::{
+    judgement::Change, judgement::Compared, judgement::Comparison, model::CacheEffect,
+    model::Report, model::Traffic,
+};
 
 /// Whether cold answers were misses and warm ones hits: otherwise no speed-up is given.
 pub(crate) fn speed_up_is_valid(report: &Report) -> bool {
@@ -217,7 +218,6 @@ fn minimum_latencies(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The results of thresholds and baseline.
 pub(crate) fn judgements(report: &Report) -> Vec<String> {
     let thresholds = report.rules.iter().map(|result| {
         let (verdict, _) = result.ruling.label();
@@ -227,7 +227,6 @@ pub(crate) fn judgements(report: &Report) -> Vec<String> {
     thresholds.chain(baseline).collect()
 }
 
-/// A comparison, figure by figure.
 pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
     let figures = comparison.figures.iter();
     let figures = figures.map(|figure| compared(comparison, figure));
@@ -237,7 +236,6 @@ pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-/// One figure of a comparison, and its verdict.
 pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
     let (verdict, _) = figure.change.label();
     let (what, baseline) = (&figure.what, &comparison.baseline);

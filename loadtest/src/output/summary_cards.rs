@@ -1,9 +1,9 @@
 //! The most important figures, in large type.
 
-use crate::analysis::format::{human_us, percent, times};
-use crate::output::sentences::{origin_time, speed_up_is_valid};
-use crate::phases::faults::{FaultImpact, Faults};
-use crate::report::model::{Report, Traffic};
+use crate::analysis::{format::human_us, format::percent, format::times};
+use crate::output::{sentences::origin_time, sentences::speed_up_is_valid};
+use crate::phases::{faults::FaultImpact, faults::Faults};
+use crate::report::{model::Report, model::Traffic};
 
 /// One figure: the number, what it is, and a detail.
 pub(crate) struct SummaryCard {
@@ -12,7 +12,6 @@ pub(crate) struct SummaryCard {
     pub(crate) detail: String,
 }
 
-/// All figures that the run has.
 pub(crate) fn all(report: &Report) -> Vec<SummaryCard> {
     let mut cards = Vec::new();
     if speed_up_is_valid(report) {

@@ -1,10 +1,8 @@
 //! The tables of a report as texts, for terminal, Markdown and HTML.
 
-use crate::analysis::format::{human_quantile, human_us, or_na};
-use crate::report::judgement::Comparison;
-use crate::report::model::{Report, Row};
+use crate::analysis::{format::human_quantile, format::human_us, format::or_na};
+use crate::report::{judgement::Comparison, model::Report, model::Row};
 
-/// The columns of the latency table.
 const LATENCY_COLUMNS: [&str; 9] = [
     "phase",
     "function",
@@ -24,7 +22,6 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// Latencies by phase, function and outcome.
 pub(crate) fn latencies(report: &Report) -> Table {
     Table {
         text_columns: 3,

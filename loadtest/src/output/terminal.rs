@@ -1,12 +1,11 @@
 //! A report on a terminal.
 
-use crate::output::caveats::caveats;
-use crate::output::sentences::{findings, headlines, judgements};
-use crate::output::tables::{self, Table};
-use crate::report::judgement::Comparison;
-use crate::report::model::Report;
+use crate::output::{
+    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements, tables,
+    tables::Table,
+};
+use crate::report::{judgement::Comparison, model::Report};
 
-/// The whole text.
 pub(crate) fn render(report: &Report) -> String {
     let heading = report.heading();
     let table = grid(&tables::latencies(report));
@@ -22,13 +21,12 @@ pub(crate) fn render(report: &Report) -> String {
     }
     text.extend(report.baseline.iter().map(side_by_side));
     for check in &report.checks {
-        let verdict = check.verdict.label();
+        let (verdict, _) = check.verdict.label();
         text.push_str(&format!("{verdict}: {}: {}\n", check.name, check.detail));
     }
     text
 }
 
-/// The figures of a comparison side by side.
 pub(crate) fn side_by_side(comparison: &Comparison) -> String {
     format!("{}\n", grid(&tables::side_by_side(comparison)))
 }

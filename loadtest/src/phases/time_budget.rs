@@ -1,18 +1,14 @@
-//! How a run's time is shared: keys and users of each function, and what the later phases need. Owns the arithmetic;
-//! asks nothing.
+//! How a run's time is divided: keys and users of each function, and time for the later phases.
 
 use std::time::Duration;
 
-use crate::load::profile::Profile;
-use crate::load::shell::TargetCommands;
-use crate::phases::discovery::FunctionTraits;
-use crate::phases::session::FunctionLoad;
-use crate::phases::{cold_start, faults};
+use crate::load::{profile::Profile, shell::TargetCommands};
+use crate::phases::{cold_start, discovery::FunctionTraits, faults, session::FunctionLoad};
 
-/// What Goose takes for one phase beyond its work: its parent loop ticks twice a second.
+/// Goose's overhead per phase: its parent loop ticks twice a second.
 const GOOSE: Duration = Duration::from_millis(900);
 
-/// When the rounds must end, so that the phases after them have their time.
+/// When the rounds must end, to leave time for the later phases.
 pub(crate) fn end_of_rounds(
     profile: &Profile,
     traits: &[FunctionTraits],
@@ -30,12 +26,12 @@ pub(crate) fn end_of_rounds(
         .saturating_sub(mixed + (slowest + GOOSE).saturating_mul(bursts))
 }
 
-/// When the bursts must be over.
+/// When the bursts must end.
 pub(crate) fn end_of_bursts(profile: &Profile, commands: &TargetCommands) -> Duration {
     profile.budget.saturating_sub(commands_time(commands))
 }
 
-/// What the phases take that change the target.
+/// The time of the phases that change the target.
 fn commands_time(commands: &TargetCommands) -> Duration {
     let faults = faults::DURATION + GOOSE * 2;
     let restarts = cold_start::DURATION + GOOSE * cold_start::RESTARTS;
@@ -43,7 +39,7 @@ fn commands_time(commands: &TargetCommands) -> Duration {
     if_some(commands.fault.is_some(), faults) + if_some(commands.restart.is_some(), restarts)
 }
 
-/// Shares `time`, from now until the end of the rounds, over the functions.
+/// Divides `time`, which lasts from now until the end of the rounds, over the functions.
 pub(crate) fn divide(
     profile: &Profile,
     traits: &[FunctionTraits],
@@ -51,7 +47,7 @@ pub(crate) fn divide(
 ) -> Vec<FunctionLoad> {
     let phases = 2 + u32::from(traits.iter().any(|traits| traits.bypass));
     let rounds = u32::try_from(profile.rounds).unwrap_or(u32::MAX).max(1);
-    // Hits take their time as well; the rest is the origins'.
+    // 30 % are left for hits; the rest is for origin calls.
     let left = (time / rounds).saturating_sub(GOOSE * phases);
     let mut left = left.mul_f64(0.7).as_secs_f64();
     let mut order: Vec<usize> = (0..traits.len()).collect();
@@ -83,11 +79,9 @@ mod tests {
     fn traits(ms: u64, concurrency: usize) -> FunctionTraits {
         let origin = Duration::from_millis(ms);
         FunctionTraits {
-            canary: String::new(),
             origin,
-            instances: None,
             concurrency,
-            bypass: false,
+            ..FunctionTraits::default()
         }
     }
 

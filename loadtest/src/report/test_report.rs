@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::analysis::histogram::{Latencies, Summary};
-use crate::analysis::paired::Pair;
+use crate::analysis::{histogram::Latencies, histogram::Summary, paired::Pair};
 use crate::load::plan::Phase;
-use crate::report::model::{FunctionFacts, Report, Row, TargetFacts};
+use crate::report::{model::FunctionFacts, model::Report, model::Row, model::TargetFacts};
 use crate::target::outcome::Outcome;
 
 /// An empty report on a target with these functions.
@@ -30,7 +29,7 @@ pub(crate) fn summary(count: usize, ms: u64) -> Summary {
     latencies.summary()
 }
 
-/// Hits of one phase, all of which took `ms`.
+/// Hits that all took `ms`.
 pub(crate) fn hits(phase: Phase, function: &str, (count, ms): (usize, u64)) -> Row {
     Row {
         phase,

@@ -1,14 +1,12 @@
 //! The metrics that a threshold may ask for: their names, units and places in the report.
 
-use crate::analysis::format::Quantity;
-use crate::analysis::histogram::{Quantile, Summary};
-use crate::analysis::intervals::Interval;
-use crate::analysis::paired::SpeedUp;
+use crate::analysis::{
+    format::Quantity, histogram::Quantile, histogram::Summary, intervals::Interval, paired::SpeedUp,
+};
 use crate::load::plan::Phase;
 use crate::report::model::Report;
-use crate::thresholds::selector::{Label, Selector};
+use crate::thresholds::{selector::Label, selector::Selector};
 
-/// A figure of the report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,

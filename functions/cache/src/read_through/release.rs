@@ -1,4 +1,5 @@
-//! A holder that is cancelled or panics gives its lease back if it can do so at once; else the lease runs out by itself.
+//! A holder that is cancelled or panics gives its lease back if it can do so at once. Otherwise the
+//! lease expires.
 
 use std::sync::Arc;
 
@@ -8,11 +9,15 @@ use crate::{
     entry,
     key::CacheKeys,
     shared::Shared,
-    store::{KeyKind, Lifetime},
+    store::{
+        KeyKind, Lifetime,
+        many::{Precondition, Write},
+    },
 };
 
-/// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
-/// acquisition whose answer was lost, it gives back what is held, beside everything else.
+/// Armed from before the lease is requested until it is used or given back. If it is dropped while
+/// armed, by a cancelled call, a panic, or an acquisition whose answer was lost, it gives the lease
+/// back in a task of its own.
 #[derive(Debug)]
 pub(super) struct ReleaseGuard(Option<HeldLease>);
 
@@ -22,7 +27,7 @@ struct HeldLease {
     keys: CacheKeys,
     kind: KeyKind,
     record: Vec<u8>,
-    /// The cas of a lease that may still be empty.
+    /// The cas of a lease that may still be a placeholder.
     placeholder: Option<u64>,
 }
 
@@ -44,12 +49,12 @@ impl ReleaseGuard {
         }))
     }
 
-    /// Nothing is held that somebody could wait for.
+    /// Holds nothing.
     pub(super) fn nothing() -> Self {
         Self(None)
     }
 
-    /// What was held is used, given back, or was never had.
+    /// The lease was used, given back, or never acquired.
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }
@@ -65,24 +70,23 @@ impl Drop for ReleaseGuard {
 
 impl HeldLease {
     async fn give_back(self) -> Option<()> {
-        let store = self.cache.store();
-        let there = store
-            .get_with_cas(&self.keys, self.kind, VERB_TIMEOUT)
-            .await
-            .ok()??;
-        let ours = there.bytes == self.record
-            || (there.bytes.is_empty()
-                && there.cas == self.placeholder
-                && self.placeholder.is_some());
-        if !ours {
+        let store = &self.cache.store;
+        let wanted = [(&self.keys, self.kind)];
+        let items = store.get_with_cas(&wanted, VERB_TIMEOUT).await;
+        let item = items.into_iter().next()?.ok()??;
+        let empty = item.bytes.is_empty() && self.placeholder.is_some();
+        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
             return None;
         }
-        let (freed, life) = (entry::freed(&self.keys), Lifetime::seconds(2));
-        // Refused: it is no more ours.
-        store
-            .compare_and_swap(&self.keys, self.kind, freed, life, there.cas?, VERB_TIMEOUT)
-            .await
-            .ok()?;
+        let write = Write {
+            keys: &self.keys,
+            kind: self.kind,
+            bytes: entry::freed(&self.keys),
+            life: Lifetime::seconds(2),
+            precondition: Precondition::Cas(item.cas?),
+        };
+        // If it is refused, the lease is no longer held.
+        store.write(&[write], VERB_TIMEOUT).await;
         Some(())
     }
 }
