@@ -143,7 +143,7 @@ const digits = (value, places = 0) => new Intl.NumberFormat(language, { minimumF
 
 const measure = (value, unit, places) => `${digits(value, places)}\u00a0${unit}`;
 
-/** `ms` milliseconds in the unit that fits. */
+/** A duration of `ms` milliseconds in its usual unit. */
 function span(ms) {
   if (ms < 999.5) return measure(ms, 'ms', ms < 10 ? 1 : 0);
   if (ms < 60_000) return measure(ms / 1000, 's', ms < 10_000 ? 2 : 1);
@@ -200,7 +200,8 @@ const flush = scope => ({ op: 'flush', label: scope, path: 'flush', method: 'POS
 
 /** Sends a request and resolves to its answer. Never rejects: a failure is an answer of kind `error`. */
 async function ask(question, signal) {
-  // `no-store`, which keeps the browser's own cache out, adds `Cache-Control: no-cache`, a refresh, unless one is there.
+  // `no-store` bypasses the browser's own cache, which would also make equal requests wait for each other.
+  // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request has its own.
   const headers = { 'Cache-Control': 'max-stale' };
   if (question.body) headers['Content-Type'] = 'application/json';
   if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`; // as UTF-8
@@ -302,7 +303,7 @@ function countOnServer({ headers, originCall }) {
 const sum = list => list.reduce((total, one) => total + one, 0);
 const countedCalls = () => sum([...instances.values()].map(({ first, last }) => last - first));
 
-/** Marks the cards that a flush has made untrue. */
+/** Marks the cards that a flush has made obsolete. */
 function forget(scope) {
   for (const answer of visit) if (answer.op !== 'flush' && (scope === 'all' || scope === answer.op)) answer.flushed = true;
   panels.forEach(panel => panel.redraw());
@@ -473,7 +474,7 @@ function raw(answer) {
   return h('details', {}, h('summary', {}, word('raw')), h('pre', { dir: 'ltr' }, lines.join('\n')));
 }
 
-/** Refused by API Gateway, or for want of an environment, before a function had it: ours are RFC 9457 problems. */
+/** Refused before a function had it, by API Gateway or for want of an environment. */
 const throttled = ({ status, headers }) => [429, 500, 503].includes(status) && !headers.get('Content-Type')?.includes('problem');
 
 /** What went wrong, in the server's own words where it has some (RFC 9457). */
@@ -498,7 +499,7 @@ function errorCard(answer, ...more) {
 /** What a refused flush needs: a token where the server asks for one, else the command for IAM callers. */
 function keys({ status, headers, json, label }) {
   if ((status === 429 && json?.title) || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
-  // A refusal in other words comes from the gateway, which checks signatures.
+  // A refusal in other words comes from the gateway in front of the function, which checks signatures.
   if (![401, 403].includes(status) || !/\bIAM\b/.test(json?.detail ?? 'IAM')) return null;
   const region = /\.([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(location.hostname)?.[1] ?? 'REGION';
   const service = location.hostname.includes('lambda-url') ? 'lambda' : 'execute-api';
@@ -679,7 +680,7 @@ for (const button of document.querySelectorAll('.languages button')) {
 }
 new ResizeObserver(drawSoon).observe(byId('chart'));
 
-// The English words that never change are in index.html.
+// Static English text comes from index.html alone.
 for (const node of document.querySelectorAll('[data-t]')) WORDS.en[node.dataset.t] = node.textContent;
 for (const node of document.querySelectorAll('[data-label]')) WORDS.en[node.dataset.label] = node.getAttribute('aria-label');
 speak(preferredLanguage());
