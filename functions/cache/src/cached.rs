@@ -1,8 +1,9 @@
-//! What the attribute's one call leads to: a function's return type told apart, its name checked, its cache found.
+//! What the attribute's one call leads to: a function's return type is taken apart, its name is
+//! checked, and its cache is found.
 //!
 //! Not for use by hand; the attribute names it by way of `larder::__private`.
 
-use std::{convert::Infallible, marker::PhantomData, pin::Pin};
+use std::{any::type_name, convert::Infallible, marker::PhantomData, pin::Pin};
 
 use crate::{
     cache::Cache,
@@ -10,7 +11,8 @@ use crate::{
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
-    names::Site,
+    metrics::Count,
+    names::Function,
     origin::listened,
     outcome::{Bypass, Outcome},
 };
@@ -119,6 +121,17 @@ impl<T, E> Shape<RESULT> for Result<T, E> {
     }
 }
 
+/// What tells a function's types apart in place of their names: the same in every build.
+#[must_use]
+pub const fn label(label: &'static str) -> &'static str {
+    label
+}
+
+/// The origin of a call, which runs at most once: the closure may give its arguments away.
+pub fn origin<F: FnOnce() -> T, T>(origin: F) -> F {
+    origin
+}
+
 /// The cache of a call whose attribute names none: the surrounding one.
 #[must_use]
 pub fn current() -> Option<Cache> {
@@ -140,16 +153,16 @@ fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
 /// A memoised call.
 pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.into_result();
-    R::wrap(match prepared(cache, site, key) {
+    R::wrap(match prepared::<R::Value>(cache, function, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.get_or_fetch(&key, site.policy(), origin).await;
+            let coded = cache.get_or_fetch(&key, function.policy(), origin).await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         None => uncached(origin).await,
@@ -159,16 +172,16 @@ pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
 /// As [`fetch`], with a new value whatever stands there.
 pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.into_result();
-    R::wrap(match prepared(cache, site, key) {
+    R::wrap(match prepared::<R::Value>(cache, function, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.refresh(&key, site.policy(), origin).await;
+            let coded = cache.refresh(&key, function.policy(), origin).await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         None => uncached(origin).await,
@@ -178,29 +191,29 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
 /// The entry of a call's key, if one can be served.
 pub async fn peek<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
 ) -> Option<Fetched<R::Value>> {
-    let (cache, key) = prepared(cache, site, key)?;
-    let coded = cache.peek::<Coded<_, C>>(&key, site.policy()).await;
+    let (cache, key) = prepared::<R::Value>(cache, function, key)?;
+    let coded = cache.peek::<Coded<_, C>>(&key, function.policy()).await;
     coded.map(|coded| coded.map(Coded::into_inner))
 }
 
 /// Stores a value under a call's key.
 pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    if !cache.inner().accepts(site) {
-        return Err(CacheError::NameTaken(site.name()));
+    if !accepts::<R::Value>(&cache, function) {
+        return Err(CacheError::NameTaken(function.name()));
     }
     let lent = Lent::<_, C>::new(value);
-    cache.put(&key?, site.policy(), &lent).await
+    cache.put(&key?, function.policy(), &lent).await
 }
 
 /// Removes the entry of a call's key.
@@ -215,35 +228,46 @@ pub async fn invalidate(
 /// Makes the entry of a call's key stale.
 pub async fn expire(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    cache.expire(&key?, site.policy()).await
+    cache.expire(&key?, function.policy()).await
 }
 
 /// The key of a call.
 pub fn key(
-    site: &'static Site,
+    function: Function,
     arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
 ) -> Result<Key, KeyError> {
-    Key::of_elements(site.name(), site.policy().parts.version, arguments)
+    let version = function.policy().parts.version;
+    Key::of_elements(function.name(), version, function.types(), arguments)
+}
+
+/// Whether `function` may be cached. If not, that is counted.
+fn accepts<V>(cache: &Cache, function: Function) -> bool {
+    let accepted = cache.inner().accepts(function, type_name::<V>());
+    if !accepted {
+        let counters = cache.inner().tally().of(function.name());
+        counters.one(Count::Refused);
+    }
+    accepted
 }
 
 /// The cache and the key of a call; `None`: there is no cache for it, and the origin answers.
-fn prepared(
+fn prepared<V>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
 ) -> Option<(Cache, Key)> {
     let cache = cache?;
-    if !cache.inner().accepts(site) {
+    if !accepts::<V>(&cache, function) {
         return None;
     }
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.inner().log().key(site.name(), &error);
+            cache.inner().log().key(function.name(), &error);
             None
         }
     }

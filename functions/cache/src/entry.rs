@@ -4,7 +4,7 @@
 //! check over all of it. Knows nothing of sockets, and of values only that they are bytes.
 //!
 //! ```text
-//! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · … · check 8 (xxh3) or 32 (HMAC-SHA-256, entries only)
+//! every record   kind 1 · "ld" 2 · format 1 (2) · key digest 16 · … · check 8 (xxh3) or 32 (HMAC-SHA-256, entries only)
 //! V entry        flags 1 (1 signed, 2 compressed) · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
 //! L lease        token 16 · stamp 32 · subject 8
 //! F freed lease  nothing
@@ -26,7 +26,7 @@ pub(crate) use value::Entry;
 /// Milliseconds since 1970.
 pub(crate) type Millis = u64;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const HEAD: usize = 20;
 const CHECK: usize = 8;
 

@@ -41,6 +41,7 @@
 #![warn(missing_docs)]
 
 mod budget;
+mod byte;
 mod cache;
 mod cached;
 mod clock;
@@ -76,8 +77,9 @@ pub use fetched::Fetched;
 pub use key::{Key, KeyError};
 /// Memoises an async function: `#[larder::cached("name", ttl = "60s", …)]`.
 ///
-/// The name is what its entries are called on the server, 1 to 64 of `a-z A-Z 0-9 . _ -`. It has to be the function's own: of two
-/// functions with one name in a cache, the second is not cached, and an error is logged.
+/// The name is what its entries are called on the server, 1 to 64 of `a-z A-Z 0-9 . _ -`. It has to
+/// be the function's own: of two functions with one name in a cache, the second is not cached, and an
+/// error is logged.
 ///
 /// | argument | meaning |
 /// |---|---|
@@ -88,6 +90,8 @@ pub use key::{Key, KeyError};
 /// | `skip(db, self)` | arguments that are no part of the key, and need not implement `Serialize` |
 /// | `key = (self.tenant, id)` | what the key is made of, in place of all arguments |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
+/// | `types = T::TABLE` | labels that stand for the names of types in the key: see below |
+/// | `companions = user_cache` | what the companions are called by, in place of the function's name |
 ///
 /// ```
 /// # use std::time::Duration;
@@ -119,8 +123,74 @@ pub use key::{Key, KeyError};
 /// # }
 /// ```
 ///
-/// # What stands beside it
-/// Of a free function `user` these are `user::fetch`, and so on; of a method `user` they are methods, `user_fetch`.
+/// # What is the key
+/// A key is the function's name, its policy's `version`, its types if it has several, and its
+/// arguments, hashed with SHA-256. Two calls share an entry if and only if all four are equal.
+///
+/// * **Arguments** count by what they serialise to, in their order: all of them, those that are not in
+///   `skip`, or the value of `key`. The names of arguments do not count, nor do integer types (`7_u8`
+///   is `7_i64`). `("a", "bc")` is not `("ab", "c")`, and `None` is not `"None"`. Maps, sets and fields
+///   of structs are sorted, so a `HashSet` has one key in every process. What `skip` leaves out must
+///   not change the value: not a tenant, not a locale, and not a function pointer either, which has no
+///   type of its own.
+/// * **Types** count where one function in the source is several in the program: the type and constant
+///   parameters of a generic function, and for a method those of its `impl` and of its trait, with the
+///   `Self` that it was called for. Nothing else that a body can depend on is missing: the types of
+///   arguments and value follow from these.
+/// * **A type whose name others share** is no identity. Closures, and types that hold one, are not
+///   cached: pass a named function, or name them with `types`. Of two types with one name,
+///   such as local types of two blocks, the second is not cached. Nor is the second of two functions
+///   with one name, also where one macro call has emitted both. Each goes to
+///   its origin, counts as [`Stats::refused`], and logs one error that says what to change.
+///
+/// ## Which keys are the same in every build
+/// | function | its key | changes with |
+/// |---|---|---|
+/// | free, without type parameters | `Key::new(name, &(arguments…,))` | name, version, arguments |
+/// | with `types = …` | label, constants and arguments | the same, and the label |
+/// | generic, or a method | the names of its types, and arguments | the same, and where its types are |
+///
+/// The names of types are written by the compiler: they change when a type moves to another module or
+/// crate, and may change with the compiler. Then the new build finds none of the entries of the old
+/// one, and its invalidations miss what the other still serves. Where two builds serve at once and an
+/// invalidation has to reach both, give the types a label: any `&'static str` that the compiler knows,
+/// or a tuple of them, distinct for each instantiation.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// # use serde::{Serialize, de::DeserializeOwned};
+/// trait Row: Serialize + DeserializeOwned {
+///     const TABLE: &'static str;
+///     fn load(id: u64) -> Self;
+/// }
+///
+/// #[larder::cached("row", ttl = "60s", key = id, types = R::TABLE)]
+/// async fn row<R: Row>(id: u64) -> Result<Option<R>, String> {
+///     Ok(Some(R::load(id)))
+/// }
+///
+/// # #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
+/// # struct User(u64);
+/// impl Row for User {
+///     const TABLE: &'static str = "user";
+/// #   fn load(id: u64) -> Self { Self(id) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(row::<User>(7).await, Ok(Some(User(7))));
+///     assert!(row::fetch::<User>(7).await.unwrap().is_hit());
+/// })
+/// .await;
+/// # }
+/// ```
+///
+/// # Companions
+/// Of a free function `user` these are `user::fetch`, and so on; of a method `user` they are methods,
+/// `user_fetch`. Those of a free function belong to a struct of its name. Where that name is taken,
+/// "the name `user` is defined multiple times" in "the type namespace", as by `mod user;` beside
+/// `use user::user;`, `companions = user_cache` gives the struct another: `user_cache::fetch`.
 ///
 /// | companion | arguments | |
 /// |---|---|---|
@@ -160,9 +230,10 @@ pub use key::{Key, KeyError};
 /// ```
 ///
 /// # Methods
-/// What `self` adds to the key has to be said, by `skip(self)` or in `key`. A method of a trait, or of its implementation, is cached
-/// without companions: nothing may stand beside it there. A private method looks the same; `pub(self)` gives it its companions. An
-/// associated function without `self` says that it is one by `skip(self)`. Under `#[async_trait]` nothing can be cached.
+/// What `self` adds to the key has to be said, by `skip(self)` or in `key`. A method of a trait, or of
+/// its implementation, is cached without companions: no other method may be added there. A private
+/// method looks the same; `pub(self)` gives it its companions. An associated function without `self`
+/// says that it is one by `skip(self)`. Under `#[async_trait]` nothing can be cached.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -191,10 +262,14 @@ pub use key::{Key, KeyError};
 /// ```
 ///
 /// # What can be cached
-/// Arguments need `Serialize`, the value needs `Serialize` and `DeserializeOwned`. Of a `Result` only `Ok` is cached, of an `Option`
-/// `None` only with a `negative_ttl`. An alias of `Result` is seen through, but in generic functions and methods it has to be written
-/// as `Result<…>`; what may be a `Result` unseen is refused, for its errors would be cached. A generic function needs `key`; its types
-/// are part of every key.
+/// Arguments need `Serialize`, the value needs `Serialize` and `DeserializeOwned`. Of a `Result` only
+/// `Ok` is cached, of an `Option` `None` only with a `negative_ttl`. An alias of `Result` is seen
+/// through, but in generic functions and methods it has to be written as `Result<…>`; what may be a
+/// `Result` unseen is refused, for its errors would be cached. So is a `Result` within the value, such
+/// as in `Option<Result<…>>`: by the compiler, or behind an alias when it is first called, as above. A
+/// generic function needs `key`.
+///
+/// An argument may be a `&mut` of anything, such as a database connection, if it is in `skip`.
 pub use larder_macros::cached;
 pub use metrics::{Stats, Troubles};
 pub use observe::{Event, Observer};
@@ -208,8 +283,8 @@ pub mod __private {
     pub use crate::{
         cached::{
             PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
-            no_result, part, parts, peek, put, refresh, value,
+            label, no_result, origin, part, parts, peek, put, refresh, value,
         },
-        names::Site,
+        names::{Function, Site},
     };
 }

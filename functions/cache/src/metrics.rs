@@ -68,6 +68,9 @@ pub struct Stats {
     pub lease_taken_over: u64,
     /// Calls that waited for another caller's lease.
     pub lease_waited: u64,
+    /// Calls that went to their origin because another function has their name, or another type the
+    /// name of theirs: a mistake, which an error in the log explains.
+    pub refused: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -168,6 +171,7 @@ pub(crate) enum Count {
     LeaseWon,
     LeaseTakenOver,
     LeaseWaited,
+    Refused,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -282,6 +286,7 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_won: read(Count::LeaseWon),
         lease_taken_over: read(Count::LeaseTakenOver),
         lease_waited: read(Count::LeaseWaited),
+        refused: read(Count::Refused),
         bytes_read: read(Count::BytesRead),
         bytes_written: read(Count::BytesWritten),
         origin_time: time(Count::OriginMicros),

@@ -9,7 +9,7 @@ use crate::{
     key::Namespace,
     log::Log,
     metrics::{Count, Counters, Tally},
-    names::{Names, Site},
+    names::{Function, Names},
     observe::{Event, Observers},
     options::Configuration,
     store::Store,
@@ -91,7 +91,8 @@ impl Inner {
         &self.log
     }
 
-    pub(crate) fn accepts(&self, site: &Site) -> bool {
-        self.names.accept(site)
+    /// Whether `function`, whose value is of the type `value`, may be cached here.
+    pub(crate) fn accepts(&self, function: Function, value: &'static str) -> bool {
+        self.names.accept(function, value)
     }
 }

@@ -30,6 +30,8 @@ mod forgeries;
 mod growth;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// Whose entry a key is: every function's and every type's own.
+mod identity;
 /// Many keys in one call.
 mod many;
 /// What the compiler says about a mistake in the attribute.
