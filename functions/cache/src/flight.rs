@@ -107,6 +107,11 @@ impl Flights {
 }
 
 impl Pilot<'_> {
+    /// Whether somebody waits for the value.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.flight.is_watched()
+    }
+
     /// `ttl`: how long the value is to be kept; `None` if it is not.
     pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
         self.flight.land(Landing::Value {

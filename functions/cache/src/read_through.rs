@@ -320,7 +320,7 @@ impl<'a> Call<'a> {
         let value = value?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
-            && let Ok(payload) = payload::encode(&value)
+            && let Ok(payload) = payload::encode(&value, usize::MAX)
         {
             turn.land(payload.into(), self.cache.clock().now());
         }

@@ -112,8 +112,9 @@ impl Cache {
         policy: &Policy,
         value: &T,
     ) -> Result<(), CacheError> {
-        let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
         let call = Call::verb(self.inner(), key, &policy.parts);
+        let payload = payload::encode(value, call.longest());
+        let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
         let shorter = call.shorter(&payload);
         let packed = shorter
             .as_deref()

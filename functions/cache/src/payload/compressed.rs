@@ -18,7 +18,7 @@ pub(crate) enum Payload<'a> {
 }
 
 /// The longest value that is compressed, and the longest that is made of compressed bytes: 8 MiB.
-const MOST: usize = 8 << 20;
+pub(crate) const MOST: usize = 8 << 20;
 /// One byte of LZ4 stands for at most so many.
 const RATIO: usize = 255;
 const LENGTH: usize = 4;

@@ -1,9 +1,9 @@
 //! Storing the origin's answer, if it is to be stored and the right to do so still stands.
 
-use std::time::Duration;
+use std::{any::type_name, time::Duration};
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Call, Claim, Hold, refused};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     metrics::Count,
     origin::Said,
     outcome::{Fill, Trouble},
-    payload::{self, Payload},
+    payload::{self, Payload, ReadBack, WriteError},
     random,
     store::{Lifetime, Slot, Stored},
 };
@@ -21,7 +21,7 @@ use crate::{
 impl Call<'_> {
     /// Hands the value to those who wait in this process, and stores it. Answers with what became of it and for how many
     /// seconds it is fresh.
-    pub(super) async fn fill<T: Serialize>(
+    pub(super) async fn fill<T: Serialize + DeserializeOwned>(
         &self,
         hold: &Hold,
         number: Option<u64>,
@@ -31,15 +31,14 @@ impl Call<'_> {
         flight: &Pilot<'_>,
     ) -> (Fill, i64) {
         let created = self.cache.clock().now();
-        let payload = match payload::encode(value) {
-            Ok(payload) => Bytes::from(payload),
-            Err(error) => {
-                self.cache.log().unencodable(self.key.name(), &error);
+        let ttl = self.ttl(value, cost, said);
+        let payload = match self.encoded(value, ttl, flight.is_watched()) {
+            Ok(payload) => payload,
+            Err(trouble) => {
                 self.leave_empty(hold, number).await;
-                return refused(Trouble::Decode);
+                return refused(trouble);
             }
         };
-        let ttl = self.ttl(value, cost, said);
         flight.land(payload.clone(), created, ttl);
         let Some(ttl) = ttl else {
             self.leave_empty(hold, number).await;
@@ -63,6 +62,37 @@ impl Call<'_> {
             0
         };
         (fill, fresh)
+    }
+
+    /// The bytes of a value, if they can be stored and read back. Those who wait in this process take
+    /// it at any length.
+    pub(super) fn encoded<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+        ttl: Option<Duration>,
+        watched: bool,
+    ) -> Result<Bytes, Trouble> {
+        let limit = if watched { usize::MAX } else { self.longest() };
+        let (log, name) = (self.cache.log(), self.key.name());
+        let payload = payload::encode(value, limit).map_err(|error| match error {
+            WriteError::TooLong(limit) => {
+                log.oversize(name, limit.saturating_add(1));
+                Trouble::Oversize
+            }
+            WriteError::Refused(reason) => {
+                log.unencodable(name, &reason);
+                Trouble::Decode
+            }
+        })?;
+        if ttl.is_some()
+            && let ReadBack::No { reason, first } = ReadBack::of(value, &payload)
+        {
+            if first {
+                log.not_read_back(name, type_name::<T>(), &reason);
+            }
+            return Err(Trouble::Decode);
+        }
+        Ok(payload.into())
     }
 
     /// `payload` compressed, if the policy asks for that and it helps.

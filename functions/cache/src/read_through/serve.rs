@@ -106,6 +106,7 @@ impl Call<'_> {
             Err(error) => {
                 self.counters.one(Count::Unreadable);
                 self.cache.log().unreadable(self.key.name(), &error);
+                payload::suspect::<T>();
                 None
             }
         }

@@ -9,7 +9,7 @@ use crate::{
     clock,
     entry::{Entry, Lease, Token},
     lease::{self, Step},
-    payload::Payload,
+    payload::{self, Payload},
     random,
     store::{Slot, StoreError, Stored},
 };
@@ -117,6 +117,15 @@ impl Call<'_> {
             held.disarm();
         }
         Ok(written)
+    }
+
+    /// The longest encoded value that may be stored, be it compressed.
+    pub(crate) fn longest(&self) -> usize {
+        let plain = self.policy.max_size.saturating_sub(Entry::size(0));
+        match self.policy.compress_over {
+            Some(_) => plain.max(payload::LONGEST_COMPRESSED),
+            None => plain,
+        }
     }
 
     /// Why `payload` would not be stored.

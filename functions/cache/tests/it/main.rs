@@ -62,6 +62,8 @@ mod surface;
 mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Values that would be written and never read again.
+mod unreadable;
 /// Two releases at work on one server.
 mod versions;
 /// Waiting for another's origin call: how long, and at what cost.

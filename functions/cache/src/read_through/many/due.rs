@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     super::{
@@ -19,7 +18,7 @@ use crate::{
     metrics::Counters,
     origin::Said,
     outcome::{Alone, Fill, Outcome, Trouble},
-    payload::{self, Payload},
+    payload::Payload,
     store::{
         Lifetime, Slot,
         many::{Over, Write},
@@ -50,7 +49,7 @@ impl<A> Called<'_, A> {
         }
     }
 
-    pub(super) fn due<T: Serialize>(
+    pub(super) fn due<T: Serialize + DeserializeOwned>(
         &self,
         number: Option<u64>,
         value: Option<&T>,
@@ -72,14 +71,12 @@ impl<A> Called<'_, A> {
             return not(leave_empty(), Fill::NotStored);
         };
         let (call, cache) = (&self.one.call, self.one.call.cache);
-        let payload = match payload::encode(value) {
-            Ok(payload) => Bytes::from(payload),
-            Err(error) => {
-                cache.log().unencodable(call.key.name(), &error);
-                return not(leave_empty(), Fill::Failed(Trouble::Decode));
-            }
-        };
         let ttl = call.ttl(value, answered.cost, answered.said);
+        let watched = flight.is_some_and(Pilot::is_watched);
+        let payload = match call.encoded(value, ttl, watched) {
+            Ok(payload) => payload,
+            Err(trouble) => return not(leave_empty(), Fill::Failed(trouble)),
+        };
         if let Some(flight) = flight {
             flight.land(payload.clone(), answered.created, ttl);
         }
