@@ -6,20 +6,19 @@
 use std::{any::type_name, convert::Infallible, marker::PhantomData, pin::Pin};
 
 use crate::{
-    cache::Cache,
-    context,
+    cache::{self, Cache},
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
-    metrics::Count,
-    names::Function,
-    origin::listened,
+    origin::capture_directive,
     outcome::{Bypass, Outcome},
+    shared::name_registry::Function,
+    telemetry::metrics::Counter,
 };
 
-mod bounds;
-use bounds::{Codec, Coded, Lent};
-pub use bounds::{part, parts, value};
+mod value_traits;
+use value_traits::{Codec, Coded, Lent};
+pub use value_traits::{part, parts, value};
 
 /// Functions whose value is all that they return.
 pub const PLAIN: u8 = 0;
@@ -135,7 +134,7 @@ pub fn origin<F: FnOnce() -> T, T>(origin: F) -> F {
 /// The cache of a call whose attribute names none: the surrounding one.
 #[must_use]
 pub fn current() -> Option<Cache> {
-    context::cache()
+    cache::current()
 }
 
 /// The cache that `cache = …` names, whatever it lies in.
@@ -246,10 +245,10 @@ pub fn key(
 
 /// Whether `function` may be cached. If not, that is counted.
 fn accepts<V>(cache: &Cache, function: Function) -> bool {
-    let accepted = cache.inner().accepts(function, type_name::<V>());
+    let accepted = cache.shared().accepts(function, type_name::<V>());
     if !accepted {
-        let counters = cache.inner().tally().of(function.name());
-        counters.one(Count::Refused);
+        let counters = cache.shared().counters.of(function.name());
+        counters.increment(Counter::Refused);
     }
     accepted
 }
@@ -267,7 +266,7 @@ fn prepared<V>(
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.inner().log().key(function.name(), &error);
+            cache.shared().log.key(function.name(), &error);
             None
         }
     }
@@ -275,7 +274,7 @@ fn prepared<V>(
 
 async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
     let begun = tokio::time::Instant::now();
-    let (value, _) = listened(origin()).await;
+    let (value, _) = capture_directive(origin()).await;
     Ok(Fetched {
         value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),

@@ -12,19 +12,16 @@
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
 
-use crate::key::Address;
+use crate::{clock::Millis, key::CacheKeys};
 
 mod generation;
 mod lease;
 mod seal;
 mod value;
-pub(crate) use generation::{Generation, Stamp};
-pub(crate) use lease::{Lease, Token};
+pub(crate) use generation::{Generation, Generations};
+pub(crate) use lease::{LeaseRecord, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
-
-/// Milliseconds since 1970.
-pub(crate) type Millis = u64;
 
 const FORMAT: u8 = 2;
 const HEAD: usize = 20;
@@ -34,7 +31,7 @@ const CHECK: usize = 8;
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
     Entry(Entry<'a>),
-    Lease(Lease),
+    Lease(LeaseRecord),
     Freed,
 }
 
@@ -67,15 +64,15 @@ pub(crate) fn read<'a>(
     let kind = head(bytes, digest)?;
     match kind {
         b'V' => Entry::read(bytes, key, seal).map(Record::Entry),
-        b'L' => Lease::read(bytes, key).map(Record::Lease),
+        b'L' => LeaseRecord::read(bytes, key).map(Record::Lease),
         b'F' => checked(bytes, key, HEAD).map(|_| Record::Freed),
         _ => Err(Unreadable::Kind),
     }
 }
 
 /// The record that a holder leaves when its origin failed: nobody's, and gone after two seconds.
-pub(crate) fn freed(address: &Address) -> Vec<u8> {
-    finish(start(b'F', address.digest(), 0), address.item())
+pub(crate) fn freed(keys: &CacheKeys) -> Vec<u8> {
+    finish(start(b'F', keys.digest(), 0), keys.item())
 }
 
 fn start(kind: u8, digest: [u8; 16], room: usize) -> Vec<u8> {
@@ -130,7 +127,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -176,7 +176,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
 
 /// The four keys of one call, as a server knows them. All are looked up on the server of the first.
 #[derive(Debug, Clone)]
-pub(crate) struct Address {
+pub(crate) struct CacheKeys {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
     marker: Arc<str>,
     function: Arc<Scope>,
@@ -184,7 +184,7 @@ pub(crate) struct Address {
     digest: [u8; 16],
 }
 
-impl Address {
+impl CacheKeys {
     /// `namespace` was checked when the cache was made, the key's name when the key was.
     pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
         let mut digest = [0; 16];
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn the_layout_of_a_key_is_frozen() {
         let key = Key::versioned("heavy-op", 3, &("ñandú ☕\r\nflush_all",)).unwrap();
-        let address = Address::new(&Namespace::new("larder").unwrap(), &key);
+        let address = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
         assert_eq!(
             address.item(),
             "larder:heavy-op:fc627801d07a47da370f821f814e7dd24fcae41c1e6eeb8b43bf770e045c7334"
@@ -356,7 +356,7 @@ mod tests {
     fn the_longest_key_is_one_token_below_the_limit_of_memcached() {
         let longest = "x".repeat(NAME_MAX);
         let key = Key::new(longest.clone(), &("a b\r\n\0☕".repeat(10_000),)).unwrap();
-        let address = Address::new(&Namespace::new(&longest).unwrap(), &key);
+        let address = CacheKeys::new(&Namespace::new(&longest).unwrap(), &key);
         for key in [
             address.item(),
             address.marker(),

@@ -71,7 +71,7 @@ fn located(error: &dyn std::fmt::Display, reader: &Reader<'_>) -> PayloadError {
     })
 }
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -10,50 +10,56 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    budget::Budget,
-    cache::{Inner, VERB},
+    budget::{Budget, VERB_TIMEOUT},
     clock,
     fetched::Fetched,
-    flight::Shared,
-    key::{Address, Key},
-    lease::{self, Lost, Step},
-    metrics::{Count, Counters},
-    observe::{self, Event},
-    origin::listened,
-    outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
+    flight::Participation,
+    key::{CacheKeys, Key},
+    origin::capture_directive,
+    outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
     policy::PolicyParts,
-    store::{Ask, Looked, StoreError},
+    shared::Shared,
+    store::{LookupOptions, LookupReply, StoreError},
+    telemetry::events::{self, Event},
+    telemetry::metrics::{Counter, Counters},
 };
 
-mod bare;
+mod backoff;
+mod batch;
 mod claim;
+mod decision;
+mod exchange;
 mod fill;
-mod many;
-mod origin;
-mod pause;
+mod placeholder;
+mod plan;
 mod release;
-mod seen;
+mod renew;
 mod serve;
 #[cfg(test)]
 mod simulation;
-mod verb;
-use bare::{BARE, Bare};
-use claim::{Claim, Hold, Tried, Why};
-pub(crate) use many::read_through_many;
-use pause::Pause;
-use release::Release;
-use seen::{Seen, Stale};
-pub(crate) use verb::Written;
+mod snapshot;
+mod verbs;
+use backoff::Backoff;
+pub(crate) use batch::read_through_many;
+use claim::{ClaimResult, Lease};
+use decision::{Decision, IfLost};
+use fill::{Answer, PendingWrite};
+use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
+use plan::Progress;
+use release::ReleaseGuard;
+use renew::{KeptLease, To};
+use snapshot::{Snapshot, Stale};
+pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.
-const MINTS: u32 = 2;
+const MAX_MINTS: u32 = 2;
 
 /// Everything that one call carries on its way.
 pub(crate) struct Call<'a> {
-    cache: &'a Arc<Inner>,
+    cache: &'a Arc<Shared>,
     key: &'a Key,
-    at: Address,
+    keys: CacheKeys,
     policy: &'a PolicyParts,
     budget: Budget,
     begun: Instant,
@@ -63,19 +69,46 @@ pub(crate) struct Call<'a> {
 }
 
 /// Where a lookup, or several, led.
-enum Next<T> {
-    Value(Fetched<T>),
-    /// The lease is ours: call the origin and fill.
-    Lead(Box<Hold>),
-    /// Call the origin and store nothing.
-    Alone(Alone),
+enum Action<T> {
+    Serve(Fetched<T>),
+    CallOrigin(Permission),
+}
+
+/// By what right the origin is called.
+enum Permission {
+    /// The lease is ours: fill.
+    Lead(Box<Lease>),
+    /// Store nothing.
+    Uncoordinated(Uncoordinated),
     /// The same, after waiting in vain; this may be served should the origin fail.
-    Late(Option<Stale>),
+    WaitTimedOut(Option<Stale>),
+}
+
+impl Permission {
+    fn outcome(&self, fill: Fill) -> Outcome {
+        match self {
+            Self::Lead(lease) => lease.reason.outcome(fill),
+            Self::Uncoordinated(why) => why.outcome(),
+            Self::WaitTimedOut(_) => Uncoordinated::Waited.outcome(),
+        }
+    }
+}
+
+impl<T> From<Permission> for Action<T> {
+    fn from(permission: Permission) -> Self {
+        Self::CallOrigin(permission)
+    }
+}
+
+impl<T> From<Uncoordinated> for Action<T> {
+    fn from(why: Uncoordinated) -> Self {
+        Self::CallOrigin(Permission::Uncoordinated(why))
+    }
 }
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
 pub(crate) async fn read_through<T, E, F, Fut>(
-    cache: &Arc<Inner>,
+    cache: &Arc<Shared>,
     key: &Key,
     policy: &PolicyParts,
     freshness: Freshness,
@@ -88,7 +121,7 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let call = Call::new(cache, key, policy, deadline);
-    let span = observe::call(key.name());
+    let span = events::call(key.name());
     // Pinned where it is: moving it into the span would cost more than the span.
     let run = pin!(call.run(freshness, origin));
     let result = run.instrument(span.clone()).await;
@@ -96,29 +129,29 @@ where
         Ok(fetched) => Event::value(key.name(), fetched),
         Err(_) => Event::error(key.name(), call.budget.spent()),
     };
-    observe::record(&span, event.outcome);
-    cache.tell(&call.counters, &event);
+    events::record(&span, event.outcome);
+    cache.publish(&call.counters, &event);
     result
 }
 
 impl<'a> Call<'a> {
     pub(crate) fn new(
-        cache: &'a Arc<Inner>,
+        cache: &'a Arc<Shared>,
         key: &'a Key,
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        Self::within(Budget::new(cache.budget(), deadline), cache, key, policy)
+        Self::within(Budget::new(cache.budget, deadline), cache, key, policy)
     }
 
     /// A verb's: its caller asked for the acknowledgement, not for speed.
-    pub(crate) fn verb(cache: &'a Arc<Inner>, key: &'a Key, policy: &'a PolicyParts) -> Self {
-        Self::within(Budget::new(VERB, None), cache, key, policy)
+    pub(crate) fn verb(cache: &'a Arc<Shared>, key: &'a Key, policy: &'a PolicyParts) -> Self {
+        Self::within(Budget::new(VERB_TIMEOUT, None), cache, key, policy)
     }
 
     fn within(
         budget: Budget,
-        cache: &'a Arc<Inner>,
+        cache: &'a Arc<Shared>,
         key: &'a Key,
         policy: &'a PolicyParts,
     ) -> Self {
@@ -126,12 +159,12 @@ impl<'a> Call<'a> {
         Self {
             cache,
             key,
-            at: Address::new(cache.namespace(), key),
+            keys: CacheKeys::new(&cache.namespace, key),
             policy,
             until: budget.wait_until(begun, policy.wait),
             budget,
             begun,
-            counters: cache.tally().of(key.name()),
+            counters: cache.counters.of(key.name()),
         }
     }
 
@@ -141,171 +174,189 @@ impl<'a> Call<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let origin = || origin().instrument(observe::origin(self.key.name()));
+        let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
-            _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
-            Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
+            _ if self.cache.disabled => Uncoordinated::Bypassed(Bypass::Disabled).into(),
+            Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
             // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
             // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
             Freshness::Normal => Box::pin(self.find()).await,
-            Freshness::Refresh => Box::pin(self.claim_anything()).await,
+            Freshness::Refresh => Box::pin(self.claim_for_refresh()).await,
         };
         // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
-            Next::Value(fetched) => Ok(fetched),
-            Next::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
-            Next::Alone(why) => Box::pin(self.alone(why, origin)).await,
-            Next::Late(stale) => {
-                let result = Box::pin(self.alone(Alone::Waited, origin)).await;
+            Action::Serve(fetched) => Ok(fetched),
+            Action::CallOrigin(Permission::Lead(lease)) => {
+                Box::pin(self.lead(lease, origin())).await
+            }
+            Action::CallOrigin(Permission::Uncoordinated(why)) => {
+                Box::pin(self.alone(why, origin)).await
+            }
+            Action::CallOrigin(Permission::WaitTimedOut(stale)) => {
+                let result = Box::pin(self.alone(Uncoordinated::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
         }
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
-    async fn find<T: DeserializeOwned>(&self) -> Next<T> {
-        let mut pause = Pause::new(
-            self.cache.vigils(),
+    async fn find<T: DeserializeOwned>(&self) -> Action<T> {
+        let mut backoff = Backoff::new(
+            &self.cache.pollers,
             self.key.digest(),
             self.begun,
             self.until,
         );
-        let (mut mints, mut bare, mut waits) = (0, None, false);
+        let (mut progress, mut waits) = (Progress::default(), false);
         loop {
-            let looked = match self.look(pause.has_waited()).await {
-                Ok(looked) => looked,
-                Err(error) => return Next::Alone(error.into()),
+            let reply = match self.look(backoff.has_waited()).await {
+                Ok(reply) => reply,
+                Err(error) => return Uncoordinated::from(error).into(),
             };
-            let seen = Seen::new(self, &looked);
-            let step = lease::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
-            if step == Step::Wait {
-                if !std::mem::replace(&mut waits, true) {
-                    self.counters.one(Count::LeaseWaited);
-                }
-            } else {
-                pause.changed();
+            let snapshot = Snapshot::new(self, &reply);
+            let decision = snapshot.decision();
+            if decision != Decision::Wait {
+                backoff.changed();
+            } else if !progress.is_ours(&snapshot) && !std::mem::replace(&mut waits, true) {
+                self.counters.increment(Counter::LeaseWaited);
             }
-            bare = Bare::after(bare, &seen);
-            if let Some(fetched) = self.answer(step, &seen, &pause).await {
-                return Next::Value(fetched);
+            if let Some(fetched) = self.answer(decision, &snapshot, &backoff).await {
+                return Action::Serve(fetched);
             }
-            // Boxed: a hit is not to carry what it does not do.
-            let tried = match step {
-                Step::Mint if mints == MINTS => return Next::Alone(Alone::Waited),
-                Step::Mint => {
-                    mints += 1;
-                    Box::pin(self.mint_for(&looked, seen.won)).await
-                }
-                Step::Refresh(lost) => match (Box::pin(self.claim_refresh(&seen)).await, lost) {
-                    (Ok(Tried::Lost), Lost::ServeStale) => match self.serve_stale(&seen) {
-                        Some(fetched) => return Next::Value(fetched),
-                        None => Ok(Tried::Lost),
-                    },
-                    (tried, _) => tried,
+            let plan = self.plan(&mut progress, &snapshot);
+            // Boxed, so that the hit path's future does not include this one.
+            match Box::pin(self.claim(&progress, plan, &snapshot, &reply)).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
+                Ok(ClaimResult::Again) => {}
+                Ok(ClaimResult::Wait) => Box::pin(backoff.take()).await,
+                Ok(ClaimResult::ServeStale) => match self.serve_stale(&snapshot) {
+                    Some(fetched) => return Action::Serve(fetched),
+                    None => Box::pin(backoff.take()).await,
                 },
-                Step::Acquire => Box::pin(self.acquire(&seen, Why::Miss)).await,
-                Step::Compute => Ok(self.won_bare(&seen, Why::Miss)),
-                // What was to be served could not be decoded.
-                Step::Hit | Step::ServeStale | Step::TakeOver => {
-                    Box::pin(self.take_over(&seen, Why::Miss)).await
-                }
-                Step::Wait if bare.is_some_and(|bare| bare.is_orphaned()) => {
-                    Box::pin(self.take_over(&seen, Why::Miss)).await
-                }
-                Step::Wait => Ok(Tried::Lost),
-            };
-            match tried {
-                Ok(Tried::Won(hold)) => return Next::Lead(hold),
-                Ok(Tried::Again) => {}
-                Ok(Tried::Lost) => Box::pin(pause.take()).await,
-                Err(error) => return Next::Alone(error.into()),
+                Err(why) => return why.into(),
             }
-            if pause.is_over() {
-                return Next::Late(seen.stale(self));
+            if backoff.is_over() {
+                return Permission::WaitTimedOut(snapshot.stale(self)).into();
             }
         }
+    }
+
+    /// For a refresh on request: the right to replace whatever is there.
+    async fn claim_for_refresh<T>(&self) -> Action<T> {
+        let mut progress = Progress::default();
+        for _ in 0..MAX_TRIES {
+            let reply = match self.lookup(None).await {
+                Ok(reply) => reply,
+                Err(error) => return Uncoordinated::from(error).into(),
+            };
+            let snapshot = Snapshot::new(self, &reply);
+            let plan = self.plan_refresh(&mut progress, &snapshot);
+            match self.claim(&progress, plan, &snapshot, &reply).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
+                Ok(_) => {}
+                Err(why) => return why.into(),
+            }
+        }
+        Uncoordinated::Waited.into()
     }
 
     /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
-    async fn look(&self, waiting: bool) -> Result<Box<Looked>, StoreError> {
+    async fn look(&self, waiting: bool) -> Result<Box<LookupReply>, StoreError> {
         if !waiting {
-            return self.lookup(Some(BARE)).await;
+            return self.lookup(Some(PLACEHOLDER_TTL_S)).await;
         }
-        let ask = self.ask(Some(BARE));
-        let limit = self.budget.beside();
-        self.cache.store().lookup(&self.at, ask, limit).await
+        let options = self.options(Some(PLACEHOLDER_TTL_S));
+        let limit = self.budget.off_path();
+        self.cache.store.lookup(&self.keys, options, limit).await
     }
 
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
-    async fn lookup(&self, lease: Option<u32>) -> Result<Box<Looked>, StoreError> {
-        let ask = self.ask(lease);
+    async fn lookup(&self, lease: Option<u32>) -> Result<Box<LookupReply>, StoreError> {
+        let options = self.options(lease);
         // By hand, as Budget::spend would hold it twice: see Call::run for what a lookup's size costs.
         let (begun, limit) = (Instant::now(), self.budget.left());
-        let looked = self.cache.store().lookup(&self.at, ask, limit).await;
-        self.budget.take_off(begun);
-        looked
+        let reply = self.cache.store.lookup(&self.keys, options, limit).await;
+        self.budget.charge(begun);
+        reply
     }
 
-    fn ask(&self, lease: Option<u32>) -> Ask {
+    fn options(&self, lease: Option<u32>) -> LookupOptions {
         let marker = !self.policy.stale().is_zero();
-        Ask { marker, lease }
+        LookupOptions { marker, lease }
     }
 
     /// Calls the origin under our lease and stores its answer.
     async fn lead<T, E>(
         &self,
-        hold: Box<Hold>,
+        lease: Box<Lease>,
         origin: impl Future<Output = Result<T, E>>,
     ) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
     {
-        self.counters.one(Count::LeaseWon);
-        let flight = self.cache.flights().begin(hold.token);
+        self.counters.increment(Counter::LeaseWon);
+        let (exchanges, flight) = (self.exchanges(), self.cache.flights.begin(lease.token));
+        let mut kept = [KeptLease::new(self, &lease)];
         let begun = Instant::now();
-        let ((result, said), number) = self.held(&hold, listened(origin)).await;
+        let origin = capture_directive(origin);
+        let (result, directive) = exchanges.keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
-                let (fill, ttl_left) = self.fill(&hold, number, &value, cost, said, &flight).await;
-                let outcome = match hold.why {
-                    Why::Miss => Outcome::Miss(fill),
-                    Why::Expired => Outcome::Expired(fill),
-                    Why::Requested => Outcome::Refreshed(fill),
+                let created = self.cache.clock.now();
+                exchanges.read_unknown(&mut kept, To::Fill).await;
+                let [kept] = kept;
+                let answer = Answer {
+                    directive,
+                    created,
+                    cost,
                 };
-                // A fill without an answer, or one that the server found too large, may have left the lease there.
-                if !matches!(fill, Fill::Failed(_)) {
-                    hold.release.disarm();
-                }
+                let mut pending = [self.plan_fill(&lease, kept.cas(), &value, &answer, &flight)];
+                exchanges.write_pending(&mut pending).await;
+                let [(fill, ttl_left)] = pending.map(|pending| pending.result());
+                let outcome = lease.reason.outcome(fill);
+                lease.filled(fill);
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
                 drop(flight);
-                self.give_back(&hold, number).await;
-                hold.release.disarm();
-                self.stale_on_error(hold.stale).ok_or(error)
+                exchanges.read_unknown(&mut kept, To::GiveBack).await;
+                let [kept] = kept;
+                let give_back = self.plan_give_back(&lease, kept.cas());
+                let mut pending = [self.unfilled(give_back, Fill::NotStored)];
+                exchanges.write_pending(&mut pending).await;
+                lease.release.disarm();
+                self.stale_on_error(lease.stale).ok_or(error)
             }
         }
     }
 
     /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
-    async fn alone<T, E, F, Fut>(&self, why: Alone, origin: F) -> Result<Fetched<T>, E>
+    async fn alone<T, E, F, Fut>(&self, why: Uncoordinated, origin: F) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let shares = matches!(why, Alone::Failed(_) | Alone::Bypassed(Bypass::Breaker));
-        if let Alone::Failed(trouble) = why {
-            self.cache.log().trouble(self.key.name(), trouble);
+        let shares = matches!(
+            why,
+            Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker)
+        );
+        if let Uncoordinated::Failed(failure) = why {
+            self.cache.log.failure(self.key.name(), failure);
         }
         let mut turn = None;
         if shares {
-            match self.cache.solo().share(self.key.digest(), self.until).await {
-                Shared::Lead(mine) => turn = Some(mine),
-                Shared::Late => {}
-                Shared::Value { payload, created } => {
-                    let age = clock::since(self.cache.clock().now(), created);
+            match self
+                .cache
+                .single_flight
+                .share(self.key.digest(), self.until)
+                .await
+            {
+                Participation::Lead(mine) => turn = Some(mine),
+                Participation::WaitTimedOut => {}
+                Participation::Value { payload, created } => {
+                    let age = clock::since(self.cache.clock.now(), created);
                     if let Some(fetched) =
                         self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
@@ -316,19 +367,14 @@ impl<'a> Call<'a> {
         }
         let begun = Instant::now();
         // What it says of its value is not for a memoised function that has called this one.
-        let (value, _) = listened(origin()).await;
+        let (value, _) = capture_directive(origin()).await;
         let value = value?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value, usize::MAX)
         {
-            turn.land(payload.into(), self.cache.clock().now());
+            turn.complete(payload.into(), self.cache.clock.now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }
-}
-
-/// An encoded value that was not stored, with the reason.
-fn refused(trouble: Trouble) -> (Fill, i64) {
-    (Fill::Failed(trouble), 0)
 }

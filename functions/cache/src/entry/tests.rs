@@ -13,8 +13,8 @@ const GENERATION: [Generation; 2] = [
     Generation::golden([0x22; 16]),
 ];
 
-fn stamp() -> Stamp {
-    Stamp {
+fn generations() -> Generations {
+    Generations {
         namespace: GENERATION[0],
         function: GENERATION[1],
     }
@@ -27,21 +27,21 @@ fn entry(payload: &[u8]) -> Entry<'_> {
 fn entry_of(payload: Payload<'_>) -> Entry<'_> {
     Entry {
         id: 0x0102_0304_0506_0708,
-        stamp: stamp(),
+        generations: generations(),
         created: 1_700_000_000_000,
-        soft: 1_700_000_060_000,
-        hard: 1_700_000_090_000,
+        fresh_until: 1_700_000_060_000,
+        discard_at: 1_700_000_090_000,
         cost: 3_000_000,
         version: 7,
         payload,
     }
 }
 
-fn lease() -> Lease {
-    Lease {
+fn lease() -> LeaseRecord {
+    LeaseRecord {
         token: Token([0x33; 16]),
-        stamp: stamp(),
-        subject: 9,
+        generations: generations(),
+        refreshes_entry: 9,
     }
 }
 
@@ -71,7 +71,7 @@ fn golden_bytes() {
     );
     let key = Key::new("user", &(7,)).unwrap();
     check(
-        freed(&Address::new(&Namespace::new("larder").unwrap(), &key)),
+        freed(&CacheKeys::new(&Namespace::new("larder").unwrap(), &key)),
         GOLDEN_FREED,
     );
     assert!(changed.is_empty(), "{changed:#?}");

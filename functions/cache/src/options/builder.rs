@@ -2,13 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Options, OptionsError, check_names, names::Known};
-use crate::{
-    cache::Cache,
-    observe::{Observer, Observers},
-};
+use super::names::Setting;
+use crate::telemetry::events::{Observer, Observers};
 
-/// Makes a [`Cache`]. What is said here beats the environment, and that beats the default:
+/// Makes a [`Cache`](crate::Cache). What is said here beats the environment, and that beats the default:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -30,8 +27,8 @@ use crate::{
 #[derive(Clone, Default)]
 #[must_use = "a builder makes nothing until it is built"]
 pub struct Builder {
-    said: Vec<(Known, String)>,
-    observers: Observers,
+    settings: Vec<(Setting, String)>,
+    pub(crate) observers: Observers,
 }
 
 impl Builder {
@@ -45,10 +42,10 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn url(self, url: impl Into<String>) -> Self {
-        self.set(Known::Url, url.into())
+        self.set(Setting::Url, url.into())
     }
 
-    /// A cache inside this process, as [`Cache::memory`].
+    /// A cache inside this process, as [`Cache::memory`](crate::Cache::memory).
     ///
     /// ```
     /// # use larder::Cache;
@@ -67,7 +64,7 @@ impl Builder {
     /// assert_eq!(tls.build().unwrap_err().variable(), "CACHE_CA_FILE");
     /// ```
     pub fn ca_file(self, path: impl Into<String>) -> Self {
-        self.set(Known::CaFile, path.into())
+        self.set(Setting::CaFile, path.into())
     }
 
     /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`): one server may serve many applications.
@@ -78,7 +75,7 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
-        self.set(Known::Namespace, namespace.into())
+        self.set(Setting::Namespace, namespace.into())
     }
 
     /// The most that cache I/O, lookup and fill together, adds to any one call: 1 ms to 10 s (default 50 ms), in whole
@@ -94,7 +91,7 @@ impl Builder {
     /// ```
     pub fn budget(self, budget: Duration) -> Self {
         let ms = budget.as_nanos().div_ceil(1_000_000);
-        self.set(Known::Budget, ms.to_string())
+        self.set(Setting::Budget, ms.to_string())
     }
 
     /// Whether every call goes to its origin (default: no).
@@ -114,7 +111,7 @@ impl Builder {
     /// # }
     /// ```
     pub fn disabled(self, disabled: bool) -> Self {
-        self.set(Known::Disabled, disabled.to_string())
+        self.set(Setting::Disabled, disabled.to_string())
     }
 
     /// Entries are authenticated with it (HMAC-SHA-256), 16 bytes or more. Without one they only carry a checksum.
@@ -126,7 +123,7 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKey, key.into())
+        self.set(Setting::SigningKey, key.into())
     }
 
     /// A key that still verifies, while a new [`signing_key`](Self::signing_key) is rolled out.
@@ -139,7 +136,7 @@ impl Builder {
     /// assert!(rotated.build().is_ok());
     /// ```
     pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKeyPrevious, key.into())
+        self.set(Setting::SigningKeyPrevious, key.into())
     }
 
     /// Who hears of every call that has ended.
@@ -168,76 +165,15 @@ impl Builder {
         self
     }
 
-    /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert!(Cache::builder().memory().build().is_ok());
-    /// assert!(Cache::builder().url("localhost:11211").build().is_err()); // no memcached://
-    /// ```
-    ///
-    /// # Errors
-    /// [`OptionsError`] names the setting that can not be understood.
-    pub fn build(self) -> Result<Cache, OptionsError> {
-        self.build_from_lookup(|_| None)
-    }
-
-    /// The cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was not said. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().namespace("shop").build_from_env()?; // the rest: the environment
-    /// assert_eq!(cache.namespace(), "shop");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Builder::build`]. A variable that is almost one of ours, such as `CACHE_BUGDET_MS`, is an error too, and so is one of
-    /// ours that is not UTF-8: an unreadable signing key must not switch signing off.
-    pub fn build_from_env(self) -> Result<Cache, OptionsError> {
-        check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
-        for known in Known::ALL {
-            let value = std::env::var_os(known.name());
-            if value.is_some_and(|value| value.into_string().is_err()) {
-                return Err(OptionsError::new(known.name(), "not UTF-8"));
-            }
-        }
-        self.build_from_lookup(|name| std::env::var(name).ok())
-    }
-
-    /// As [`Builder::build_from_env`], with the variables taken from `lookup`. It is asked for ours only, so misspelt ones are
-    /// not found: see [`Cache::check_variables`].
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let file = |name: &str| match name {
-    ///     "CACHE_URL" => Some("memory:".to_owned()),
-    ///     "CACHE_NAMESPACE" => Some("ignored".to_owned()),
-    ///     _ => None,
-    /// };
-    /// let cache = Cache::builder().namespace("shop").build_from_lookup(file)?;
-    /// assert_eq!((cache.location(), cache.namespace()), ("memory:", "shop"));
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn build_from_lookup(
-        self,
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Cache, OptionsError> {
-        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
-    }
-
     /// The last word counts.
-    fn set(mut self, known: Known, value: String) -> Self {
-        self.said.retain(|(other, _)| *other != known);
-        self.said.push((known, value));
+    fn set(mut self, setting: Setting, value: String) -> Self {
+        self.settings.retain(|(other, _)| *other != setting);
+        self.settings.push((setting, value));
         self
     }
 
-    pub(super) fn get(&self, known: Known) -> Option<&str> {
-        let found = self.said.iter().find(|(other, _)| *other == known);
+    pub(super) fn get(&self, setting: Setting) -> Option<&str> {
+        let found = self.settings.iter().find(|(other, _)| *other == setting);
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -245,13 +181,13 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Builder");
-        for (known, value) in &self.said {
-            match known {
+        for (setting, value) in &self.settings {
+            match setting {
                 // A URL may hold a password by mistake.
-                Known::Url | Known::SigningKey | Known::SigningKeyPrevious => {
-                    shown.field(known.method(), &"(set, not shown)")
+                Setting::Url | Setting::SigningKey | Setting::SigningKeyPrevious => {
+                    shown.field(setting.method(), &"(set, not shown)")
                 }
-                _ => shown.field(known.method(), value),
+                _ => shown.field(setting.method(), value),
             };
         }
         shown.field("observer", &self.observers).finish()
@@ -261,6 +197,7 @@ impl fmt::Debug for Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cache;
 
     fn environment(name: &str) -> Option<String> {
         let set = match name {

@@ -1,315 +1,230 @@
-//! Getting the right to call the origin, keeping it, and giving it back.
+//! The right to call the origin: what it rests on, how it is given back, and how a call tries for it.
 //!
-//! Every write is an add, or a compare-and-swap with a number that was read while what stood there was exactly what this call
-//! had decided upon. So whatever an invalidation, an expiry, an eviction or another caller did in between, the write is refused.
+//! Every write is an add, or a compare-and-swap with a cas that was read while the item was exactly
+//! what this call had decided upon. So the write is refused after whatever an invalidation, an expiry,
+//! an eviction or another caller did in between.
 
-use super::{Call, Next, Release, Seen, Stale};
+use super::{
+    Call, ReleaseGuard, Snapshot, Stale,
+    exchange::{Exchanges, PlannedWrite},
+    plan::{Plan, Progress},
+};
 use crate::{
-    entry::{self, Generation, Lease, Millis, Stamp, Token},
-    lease::Item as Standing,
-    metrics::Count,
-    outcome::Alone,
+    clock::Millis,
+    entry::{Generations, LeaseRecord, Token},
+    outcome::{Fill, Outcome, Uncoordinated},
     random,
-    store::{Item, Lifetime, Looked, Slot, StoreError, Stored},
+    store::{Item, KeyKind, Lifetime, LookupReply, StoreError},
+    telemetry::metrics::Counter,
 };
 
 /// The right to call the origin and to fill.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct Lease {
     pub(super) token: Token,
     /// The generations of the lookup that led here, before the origin read. The fill carries them.
-    pub(super) stamp: Stamp,
-    pub(super) why: Why,
-    pub(super) claim: Claim,
+    pub(super) generations: Generations,
+    pub(super) reason: FillReason,
+    pub(super) claim: ClaimKind,
     pub(super) stale: Option<Stale>,
-    pub(super) release: Release,
+    pub(super) release: ReleaseGuard,
+}
+
+impl Lease {
+    /// Nothing is owed any more, unless the fill had no answer or the server found it too large: then the
+    /// lease may still be there.
+    pub(super) fn filled(self, fill: Fill) {
+        if !matches!(fill, Fill::Failed(_)) {
+            self.release.disarm();
+        }
+    }
 }
 
 /// What the right rests on, and with it how a fill is written.
 #[derive(Debug)]
-pub(super) enum Claim {
-    /// Our lease record stands under the item's key.
+pub(super) enum ClaimKind {
+    /// Our lease record is the item.
     Lease { record: Vec<u8> },
-    /// Our empty lease stands there with this number; the record is to be written if the origin takes long.
-    Bare { record: Vec<u8>, number: u64 },
-    /// Our lease record stands under the marker; the entry has this number, and others are served it until then.
+    /// Our empty lease is the item, with this cas; the record is written if the origin takes long.
+    Placeholder { record: Vec<u8>, cas: u64 },
+    /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it, and
+    /// others are served the entry until then.
     Marker {
         record: Vec<u8>,
-        entry: u64,
+        entry: Option<u64>,
         served_until: Millis,
     },
-    /// Nothing but the number of the entry that is to be replaced.
-    Entry { entry: u64 },
+    /// Nothing but the cas of the entry that is to be replaced.
+    Entry { entry: Option<u64> },
+}
+
+impl ClaimKind {
+    /// The key of our record, and the record.
+    pub(super) fn record(&self) -> Option<(KeyKind, &[u8])> {
+        match self {
+            Self::Lease { record } | Self::Placeholder { record, .. } => {
+                Some((KeyKind::Item, record))
+            }
+            Self::Marker { record, .. } => Some((KeyKind::Marker, record)),
+            Self::Entry { .. } => None,
+        }
+    }
+
+    /// The cas of the entry that a fill replaces, if it replaces one.
+    fn entry(&mut self) -> Option<&mut Option<u64>> {
+        match self {
+            Self::Marker { entry, .. } | Self::Entry { entry } => Some(entry),
+            Self::Lease { .. } | Self::Placeholder { .. } => None,
+        }
+    }
 }
 
 /// Why the origin is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum FillReason {
     Miss,
     Expired,
     Requested,
 }
 
-/// What an attempt came to.
+impl FillReason {
+    pub(super) fn outcome(self, fill: Fill) -> Outcome {
+        match self {
+            Self::Miss => Outcome::Miss(fill),
+            Self::Expired => Outcome::Expired(fill),
+            Self::Requested => Outcome::Refreshed(fill),
+        }
+    }
+}
+
+/// What the plan for one key came to.
 #[derive(Debug)]
-pub(super) enum Tried {
-    Won(Box<Hold>),
-    /// Somebody was faster: wait for them.
-    Lost,
-    /// What was decided upon is no more there: look again at once.
+pub(super) enum ClaimResult {
+    Won(Box<Lease>),
+    /// Another caller has the lease: wait for it.
+    Wait,
+    /// Another caller refreshes: serve the stale entry.
+    ServeStale,
+    /// The item is no longer what was decided upon: look again at once.
     Again,
 }
 
-type Attempt = Result<Tried, StoreError>;
-
 impl Call<'_> {
-    /// Mints the missing generations. They count only once they are read back, by the next lookup.
-    pub(super) async fn mint(&self, looked: &Looked) -> Attempt {
-        let [namespace, function] = self.at.scopes();
-        let scopes = [
-            (Slot::Namespace, &looked.namespace, namespace),
-            (Slot::Function, &looked.function, function),
-        ];
-        for (slot, there, scope) in scopes {
-            let record = Generation::mint(self.cache.clock().now(), random::u64()).write(scope);
-            match there {
-                None => {
-                    self.add(slot, record, Lifetime::Forever).await?;
-                }
-                Some(item) if Generation::read(&item.bytes, scope).is_ok() => {}
-                // Not a generation of ours: replaced, or every entry would stay invisible for ever.
-                Some(item) => {
-                    if let Some(number) = self.number(slot, item).await? {
-                        self.swap(slot, record, Lifetime::Forever, number).await?;
-                    }
-                }
-            }
-        }
-        Ok(Tried::Again)
-    }
-
-    /// Tries for the lease of an absent item.
-    pub(super) async fn acquire(&self, seen: &Seen<'_>, why: Why) -> Attempt {
-        let Some(mine) = self.lease(seen, 0) else {
-            return Ok(Tried::Again);
-        };
-        let record = mine.write(self.at.item(), self.at.digest());
-        let release = Release::armed(self, Slot::Item, &record, None);
-        let life = self.lease_life();
-        match self.add(Slot::Item, record.clone(), life).await? {
-            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, release)),
-            Stored::No => {
-                release.disarm();
-                Ok(Tried::Lost)
-            }
-        }
-    }
-
-    /// The lookup itself left a lease there, empty as yet: its number is known, and that is enough to fill.
-    pub(super) fn won_bare(&self, seen: &Seen<'_>, why: Why) -> Tried {
-        let Some((mine, number)) = self.lease(seen, 0).zip(seen.won) else {
-            return Tried::Again;
-        };
-        let record = mine.write(self.at.item(), self.at.digest());
-        let release = Release::armed(self, Slot::Item, &record, Some(number));
-        won(&mine, why, Claim::Bare { record, number }, release)
-    }
-
-    /// Mints, with an empty lease of ours already there. It must be stamped before the origin is called: the server may have
-    /// restarted in between and given the same number to somebody else's lease.
-    pub(super) async fn mint_for(&self, looked: &Looked, bare: Option<u64>) -> Attempt {
-        let minted = self.mint(looked).await?;
-        let Some(number) = bare else {
-            return Ok(minted);
-        };
-        let looked = self.lookup(None).await?;
-        self.lease_over(&Seen::new(self, &looked), number, Why::Miss)
-            .await
-    }
-
-    /// Replaces what stands under the item's key by our lease, if it still is what the lookup saw.
-    pub(super) async fn take_over(&self, seen: &Seen<'_>, why: Why) -> Attempt {
-        let Some(there) = seen.there else {
-            return Ok(Tried::Again);
-        };
-        let Some(number) = self.number(Slot::Item, there).await? else {
-            return Ok(Tried::Again);
-        };
-        let tried = self.lease_over(seen, number, why).await?;
-        if matches!(tried, Tried::Won(_)) {
-            self.counters.one(Count::LeaseTakenOver);
-        }
-        Ok(tried)
-    }
-
-    async fn lease_over(&self, seen: &Seen<'_>, number: u64, why: Why) -> Attempt {
-        let Some(mine) = self.lease(seen, 0) else {
-            return Ok(Tried::Again);
-        };
-        let record = mine.write(self.at.item(), self.at.digest());
-        let release = Release::armed(self, Slot::Item, &record, None);
-        let life = self.lease_life();
-        match self.swap(Slot::Item, record.clone(), life, number).await? {
-            Stored::Yes => Ok(won(&mine, why, Claim::Lease { record }, release)),
-            Stored::No => {
-                release.disarm();
-                Ok(Tried::Again)
-            }
-        }
-    }
-
-    /// Tries for the marker of a stale entry. Safety is the entry's number; the marker only saves origin calls.
-    pub(super) async fn claim_refresh(&self, seen: &Seen<'_>) -> Attempt {
-        let Some((entry, there)) = seen.entry.as_ref().zip(seen.there) else {
-            return Ok(Tried::Again);
-        };
-        let Some(mine) = self.lease(seen, entry.id) else {
-            return Ok(Tried::Again);
-        };
-        let served_until = self.served_until(entry);
-        let record = mine.write(self.at.marker(), self.at.digest());
-        let release = Release::armed(self, Slot::Marker, &record, None);
-        let stored = match seen.marked {
-            None => {
-                self.add(Slot::Marker, record.clone(), self.lease_life())
-                    .await?
-            }
-            Some(dead) => match self.number(Slot::Marker, dead).await? {
-                None => Stored::No,
-                Some(number) => {
-                    self.swap(Slot::Marker, record.clone(), self.lease_life(), number)
-                        .await?
-                }
-            },
-        };
-        if stored == Stored::No {
-            release.disarm();
-            return Ok(Tried::Lost);
-        }
-        // Before the origin is read: what changes the entry from here on refuses the fill.
-        let Some(entry) = self.number(Slot::Item, there).await? else {
-            return Ok(Tried::Again);
-        };
-        let claim = Claim::Marker {
-            record,
-            entry,
-            served_until,
-        };
-        let (Lease { token, stamp, .. }, stale) = (mine, seen.stale(self));
-        Ok(Tried::Won(Box::new(Hold {
-            token,
-            stamp,
-            why: Why::Expired,
-            claim,
-            stale,
-            release,
-        })))
-    }
-
-    /// For a refresh on request: whatever stands there, the right to replace it.
-    pub(super) async fn claim_anything<T>(&self) -> Next<T> {
-        // As often as the verbs try: each round lost means that somebody else has just written.
-        for _ in 0..4 {
-            let tried = match self.lookup(None).await {
-                Ok(looked) => self.claim_whatever(&looked).await,
-                Err(error) => Err(error),
+    /// Does what the plan for this key alone asks for.
+    pub(super) async fn claim<'s>(
+        &self,
+        progress: &Progress,
+        plan: Plan<'s>,
+        snapshot: &Snapshot<'s>,
+        reply: &'s LookupReply,
+    ) -> Result<ClaimResult, Uncoordinated> {
+        let writes = self.planned_writes(&plan, reply);
+        let writes: Vec<_> = writes.iter().map(|write| (&self.keys, write)).collect();
+        let written = self.exchanges().write_planned(&writes).await.pop();
+        let mut result = self.claimed(progress, plan, written)?;
+        if let ClaimResult::Won(lease) = &mut result
+            && let Some(entry @ None) = lease.claim.entry()
+        {
+            // Before the origin is read: what changes the entry from here on refuses the fill.
+            *entry = match snapshot.item {
+                Some(item) => self.cas_if_unchanged(item).await?,
+                None => None,
             };
-            match tried {
-                Ok(Tried::Won(hold)) => return Next::Lead(hold),
-                Ok(Tried::Lost | Tried::Again) => {}
-                Err(error) => return Next::Alone(error.into()),
+            if entry.is_none() {
+                return Ok(ClaimResult::Again);
             }
         }
-        Next::Alone(Alone::Waited)
+        Ok(result)
     }
 
-    async fn claim_whatever(&self, looked: &Looked) -> Attempt {
-        let seen = Seen::new(self, looked);
-        if seen.stamp.is_none() {
-            return self.mint(looked).await;
-        }
-        match (seen.item, seen.there) {
-            (Standing::Absent, _) => self.acquire(&seen, Why::Requested).await,
-            (Standing::Won, _) => Ok(self.won_bare(&seen, Why::Requested)),
-            (Standing::Entry(_), Some(there)) => {
-                let number = self.number(Slot::Item, there).await?;
-                let Some((mine, entry)) = self.lease(&seen, 0).zip(number) else {
-                    return Ok(Tried::Again);
-                };
-                Ok(won(
-                    &mine,
-                    Why::Requested,
-                    Claim::Entry { entry },
-                    Release::nothing(),
-                ))
+    /// What became of `plan`, whose last write had this result.
+    pub(super) fn claimed(
+        &self,
+        progress: &Progress,
+        plan: Plan<'_>,
+        written: Option<Result<bool, StoreError>>,
+    ) -> Result<ClaimResult, Uncoordinated> {
+        Ok(match (plan, written) {
+            (Plan::Lead(lease), _) => ClaimResult::Won(lease),
+            (Plan::Uncoordinated(why), _) => return Err(why),
+            // A lease that may have been written is given back: its guard is armed.
+            (_, Some(Err(error))) => return Err(error.into()),
+            (Plan::Try(attempt), Some(Ok(true))) => {
+                if attempt.takes_over(progress) {
+                    self.counters.increment(Counter::LeaseTakenOver);
+                }
+                ClaimResult::Won(attempt.lease)
             }
-            _ => self.take_over(&seen, Why::Requested).await,
-        }
-    }
-
-    /// Leaves the origin to others: it failed. A stale entry stays, and while others are served it so does its marker: the pause
-    /// between two attempts to refresh. Once they wait for the refresh, one of them is to lead.
-    pub(super) async fn give_back(&self, hold: &Hold, number: Option<u64>) {
-        let (slot, record) = match &hold.claim {
-            Claim::Lease { record } | Claim::Bare { record, .. } => (Slot::Item, record),
-            Claim::Marker {
-                record,
-                served_until,
-                ..
-            } if *served_until <= self.cache.clock().now() => (Slot::Marker, record),
-            Claim::Marker { .. } | Claim::Entry { .. } => return,
-        };
-        let number = match number {
-            Some(number) => Some(number),
-            None => self.learn(slot, record).await.unwrap_or(None),
-        };
-        self.free(slot, number).await;
-    }
-
-    /// The origin's answer is not to be stored, so nothing older may stay either.
-    pub(super) async fn leave_empty(&self, hold: &Hold, number: Option<u64>) {
-        match &hold.claim {
-            Claim::Lease { .. } | Claim::Bare { .. } => self.give_back(hold, number).await,
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => {
-                self.free(Slot::Item, Some(*entry)).await
+            (Plan::Try(attempt), _) => {
+                attempt.lease.release.disarm();
+                attempt.if_lost
             }
-        }
-    }
-
-    async fn free(&self, slot: Slot, number: Option<u64>) {
-        if let Some(number) = number {
-            let freed = entry::freed(&self.at);
-            // Refused: it is no more ours. No answer: a lease ends by itself.
-            let _ = self.swap(slot, freed, Lifetime::seconds(2), number).await;
-        }
-    }
-
-    /// The number of our own record; `None` if it is no more there.
-    pub(super) async fn learn(&self, slot: Slot, record: &[u8]) -> Result<Option<u64>, StoreError> {
-        let exchange = self
-            .cache
-            .store()
-            .numbered(&self.at, slot, self.budget.left());
-        let there = self.budget.spend(exchange).await?;
-        Ok(there
-            .filter(|item| item.bytes == record)
-            .and_then(|item| item.number))
-    }
-
-    /// The number of what a lookup saw, if it is still there byte for byte.
-    pub(super) async fn number(&self, slot: Slot, saw: &Item) -> Result<Option<u64>, StoreError> {
-        match saw.number {
-            Some(number) => Ok(Some(number)),
-            None => self.learn(slot, &saw.bytes).await,
-        }
-    }
-
-    pub(super) fn lease(&self, seen: &Seen<'_>, subject: u64) -> Option<Lease> {
-        Some(Lease {
-            token: Token(random::bytes()),
-            stamp: seen.stamp?,
-            subject,
+            (Plan::Mint | Plan::Again, _) => ClaimResult::Again,
+            (Plan::Wait, _) => ClaimResult::Wait,
         })
+    }
+
+    /// A lease as it is if its write succeeds. Its guard is armed: if the answer is lost, the lease is
+    /// given back.
+    pub(super) fn new_lease(
+        &self,
+        snapshot: &Snapshot<'_>,
+        reason: FillReason,
+        kind: KeyKind,
+        claim: impl FnOnce(Vec<u8>) -> ClaimKind,
+    ) -> Option<Box<Lease>> {
+        let generations = snapshot.generations?;
+        let refreshes_entry = match kind {
+            KeyKind::Marker => snapshot.entry.as_ref()?.id,
+            _ => 0,
+        };
+        let token = Token(random::bytes());
+        let record = LeaseRecord {
+            token,
+            generations,
+            refreshes_entry,
+        };
+        let record = record.write(self.keys.of_kind(kind), self.keys.digest());
+        let claim = claim(record);
+        let placeholder = match claim {
+            ClaimKind::Placeholder { cas, .. } => Some(cas),
+            _ => None,
+        };
+        let release = match claim.record() {
+            Some((kind, record)) => ReleaseGuard::armed(self, kind, record, placeholder),
+            None => ReleaseGuard::nothing(),
+        };
+        Some(Box::new(Lease {
+            token,
+            generations,
+            reason,
+            claim,
+            stale: None,
+            release,
+        }))
+    }
+
+    /// The cas of an item that a lookup showed, if it is still there byte for byte.
+    pub(super) async fn cas_if_unchanged(&self, item: &Item) -> Result<Option<u64>, StoreError> {
+        match item.cas {
+            Some(cas) => Ok(Some(cas)),
+            None => self.read_cas(&item.bytes).await,
+        }
+    }
+
+    /// The cas of the item, if it holds these bytes.
+    pub(super) async fn read_cas(&self, bytes: &[u8]) -> Result<Option<u64>, StoreError> {
+        let wanted = [(&self.keys, KeyKind::Item)];
+        let item = self.exchanges().get_with_cas(&wanted).await.pop();
+        let item = item.unwrap_or(Err(StoreError::Protocol))?;
+        Ok(item.and_then(|item| item.cas_of(bytes)))
+    }
+
+    pub(super) fn exchanges(&self) -> Exchanges<'_> {
+        Exchanges {
+            cache: self.cache,
+            budget: &self.budget,
+        }
     }
 
     pub(super) fn lease_seconds(&self) -> u32 {
@@ -321,42 +236,16 @@ impl Call<'_> {
         Lifetime::seconds(self.lease_seconds())
     }
 
-    pub(super) async fn add(
+    /// What `plan` writes for this key.
+    pub(super) fn planned_writes<'s>(
         &self,
-        slot: Slot,
-        record: Vec<u8>,
-        life: Lifetime,
-    ) -> Result<Stored, StoreError> {
-        let left = self.budget.left();
-        self.budget
-            .spend(self.cache.store().add(&self.at, slot, record, life, left))
-            .await
+        plan: &Plan<'s>,
+        reply: &'s LookupReply,
+    ) -> Vec<PlannedWrite<'s>> {
+        match plan {
+            Plan::Mint => self.minted(reply),
+            Plan::Try(attempt) => self.attempted(attempt).into_iter().collect(),
+            _ => Vec::new(),
+        }
     }
-
-    pub(super) async fn swap(
-        &self,
-        slot: Slot,
-        record: Vec<u8>,
-        life: Lifetime,
-        number: u64,
-    ) -> Result<Stored, StoreError> {
-        let left = self.budget.left();
-        let exchange = self
-            .cache
-            .store()
-            .swap(&self.at, slot, record, life, number, left);
-        self.budget.spend(exchange).await
-    }
-}
-
-fn won(mine: &Lease, why: Why, claim: Claim, release: Release) -> Tried {
-    let Lease { token, stamp, .. } = *mine;
-    Tried::Won(Box::new(Hold {
-        token,
-        stamp,
-        why,
-        claim,
-        stale: None,
-        release,
-    }))
 }

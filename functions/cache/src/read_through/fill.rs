@@ -1,67 +1,135 @@
-//! Storing the origin's answer, if it is to be stored and the right to do so still stands.
+//! Storing the origin's answer, or giving the lease back: planned for each key, written together.
 
 use std::{any::type_name, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Call, Claim, Hold, refused};
+use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
 use crate::{
-    clock,
-    entry::{Entry, Millis, Stamp},
-    flight::Pilot,
-    metrics::Count,
-    origin::Said,
-    outcome::{Fill, Trouble},
+    clock::{self, Millis},
+    entry::{self, Entry, Generations},
+    flight::Leader,
+    origin::CacheDirective,
+    outcome::{CacheFailure, Fill},
     payload::{self, Payload, ReadBack, WriteError},
     random,
-    store::{Lifetime, Slot, Stored},
+    store::{KeyKind, Lifetime, StoreError, many::Write},
+    telemetry::metrics::{Counter, Counters},
 };
 
+/// What the origin has answered, for one key or for many.
+pub(super) struct Answer {
+    pub(super) directive: CacheDirective,
+    pub(super) created: Millis,
+    pub(super) cost: Duration,
+}
+
+/// The write that a key needs after the origin's call.
+pub(super) struct PendingWrite<'a> {
+    write: Option<Write<'a>>,
+    counters: &'a Counters,
+    /// What the write makes of it if it succeeds, or what it is without one.
+    fill: Fill,
+    ttl_left: i64,
+}
+
+impl PendingWrite<'_> {
+    /// What became of the key, and for how many seconds it is fresh.
+    pub(super) fn result(&self) -> (Fill, i64) {
+        (self.fill, self.ttl_left)
+    }
+}
+
 impl Call<'_> {
-    /// Hands the value to those who wait in this process, and stores it. Answers with what became of it and for how many
-    /// seconds it is fresh.
-    pub(super) async fn fill<T: Serialize + DeserializeOwned>(
+    /// A write that stores nothing, or none.
+    pub(super) fn unfilled<'a>(&'a self, write: Option<Write<'a>>, fill: Fill) -> PendingWrite<'a> {
+        PendingWrite {
+            write,
+            counters: &self.counters,
+            fill,
+            ttl_left: 0,
+        }
+    }
+
+    /// The fill, with the cas of our lease if that is known. Hands the value to those who wait in this
+    /// process.
+    pub(super) fn plan_fill<T: Serialize + DeserializeOwned>(
         &self,
-        hold: &Hold,
-        number: Option<u64>,
+        lease: &Lease,
+        cas: Option<u64>,
         value: &T,
-        cost: Duration,
-        said: Said,
-        flight: &Pilot<'_>,
-    ) -> (Fill, i64) {
-        let created = self.cache.clock().now();
-        let ttl = self.ttl(value, cost, said);
+        answer: &Answer,
+        flight: &Leader<'_>,
+    ) -> PendingWrite<'_> {
+        let discard = |fill| self.unfilled(self.plan_discard(lease, cas), fill);
+        let ttl = self.ttl(value, answer.cost, answer.directive);
         let payload = match self.encoded(value, ttl, flight.is_watched()) {
             Ok(payload) => payload,
-            Err(trouble) => {
-                self.leave_empty(hold, number).await;
-                return refused(trouble);
-            }
+            Err(failure) => return discard(Fill::Failed(failure)),
         };
-        flight.land(payload.clone(), created, ttl);
+        flight.complete(payload.clone(), answer.created, ttl);
         let Some(ttl) = ttl else {
-            self.leave_empty(hold, number).await;
-            return (Fill::NotStored, 0);
+            return discard(Fill::NotStored);
         };
-        let shorter = self.shorter(&payload);
-        let packed = shorter
+        let compressed = self.compressed(&payload);
+        let payload = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if self.refuses(packed).is_some() {
-            let size = packed.bytes().len();
-            self.cache.log().oversize(self.key.name(), size);
-            self.leave_empty(hold, number).await;
-            return refused(Trouble::Oversize);
+        if self.size_error(payload).is_some() {
+            let size = payload.bytes().len();
+            self.cache.log.oversize(self.key.name(), size);
+            return discard(Fill::Failed(CacheFailure::Oversize));
         }
-        let entry = self.entry(hold.stamp, ttl, created, cost, packed);
-        let fill = self.store(hold, number, &entry).await;
-        let fresh = if fill == Fill::Stored {
-            clock::until(self.cache.clock().now(), entry.soft)
-        } else {
-            0
+        let cas = match lease.claim {
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
         };
-        (fill, fresh)
+        // Without a cas the lease is lost, and with it the right to fill.
+        let Some(cas) = cas else {
+            return self.unfilled(None, Fill::NotStored);
+        };
+        let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
+        let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
+        PendingWrite {
+            write: Some(self.write_over(KeyKind::Item, bytes, self.life(&entry), cas)),
+            counters: &self.counters,
+            fill: Fill::Stored,
+            ttl_left: clock::until(self.cache.clock.now(), entry.fresh_until),
+        }
+    }
+
+    /// Releases the lease after an origin error. While a stale entry is still being served its marker
+    /// stays, as a back-off between refreshes; once callers wait, it is freed so that one of them leads.
+    pub(super) fn plan_give_back(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+        let (kind, _) = lease.claim.record()?;
+        self.frees_on_failure(lease)
+            .then(|| self.freed(kind, cas))?
+    }
+
+    pub(super) fn frees_on_failure(&self, lease: &Lease) -> bool {
+        match lease.claim {
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => true,
+            ClaimKind::Marker { served_until, .. } => served_until <= self.cache.clock.now(),
+            ClaimKind::Entry { .. } => false,
+        }
+    }
+
+    /// The origin's answer is not stored, so nothing older may stay either.
+    pub(super) fn plan_discard(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+        match lease.claim {
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
+                self.freed(KeyKind::Item, cas)
+            }
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
+                self.freed(KeyKind::Item, entry)
+            }
+        }
+    }
+
+    fn freed(&self, kind: KeyKind, cas: Option<u64>) -> Option<Write<'_>> {
+        let (bytes, life) = (entry::freed(&self.keys), Lifetime::seconds(2));
+        Some(self.write_over(kind, bytes, life, cas?))
     }
 
     /// The bytes of a value, if they can be stored and read back. Those who wait in this process take
@@ -71,17 +139,17 @@ impl Call<'_> {
         value: &T,
         ttl: Option<Duration>,
         watched: bool,
-    ) -> Result<Bytes, Trouble> {
+    ) -> Result<Bytes, CacheFailure> {
         let limit = if watched { usize::MAX } else { self.longest() };
-        let (log, name) = (self.cache.log(), self.key.name());
+        let (log, name) = (&self.cache.log, self.key.name());
         let payload = payload::encode(value, limit).map_err(|error| match error {
             WriteError::TooLong(limit) => {
                 log.oversize(name, limit.saturating_add(1));
-                Trouble::Oversize
+                CacheFailure::Oversize
             }
             WriteError::Refused(reason) => {
                 log.unencodable(name, &reason);
-                Trouble::Decode
+                CacheFailure::Decode
             }
         })?;
         if ttl.is_some()
@@ -90,15 +158,15 @@ impl Call<'_> {
             if first {
                 log.not_read_back(name, type_name::<T>(), &reason);
             }
-            return Err(Trouble::Decode);
+            return Err(CacheFailure::Decode);
         }
         Ok(payload.into())
     }
 
     /// `payload` compressed, if the policy asks for that and it helps.
-    pub(crate) fn shorter(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let over = self.policy.compress_over?;
-        (payload.len() > over).then(|| payload::compress(payload))?
+    pub(crate) fn compressed(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let precondition = self.policy.compress_over?;
+        (payload.len() > precondition).then(|| payload::compress(payload))?
     }
 
     /// How long the value may be kept fresh; `None`: it is not to be stored.
@@ -106,13 +174,13 @@ impl Call<'_> {
         &self,
         value: &T,
         cost: Duration,
-        said: Said,
+        directive: CacheDirective,
     ) -> Option<Duration> {
-        match said {
-            Said::NoStore => return None,
-            Said::Ttl(ttl) => return Some(ttl),
-            Said::Nothing if cost < self.policy.min_cost => return None,
-            Said::Nothing => {}
+        match directive {
+            CacheDirective::NoStore => return None,
+            CacheDirective::Ttl(ttl) => return Some(ttl),
+            CacheDirective::None if cost < self.policy.min_cost => return None,
+            CacheDirective::None => {}
         }
         if payload::is_none(value) {
             self.policy.negative_ttl
@@ -124,7 +192,7 @@ impl Call<'_> {
     /// `ttl` less its jitter, and the stale window behind it.
     pub(crate) fn entry<'a>(
         &self,
-        stamp: Stamp,
+        generations: Generations,
         ttl: Duration,
         created: Millis,
         cost: Duration,
@@ -138,62 +206,58 @@ impl Call<'_> {
             } else {
                 random::u64() % (most + 1)
             };
-        let soft = created + fresh;
-        let hard = soft + clock::millis(self.policy.stale());
+        let fresh_until = created + fresh;
+        let discard_at = fresh_until + clock::millis(self.policy.stale());
         let cost = u32::try_from(cost.as_micros()).unwrap_or(u32::MAX);
         let version = self.policy.version;
         Entry {
             id: random::u64(),
-            stamp,
+            generations,
             created,
-            soft,
-            hard,
+            fresh_until,
+            discard_at,
             cost,
             version,
             payload,
         }
     }
 
-    async fn store(&self, hold: &Hold, number: Option<u64>, entry: &Entry<'_>) -> Fill {
-        let number = match &hold.claim {
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => Ok(Some(*entry)),
-            _ if number.is_some() => Ok(number),
-            Claim::Lease { record } | Claim::Bare { record, .. } => {
-                self.learn(Slot::Item, record).await
-            }
-        };
-        let stored = match number {
-            Ok(Some(number)) => {
-                let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
-                let bytes = record.len();
-                let stored = self
-                    .swap(Slot::Item, record, self.life(entry), number)
-                    .await;
-                if stored == Ok(Stored::Yes) {
-                    self.counters.bytes(Count::BytesWritten, bytes);
-                }
-                stored
-            }
-            // The lease is lost: to an invalidation, to an eviction, or to another who took it over.
-            Ok(None) => Ok(Stored::No),
-            Err(error) => Err(error),
-        };
-        match stored {
-            Ok(Stored::Yes) => Fill::Stored,
-            Ok(Stored::No) => Fill::NotStored,
-            Err(error) => error.trouble().map_or(Fill::NotStored, Fill::Failed),
-        }
-    }
-
     /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
-        let served = Duration::from_millis(entry.hard.saturating_sub(self.cache.clock().now()));
+        let served = Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock.now()));
         let grace = if self.policy.stale().is_zero() {
             Duration::ZERO
         } else {
             self.policy.lease
         };
         Lifetime::at_least(served + grace)
+    }
+}
+
+impl Exchanges<'_> {
+    /// Does the writes that are pending; a fill that was refused or failed is noted.
+    pub(super) async fn write_pending(&self, pending: &mut [PendingWrite<'_>]) {
+        let (places, writes): (Vec<_>, Vec<_>) = pending
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
+            .unzip();
+        let written = self.write(&writes).await;
+        for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
+            let pending = &mut pending[place];
+            if pending.fill != Fill::Stored {
+                // Refused: it is no longer ours. No answer: a lease ends by itself.
+                continue;
+            }
+            if written == Ok(true) {
+                let bytes = write.bytes.len();
+                pending.counters.bytes(Counter::BytesWritten, bytes);
+            } else {
+                let failure = written.err().and_then(StoreError::failure);
+                pending.fill = failure.map_or(Fill::NotStored, Fill::Failed);
+                pending.ttl_left = 0;
+            }
+        }
     }
 }
 
@@ -207,17 +271,17 @@ mod tests {
         let policy =
             Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_millis(1));
         let (cache, key) = (Cache::memory(), Key::new("life", &()).unwrap());
-        let call = Call::new(cache.inner(), &key, &policy.parts, None);
+        let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let generation = Generation::mint(0, 0);
-        let stamp = Stamp {
+        let generations = Generations {
             namespace: generation,
             function: generation,
         };
-        let created = cache.inner().clock().now() + 900;
+        let created = cache.shared().clock.now() + 900;
         let entry = Entry {
-            hard: created - 900,
+            discard_at: created - 900,
             ..call.entry(
-                stamp,
+                generations,
                 policy.parts.ttl,
                 created,
                 Duration::ZERO,

@@ -4,37 +4,46 @@ use std::sync::Arc;
 
 use super::Call;
 use crate::{
-    cache::{Inner, VERB},
+    budget::VERB_TIMEOUT,
     entry,
-    key::Address,
-    store::{Lifetime, Slot},
+    key::CacheKeys,
+    shared::Shared,
+    store::{
+        KeyKind, Lifetime,
+        many::{Precondition, Write},
+    },
 };
 
 /// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
 /// acquisition whose answer was lost, it gives back what is held, beside everything else.
 #[derive(Debug)]
-pub(super) struct Release(Option<Held>);
+pub(super) struct ReleaseGuard(Option<HeldLease>);
 
 #[derive(Debug)]
-struct Held {
-    cache: Arc<Inner>,
-    at: Address,
-    slot: Slot,
+struct HeldLease {
+    cache: Arc<Shared>,
+    keys: CacheKeys,
+    kind: KeyKind,
     record: Vec<u8>,
-    /// The number of a lease that may still be empty.
-    bare: Option<u64>,
+    /// The cas of a lease that may still be empty.
+    placeholder: Option<u64>,
 }
 
-impl Release {
-    /// For a lease `record` under `slot`.
-    pub(super) fn armed(call: &Call<'_>, slot: Slot, record: &[u8], bare: Option<u64>) -> Self {
-        let (cache, at, record) = (call.cache.clone(), call.at.clone(), record.to_vec());
-        Self(Some(Held {
+impl ReleaseGuard {
+    /// For a lease `record` under `kind`.
+    pub(super) fn armed(
+        call: &Call<'_>,
+        kind: KeyKind,
+        record: &[u8],
+        placeholder: Option<u64>,
+    ) -> Self {
+        let (cache, keys, record) = (call.cache.clone(), call.keys.clone(), record.to_vec());
+        Self(Some(HeldLease {
             cache,
-            at,
-            slot,
+            keys,
+            kind,
             record,
-            bare,
+            placeholder,
         }))
     }
 
@@ -49,7 +58,7 @@ impl Release {
     }
 }
 
-impl Drop for Release {
+impl Drop for ReleaseGuard {
     fn drop(&mut self) {
         if let (Some(held), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(held.give_back());
@@ -57,21 +66,25 @@ impl Drop for Release {
     }
 }
 
-impl Held {
+impl HeldLease {
     async fn give_back(self) -> Option<()> {
-        let store = self.cache.store();
-        let there = store.numbered(&self.at, self.slot, VERB).await.ok()??;
-        let ours = there.bytes == self.record
-            || (there.bytes.is_empty() && there.number == self.bare && self.bare.is_some());
-        if !ours {
+        let store = &self.cache.store;
+        let wanted = [(&self.keys, self.kind)];
+        let items = store.get_with_cas(&wanted, VERB_TIMEOUT).await;
+        let item = items.into_iter().next()?.ok()??;
+        let empty = item.bytes.is_empty() && self.placeholder.is_some();
+        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
             return None;
         }
-        let (freed, life) = (entry::freed(&self.at), Lifetime::seconds(2));
-        // Refused: it is no more ours.
-        store
-            .swap(&self.at, self.slot, freed, life, there.number?, VERB)
-            .await
-            .ok()?;
+        let write = Write {
+            keys: &self.keys,
+            kind: self.kind,
+            bytes: entry::freed(&self.keys),
+            life: Lifetime::seconds(2),
+            precondition: Precondition::Cas(item.cas?),
+        };
+        // Refused: it is no longer ours.
+        store.write(&[write], VERB_TIMEOUT).await;
         Some(())
     }
 }

@@ -5,30 +5,29 @@ use std::{sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Call, Pause, Seen, Stale};
+use super::{Backoff, Call, Decision, Snapshot, Stale};
 use crate::{
     clock,
     fetched::Fetched,
-    flight::{Flight, Landing},
-    lease::Step,
-    metrics::Count,
+    flight::{Flight, FlightResult},
     outcome::Outcome,
     payload::{self, Payload},
+    telemetry::metrics::Counter,
 };
 
 impl Call<'_> {
-    /// What `step` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
+    /// What `decision` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
     pub(super) async fn answer<T: DeserializeOwned>(
         &self,
-        step: Step,
-        seen: &Seen<'_>,
-        pause: &Pause<'_>,
+        decision: Decision,
+        snapshot: &Snapshot<'_>,
+        pause: &Backoff<'_>,
     ) -> Option<Fetched<T>> {
-        match step {
-            Step::Hit => self.serve(seen, pause.has_waited()),
-            Step::ServeStale => self.serve_stale(seen),
-            Step::Wait => {
-                let flight = self.flight(seen)?;
+        match decision {
+            Decision::Hit => self.serve(snapshot, pause.has_waited()),
+            Decision::ServeStale => self.serve_stale(snapshot),
+            Decision::Wait => {
+                let flight = self.flight(snapshot)?;
                 // The others who wait can join it too.
                 pause.changed();
                 self.join(&flight, pause.until()).await
@@ -40,7 +39,7 @@ impl Call<'_> {
     /// The value of a fresh entry; `None` if it does not decode as a `T`.
     pub(super) fn serve<T: DeserializeOwned>(
         &self,
-        seen: &Seen<'_>,
+        snapshot: &Snapshot<'_>,
         waited: bool,
     ) -> Option<Fetched<T>> {
         let outcome = if waited {
@@ -48,30 +47,33 @@ impl Call<'_> {
         } else {
             Outcome::Hit
         };
-        self.entry_value(seen, outcome)
+        self.entry_value(snapshot, outcome)
     }
 
-    pub(super) fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
-        self.entry_value(seen, Outcome::Stale)
+    pub(super) fn serve_stale<T: DeserializeOwned>(
+        &self,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Fetched<T>> {
+        self.entry_value(snapshot, Outcome::Stale)
     }
 
     fn entry_value<T: DeserializeOwned>(
         &self,
-        seen: &Seen<'_>,
+        snapshot: &Snapshot<'_>,
         outcome: Outcome,
     ) -> Option<Fetched<T>> {
-        let entry = seen.entry.as_ref()?;
-        let ttl_left = clock::until(seen.now, entry.soft);
-        let age = clock::since(seen.now, entry.created);
+        let entry = snapshot.entry.as_ref()?;
+        let ttl_left = clock::until(snapshot.now, entry.fresh_until);
+        let age = clock::since(snapshot.now, entry.created);
         let value = self.decoded(entry.payload, age, outcome, ttl_left)?;
         let cost = Duration::from_micros(entry.cost.into());
-        self.counters.time(Count::OriginMicrosSaved, cost);
+        self.counters.time(Counter::OriginMicrosSaved, cost);
         Some(value)
     }
 
     /// The origin call of this process that holds the lease which this call's own lookup has shown.
-    pub(super) fn flight(&self, seen: &Seen<'_>) -> Option<Arc<Flight>> {
-        self.cache.flights().of(seen.holder?)
+    pub(super) fn flight(&self, snapshot: &Snapshot<'_>) -> Option<Arc<Flight>> {
+        self.cache.flights.of(snapshot.holder?)
     }
 
     /// The answer of `flight`.
@@ -80,16 +82,16 @@ impl Call<'_> {
         flight: &Flight,
         until: Instant,
     ) -> Option<Fetched<T>> {
-        match flight.landing(until).await? {
-            Landing::Value {
+        match flight.result_by(until).await? {
+            FlightResult::Value {
                 payload,
                 created,
                 ttl,
             } => {
-                let age = clock::since(self.cache.clock().now(), created);
+                let age = clock::since(self.cache.clock.now(), created);
                 self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
-            Landing::Failed => None,
+            FlightResult::Failed => None,
         }
     }
 
@@ -104,8 +106,8 @@ impl Call<'_> {
         match value {
             Ok(value) => Some(self.fetched(value, outcome, age, ttl_left, None)),
             Err(error) => {
-                self.counters.one(Count::Unreadable);
-                self.cache.log().unreadable(self.key.name(), &error);
+                self.counters.increment(Counter::Unreadable);
+                self.cache.log.unreadable(self.key.name(), &error);
                 payload::suspect::<T>();
                 None
             }
@@ -135,13 +137,13 @@ impl Call<'_> {
         &self,
         stale: Option<Stale>,
     ) -> Option<Fetched<T>> {
-        let now = self.cache.clock().now();
+        let now = self.cache.clock.now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
             Payload::Plain(&stale.payload),
             clock::since(now, stale.created),
             Outcome::StaleOnError,
-            clock::until(now, stale.soft),
+            clock::until(now, stale.fresh_until),
         )
     }
 }

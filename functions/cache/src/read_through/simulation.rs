@@ -286,13 +286,13 @@ impl World {
             for _ in 0..4 {
                 sleep(Duration::from_millis(random.random_range(0..500))).await;
                 let n = random.random_range(0..KEYS);
-                let at = crate::key::Address::new(caches[0].inner().namespace(), &key(n));
+                let keys = crate::key::CacheKeys::new(&caches[0].shared().namespace, &key(n));
                 match random.random_range(0..12) {
                     0 => network.restart(),
-                    1 | 2 => network.evict(at.item()),
-                    3 => network.evict(at.marker()),
-                    4 => network.evict(at.function()),
-                    5 => network.evict(at.namespace()),
+                    1 | 2 => network.evict(keys.item()),
+                    3 => network.evict(keys.marker()),
+                    4 => network.evict(keys.function()),
+                    5 => network.evict(keys.namespace()),
                     _ => {}
                 }
             }

@@ -8,16 +8,19 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
-use crate::key::Address;
+use super::{LookupOptions, LookupReply, StoreError};
+use crate::key::CacheKeys;
 
+mod batching;
 mod breaker;
 mod classic;
+mod command;
+mod connect_options;
 mod connection;
+mod discovery;
 mod exptime;
-mod gather;
-mod guard;
 mod handshake;
+mod lookup_keys;
 mod many;
 mod meta;
 mod pool;
@@ -25,39 +28,40 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
-mod topology;
-pub(crate) use connection::How;
+pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
 /// For the entry points of fuzzing.
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz {
-    pub(crate) use super::{guard::fuzz::reply as classic_reply, meta::fuzz as meta_reply};
+    pub(crate) use super::{
+        classic::validator::fuzz::reply as classic_reply, meta::fuzz as meta_reply,
+    };
 }
 
-use connection::{Command, Reply};
-use topology::Topology;
+use command::{Command, Reply};
+use discovery::Topology;
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: &[Endpoint], how: &How) -> Self {
-        Self(Topology::fixed(endpoints, how))
+    pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
+        Self(Topology::fixed(endpoints, connect_options))
     }
 
     /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
-    pub(crate) fn discovered(endpoint: Endpoint, how: How) -> Self {
-        Self(Topology::told(endpoint, how))
+    pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
+        Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// One exchange with the server where the item of `at` stands: all four keys of an address are looked up there.
+    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
     async fn run(
         &self,
-        at: &Address,
+        keys: &CacheKeys,
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -69,82 +73,34 @@ impl Memcached {
                 (servers, limit.saturating_sub(begun.elapsed()))
             }
         };
-        let result = servers.holding(at.item()).run(command, left).await;
+        let result = servers.holding(keys.item()).run(command, left).await;
         if let Err(StoreError::Refused) = result {
-            self.0.doubt();
+            self.0.mark_suspect();
         }
         result
     }
 
-    /// The name of the server that holds `at`; `None` while no server is known.
-    pub(super) fn holding(&self, at: &Address) -> Option<String> {
-        Some(self.0.known()?.holding(at.item()).name.clone())
+    /// The name of the server that holds `keys`; `None` while no server is known.
+    pub(super) fn holding(&self, keys: &CacheKeys) -> Option<String> {
+        Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
     /// Mapped and not awaited: an async fn would hold its arguments once more.
     pub(super) fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> impl Future<Output = Result<Box<Looked>, StoreError>> {
-        self.run(at, Command::Lookup(at, ask), limit)
+    ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
+        self.run(keys, Command::Lookup(keys, options), limit)
             .map(|reply| match reply? {
-                Reply::Looked(looked) => Ok(looked),
+                Reply::LookupReply(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
     }
 
-    pub(super) async fn numbered(
-        &self,
-        at: &Address,
-        slot: Slot,
-        limit: Duration,
-    ) -> Result<Option<Item>, StoreError> {
-        match self
-            .run(at, Command::Numbered(at.slot(slot)), limit)
-            .await?
-        {
-            Reply::Item(item) => Ok(item),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn add(
-        &self,
-        at: &Address,
-        slot: Slot,
-        bytes: &[u8],
-        life: Lifetime,
-        limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        match self
-            .run(at, Command::Add(at.slot(slot), bytes, life), limit)
-            .await?
-        {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn swap(
-        &self,
-        at: &Address,
-        slot: Slot,
-        bytes: &[u8],
-        life: Lifetime,
-        number: u64,
-        limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let command = Command::Swap(at.slot(slot), bytes, life, number);
-        match self.run(at, command, limit).await? {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
-        self.run(at, Command::Delete(at.item()), limit)
+    pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        self.run(keys, Command::Delete(keys.item()), limit)
             .await
             .map(|_| ())
     }
@@ -180,12 +136,12 @@ impl Memcached {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let asked = servers.all.iter().map(|server| async move {
+        let refreshed = servers.all.iter().map(|server| async move {
             (
                 server.name.clone(),
                 server.run(command, limit).await.map(|_| ()),
             )
         });
-        futures_util::future::join_all(asked).await
+        futures_util::future::join_all(refreshed).await
     }
 }

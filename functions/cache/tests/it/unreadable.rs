@@ -1,11 +1,12 @@
 use std::{collections::BTreeMap, convert::Infallible};
 
-use larder::{Cache, CacheError, Fill, Outcome, Trouble, testing::Memcached, with_cache};
+use larder::{Cache, CacheError, CacheFailure, Fill, Outcome, with_cache};
+use larder_testing::Memcached;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::support::{MINUTE, at, every_store, key};
 
-const UNREADABLE: Outcome = Outcome::Miss(Fill::Failed(Trouble::Decode));
+const UNREADABLE: Outcome = Outcome::Miss(Fill::Failed(CacheFailure::Decode));
 const STORED: Outcome = Outcome::Miss(Fill::Stored);
 
 /// What becomes of a value that is fetched three times.
@@ -139,7 +140,7 @@ async fn what_would_not_read_back_is_found_before_it_is_stored() {
         }
         let stats = cache.stats();
         assert_eq!((stats.unreadable, stats.stored), (0, 0), "{location}");
-        assert_eq!(stats.trouble[Trouble::Decode], 36, "{location}");
+        assert_eq!(stats.failures[CacheFailure::Decode], 36, "{location}");
         // Its neighbours are cached.
         macro_rules! stored {
             ($($n:literal $value:expr;)*) => {
@@ -244,7 +245,7 @@ async fn a_value_beyond_the_limit_is_not_encoded_to_its_end() {
         .unwrap();
     assert_eq!(
         fetched.outcome(),
-        Outcome::Miss(Fill::Failed(Trouble::Oversize))
+        Outcome::Miss(Fill::Failed(CacheFailure::Oversize))
     );
     let written = WRITTEN.load(Ordering::Relaxed);
     assert!(written < 150_000, "{written} of {PIECES} were written");

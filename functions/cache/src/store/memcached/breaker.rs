@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Calls are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Fewer calls than this in a window decide nothing.
-const ENOUGH: u32 = 10;
+const MIN_CALLS: u32 = 10;
 /// How long a server is left alone before one call tries it again. Recovery is promised within a second.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -63,8 +63,8 @@ impl Breaker {
         let now = Instant::now();
         state.turn(now);
         state.bad = state.bad.saturating_add(1);
-        if state.bad >= ENOUGH.div_ceil(2)
-            && state.good + state.bad >= ENOUGH
+        if state.bad >= MIN_CALLS.div_ceil(2)
+            && state.good + state.bad >= MIN_CALLS
             && state.bad >= state.good
         {
             state.until = Some(now + PAUSE);

@@ -1,24 +1,15 @@
 //! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
-    super::{
-        Ask, Item, Lifetime, Looked, StoreError, Stored,
-        many::{Each, Write},
-    },
+    super::StoreError,
     classic::Classic,
+    command::{Command, Reply},
+    connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
     meta::Meta,
     socket::{Endpoint, Socket},
-    tls::{Stream, Tls},
+    tls::Stream,
 };
-use crate::key::Address;
-
-/// How a server is spoken to.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct How {
-    pub(crate) protocol: Protocol,
-    pub(crate) tls: Option<Tls>,
-}
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -33,50 +24,16 @@ enum Driver {
     Meta(Box<Meta>),
 }
 
-/// One exchange with a server.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Command<'a> {
-    Lookup(&'a Address, Ask),
-    Numbered(&'a str),
-    Add(&'a str, &'a [u8], Lifetime),
-    Swap(&'a str, &'a [u8], Lifetime, u64),
-    Delete(&'a str),
-    Ping,
-    Lookups(&'a [&'a Address], Ask),
-    Numbers(&'a [&'a str]),
-    Writes(&'a [&'a Write<'a>]),
-}
-
-impl Command<'_> {
-    /// Whether sending it twice is the same as sending it once.
-    pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Add(..) | Self::Swap(..) | Self::Writes(_))
-    }
-
-    /// Whether somebody asked for this very exchange, and not for a value.
-    pub(super) fn is_verb(&self) -> bool {
-        matches!(self, Self::Delete(_) | Self::Ping)
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum Reply {
-    Looked(Box<Looked>),
-    Item(Option<Item>),
-    Stored(Stored),
-    Done,
-    Lookups(Vec<Looked>),
-    Items(Vec<Option<Item>>),
-    Writes(Each<Stored>),
-}
-
 impl Connection {
-    pub(super) async fn open(to: &Endpoint, how: &How) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        to: &Endpoint,
+        connect_options: &ConnectOptions,
+    ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(how.tls.as_ref(), to, socket.clone()).await;
+        let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
         // A certificate that is not believed, or a server that speaks no TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
-        let driver = match handshake(&mut stream, how.protocol).await? {
+        let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
             Protocol::Classic | Protocol::Auto => Driver::Classic(Box::new(Classic::new(stream))),
         };
@@ -90,47 +47,36 @@ impl Connection {
     pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = classic.lookup(at, ask).await?;
-                    Ok(Reply::Looked(looked.into()))
+                Command::Lookup(keys, options) => {
+                    let reply = classic.lookup(keys, options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    classic.add(key, bytes, life).await.map(Reply::Stored)
-                }
-                Command::Swap(key, bytes, life, number) => classic
-                    .swap(key, bytes, life, number)
-                    .await
-                    .map(Reply::Stored),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => classic.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => classic.numbers(keys).await.map(Reply::Items),
-                Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
+                Command::Lookups(all_keys, options) => {
+                    classic.lookups(all_keys, options).await.map(Reply::Lookups)
+                }
+                Command::GetWithCas(keys) => classic.get_with_cas(keys).await.map(Reply::Items),
+                Command::Write(writes) => classic.write(writes).await.map(Reply::Written),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = meta.lookup(at, ask).await?;
-                    Ok(Reply::Looked(looked.into()))
-                }
-                Command::Numbered(key) => meta.numbered(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    meta.add(key, bytes, life).await.map(Reply::Stored)
-                }
-                Command::Swap(key, bytes, life, number) => {
-                    meta.swap(key, bytes, life, number).await.map(Reply::Stored)
+                Command::Lookup(keys, options) => {
+                    let reply = meta.lookup(keys, options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => meta.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => meta.numbers(keys).await.map(Reply::Items),
-                Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
+                Command::Lookups(all_keys, options) => {
+                    meta.lookups(all_keys, options).await.map(Reply::Lookups)
+                }
+                Command::GetWithCas(keys) => meta.get_with_cas(keys).await.map(Reply::Items),
+                Command::Write(writes) => meta.write(writes).await.map(Reply::Written),
             },
         }
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.socket.is_quiet()
+    pub(super) fn is_idle_and_open(&self) -> bool {
+        self.socket.is_idle_and_open()
     }
 
     pub(super) fn is_clean(&self) -> bool {

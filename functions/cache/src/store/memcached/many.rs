@@ -2,19 +2,18 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
     super::{
-        Ask, Found, Item, Looked, Slot, StoreError, Stored,
+        Item, KeyKind, LookupOptions, LookupReply, StoreError,
         many::{Each, Write},
     },
     Memcached,
-    connection::{Command, Reply},
+    command::{Command, Reply},
     server::Server,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// So many in one exchange. Beyond that a server's answers could fill both sockets while we still write.
 const AT_ONCE: usize = 128;
@@ -22,13 +21,16 @@ const AT_ONCE: usize = 128;
 impl Memcached {
     pub(in super::super) async fn lookup_many(
         &self,
-        ats: &[&Address],
-        ask: Ask,
+        all_keys: &[&CacheKeys],
+        options: LookupOptions,
         limit: Duration,
-    ) -> Each<Looked> {
-        self.spread(ats, limit, |server, some, left| async move {
-            let ats: Vec<_> = some.iter().map(|at| ats[*at]).collect();
-            match server.run(Command::Lookups(&ats, ask), left).await? {
+    ) -> Each<LookupReply> {
+        self.spread(all_keys, limit, |server, some, left| async move {
+            let all_keys: Vec<_> = some.iter().map(|place| all_keys[*place]).collect();
+            match server
+                .run(Command::Lookups(&all_keys, options), left)
+                .await?
+            {
                 Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -36,16 +38,16 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn numbered_many(
+    pub(in super::super) async fn get_with_cas(
         &self,
-        slots: &[(&Address, Slot)],
+        wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
     ) -> Each<Option<Item>> {
-        let ats: Vec<_> = slots.iter().map(|(at, _)| *at).collect();
-        self.spread(&ats, limit, |server, some, left| async move {
-            let key = |at: &usize| slots[*at].0.slot(slots[*at].1);
+        let all_keys: Vec<_> = wanted.iter().map(|(keys, _)| *keys).collect();
+        self.spread(&all_keys, limit, |server, some, left| async move {
+            let key = |place: &usize| wanted[*place].0.of_kind(wanted[*place].1);
             let keys: Vec<_> = some.iter().map(key).collect();
-            match server.run(Command::Numbers(&keys), left).await? {
+            match server.run(Command::GetWithCas(&keys), left).await? {
                 Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -53,16 +55,16 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn write_many(
+    pub(in super::super) async fn write(
         &self,
         writes: &[Write<'_>],
         limit: Duration,
-    ) -> Each<Stored> {
-        let ats: Vec<_> = writes.iter().map(|write| write.at).collect();
-        self.spread(&ats, limit, |server, some, left| async move {
-            let writes: Vec<_> = some.iter().map(|at| &writes[*at]).collect();
-            match server.run(Command::Writes(&writes), left).await? {
-                Reply::Writes(all) => Ok(all),
+    ) -> Each<bool> {
+        let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
+        self.spread(&all_keys, limit, |server, some, left| async move {
+            let writes: Vec<_> = some.iter().map(|place| &writes[*place]).collect();
+            match server.run(Command::Write(&writes), left).await? {
+                Reply::Written(all) => Ok(all),
                 _ => Err(StoreError::Protocol),
             }
         })
@@ -70,7 +72,12 @@ impl Memcached {
     }
 
     /// `exchange` is given a server and the places of what belongs there. Its error is the answer to all of these.
-    async fn spread<T, F, Fut>(&self, ats: &[&Address], limit: Duration, exchange: F) -> Each<T>
+    async fn spread<T, F, Fut>(
+        &self,
+        all_keys: &[&CacheKeys],
+        limit: Duration,
+        exchange: F,
+    ) -> Each<T>
     where
         F: Fn(Arc<Server>, Vec<usize>, Duration) -> Fut,
         Fut: Future<Output = Result<Each<T>, StoreError>>,
@@ -78,16 +85,16 @@ impl Memcached {
         let begun = Instant::now();
         let servers = match self.0.servers(limit).await {
             Ok(servers) => servers,
-            Err(error) => return ats.iter().map(|_| Err(error)).collect(),
+            Err(error) => return all_keys.iter().map(|_| Err(error)).collect(),
         };
         let mut shares: HashMap<&str, (&Arc<Server>, Vec<usize>)> = HashMap::new();
-        for (place, at) in ats.iter().enumerate() {
-            let server = servers.holding(at.item());
+        for (place, keys) in all_keys.iter().enumerate() {
+            let server = servers.holding(keys.item());
             let share = shares.entry(&server.name);
             share.or_insert((server, Vec::new())).1.push(place);
         }
         let exchange = &exchange;
-        let asked = shares.into_values().map(|(server, share)| async move {
+        let refreshed = shares.into_values().map(|(server, share)| async move {
             let mut answers = Vec::with_capacity(share.len());
             for some in share.chunks(AT_ONCE) {
                 let left = limit.saturating_sub(begun.elapsed());
@@ -98,94 +105,14 @@ impl Memcached {
             }
             answers
         });
-        let answers = futures_util::future::join_all(asked).await;
-        let mut each: Vec<_> = ats.iter().map(|_| Err(StoreError::Protocol)).collect();
+        let answers = futures_util::future::join_all(refreshed).await;
+        let mut each: Vec<_> = all_keys.iter().map(|_| Err(StoreError::Protocol)).collect();
         for (place, answer) in answers.into_iter().flatten() {
             if matches!(answer, Err(StoreError::Refused)) {
-                self.0.doubt();
+                self.0.mark_suspect();
             }
             each[place] = answer;
         }
         each
-    }
-}
-
-/// The keys of a lookup of several addresses, in the order in which they must be read: the items first and the generations last.
-/// Each is asked for once.
-#[derive(Debug)]
-pub(super) struct Asked<'a> {
-    pub(super) keys: Vec<&'a str>,
-    /// The places of each address's marker, namespace and function among the keys; its item's is its own.
-    others: Vec<(Option<usize>, usize, usize)>,
-}
-
-/// What stood under a key, as one protocol or the other shows it.
-pub(super) trait Shown {
-    fn found(self) -> Found;
-    fn item(&self) -> Item;
-}
-
-impl Shown for (Bytes, u64) {
-    fn found(self) -> Found {
-        Found::Item(self.item())
-    }
-
-    fn item(&self) -> Item {
-        let (bytes, number) = self.clone();
-        Item {
-            bytes,
-            number: Some(number),
-        }
-    }
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn new(ats: &[&'a Address], ask: Ask) -> Self {
-        let mut keys: Vec<&str> = ats.iter().map(|at| at.item()).collect();
-        if ask.marker {
-            keys.extend(ats.iter().map(|at| at.marker()));
-        }
-        // Of the few generations most are the last ones again: compared faster than hashed.
-        let items = keys.len();
-        let mut generation = |key| {
-            let known = keys[items..].iter().rposition(|known| *known == key);
-            known.map_or_else(
-                || {
-                    keys.push(key);
-                    keys.len() - 1
-                },
-                |known| items + known,
-            )
-        };
-        let others = ats.iter().enumerate().map(|(place, at)| {
-            let marker = ask.marker.then_some(ats.len() + place);
-            (
-                marker,
-                generation(at.namespace()),
-                generation(at.function()),
-            )
-        });
-        let others = others.collect();
-        Self { keys, others }
-    }
-
-    /// How many of the keys are items'.
-    pub(super) fn items(&self) -> usize {
-        self.others.len()
-    }
-
-    /// `shown` has what stood under each key.
-    pub(super) fn looked<S: Shown>(&self, mut shown: Vec<Option<S>>) -> Vec<Looked> {
-        let rest = shown.split_off(self.items());
-        let other = |place: usize| rest[place - self.items()].as_ref().map(Shown::item);
-        let looked = shown.into_iter().zip(&self.others);
-        looked
-            .map(|(item, (marker, namespace, function))| Looked {
-                item: item.map_or(Found::Absent, Shown::found),
-                marker: marker.and_then(other),
-                namespace: other(*namespace),
-                function: other(*function),
-            })
-            .collect()
     }
 }

@@ -1,0 +1,221 @@
+//! Many keys in one call: one lookup a server, one origin call for all that are missing, one write a server for their fills.
+//!
+//! Each key goes its own way by the same table as a single call, and holds a lease of its own; only the exchanges are shared. The
+//! origin is called at once for the leases that were won, while those that others hold are waited for: a call that waited first
+//! could wait for one that waits for it.
+
+use std::{collections::HashMap, hash::Hash, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Call, Permission, Progress, exchange::Exchanges};
+use crate::{
+    budget::Budget,
+    fetched::Fetched,
+    flight::Flight,
+    key::Key,
+    outcome::{Bypass, Freshness, Uncoordinated},
+    policy::PolicyParts,
+    shared::Shared,
+    telemetry::events::{self, Event},
+};
+
+mod compute;
+mod round;
+
+/// What the keys of one call share.
+struct BatchCall<'a> {
+    cache: &'a Arc<Shared>,
+    policy: &'a PolicyParts,
+    freshness: Freshness,
+    budget: Budget,
+    begun: Instant,
+    until: Instant,
+}
+
+/// One key, with all arguments that were given with it.
+struct BatchKey<'a, A> {
+    call: Call<'a>,
+    asked: Vec<A>,
+    progress: Progress,
+    /// The origin call of this process that it waits for.
+    flight: Option<Arc<Flight>>,
+    waited: bool,
+}
+
+/// A key for which the origin is called.
+struct OriginKey<'a, A> {
+    key: BatchKey<'a, A>,
+    permission: Permission,
+}
+
+/// Gets the values of many keys, each with the argument that the origin knows it by. What the origin does not answer with is not
+/// in the result.
+pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
+    cache: &Arc<Shared>,
+    keyed: &[(Key, A)],
+    policy: &PolicyParts,
+    freshness: Freshness,
+    deadline: Option<Instant>,
+    mut origin: F,
+) -> Result<HashMap<A, Fetched<T>>, E>
+where
+    A: Clone + Eq + Hash,
+    T: Serialize + DeserializeOwned,
+    M: IntoIterator<Item = (A, T)>,
+    F: FnMut(Vec<A>) -> Fut,
+    Fut: Future<Output = Result<M, E>>,
+{
+    let batch = BatchCall::new(cache, policy, freshness, deadline);
+    let mut call = |called: Vec<_>| {
+        let missing = called
+            .iter()
+            .flat_map(|called: &OriginKey<'_, A>| called.key.asked.iter());
+        let answers = origin(missing.cloned().collect());
+        let name = keyed.first().map_or("", |(key, _)| key.name());
+        batch.compute(called, answers.instrument(events::origin(name)))
+    };
+    let keys = batch.group(keyed, deadline);
+    let mut values = HashMap::with_capacity(keyed.len());
+    let mut computing = FuturesUnordered::new();
+    let (mut waiting, keys) = match batch.bypass() {
+        Some(why) if !keys.is_empty() => {
+            let permission = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
+            let called = keys.into_iter().map(|key| OriginKey {
+                key,
+                permission: permission(),
+            });
+            computing.push(call(called.collect()));
+            (false, Vec::new())
+        }
+        _ => (!keys.is_empty(), keys),
+    };
+    let mut looking = pin!(batch.round(keys, Duration::ZERO));
+    loop {
+        let round = tokio::select! {
+            biased;
+            Some(computed) = computing.next(), if !computing.is_empty() => {
+                values.extend(computed.inspect_err(|_| batch.failed(keyed))?);
+                continue;
+            }
+            round = &mut looking, if waiting => round,
+            else => break,
+        };
+        values.extend(round.served);
+        if !round.called.is_empty() {
+            computing.push(call(round.called));
+        }
+        waiting = !round.waiting.is_empty();
+        if waiting {
+            let pause = if round.again {
+                Duration::ZERO
+            } else {
+                batch.pause()
+            };
+            looking.set(batch.round(round.waiting, pause));
+        }
+    }
+    let mut told = HashMap::with_capacity(values.len());
+    for (key, argument) in keyed {
+        // Once for each argument, however often it was given.
+        if let Some((argument, mut fetched)) = values.remove_entry(argument) {
+            fetched.cache_time = batch.budget.spent();
+            let counters = cache.counters.of(key.name());
+            cache.publish(&counters, &Event::value(key.name(), &fetched));
+            told.insert(argument, fetched);
+        }
+    }
+    Ok(told)
+}
+
+impl<'a> BatchCall<'a> {
+    fn new(
+        cache: &'a Arc<Shared>,
+        policy: &'a PolicyParts,
+        freshness: Freshness,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let budget = Budget::new(cache.budget, deadline);
+        Self {
+            cache,
+            policy,
+            freshness,
+            begun: Instant::now(),
+            until: budget.wait_until(Instant::now(), policy.wait),
+            budget,
+        }
+    }
+
+    /// Each key once: two leases on one would wait for each other.
+    fn group<A: Clone + Eq>(
+        &self,
+        keyed: &'a [(Key, A)],
+        deadline: Option<Instant>,
+    ) -> Vec<BatchKey<'a, A>> {
+        let mut places = HashMap::with_capacity(keyed.len());
+        let mut keys: Vec<BatchKey<'a, A>> = Vec::with_capacity(keyed.len());
+        for (key, argument) in keyed {
+            let place = *places.entry(key).or_insert(keys.len());
+            if place == keys.len() {
+                keys.push(BatchKey {
+                    call: Call::new(self.cache, key, self.policy, deadline),
+                    asked: Vec::with_capacity(1),
+                    progress: Progress::default(),
+                    flight: None,
+                    waited: false,
+                });
+            }
+            let asked = &mut keys[place].asked;
+            if !asked.contains(argument) {
+                asked.push(argument.clone());
+            }
+        }
+        keys
+    }
+
+    /// One origin call for all: one failure, of the function that the first key names.
+    fn failed<A>(&self, keyed: &[(Key, A)]) {
+        if let Some((key, _)) = keyed.first() {
+            let event = Event::error(key.name(), self.budget.spent());
+            self.cache
+                .publish(&self.cache.counters.of(key.name()), &event);
+        }
+    }
+
+    fn bypass(&self) -> Option<Bypass> {
+        match self.freshness {
+            _ if self.cache.disabled => Some(Bypass::Disabled),
+            Freshness::Bypass => Some(Bypass::Requested),
+            Freshness::Normal | Freshness::Refresh => None,
+        }
+    }
+
+    fn exchanges(&self) -> Exchanges<'_> {
+        Exchanges {
+            cache: self.cache,
+            budget: &self.budget,
+        }
+    }
+
+    /// As a single call pauses between two looks.
+    fn pause(&self) -> Duration {
+        (self.begun.elapsed() / 25).max(Duration::from_millis(1))
+    }
+
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
+    }
+}
+
+impl<A: Clone> BatchKey<'_, A> {
+    /// A value for each argument that was given with this key.
+    fn each<T>(&self, value: impl Fn() -> Option<Fetched<T>>) -> Option<Vec<(A, Fetched<T>)>> {
+        self.asked
+            .iter()
+            .map(|argument| Some((argument.clone(), value()?)))
+            .collect()
+    }
+}

@@ -1,0 +1,176 @@
+//! The origin's one call for all that are missing, and what becomes of each of its answers.
+
+use std::{collections::HashMap, hash::Hash, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+
+use super::{
+    super::{Answer, KeptLease, PendingWrite, Permission, To},
+    BatchCall, OriginKey,
+};
+use crate::{
+    fetched::Fetched,
+    flight::Leader,
+    origin::capture_directive,
+    outcome::{Fill, Uncoordinated},
+    telemetry::metrics::Counter,
+};
+
+impl BatchCall<'_> {
+    pub(super) async fn compute<A, T, E, M>(
+        &self,
+        called: Vec<OriginKey<'_, A>>,
+        origin: impl Future<Output = Result<M, E>>,
+    ) -> Result<Vec<(A, Fetched<T>)>, E>
+    where
+        A: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        M: IntoIterator<Item = (A, T)>,
+    {
+        let mut flights = Vec::with_capacity(called.len());
+        let mut kept = Vec::with_capacity(called.len());
+        for OriginKey { key, permission } in &called {
+            match permission {
+                Permission::Lead(lease) => {
+                    key.call.counters.increment(Counter::LeaseWon);
+                    flights.push(self.cache.flights.begin(lease.token));
+                    kept.push(KeptLease::new(&key.call, lease));
+                }
+                Permission::Uncoordinated(Uncoordinated::Failed(failure)) => {
+                    self.cache.log.failure(key.call.key.name(), *failure);
+                }
+                _ => {}
+            }
+        }
+        let begun = Instant::now();
+        let origin = capture_directive(origin);
+        let (result, directive) = self.exchanges().keep_during(&mut kept, origin).await;
+        let cost = begun.elapsed();
+        match result {
+            Ok(answers) => {
+                let answer = Answer {
+                    directive,
+                    created: self.cache.clock.now(),
+                    cost,
+                };
+                self.exchanges().read_unknown(&mut kept, To::Fill).await;
+                let mut answers = answers.into_iter().collect();
+                let leads = kept.iter().map(KeptLease::cas).zip(&flights);
+                let fills = self.fill(&called, leads, &answers, &answer).await;
+                drop(kept);
+                Ok(fetched(called, fills, &mut answers, cost))
+            }
+            Err(error) => {
+                drop(flights);
+                self.exchanges().read_unknown(&mut kept, To::GiveBack).await;
+                self.give_back(&called, kept.iter().map(KeptLease::cas))
+                    .await;
+                drop(kept);
+                stale_on_error(called).ok_or(error)
+            }
+        }
+    }
+
+    /// Stores what the origin has answered with and gives back the rest. `leads` has the cas and the
+    /// flight of each lease.
+    async fn fill<'a, 'f, A, T>(
+        &self,
+        called: &'a [OriginKey<'_, A>],
+        mut leads: impl Iterator<Item = (Option<u64>, &'a Leader<'f>)>,
+        answers: &HashMap<A, T>,
+        answer: &Answer,
+    ) -> Vec<(Fill, i64)>
+    where
+        'f: 'a,
+        A: Eq + Hash,
+        T: Serialize + DeserializeOwned,
+    {
+        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| {
+            let (call, value) = (&key.call, key.asked.iter().find_map(|a| answers.get(a)));
+            let lead = match permission {
+                Permission::Lead(lease) => leads.next().map(|lead| (lease, lead)),
+                _ => None,
+            };
+            match (lead, value) {
+                (Some((lease, (cas, flight))), Some(value)) => {
+                    call.plan_fill(lease, cas, value, answer, flight)
+                }
+                (Some((lease, (cas, _))), None) => {
+                    call.unfilled(call.plan_discard(lease, cas), Fill::NotStored)
+                }
+                (None, _) => call.unfilled(None, Fill::NotStored),
+            }
+        };
+        let mut pending: Vec<_> = called.iter().map(plan).collect();
+        self.exchanges().write_pending(&mut pending).await;
+        pending.iter().map(PendingWrite::result).collect()
+    }
+
+    /// The origin has failed: leaves the leases to others.
+    async fn give_back<'a, A>(
+        &self,
+        called: &'a [OriginKey<'_, A>],
+        mut cas: impl Iterator<Item = Option<u64>>,
+    ) {
+        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| match permission {
+            Permission::Lead(lease) => {
+                let give_back = key.call.plan_give_back(lease, cas.next()?);
+                Some(key.call.unfilled(give_back, Fill::NotStored))
+            }
+            _ => None,
+        };
+        let mut pending: Vec<_> = called.iter().filter_map(plan).collect();
+        self.exchanges().write_pending(&mut pending).await;
+    }
+}
+
+/// A value for each argument that the origin has answered.
+fn fetched<A: Eq + Hash, T>(
+    called: Vec<OriginKey<'_, A>>,
+    fills: Vec<(Fill, i64)>,
+    answers: &mut HashMap<A, T>,
+    cost: Duration,
+) -> Vec<(A, Fetched<T>)> {
+    let mut values = Vec::with_capacity(called.len());
+    for (OriginKey { key, permission }, (fill, ttl_left)) in called.into_iter().zip(fills) {
+        let outcome = permission.outcome(fill);
+        if let Permission::Lead(lease) = permission {
+            lease.filled(fill);
+        }
+        for asked in key.asked {
+            if let Some(value) = answers.remove(&asked) {
+                let cost = Some(cost);
+                let fetched = key
+                    .call
+                    .fetched(value, outcome, Duration::ZERO, ttl_left, cost);
+                values.push((asked, fetched));
+            }
+        }
+    }
+    values
+}
+
+/// The values, if there is a stale one for each key.
+fn stale_on_error<A: Clone, T: DeserializeOwned>(
+    called: Vec<OriginKey<'_, A>>,
+) -> Option<Vec<(A, Fetched<T>)>> {
+    let mut covered = Some(Vec::with_capacity(called.len()));
+    for OriginKey { key, permission } in called {
+        let stale = match permission {
+            Permission::Lead(lease) => {
+                lease.release.disarm();
+                lease.stale
+            }
+            Permission::WaitTimedOut(stale) => stale,
+            Permission::Uncoordinated(_) => None,
+        };
+        let values =
+            stale.and_then(|stale| key.each(|| key.call.stale_on_error(Some(stale.clone()))));
+        covered = covered.zip(values).map(|(mut all, values)| {
+            all.extend(values);
+            all
+        });
+    }
+    covered
+}

@@ -1,0 +1,176 @@
+//! The verbs' exchanges: the same register, the same rules for writing it.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Call, Decision, Fetched, IfLost, Snapshot,
+    claim::{ClaimKind, FillReason},
+};
+use crate::{
+    clock,
+    entry::Entry,
+    payload::{self, Payload},
+    random,
+    store::{
+        KeyKind, LookupReply, StoreError,
+        many::{Precondition, Write},
+    },
+};
+
+/// How often a verb, or a refresh on request, tries: each round lost means that another caller has just
+/// written.
+pub(crate) const MAX_TRIES: u32 = 4;
+
+/// What one round of a verb came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteResult {
+    Done,
+    /// No entry stands there.
+    NoEntry,
+    /// What stood there changed meanwhile, or a generation had to be minted first.
+    Again,
+}
+
+impl Call<'_> {
+    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<(), StoreError> {
+        self.cache.store.delete(&self.keys, limit).await
+    }
+
+    pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
+        let reply = self.lookup(None).await.ok()?;
+        let snapshot = Snapshot::new(self, &reply);
+        match snapshot.decision() {
+            Decision::Hit => self.serve(&snapshot, false),
+            Decision::ServeStale | Decision::Refresh(IfLost::ServeStale) => {
+                self.serve_stale(&snapshot)
+            }
+            _ => None,
+        }
+    }
+
+    /// Writes the entry again, with its freshness over. Also one that is stale already: a refresh of it may have read its origin
+    /// before, and must not come out as fresh.
+    pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
+        let reply = self.lookup(None).await?;
+        let snapshot = Snapshot::new(self, &reply);
+        let (Some(entry), Some(item)) = (snapshot.entry, snapshot.item) else {
+            return Ok(WriteResult::NoEntry);
+        };
+        let Some(cas) = self.cas_if_unchanged(item).await? else {
+            return Ok(WriteResult::Again);
+        };
+        let fresh_until = entry.fresh_until.min(self.cache.clock.now());
+        let discard_at = entry
+            .discard_at
+            .min(fresh_until + clock::millis(self.policy.stale()));
+        self.write(
+            &Entry {
+                id: random::u64(),
+                fresh_until,
+                discard_at,
+                ..entry
+            },
+            cas,
+        )
+        .await
+    }
+
+    /// Writes a new entry over whatever stands there; over nothing, by way of a lease: a value is never stored by an add, which
+    /// could be done late, after an invalidation.
+    pub(crate) async fn put(
+        &self,
+        payload: Payload<'_>,
+        ttl: Duration,
+    ) -> Result<WriteResult, StoreError> {
+        let reply = self.lookup(None).await?;
+        let snapshot = Snapshot::new(self, &reply);
+        let Some(generations) = snapshot.generations else {
+            self.mint(&reply).await?;
+            return Ok(WriteResult::Again);
+        };
+        // Given back should this end before the value is there.
+        let mut held = None;
+        let cas = match (snapshot.item, snapshot.won) {
+            (Some(item), _) => self.cas_if_unchanged(item).await?,
+            (None, Some(won)) => Some(won),
+            (None, None) => {
+                let claim = |record| ClaimKind::Lease { record };
+                let lease = self.new_lease(&snapshot, FillReason::Requested, KeyKind::Item, claim);
+                let Some((lease, record)) = lease.and_then(|lease| {
+                    let record = lease.claim.record()?.1.to_vec();
+                    Some((lease, record))
+                }) else {
+                    return Ok(WriteResult::Again);
+                };
+                let write = Write {
+                    keys: &self.keys,
+                    kind: KeyKind::Item,
+                    bytes: record.clone(),
+                    life: self.lease_life(),
+                    precondition: Precondition::Absent,
+                };
+                if !self.write_one(write).await? {
+                    lease.release.disarm();
+                    return Ok(WriteResult::Again);
+                }
+                held = Some(lease.release);
+                self.read_cas(&record).await?
+            }
+        };
+        let Some(cas) = cas else {
+            return Ok(WriteResult::Again);
+        };
+        let entry = self.entry(
+            generations,
+            ttl,
+            self.cache.clock.now(),
+            Duration::ZERO,
+            payload,
+        );
+        let written = self.write(&entry, cas).await?;
+        if let Some(held) = held {
+            held.disarm();
+        }
+        Ok(written)
+    }
+
+    /// The longest encoded value that may be stored, be it compressed.
+    pub(crate) fn longest(&self) -> usize {
+        let plain = self.policy.max_size.saturating_sub(Entry::size(0));
+        match self.policy.compress_over {
+            Some(_) => plain.max(payload::LONGEST_COMPRESSED),
+            None => plain,
+        }
+    }
+
+    /// Why `payload` would not be stored.
+    pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
+        let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
+        (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
+    }
+
+    async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
+        let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
+        let write = self.write_over(KeyKind::Item, bytes, self.life(entry), cas);
+        Ok(match self.write_one(write).await? {
+            true => WriteResult::Done,
+            false => WriteResult::Again,
+        })
+    }
+
+    async fn write_one(&self, write: Write<'_>) -> Result<bool, StoreError> {
+        let written = self.exchanges().write(&[write]).await.pop();
+        written.unwrap_or(Err(StoreError::Protocol))
+    }
+
+    async fn mint(&self, reply: &LookupReply) -> Result<(), StoreError> {
+        let writes = self.minted(reply);
+        let writes: Vec<_> = writes.iter().map(|write| (&self.keys, write)).collect();
+        let written = self.exchanges().write_planned(&writes).await;
+        written
+            .into_iter()
+            .try_for_each(|written| written.map(drop))
+    }
+}

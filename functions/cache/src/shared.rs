@@ -1,0 +1,56 @@
+//! What all clones of a cache share.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Clock,
+    entry::Seal,
+    flight::{Flights, LocalSingleFlight, Pollers},
+    key::Namespace,
+    options::Configuration,
+    store::Store,
+    telemetry::events::{Event, Observers},
+    telemetry::log::Log,
+    telemetry::metrics::{Counter, Counters, CountersByName},
+};
+
+pub(crate) mod name_registry;
+use name_registry::{Function, Names};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) location: String,
+    pub(crate) configuration: Configuration,
+    pub(crate) namespace: Namespace,
+    pub(crate) seal: Seal,
+    pub(crate) budget: Duration,
+    pub(crate) disabled: bool,
+    pub(crate) clock: Clock,
+    pub(crate) flights: Flights,
+    pub(crate) single_flight: LocalSingleFlight,
+    pub(crate) pollers: Pollers,
+    pub(crate) counters: CountersByName,
+    pub(crate) observers: Observers,
+    pub(crate) log: Log,
+    pub(crate) names: Names,
+}
+
+impl Shared {
+    /// Counts what became of a call, and tells who wants to hear it.
+    pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.increment(Counter::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Counter::OriginMicros, took);
+        }
+        self.observers.notify(event);
+    }
+
+    /// Whether `function`, whose value is of the type `value`, may be cached here.
+    pub(crate) fn accepts(&self, function: Function, value: &'static str) -> bool {
+        self.names.accept(function, value)
+    }
+}

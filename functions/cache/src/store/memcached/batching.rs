@@ -1,0 +1,284 @@
+//! Lookups of callers who come together: one exchange for all of them instead of one each.
+//!
+//! A lookup goes out at once while few are under way. Who comes later waits in line, and the next exchange takes along all who
+//! stand there, in a task of its own that reads to the end whoever is dropped meanwhile. So nobody waits for company, and the more
+//! there are, the fewer exchanges each costs.
+
+use std::{
+    collections::VecDeque,
+    iter,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
+    command::{Command, Reply},
+    pool::Pool,
+};
+use crate::key::CacheKeys;
+
+/// Exchanges under way at once: one that is slow must not hold up the others, and while one is read the server works on the next.
+/// Half of what a server may be connected to, so that fills and verbs always find a connection.
+const MAX_EXCHANGES: usize = 4;
+/// So many items in one exchange. Beyond that the last answer would be read long after the first was there.
+const MAX_BATCH: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Batcher {
+    pool: Arc<Pool>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Exchanges under way.
+    exchanges: usize,
+    queue: VecDeque<Waiting>,
+}
+
+/// A caller in the line.
+#[derive(Debug)]
+struct Waiting {
+    keys: CacheKeys,
+    options: LookupOptions,
+    until: Instant,
+    sender: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Box<LookupReply>, StoreError>;
+
+/// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
+struct Permit<'a>(&'a Arc<Batcher>);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if self.0.is_left() {
+            return;
+        }
+        let (batcher, over) = (self.0.clone(), false);
+        let worker = Worker { batcher, over };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(worker.serve());
+        }
+    }
+}
+
+/// The right to one exchange after the other, until nobody stands in line. Dropped before that, since its runtime shuts down, those
+/// in line are told so.
+struct Worker {
+    batcher: Arc<Batcher>,
+    over: bool,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.over {
+            drop(self.batcher.abandon());
+        }
+    }
+}
+
+impl Batcher {
+    pub(super) fn new(pool: Arc<Pool>) -> Arc<Self> {
+        let state = Mutex::default();
+        Arc::new(Self { pool, state })
+    }
+
+    /// Looks up, alone or in company.
+    pub(super) async fn lookup(
+        self: &Arc<Self>,
+        keys: &CacheKeys,
+        options: LookupOptions,
+        until: Instant,
+    ) -> Result<Reply, StoreError> {
+        let receiver = {
+            let mut state = self.state();
+            if state.exchanges < MAX_EXCHANGES {
+                state.exchanges += 1;
+                None
+            } else {
+                let (sender, receiver) = oneshot::channel();
+                state.queue.push_back(Waiting {
+                    keys: keys.clone(),
+                    options,
+                    until,
+                    sender,
+                });
+                Some(receiver)
+            }
+        };
+        if let Some(receiver) = receiver {
+            let answer = receiver.await.unwrap_or(Err(StoreError::Closed));
+            return answer.map(Reply::LookupReply);
+        }
+        let _permit = Permit(self);
+        // Boxed: who stands in line is not to carry the exchange of who does not.
+        Box::pin(self.pool.run(Command::Lookup(keys, options))).await
+    }
+}
+
+impl Worker {
+    async fn serve(mut self) {
+        loop {
+            // Who was just answered may ask again at once, and goes along.
+            tokio::task::yield_now().await;
+            let Some(batch) = self.batcher.take() else {
+                self.over = true;
+                return;
+            };
+            let (options, until, all_keys) = (batch.options, batch.until, batch.addresses());
+            let exchange = self.batcher.pool.run(Command::Lookups(&all_keys, options));
+            let answer = match timeout_at(until, exchange).await {
+                Ok(Ok(Reply::Lookups(reply))) => Ok(reply),
+                Ok(Ok(_)) => Err(StoreError::Protocol),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(StoreError::Timeout),
+            };
+            drop(all_keys);
+            batch.answer(answer);
+        }
+    }
+}
+
+impl Batcher {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a lane up if nobody stands in line.
+    fn is_left(&self) -> bool {
+        let mut state = self.state();
+        let left = state.queue.is_empty();
+        state.exchanges -= usize::from(left);
+        left
+    }
+
+    /// Gives a lane up, and with it whoever stands in line.
+    fn abandon(&self) -> VecDeque<Waiting> {
+        let mut state = self.state();
+        state.exchanges -= 1;
+        std::mem::take(&mut state.queue)
+    }
+
+    /// The first in line, and who asks for the same or for other items in the same way. If nobody is there, gives the lane up.
+    fn take(&self) -> Option<Batch> {
+        let mut state = self.state();
+        let mut batch: Option<Batch> = None;
+        for _ in 0..state.queue.len() {
+            // Who has stopped waiting needs no answer.
+            let waiting = state.queue.pop_front();
+            let Some(waiting) = waiting.filter(|waiting| !waiting.sender.is_closed()) else {
+                continue;
+            };
+            match &mut batch {
+                None => batch = Some(Batch::new(waiting)),
+                Some(batch) => state.queue.extend(batch.join(waiting)),
+            }
+        }
+        state.exchanges -= usize::from(batch.is_none());
+        batch
+    }
+}
+
+/// Callers who share an exchange.
+struct Batch {
+    options: LookupOptions,
+    /// The last of them waits until then.
+    until: Instant,
+    items: Vec<SameKey>,
+}
+
+/// Callers who ask for one item, in their order.
+struct SameKey {
+    first: Waiting,
+    others: Vec<Waiting>,
+}
+
+impl SameKey {
+    fn new(first: Waiting) -> Self {
+        let others = Vec::new();
+        Self { first, others }
+    }
+
+    fn all(self) -> impl Iterator<Item = Waiting> {
+        iter::once(self.first).chain(self.others)
+    }
+}
+
+impl Batch {
+    fn new(first: Waiting) -> Self {
+        let (options, until) = (first.options, first.until);
+        let mut items = Vec::with_capacity(MAX_BATCH);
+        items.push(SameKey::new(first));
+        Self {
+            options,
+            until,
+            items,
+        }
+    }
+
+    /// Takes `waiting` along, or gives it back.
+    fn join(&mut self, waiting: Waiting) -> Option<Waiting> {
+        if waiting.options != self.options {
+            return Some(waiting);
+        }
+        let until = self.until.max(waiting.until);
+        // So few are compared faster than hashed.
+        let mut items = self.items.iter();
+        match items.position(|same_key| same_key.first.keys.digest() == waiting.keys.digest()) {
+            Some(place) => self.items[place].others.push(waiting),
+            None if self.items.len() == MAX_BATCH => return Some(waiting),
+            None => self.items.push(SameKey::new(waiting)),
+        }
+        self.until = until;
+        None
+    }
+
+    fn addresses(&self) -> Vec<&CacheKeys> {
+        self.items
+            .iter()
+            .map(|same_key| &same_key.first.keys)
+            .collect()
+    }
+
+    fn answer(self, answer: Result<Vec<LookupReply>, StoreError>) {
+        let reply = match answer {
+            Ok(reply) if reply.len() == self.items.len() => reply,
+            Ok(_) => return self.fail(StoreError::Protocol),
+            Err(error) => return self.fail(error),
+        };
+        for (same_key, mut reply) in self.items.into_iter().zip(reply) {
+            for waiting in same_key.all() {
+                // Who has left by now needs no answer, and must not be given the lease.
+                if !waiting.sender.is_closed() {
+                    let answer = reply.clone().into();
+                    reply.item = seen_after(reply.item);
+                    let _ = waiting.sender.send(Ok(answer));
+                }
+            }
+        }
+    }
+
+    fn fail(self, error: StoreError) {
+        for waiting in self.items.into_iter().flat_map(SameKey::all) {
+            let _ = waiting.sender.send(Err(error));
+        }
+    }
+}
+
+/// What a lookup right after this one would have found: of several callers one has won the lease, and the others see it there.
+fn seen_after(item: ItemState) -> ItemState {
+    match item {
+        ItemState::Won(cas) => ItemState::Item(Item {
+            bytes: bytes::Bytes::new(),
+            cas: Some(cas),
+        }),
+        other => other,
+    }
+}

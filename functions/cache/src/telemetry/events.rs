@@ -1,0 +1,157 @@
+//! Telling others what became of a call: an observer, if there is one, and the spans of `tracing`. Never a value, never an argument.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tracing::{Span, field};
+
+use crate::{fetched::Fetched, outcome::Outcome};
+
+/// Hears of every call of a cache that has ended: for a metrics library, or a log of one's own.
+///
+/// A trait and not a metrics facade, so that larder asks for none: a bridge to any of them is a few lines.
+///
+/// ```
+/// # use std::{convert::Infallible, sync::{Arc, atomic::{AtomicU64, Ordering}}, time::Duration};
+/// # use larder::{Cache, Event, Key, Observer, Policy};
+/// #[derive(Default)]
+/// struct Misses(AtomicU64);
+///
+/// impl Observer for Misses {
+///     fn ended(&self, event: &Event<'_>) {
+///         if event.origin_time.is_some() {
+///             // metrics::counter!("cache_misses", "function" => event.name.to_owned()).increment(1);
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let misses = Arc::new(Misses::default());
+/// let cache = Cache::builder().memory().observer(misses.clone()).build().unwrap();
+/// let (key, policy) = (Key::new("answer", &()).unwrap(), Policy::ttl(Duration::from_secs(60)));
+/// for _ in 0..3 {
+///     cache.get_or_fetch(&key, &policy, || async { Ok::<_, Infallible>(42) }).await.unwrap();
+/// }
+/// assert_eq!(misses.0.load(Ordering::Relaxed), 1);
+/// # }
+/// ```
+pub trait Observer: Send + Sync + 'static {
+    /// A call has ended. Runs on the caller's own task, before its answer: it must be quick and must not block. Should it panic, its
+    /// caller does not notice.
+    fn ended(&self, event: &Event<'_>);
+}
+
+/// What became of one call; of each value of a call for many.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use larder::{Cache, Event, Observer, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// /// A line a call.
+/// #[derive(Default)]
+/// struct Log(Mutex<Vec<String>>);
+///
+/// impl Observer for Log {
+///     fn ended(&self, event: &Event<'_>) {
+///         let line = format!("{} {:?}", event.name, event.outcome);
+///         self.0.lock().unwrap().push(line);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let log = Arc::new(Log::default());
+/// let cache = Cache::builder().memory().observer(log.clone()).build().unwrap();
+/// with_cache(cache, square(12)).await;
+/// assert_eq!(*log.0.lock().unwrap(), ["square Some(Miss(Stored))"]);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event<'a> {
+    /// The name of the function.
+    pub name: &'a str,
+    /// `None`: the origin failed, and its error went to the caller.
+    pub outcome: Option<Outcome>,
+    /// See [`Fetched::cache_time`].
+    pub cache_time: Duration,
+    /// See [`Fetched::origin_time`].
+    pub origin_time: Option<Duration>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn value<T>(name: &'a str, fetched: &Fetched<T>) -> Self {
+        Self {
+            name,
+            outcome: Some(fetched.outcome),
+            cache_time: fetched.cache_time,
+            origin_time: fetched.origin_time,
+        }
+    }
+
+    pub(crate) fn error(name: &'a str, cache_time: Duration) -> Self {
+        Self {
+            name,
+            outcome: None,
+            cache_time,
+            origin_time: None,
+        }
+    }
+}
+
+/// The observer of a cache, if it has one.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Option<Arc<dyn Observer>>);
+
+impl Observers {
+    pub(crate) fn of(observer: Arc<dyn Observer>) -> Self {
+        Self(Some(observer))
+    }
+
+    pub(crate) fn notify(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.0 {
+            let notified = AssertUnwindSafe(|| observer.ended(event));
+            // Its panic has been reported by the hook; the caller is owed its value.
+            let _ = catch_unwind(notified);
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some" } else { "None" })
+    }
+}
+
+/// The span of one call. Without a subscriber that wants it, it costs the look at a flag.
+pub(crate) fn call(name: &str) -> Span {
+    tracing::debug_span!("larder.call", name, outcome = field::Empty)
+}
+
+/// The span of a call for so many keys.
+pub(crate) fn call_many(keys: usize) -> Span {
+    tracing::debug_span!("larder.call_many", keys)
+}
+
+/// The span of an origin call.
+pub(crate) fn origin(name: &str) -> Span {
+    tracing::debug_span!("larder.origin", name)
+}
+
+/// Writes into a call's span what became of it.
+pub(crate) fn record(span: &Span, outcome: Option<Outcome>) {
+    if span.is_disabled() {
+        return;
+    }
+    match outcome {
+        Some(outcome) => span.record("outcome", field::debug(outcome)),
+        None => span.record("outcome", "OriginError"),
+    };
+}

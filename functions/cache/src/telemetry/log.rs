@@ -1,0 +1,100 @@
+//! What the cache says about its troubles: a line now and then, never a value and never an argument.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    clock::{self, Millis},
+    outcome::CacheFailure,
+};
+
+/// One line of a kind in this time; the next one tells how many were left out.
+const LOG_INTERVAL: Millis = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    failure: RateLimit,
+    unreadable: RateLimit,
+    unencodable: RateLimit,
+    oversize: RateLimit,
+    key: RateLimit,
+}
+
+#[derive(Debug, Default)]
+struct RateLimit {
+    last: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl RateLimit {
+    /// The number of lines left out since the last one, if it is time for another.
+    fn pass(&self) -> Option<u64> {
+        let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= LOG_INTERVAL
+            && self
+                .last
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if due {
+            return Some(self.left_out.swap(0, Ordering::Relaxed));
+        }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Log {
+    pub(crate) fn failure(&self, name: &str, failure: CacheFailure) {
+        if let Some(left_out) = self.failure.pass() {
+            tracing::warn!(name, %failure, left_out, "the cache failed; the origin answers");
+        }
+    }
+
+    pub(crate) fn unreadable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unreadable.pass() {
+            tracing::warn!(name, %reason, left_out, "an entry can not be read and is replaced");
+        }
+    }
+
+    pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unencodable.pass() {
+            tracing::error!(name, %reason, left_out, "a value can not be encoded and is not stored");
+        }
+    }
+
+    /// Said once of each type.
+    pub(crate) fn not_read_back(&self, name: &str, value: &str, reason: &dyn std::fmt::Display) {
+        let value = declared(value);
+        tracing::error!(
+            name,
+            value,
+            %reason,
+            "values of this type do not read back and are not stored: \
+             `Serialize` and `Deserialize` do not agree"
+        );
+    }
+
+    pub(crate) fn oversize(&self, name: &str, bytes: usize) {
+        if let Some(left_out) = self.oversize.pass() {
+            tracing::warn!(
+                name,
+                bytes,
+                left_out,
+                "a value is too large and is not stored"
+            );
+        }
+    }
+
+    pub(crate) fn key(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.key.pass() {
+            tracing::error!(name, %reason, left_out, "no key can be made; the origin answers");
+        }
+    }
+}
+
+/// The name of a value's type, without the attribute's own wrapper around it.
+fn declared(value: &str) -> &str {
+    let within = value.strip_prefix("larder::cached::");
+    let within = within.and_then(|within| within.split_once('<'));
+    let inner = within.and_then(|(_, inner)| inner.rsplit_once(", larder::"));
+    inner.map_or(value, |(inner, _)| inner)
+}
