@@ -240,7 +240,13 @@ pub fn key(
     arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
 ) -> Result<Key, KeyError> {
     let version = function.policy().parts.version;
-    Key::of_elements(function.name(), version, function.types(), arguments)
+    Key::of_elements(
+        function.name(),
+        version,
+        function.types(),
+        function.path(),
+        arguments,
+    )
 }
 
 /// Whether `function` may be cached. If not, that is counted.

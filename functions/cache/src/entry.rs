@@ -8,7 +8,7 @@
 //! V entry        flags 1 (1 signed, 2 compressed) · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
 //! L lease        token 16 · stamp 32 · subject 8
 //! F freed lease  nothing
-//! G generation   time 8 · random 8
+//! G generation   time 8 · random 8 · of a function's name also its owners: (version 4 · length 1 · path)…
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
 
@@ -18,7 +18,7 @@ mod generation;
 mod lease;
 mod seal;
 mod value;
-pub(crate) use generation::{Generation, Generations};
+pub(crate) use generation::{Generation, Generations, Owners};
 pub(crate) use lease::{LeaseRecord, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;

@@ -58,10 +58,27 @@ pub(crate) fn same_content<T: Serialize + ?Sized>(one: &T, other: &T) -> bool {
 /// assert_ne!(key, Key::new("client", &("ab", "c"))?);
 /// # Ok::<_, larder::KeyError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Key {
     name: std::borrow::Cow<'static, str>,
     digest: [u8; 32],
+    /// The function that the key is of, unless it was made by hand.
+    owner: Option<&'static str>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.digest == other.digest
+    }
+}
+
+impl Eq for Key {}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+        self.digest.hash(state);
+    }
 }
 
 impl Key {
@@ -110,14 +127,17 @@ impl Key {
         name: &'static str,
         version: u32,
         types: Option<WriteTypes>,
+        owner: &'static str,
         arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| {
+        let mut key = Self::hashed(name.into(), version, |out| {
             if let Some(types) = types {
                 canonical::types(types, out)?;
             }
             canonical::tuple(arguments, out)
-        })
+        })?;
+        key.owner = Some(owner);
+        Ok(key)
     }
 
     fn hashed(
@@ -135,7 +155,21 @@ impl Key {
         Ok(Self {
             name,
             digest: Sha256::digest(&preimage).into(),
+            owner: None,
         })
+    }
+
+    /// The name of a function's key, which the attribute has; nothing for a key that was made by hand.
+    pub(crate) fn static_name(&self) -> &'static str {
+        match self.name {
+            std::borrow::Cow::Borrowed(name) => name,
+            std::borrow::Cow::Owned(_) => "",
+        }
+    }
+
+    /// The path of the function that the key is of; `None` for a key that was made by hand.
+    pub(crate) fn owner(&self) -> Option<&'static str> {
+        self.owner
     }
 
     /// The name of the function.

@@ -139,6 +139,11 @@ pub use key::{Key, KeyError};
 ///   such as local types of two blocks, the second is not cached. Nor is the second of two functions
 ///   with one name, also where one macro call has emitted both. Each goes to
 ///   its origin, counts as [`Stats::refused`], and logs one error that says what to change.
+/// * **A name's owner** is known to every process of a namespace: the path of the first function that
+///   used the name, for each `version`, is kept on the server, beside what a flush of the name empties.
+///   A function with another path is not cached, in whatever program and whichever comes first; its
+///   error names both. So a function that moves to another module or crate needs a new `version`, or
+///   its name flushed once the old release is gone.
 ///
 /// ## Which keys are the same in every build
 /// | function | its key | changes with |

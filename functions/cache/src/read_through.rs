@@ -49,7 +49,7 @@ use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use plan::Progress;
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
-use snapshot::{Snapshot, Stale};
+use snapshot::{Owner, Snapshot, Stale};
 pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.

@@ -80,7 +80,7 @@ impl Cache {
             {
                 WriteResult::Done => return Ok(()),
                 WriteResult::NoEntry => return self.invalidate(key).await,
-                WriteResult::Again => {}
+                WriteResult::Again | WriteResult::NameTaken => {}
             }
         }
         Err(CacheError::Contended)
@@ -134,6 +134,7 @@ impl Cache {
                 .map_err(|error| self.unacknowledged(key, error))?
             {
                 WriteResult::Done => return Ok(()),
+                WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
                 WriteResult::NoEntry | WriteResult::Again => {}
             }
         }

@@ -55,6 +55,8 @@ pub(crate) enum Decision {
     /// Replace what stands there by our lease, if it still stands there.
     TakeOver,
     Wait,
+    /// The name is another function's: go without the cache.
+    Bypass,
 }
 
 /// What the loser of a refresh marker does.

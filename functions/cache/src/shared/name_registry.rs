@@ -20,8 +20,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Site {
     name: &'static str,
-    /// The function's path. With its place in the source, for messages.
-    path: &'static str,
+    /// The name of a type within the function: the function's path, with its `impl` and its trait.
+    within: fn() -> &'static str,
+    /// Where it is in the source, for messages.
     place: &'static str,
     policy: Policy,
     /// The id of the cache that last accepted this site, if it is one function; 0 is none.
@@ -31,17 +32,17 @@ pub struct Site {
 }
 
 impl Site {
-    /// `path` and `place` say in messages which function it is.
+    /// `within` names a type [`WITHIN`] that is local to the function.
     #[must_use]
     pub const fn new(
         name: &'static str,
-        path: &'static str,
+        within: fn() -> &'static str,
         place: &'static str,
         policy: Policy,
     ) -> Self {
         Self {
             name,
-            path,
+            within,
             place,
             policy,
             accepted: AtomicU64::new(0),
@@ -49,10 +50,20 @@ impl Site {
         }
     }
 
+    /// Such as `app::users::user`, or `<app::Db as app::Repository<_>>::find`. The same for all of the
+    /// site's functions, and, unlike the place, in every release in which the function is not moved.
+    fn path(&self) -> &'static str {
+        let within = (self.within)();
+        within.strip_suffix(WITHIN).unwrap_or(within)
+    }
+
     fn source(&self) -> String {
-        format!("{} at {}", self.path, self.place)
+        format!("{} at {}", self.path(), self.place)
     }
 }
+
+/// What the attribute calls the type that shows where a function is.
+const WITHIN: &str = "::LarderWithin";
 
 /// A memoised function as it is called: a site, and its types if the site has several functions.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +106,10 @@ impl Function {
 
     pub(crate) fn policy(self) -> &'static Policy {
         &self.site.policy
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        self.site.path()
     }
 
     pub(crate) fn types(self) -> Option<WriteTypes> {

@@ -17,6 +17,7 @@ pub(crate) struct Log {
     unencodable: RateLimit,
     oversize: RateLimit,
     key: RateLimit,
+    name_taken: RateLimit,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +59,20 @@ impl Log {
     pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.unencodable.pass() {
             tracing::error!(name, %reason, left_out, "a value can not be encoded and is not stored");
+        }
+    }
+
+    pub(crate) fn name_taken(&self, name: &str, owner: &str, function: &str) {
+        if let Some(left_out) = self.name_taken.pass() {
+            tracing::error!(
+                name,
+                owner,
+                function,
+                left_out,
+                "the name belongs to another function of this namespace; this one is not cached: \
+                 rename one of the two; if the owner is gone or has moved here, raise \
+                 `version` or flush the name"
+            );
         }
     }
 

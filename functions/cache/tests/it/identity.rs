@@ -4,6 +4,7 @@ use larder::{Bypass, Cache, Outcome, with_cache};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 mod keys;
+mod owners;
 mod twins;
 mod types;
 

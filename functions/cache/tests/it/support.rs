@@ -61,12 +61,11 @@ impl Origin {
     }
 }
 
-/// What the library logs meanwhile: a line an event, with all of its fields.
+/// What the library logs meanwhile: a line an event, with all of its fields. For a process with one
+/// test: tracing remembers for all threads whether anybody listens.
 pub(crate) fn logged(meanwhile: impl Future<Output = ()>) -> String {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), || {
-        // A test beside this one may have been the first at a line of the log, and have heard nothing.
-        tracing::callsite::rebuild_interest_cache();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(meanwhile);

@@ -4,7 +4,7 @@ use larder::{Cache, CacheError, CacheFailure, Fill, Outcome, with_cache};
 use larder_testing::Memcached;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::support::{MINUTE, at, every_store, key};
+use crate::support::{MINUTE, at, every_store, key, logged};
 
 const UNREADABLE: Outcome = Outcome::Miss(Fill::Failed(CacheFailure::Decode));
 const STORED: Outcome = Outcome::Miss(Fill::Stored);
@@ -187,23 +187,31 @@ async fn row(id: u64) -> Result<Hidden, String> {
     })
 }
 
+/// Not a test of its own: what a process does that the next test has started.
 #[test]
-fn the_log_says_once_which_type_and_which_field_and_no_value() {
-    let log = crate::support::logged(async {
+fn a_process() {
+    if std::env::var_os("UNREADABLE_LOG").is_none() {
+        return;
+    }
+    let log = logged(async {
         let cache = Cache::memory();
         for id in 1..4 {
             with_cache(cache.clone(), row(id)).await.unwrap();
         }
-        outcomes(
-            &cache,
-            1,
-            Flat {
-                id: 1,
-                inner: Wide { wei: 77_777 },
-            },
-        )
-        .await;
+        let inner = Wide { wei: 77_777 };
+        outcomes(&cache, 1, Flat { id: 1, inner }).await;
     });
+    println!("{log}");
+}
+
+#[test]
+fn the_log_says_once_which_type_and_which_field_and_no_value() {
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["unreadable::a_process", "--exact", "--nocapture"])
+        .env("UNREADABLE_LOG", "1")
+        .output()
+        .unwrap();
+    let log = String::from_utf8(ran.stdout).unwrap();
     let lines: Vec<_> = log
         .lines()
         .filter(|line| line.contains("do not read back"))
