@@ -1,26 +1,26 @@
-//! The check of a bearer token. Owns the comparison, in constant time and by digest, and the pause after failures;
-//! must not know HTTP.
+//! The check of a bearer token by its digest, and the cool-down after too many invalid ones.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::config::flush_mode::TokenDigest;
 
-/// Invalid tokens in a row that are simply refused; a person's typing errors stay below it.
+/// Invalid tokens in a row that have no consequence; a person's typing errors stay below it.
 const FREE_FAILURES: u32 = 5;
-/// How long every token is refused after one failure more.
+/// How long further invalid tokens are refused with a pause after one more failure. A valid token
+/// always passes: if it had to wait as well, any stranger could keep everyone from flushing.
 const COOLDOWN: Duration = Duration::from_secs(10);
 
-/// What is said to a token.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// Not even looked at; the time until the next one will be.
+    /// The token is invalid, and one of too many; the pause ends after this time.
     CoolingDown(Duration),
 }
 
-/// The check with its memory of failures, which is this process's own.
+/// The check, with the failures that this process has seen.
 #[derive(Debug)]
 pub(super) struct TokenCheck {
     digest: TokenDigest,
@@ -49,17 +49,17 @@ impl TokenCheck {
         let Some(token) = token else {
             return Verdict::Refused;
         };
-        // A panic cannot leave two integers in a state that would matter.
+        // Any two values of the fields are valid, so a poisoned lock does no harm.
         let mut failures = self
             .failures
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(until) = failures.cooling_until.filter(|until| *until > now) {
-            return Verdict::CoolingDown(until - now);
-        }
         if self.digest.is_of(token) {
             *failures = Failures::default();
             return Verdict::Accepted;
+        }
+        if let Some(until) = failures.cooling_until.filter(|until| *until > now) {
+            return Verdict::CoolingDown(until - now);
         }
         failures.in_a_row = failures.in_a_row.saturating_add(1);
         failures.cooling_until = (failures.in_a_row > FREE_FAILURES).then(|| now + COOLDOWN);
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_too_many_failures_even_the_right_token_has_to_wait() {
+    fn after_too_many_failures_only_wrong_tokens_have_to_wait() {
         let check = TokenCheck::new(TokenDigest::of(b"right"));
         let start = Instant::now();
         for _ in 0..=FREE_FAILURES {
             assert_eq!(check.verdict_at(Some(b"wrong"), start), Verdict::Refused);
         }
         assert_eq!(
-            check.verdict_at(Some(b"right"), start),
+            check.verdict_at(Some(b"wrong"), start),
             Verdict::CoolingDown(COOLDOWN)
         );
         assert_eq!(
@@ -87,17 +87,22 @@ mod tests {
             Verdict::Refused
         );
         assert_eq!(
-            check.verdict_at(Some(b"right"), start + COOLDOWN),
+            check.verdict_at(Some(b"wrong"), start + COOLDOWN),
             Verdict::CoolingDown(COOLDOWN)
         );
         assert_eq!(
-            check.verdict_at(Some(b"right"), start + 2 * COOLDOWN),
+            check.verdict_at(Some(b"right"), start + COOLDOWN),
             Verdict::Accepted
+        );
+        // It has proved who asks: the next slip is a first one again.
+        assert_eq!(
+            check.verdict_at(Some(b"wrong"), start + COOLDOWN),
+            Verdict::Refused
         );
     }
 
     #[test]
-    fn asking_without_a_token_locks_nobody_out() {
+    fn requests_without_a_token_lock_out_no_caller() {
         let check = TokenCheck::new(TokenDigest::of(b"right"));
         for _ in 0..100 {
             assert_eq!(check.verdict(None), Verdict::Refused);

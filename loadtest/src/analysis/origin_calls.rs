@@ -1,44 +1,52 @@
-//! Ground truth: how many origin calls the target itself counted. Owns each instance's counter and what a phase added
-//! to it; knows nothing of outcomes.
+//! Ground truth: how many origin calls the target itself counted.
 //!
-//! A counter belongs to one process and only grows. When a phase has ended, every origin call of the phase has been
-//! followed by an answer of the same process, and a counter read later is not smaller: so the largest value seen in the
-//! phase is the final one, in whatever order the answers arrived. What it was before the phase is the largest value
-//! seen earlier. An instance that appears within a phase began at zero if its very first request (`X-Invocation: 1`) is
-//! among the answers; if not, it worked for someone else first and its share cannot be told.
+//! A counter belongs to one process and only grows. When a phase has ended, every origin call of
+//! the phase has been followed by an answer of the same process, and a counter read later is not
+//! smaller. So the largest value in the phase is the final one, regardless of the order of the
+//! answers, and the largest value before the phase is the initial one. A process that appears
+//! within a phase began at zero if its very first request (`X-Invocation: 1`) is among the answers;
+//! otherwise it served another client first, and its share is unknown.
 
 use std::collections::BTreeMap;
 
-use crate::client::sample::{Diagnostics, Sample};
+use crate::client::{sample::Diagnostics, sample::Sample};
 
-/// The counters of all instances seen so far.
 #[derive(Default)]
-pub(crate) struct Truth {
+pub(crate) struct OriginCallCounter {
     counters: BTreeMap<String, u64>,
 }
 
-/// What the target says a phase cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a phase cost by the target's count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OriginCalls {
-    /// Exactly this many.
     Counted(u64),
-    /// The answers carry no diagnostics (all three headers, on every answer).
+    /// Not every answer carries all three diagnostic headers.
+    #[default]
     Absent,
-    /// They do, but cannot be counted; the text names the instance and why.
+    /// They do, but cannot be counted; the text names the process and the reason.
     Unprovable(String),
-    /// They contradict themselves; the text names the instance.
+    /// They contradict themselves; the text names the process.
     Contradictory(String),
 }
 
-struct Seen {
+impl OriginCalls {
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Counted(count) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+struct PhaseCounter {
     first_invocation: u64,
     largest: u64,
 }
 
-impl Truth {
-    /// Takes note of an answer outside of any phase.
+impl OriginCallCounter {
+    /// Notes an answer outside of any phase.
     pub(crate) fn observe(&mut self, sample: &Sample) {
-        if let Some(diagnostics) = diagnostics(sample) {
+        if let Some(diagnostics) = sample.diagnostics() {
             let counter = self
                 .counters
                 .entry(diagnostics.instance.clone())
@@ -52,37 +60,31 @@ impl Truth {
         self.counters.len()
     }
 
-    /// Closes a phase: what its answers add to the counters.
-    pub(crate) fn settle(&mut self, samples: &[Sample]) -> OriginCalls {
-        let answered: Vec<&Sample> = samples
-            .iter()
-            .filter(|sample| sample.answer.is_ok())
-            .collect();
-        let told: Vec<&Diagnostics> = answered
-            .iter()
-            .filter_map(|sample| diagnostics(sample))
-            .collect();
-        if told.len() < answered.len() {
+    /// Ends a phase, and returns what its answers add to the counters.
+    pub(crate) fn close_phase(&mut self, samples: &[Sample]) -> OriginCalls {
+        let answered = samples.iter().filter(|sample| sample.answer.is_ok());
+        let reported: Vec<&Diagnostics> = samples.iter().filter_map(Sample::diagnostics).collect();
+        if reported.len() < answered.count() {
             return OriginCalls::Absent;
         }
         let mut total = OriginCalls::Counted(0);
-        for (instance, seen) in by_instance(&told) {
+        for (instance, seen) in by_instance(&reported) {
             let before = self.counters.insert(instance.to_owned(), seen.largest);
-            total = add(total, added(instance, before, &seen));
+            total = combine(total, added(instance, before, &seen));
         }
         total
     }
 }
 
-fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
-    let mut instances: BTreeMap<&str, Seen> = BTreeMap::new();
-    for diagnostics in told {
+fn by_instance<'a>(reported: &[&'a Diagnostics]) -> BTreeMap<&'a str, PhaseCounter> {
+    let mut instances: BTreeMap<&str, PhaseCounter> = BTreeMap::new();
+    for diagnostics in reported {
         let Diagnostics {
             instance,
             invocation,
             origin_calls,
         } = diagnostics;
-        let seen = instances.entry(instance).or_insert(Seen {
+        let seen = instances.entry(instance).or_insert(PhaseCounter {
             first_invocation: *invocation,
             largest: *origin_calls,
         });
@@ -92,8 +94,8 @@ fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
     instances
 }
 
-/// What one instance adds, given its counter before the phase.
-fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
+/// What one process adds, given its counter before the phase.
+fn added(instance: &str, before: Option<u64>, seen: &PhaseCounter) -> OriginCalls {
     match before {
         Some(before) => match seen.largest.checked_sub(before) {
             Some(added) => OriginCalls::Counted(added),
@@ -106,15 +108,15 @@ fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
         None => {
             let first = seen.first_invocation;
             OriginCalls::Unprovable(format!(
-                "{instance} appeared with its request number {first}"
+                "{instance} first appeared with its request number {first}"
             ))
         }
     }
 }
 
-/// A contradiction weighs more than an instance that cannot be counted, and that more than any number: else whichever
-/// instance comes first would hide what a later one shows.
-fn add(total: OriginCalls, more: OriginCalls) -> OriginCalls {
+/// A contradiction weighs more than a process that cannot be counted, and that more than any
+/// number. Otherwise an earlier process could hide what a later one shows.
+fn combine(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     match (total, more) {
         (OriginCalls::Counted(total), OriginCalls::Counted(more)) => {
             OriginCalls::Counted(total + more)
@@ -125,56 +127,40 @@ fn add(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     }
 }
 
-fn diagnostics(sample: &Sample) -> Option<&Diagnostics> {
-    sample.answer.as_ref().ok()?.diagnostics.as_ref()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::client::sample::Answer;
     use crate::target::outcome::Outcome;
 
-    fn sample(told: Option<(&str, u64, u64)>) -> Sample {
-        let diagnostics = told.map(|(instance, invocation, origin_calls)| Diagnostics {
+    fn sample(reported: Option<(&str, u64, u64)>) -> Sample {
+        let diagnostics = reported.map(|(instance, invocation, origin_calls)| Diagnostics {
             instance: instance.into(),
             invocation,
             origin_calls,
         });
-        let (outcome, server) = (Outcome::Miss, Default::default());
         let answer = Ok(Answer {
-            outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server,
+            outcome: Outcome::Miss,
             diagnostics,
-            value: 0,
+            ..Answer::default()
         });
-        Sample::of(0, 0, Duration::ZERO, Duration::ZERO, answer)
+        Sample::test(0, [0, 0], answer)
     }
 
-    fn settle(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
-        let mut truth = Truth::default();
+    fn close_phase(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
+        let mut counter = OriginCallCounter::default();
         before
             .iter()
-            .for_each(|told| truth.observe(&sample(Some(*told))));
-        truth.settle(&phase.iter().map(|told| sample(*told)).collect::<Vec<_>>())
+            .for_each(|reported| counter.observe(&sample(Some(*reported))));
+        let samples: Vec<Sample> = phase.iter().map(|reported| sample(*reported)).collect();
+        counter.close_phase(&samples)
     }
 
     #[test]
     fn answers_of_two_instances_may_arrive_in_any_order() {
-        let phase = [
-            Some(("a", 9, 7)),
-            Some(("b", 3, 2)),
-            Some(("a", 8, 6)),
-            Some(("b", 4, 2)),
-        ];
+        let phase = [("a", 9, 7), ("b", 3, 2), ("a", 8, 6), ("b", 4, 2)].map(Some);
         assert_eq!(
-            settle(&[("a", 7, 5), ("b", 2, 1)], &phase),
+            close_phase(&[("a", 7, 5), ("b", 2, 1)], &phase),
             OriginCalls::Counted(3)
         );
     }
@@ -182,7 +168,7 @@ mod tests {
     #[test]
     fn an_instance_born_within_the_phase_began_at_zero() {
         assert_eq!(
-            settle(&[], &[Some(("a", 2, 2)), Some(("a", 1, 1))]),
+            close_phase(&[], &[Some(("a", 2, 2)), Some(("a", 1, 1))]),
             OriginCalls::Counted(2)
         );
     }
@@ -190,7 +176,7 @@ mod tests {
     #[test]
     fn an_instance_with_an_unknown_past_cannot_be_counted() {
         assert!(matches!(
-            settle(&[], &[Some(("a", 2, 2))]),
+            close_phase(&[], &[Some(("a", 2, 2))]),
             OriginCalls::Unprovable(_)
         ));
     }
@@ -198,7 +184,7 @@ mod tests {
     #[test]
     fn a_counter_that_falls_contradicts_itself() {
         assert!(matches!(
-            settle(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
+            close_phase(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
             OriginCalls::Contradictory(_)
         ));
     }
@@ -210,27 +196,27 @@ mod tests {
             [unprovable, Some(("b", 2, 4))],
             [Some(("b", 2, 4)), unprovable],
         ] {
-            let settled = settle(&[("b", 1, 5)], &phase);
+            let settled = close_phase(&[("b", 1, 5)], &phase);
             assert!(
                 matches!(settled, OriginCalls::Contradictory(_)),
                 "{settled:?}"
             );
         }
         assert!(matches!(
-            settle(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
+            close_phase(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
             OriginCalls::Unprovable(_)
         ));
     }
 
     #[test]
     fn a_phase_without_answers_cost_nothing() {
-        assert_eq!(settle(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
+        assert_eq!(close_phase(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
     }
 
     #[test]
     fn one_answer_without_diagnostics_spoils_the_count() {
         assert_eq!(
-            settle(&[("a", 1, 0)], &[Some(("a", 2, 1)), None]),
+            close_phase(&[("a", 1, 0)], &[Some(("a", 2, 1)), None]),
             OriginCalls::Absent
         );
     }

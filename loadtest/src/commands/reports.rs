@@ -2,31 +2,35 @@
 
 use std::path::Path;
 
-use crate::commands::cli::{CompareArgs, ReportArgs};
-use crate::commands::stdout::Stdout;
-use crate::error::{Exit, Failure};
+use crate::commands::{cli::CompareArgs, cli::ReportArgs, stdout::Stdout};
+use crate::error::{CommandError, Exit};
 use crate::output::{files, sentences, terminal};
 use crate::report::model::Report;
 use crate::thresholds::baseline;
 
+/// Reads a report.json that was named on the command line.
+pub(crate) fn read(path: &Path) -> Result<Report, CommandError> {
+    files::read(path).map_err(CommandError::usage)
+}
+
 /// `loadtest report`.
-pub(crate) fn again(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
-    let report = files::read(&args.report)?;
-    let beside = args.report.parent().unwrap_or_else(|| Path::new("."));
-    files::draw(&report, args.out.as_deref().unwrap_or(beside))?;
+pub(crate) fn report(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
+    let report = read(&args.report)?;
+    let same_folder = args.report.parent().unwrap_or_else(|| Path::new("."));
+    files::render(&report, args.out.as_deref().unwrap_or(same_folder))?;
     stdout.print(&terminal::render(&report));
     Ok(Exit::Ok)
 }
 
 /// `loadtest compare`.
-pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
-    let (before, now) = (files::read(&args.before)?, files::read(&args.now)?);
+pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
+    let (before, now) = (read(&args.before)?, read(&args.now)?);
     let comparison =
-        baseline::compare(&before, &now, args.max_regress).map_err(|e| Failure(Exit::Usage, e))?;
-    sentences::comparison(&comparison)
-        .iter()
-        .for_each(|line| stdout.print(&format!("{line}\n")));
-    stdout.print(&format!("\n{}", terminal::beside(&comparison)));
+        baseline::compare(&before, &now, args.max_regress).map_err(CommandError::usage)?;
+    for line in sentences::comparison(&comparison) {
+        stdout.print(&format!("{line}\n"));
+    }
+    stdout.print(&format!("\n{}", terminal::side_by_side(&comparison)));
     Ok(if comparison.has_regression() {
         Exit::Regression
     } else {
@@ -35,7 +39,7 @@ pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, F
 }
 
 /// `loadtest schema`.
-pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, Failure> {
+pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let schema = schemars::schema_for!(Report);
     stdout.print(&format!("{}\n", files::json(&schema)?));
     Ok(Exit::Ok)

@@ -1,58 +1,50 @@
-//! One measurement from its first request to its report. Owns the order of the parts and which exit code they end in;
-//! knows nothing of how each part works.
+//! The order of a run, from its first request to its report, and its exit code.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
-use crate::commands::cli::{RunArgs, TargetArgs};
-use crate::commands::stdout::Stdout;
-use crate::error::{Exit, Failure};
-use crate::load::plan::Phase;
-use crate::load::profile::Profile;
-use crate::load::progress::Progress;
-use crate::load::shell::Commands;
-use crate::load::{interrupt, machine};
-use crate::output::{files, github_actions, terminal};
-use crate::phases::minimum_latency::{self, Floors};
-use crate::phases::session::Course;
-use crate::phases::{
-    calibrate, cold_start, discovery, faults, mixed, paired_rounds, stampede, time_budget,
+use crate::commands::{cli::RunArgs, cli::TargetArgs, reports, stdout::Stdout};
+use crate::error::{CommandError, Exit};
+use crate::load::{
+    interrupt, machine, plan::Phase, profile::Profile, progress::Progress, shell::TargetCommands,
 };
-use crate::report::build::{Found, Start};
-use crate::report::judgement::{Comparison, Judgement, Ruling};
-use crate::report::model::Report;
+use crate::output::{files, github_actions, terminal};
+use crate::phases::{
+    calibrate, cold_start, discovery, faults, minimum_latency, mixed, paired_rounds,
+    session::Session, stampede, time_budget,
+};
+use crate::report::{
+    build::PhaseResults, judgement::Comparison, judgement::ThresholdResult,
+    judgement::ThresholdVerdict, model::Report,
+};
 use crate::target::{self, Target};
 use crate::thresholds::baseline;
 
-/// Measures and reports.
-pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let profile = args.profile();
-    let baseline = args.baseline.as_deref().map(files::read).transpose()?;
-    let unfit = |e| Failure(Exit::Usage, format!("--baseline: {e}"));
+    let baseline = args.baseline.as_deref().map(reports::read).transpose()?;
+    let unfit = |e| CommandError::usage(format!("--baseline: {e}"));
     if let Some(before) = &baseline {
-        baseline::fits(before, &profile).map_err(unfit)?;
+        baseline::check_comparable(before, &profile).map_err(unfit)?;
     }
     let client = client(&args.target, profile.timeout)?;
-    let functions = client.target().functions.iter();
+    let functions = client.target.functions.iter();
     let functions: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
-    let phases = phases_of(&profile, &args.commands(), client.target());
-    for rule in &args.fail_if {
-        let fits = rule.fits(&functions, &phases);
-        fits.map_err(|e| Failure(Exit::Usage, e))?;
+    let phases = phases_of(&profile, &args.commands(), &client.target);
+    for threshold in &args.fail_if {
+        let checked = threshold.check_measured(&functions, &phases);
+        checked.map_err(CommandError::usage)?;
     }
-    files::prepare(&args.out).map_err(|Failure(_, text)| Failure(Exit::Usage, text))?;
+    files::prepare(&args.out).map_err(CommandError::usage)?;
     let progress = Progress::detect(args.no_progress);
     let mut report = measure(Arc::new(client), profile, progress, args).await?;
-    // A report of nothing must not take the place of an earlier one.
+    // An empty report must not replace an earlier one.
     if report.interrupted && report.rows.is_empty() && report.failures.is_empty() {
         return Err(nothing_measured());
     }
-    report.rules = args
-        .fail_if
-        .iter()
-        .map(|rule| rule.judge(&report))
-        .collect();
+    let thresholds = args.fail_if.iter();
+    report.rules = thresholds.map(|one| one.evaluate(&report)).collect();
     if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
         let comparison = baseline::compare(&before, &report, args.max_regress);
         report.baseline = Some(comparison.map_err(unfit)?);
@@ -63,46 +55,44 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Fai
         "\nreports: {} and bench.json\n",
         args.out.join("report.{html,json,md}").display()
     ));
-    for line in github_actions::tell(&report, |name| std::env::var(name).ok()) {
+    for line in github_actions::annotations(&report, |name| std::env::var(name).ok()) {
         stdout.print(&format!("{line}\n"));
     }
     Ok(exit(&report, args.strict))
 }
 
-/// The client of the target that the command line describes.
-pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, Failure> {
-    let usage = |error: target::TargetError| Failure(Exit::Usage, error.to_string());
-    let url = target::base_url(&args.url).map_err(usage)?;
+/// The client for the target that the command line describes.
+pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, CommandError> {
+    let url = target::base_url(&args.url).map_err(CommandError::usage)?;
     if !target::is_loopback(&url) && !args.yes_i_own_this_target {
         let host = url.host_str().unwrap_or_default();
         let text = format!(
             "{host} is not this machine: its cache would be flushed; add --yes-i-own-this-target"
         );
-        return Err(Failure(Exit::Usage, text));
+        return Err(CommandError::usage(text));
     }
-    let target =
-        Target::load(args.target.as_deref(), &args.functions, &args.prefix).map_err(usage)?;
-    Client::new(&url, target, timeout).map_err(|e| failed(&e))
+    let target = Target::load(args.target.as_deref(), &args.functions, &args.prefix)
+        .map_err(CommandError::usage)?;
+    Ok(Client::new(&url, target, timeout)?)
 }
 
 fn exit(report: &Report, strict: bool) -> Exit {
-    let fired = |judgement: &Judgement| match judgement.ruling {
-        Ruling::Ok => false,
-        Ruling::Fired | Ruling::NoData => true,
-        Ruling::Inconclusive => strict,
+    let fired = |result: &ThresholdResult| match result.ruling {
+        ThresholdVerdict::Ok => false,
+        ThresholdVerdict::Fired | ThresholdVerdict::NoData => true,
+        ThresholdVerdict::Inconclusive => strict,
     };
-    match () {
-        () if report.interrupted => Exit::Interrupted,
-        () if !report.is_valid() => Exit::Invalid,
-        () if report.rules.iter().any(fired) => Exit::RuleFired,
-        () if report
-            .baseline
-            .as_ref()
-            .is_some_and(Comparison::has_regression) =>
-        {
-            Exit::Regression
-        }
-        () => Exit::Ok,
+    let mut baseline = report.baseline.iter();
+    if report.interrupted {
+        Exit::Interrupted
+    } else if !report.is_valid() {
+        Exit::Invalid
+    } else if report.rules.iter().any(fired) {
+        Exit::ThresholdFired
+    } else if baseline.any(Comparison::has_regression) {
+        Exit::Regression
+    } else {
+        Exit::Ok
     }
 }
 
@@ -111,77 +101,66 @@ async fn measure(
     profile: Profile,
     progress: Progress,
     args: &RunArgs,
-) -> Result<Report, Failure> {
-    let (machine, started) = (machine::read(), SystemTime::now());
+) -> Result<Report, CommandError> {
+    let (machine, started, price) = (machine::read(), SystemTime::now(), args.price());
     let commands = args.commands();
-    let mut course = Course::new(client, profile, progress, &salt(started));
-    let prepared = prepare(&mut course, args.memcached.as_deref());
-    let floors = unless_interrupted(prepared).await?;
-    let floors = floors.map_err(|e| failed(&e))?;
-    let phases = phases(&mut course, &commands).await;
-    let found = phases.map_err(|e| failed(&e))?;
+    let mut session = Session::new(client, profile, progress, &salt(started));
+    unless_interrupted(prepare(&mut session, args.memcached.as_deref())).await??;
+    let results = phases(&mut session, &commands).await?;
     let at = chrono::DateTime::<chrono::Utc>::from(started)
         .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let start = Start {
-        at,
-        machine,
-        price: args.price(),
-    };
-    Ok(course.report(start, floors, found, interrupt::requested()))
+    let interrupted = interrupt::requested();
+    Ok(session.report((at, machine), &price, results, interrupted))
 }
 
-/// Looks at this tool and at the target before anything is measured. An error is a sentence.
-async fn prepare(course: &mut Course, memcached: Option<&str>) -> Result<Floors, String> {
-    course.ledger.calibrated = calibrate::briefly().await?;
-    let memcached = match memcached {
-        None => None,
-        Some(address) => Some(minimum_latency::of_memcached(address).await?),
-    };
-    course.facts =
-        discovery::examine(&course.client, &mut course.supplies, &mut course.truth).await?;
-    let mut functions = Vec::new();
-    for function in 0..course.facts.len() {
-        functions.push(minimum_latency::of_function(&course.client, function).await?);
+/// Checks this tool and the target before anything is measured.
+async fn prepare(session: &mut Session, memcached: Option<&str>) -> Result<(), String> {
+    session.totals.calibrated = calibrate::quick().await?;
+    if let Some(address) = memcached {
+        let memcached = minimum_latency::measure_memcached(address).await?;
+        session.minimum.memcached = Some(memcached);
     }
-    Ok(Floors {
-        memcached,
-        functions,
-    })
+    let (client, supplies) = (&session.client, &mut session.supplies);
+    session.traits = discovery::discover(client, supplies, &mut session.origin_calls).await?;
+    for function in 0..session.traits.len() {
+        let measured = minimum_latency::measure_function(client, function).await?;
+        session.minimum.functions.push(measured);
+    }
+    Ok(())
 }
 
-/// All phases, one after another. An error is a sentence.
-async fn phases(course: &mut Course, commands: &Commands) -> Result<Found, String> {
-    let mut found = Found::default();
-    if course.facts.is_empty() {
-        return Ok(found);
+/// Runs all phases, one after another.
+async fn phases(session: &mut Session, commands: &TargetCommands) -> Result<PhaseResults, String> {
+    let mut results = PhaseResults::default();
+    if session.traits.is_empty() {
+        return Ok(results);
     }
-    let end = time_budget::end_of_rounds(&course.profile, &course.facts, commands);
-    let room = end.saturating_sub(course.client.elapsed());
-    course.shares = time_budget::share(&course.profile, &course.facts, room);
-    for (facts, name) in course.facts.iter().zip(&course.names) {
-        course
-            .progress
-            .say(&course.client, &format!("{name}: {facts}"));
+    let end = time_budget::end_of_rounds(&session.profile, &session.traits, commands);
+    let time = end.saturating_sub(session.client.elapsed());
+    session.loads = time_budget::divide(&session.profile, &session.traits, time);
+    for (traits, name) in session.traits.iter().zip(&session.names) {
+        let text = format!("{name}: {traits}");
+        session.progress.print(&session.client, &text);
     }
-    paired_rounds::run(course, end).await?;
-    // What already failed would only fail again, or hang.
-    if !course.ledger.failures.is_empty() {
-        return Ok(found);
+    paired_rounds::run(session, end).await?;
+    // A target that has failed would only fail again, or hang.
+    if !session.totals.failures.is_empty() {
+        return Ok(results);
     }
-    mixed::run(course).await?;
-    let end = time_budget::end_of_bursts(&course.profile, commands);
-    found.bursts = stampede::run(course, end).await?;
+    mixed::run(session).await?;
+    let end = time_budget::end_of_bursts(&session.profile, commands);
+    results.bursts = stampede::run(session, end).await?;
     if let Some(fault) = &commands.fault {
-        found.faults = faults::run(course, fault).await?;
+        results.faults = faults::run(session, fault).await?;
     }
     if let Some(restart) = &commands.restart {
-        cold_start::run(course, restart).await?;
+        cold_start::run(session, restart).await?;
     }
-    Ok(found)
+    Ok(results)
 }
 
-/// What this run sets out to measure.
-fn phases_of(profile: &Profile, commands: &Commands, target: &Target) -> Vec<Phase> {
+/// The phases that this run will measure.
+fn phases_of(profile: &Profile, commands: &TargetCommands, target: &Target) -> Vec<Phase> {
     let optional = [
         (Phase::Bypass, target.bypass.is_some()),
         (Phase::Mixed, !profile.mixed.is_zero()),
@@ -189,43 +168,29 @@ fn phases_of(profile: &Profile, commands: &Commands, target: &Target) -> Vec<Pha
         (Phase::Faults, commands.fault.is_some()),
         (Phase::ColdFunction, commands.restart.is_some()),
     ];
-    let chosen = optional.into_iter().filter(|(_, is_measured)| *is_measured);
-    let chosen = chosen.map(|(phase, _)| phase);
-    [Phase::Cold, Phase::Warm]
-        .into_iter()
-        .chain(chosen)
-        .collect()
+    let chosen = optional.into_iter().filter(|(_, measured)| *measured);
+    let always = [Phase::Cold, Phase::Warm].into_iter();
+    always.chain(chosen.map(|(phase, _)| phase)).collect()
 }
 
-/// What no earlier run at this target has used: the clock's nanoseconds and the process.
+/// A salt that no earlier run has used: the clock's nanoseconds and the process id.
 pub(crate) fn salt(started: SystemTime) -> String {
-    let nanos = started
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
+    let since = started.duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = since.unwrap_or_default().as_nanos();
     format!("lt-{nanos:x}-{:x}", std::process::id())
 }
 
-/// Ends at an interrupt, too.
-pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let interrupted = async {
-        while !interrupt::requested() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
+/// Runs `work`, but stops at an interrupt.
+pub(crate) async fn unless_interrupted<T>(
+    work: impl Future<Output = T>,
+) -> Result<T, CommandError> {
     tokio::select! {
         done = work => Ok(done),
-        () = interrupted => Err(nothing_measured()),
+        () = interrupt::sleep(Duration::MAX) => Err(nothing_measured()),
     }
 }
 
-fn nothing_measured() -> Failure {
-    Failure(
-        Exit::Interrupted,
-        "interrupted before anything was measured; nothing was written".into(),
-    )
-}
-
-fn failed(error: &dyn std::fmt::Display) -> Failure {
-    Failure(Exit::Failed, error.to_string())
+fn nothing_measured() -> CommandError {
+    let text = "interrupted before anything was measured; nothing was written";
+    CommandError(Exit::Interrupted, text.into())
 }

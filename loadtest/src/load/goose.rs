@@ -1,5 +1,5 @@
-//! Goose: one attack runs the users of one phase. Owns every Goose call but the killswitch; knows nothing of schedules,
-//! outcomes or reports. Goose counts each request on its own, under the same label: a check of our recorder.
+//! Runs the users of one phase as a Goose attack. Goose counts each request on its own, under the
+//! same label, which checks this tool's recorder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,40 +9,38 @@ use goose::GooseError;
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
 
-use crate::client::Client;
-use crate::client::sample::Sample;
-use crate::load::machine;
-use crate::load::phase_runner::{Share, Stage};
+use crate::client::{Client, sample::Sample};
+use crate::load::{machine, phase_runner::PhaseRunner, phase_runner::UserCursor};
 
 /// How many requests Goose counted under each `label name`.
-pub(crate) type Counts = BTreeMap<String, usize>;
+pub(crate) type RequestCounts = BTreeMap<String, usize>;
 
-/// What is left of an attack besides its samples.
-pub(crate) struct Attack {
-    pub(crate) counts: Counts,
-    /// How long this process computed for it.
+/// What an attack gives besides its samples.
+pub(crate) struct GooseResult {
+    pub(crate) counts: RequestCounts,
+    /// CPU time of this process during the attack.
     pub(crate) cpu: Duration,
 }
 
-/// The name that Goose counts a sample under.
-fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
+/// The name under which Goose counts a sample.
+fn name(client: &Client, runner: &PhaseRunner, sample: &Sample) -> String {
     format!(
         "{} {}",
-        stage.plan().phase.label(),
-        client.target().functions[sample.function].name
+        runner.plan.phase.label(),
+        client.target.functions[sample.function].name
     )
 }
 
-/// Drains a stage with as many Goose users as its plan asks for, and gives Goose's own counts.
+/// Runs a phase with as many Goose users as its plan needs, and returns Goose's own counts.
 ///
-/// Iterations mode: the other modes lose metrics when they reset or stop. Attacks run one after another only: Goose's
-/// killswitch belongs to the whole process.
+/// Iterations mode, because the other modes lose metrics when they reset or stop. Attacks must run
+/// one after another, because Goose's killswitch is global to the process.
 pub(crate) async fn run(
     client: &Arc<Client>,
-    stage: &Arc<Stage>,
-) -> Result<Attack, Box<GooseError>> {
+    runner: &Arc<PhaseRunner>,
+) -> Result<GooseResult, Box<GooseError>> {
     let before = machine::cpu_time();
-    let users = stage.plan().users().to_string();
+    let users = runner.plan.users().to_string();
     let options = [
         "--host",
         "http://localhost",
@@ -58,15 +56,15 @@ pub(crate) async fn run(
         "--no-scenario-metrics",
         "-q",
     ];
-    let phase = stage.plan().phase.label();
-    let transaction = Transaction::new(transaction(client.clone(), stage.clone())).set_name(phase);
+    let phase = runner.plan.phase.label();
+    let transaction = Transaction::new(transaction(client.clone(), runner.clone())).set_name(phase);
     let metrics =
         GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&options)?)?
             .register_scenario(Scenario::new(phase).register_transaction(transaction))
             .execute()
             .await?;
     let requests = metrics.requests.iter();
-    Ok(Attack {
+    Ok(GooseResult {
         counts: requests
             .map(|(name, request)| (name.clone(), request.raw_data.counter))
             .collect(),
@@ -74,20 +72,20 @@ pub(crate) async fn run(
     })
 }
 
-fn transaction(client: Arc<Client>, stage: Arc<Stage>) -> TransactionFunction {
+fn transaction(client: Arc<Client>, runner: Arc<PhaseRunner>) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
-        let (client, stage) = (client.clone(), stage.clone());
+        let (client, runner) = (client.clone(), runner.clone());
         Box::pin(async move {
-            let mut share = Share::of(user.weighted_users_index);
-            while let Some(sample) = stage.next(&mut share, &client).await {
+            let mut cursor = UserCursor::new(user.weighted_users_index);
+            while let Some(sample) = runner.next(&mut cursor, &client).await {
                 let (label, name, ok) = (
                     sample.label(),
-                    name(&client, &stage, &sample),
+                    name(&client, &runner, &sample),
                     sample.answer.is_ok(),
                 );
                 user.record_custom_request_duration(&label, &name, sample.latency, ok, None, None)
                     .await?;
-                stage.record(&share, sample);
+                runner.record(&cursor, sample);
             }
             Ok(())
         })

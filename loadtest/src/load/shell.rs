@@ -1,36 +1,34 @@
-//! Shell commands that change the target: break its cache, mend it, start its functions afresh. Owns running them and
-//! their time; knows nothing of what they do.
+//! Shell commands that change the target: break its cache, repair it, restart its functions.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A command that takes longer has gone wrong.
-const LONGEST: Duration = Duration::from_secs(60);
+/// A command that takes longer is stopped.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// One command line.
 #[derive(Clone, Debug)]
-pub(crate) struct Shell(String);
+pub(crate) struct ShellCommand(String);
 
-/// How the cache is broken and mended.
+/// How the cache is broken and repaired.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    pub(crate) breaks: Shell,
-    pub(crate) mends: Shell,
+    pub(crate) break_cache: ShellCommand,
+    pub(crate) mend_cache: ShellCommand,
 }
 
-/// What the user allows to be done to the target.
+/// The commands that the user gave.
 #[derive(Clone, Debug)]
-pub(crate) struct Commands {
+pub(crate) struct TargetCommands {
     pub(crate) fault: Option<Fault>,
-    pub(crate) restart: Option<Shell>,
+    pub(crate) restart: Option<ShellCommand>,
 }
 
-impl Shell {
-    pub(crate) fn of(line: &str) -> Self {
+impl ShellCommand {
+    pub(crate) fn new(line: &str) -> Self {
         Self(line.to_owned())
     }
 
-    /// Runs it to its end. What it prints as errors goes where ours go; an error of ours is a sentence.
+    /// Runs it to its end, with its stderr shown.
     pub(crate) async fn run(&self) -> Result<(), String> {
         let Self(line) = self;
         let complain = |error: std::io::Error| format!("the command {line:?} cannot run: {error}");
@@ -42,9 +40,11 @@ impl Shell {
             match child.try_wait().map_err(complain)? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => return Err(format!("the command {line:?} failed: {status}")),
-                None if began.elapsed() > LONGEST => {
+                None if began.elapsed() > TIME_LIMIT => {
                     _ = child.kill().and_then(|()| child.wait());
-                    return Err(format!("the command {line:?} took longer than {LONGEST:?}"));
+                    return Err(format!(
+                        "the command {line:?} took longer than {TIME_LIMIT:?}"
+                    ));
                 }
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
             }

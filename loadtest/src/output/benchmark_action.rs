@@ -1,12 +1,11 @@
-//! The numbers that a benchmark's history keeps: what github-action-benchmark calls customSmallerIsBetter. Owns which they
-//! are and their form; judges nothing. A number with too few samples is not among them, and none is of a run that must
-//! not be believed: a history would keep it for ever.
+//! bench.json: the numbers that a benchmark's history keeps, as github-action-benchmark's
+//! customSmallerIsBetter. A number with too few samples is left out, and so are all numbers of an
+//! invalid run, because a history would keep them for ever.
 
 use serde::Serialize;
 
 use crate::report::model::Report;
-use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Labels;
+use crate::thresholds::{metric::Metric, metric::Observed, selector::Selector};
 
 /// One number; smaller is better.
 #[derive(Debug, PartialEq, Serialize)]
@@ -18,26 +17,26 @@ pub(crate) struct Entry {
     range: Option<String>,
 }
 
-/// Of each function.
-const OF_A_FUNCTION: [(&str, Metric, Labels); 3] = [
-    ("a hit, p50", Metric::P50, Labels::HIT),
-    ("a hit, p99", Metric::P99, Labels::HIT),
-    ("a miss over no cache", Metric::Overhead, Labels::ANY),
+/// The numbers of each function.
+const OF_A_FUNCTION: [(&str, Metric, Selector); 3] = [
+    ("a hit, p50", Metric::P50, Selector::HIT),
+    ("a hit, p99", Metric::P99, Selector::HIT),
+    ("a miss over no cache", Metric::OVERHEAD, Selector::ANY),
 ];
 
-/// Of the whole run.
+/// The numbers of the whole run.
 const OF_ALL: [(&str, Metric); 2] = [
     (
-        "origin calls a cold key in a stampede",
-        Metric::StampedeFactor,
+        "origin calls per cold key in a stampede",
+        Metric::STAMPEDE_FACTOR,
     ),
     (
-        "origin calls an expired key in a stampede",
-        Metric::ExpiryFactor,
+        "origin calls per expired key in a stampede",
+        Metric::EXPIRY_FACTOR,
     ),
 ];
 
-/// All that the run can tell.
+/// All numbers that the run has.
 pub(crate) fn entries(report: &Report) -> Vec<Entry> {
     if !report.is_valid() || report.interrupted {
         return Vec::new();
@@ -47,7 +46,7 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
         .flat_map(|function| of_a_function(report, &function.name))
         .collect();
     entries.extend(OF_ALL.iter().filter_map(|(what, metric)| {
-        let observed = metric.observe(report, &Labels::ANY);
+        let observed = metric.observe(report, &Selector::ANY);
         entry((*what).to_owned(), "calls", &observed)
     }));
     entries
@@ -56,13 +55,13 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
 fn of_a_function(report: &Report, function: &str) -> impl Iterator<Item = Entry> {
     OF_A_FUNCTION
         .into_iter()
-        .filter_map(move |(what, metric, labels)| {
-            let observed = metric.observe(report, &labels.of(function));
+        .filter_map(move |(what, metric, selector)| {
+            let observed = metric.observe(report, &selector.for_function(function));
             entry(format!("{function}: {what}"), "µs", &observed)
         })
 }
 
-/// None without an interval above zero, where there should be one: a history divides by what was before.
+/// `None` if the interval is not above zero: a history divides by the previous value.
 fn entry(name: String, unit: &'static str, observed: &[Observed]) -> Option<Entry> {
     let Observed {
         value, interval, ..
@@ -79,10 +78,9 @@ fn entry(name: String, unit: &'static str, observed: &[Observed]) -> Option<Entr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::check::{Check, Verdict};
-    use crate::analysis::paired;
+    use crate::analysis::{check::Check, check::Verdict, paired};
     use crate::load::plan::Phase;
-    use crate::report::blank;
+    use crate::report::test_report;
 
     fn names(report: &Report) -> Vec<String> {
         entries(report)
@@ -93,12 +91,12 @@ mod tests {
 
     #[test]
     fn a_number_with_too_few_samples_is_not_among_them() {
-        let mut report = blank::report(&["f"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (367, 10))];
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (367, 10))];
         assert_eq!(names(&report), ["f: a hit, p50"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (368, 10))];
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (368, 10))];
         report.effect.stampede_factor = Some(1.5);
-        let stampede = "origin calls a cold key in a stampede";
+        let stampede = "origin calls per cold key in a stampede";
         assert_eq!(names(&report), ["f: a hit, p50", "f: a hit, p99", stampede]);
     }
 
@@ -107,9 +105,9 @@ mod tests {
         let over = |overheads: [f64; 3]| {
             let pairs = overheads.map(|us| paired::Pair {
                 overhead_us: Some(us),
-                ..blank::pair(0, "f", 10.0)
+                ..test_report::pair(0, "f", 10.0)
             });
-            let mut report = blank::report(&["f"]);
+            let mut report = test_report::report(&["f"]);
             report.speed_ups = vec![paired::speed_up("f", &pairs)];
             names(&report)
         };
@@ -119,8 +117,8 @@ mod tests {
 
     #[test]
     fn a_run_that_must_not_be_believed_has_none() {
-        let mut report = blank::report(&["f"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (400, 10))];
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (400, 10))];
         report.interrupted = true;
         assert_eq!(entries(&report), []);
         report.interrupted = false;

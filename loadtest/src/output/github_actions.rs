@@ -1,15 +1,17 @@
-//! What a CI service is told: annotations, and a summary of the job. Owns the forms of GitHub Actions, through a lookup
-//! of settings that it is given.
+//! Annotations and a job summary for GitHub Actions, whose settings come from a lookup function.
 
 use std::io::Write;
 
-use crate::analysis::check::Verdict;
+use crate::analysis::{check::Check, check::Verdict};
 use crate::output::{markdown, sentences};
-use crate::report::judgement::{Change, Comparison, Ruling};
-use crate::report::model::Report;
+use crate::report::{judgement::Comparison, model::Report};
 
-/// Annotation lines for what is wrong; none outside of GitHub Actions. The summary is appended where that asks for it.
-pub(crate) fn tell(report: &Report, setting: impl Fn(&str) -> Option<String>) -> Vec<String> {
+/// Annotations for what is wrong; none outside of GitHub Actions. Also appends the job summary, if
+/// GitHub asks for one.
+pub(crate) fn annotations(
+    report: &Report,
+    setting: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     if setting("GITHUB_ACTIONS").as_deref() != Some("true") {
         return Vec::new();
     }
@@ -21,36 +23,24 @@ pub(crate) fn tell(report: &Report, setting: impl Fn(&str) -> Option<String>) ->
         // A summary that cannot be written does not change what was measured.
         _ = file.and_then(|mut file| file.write_all(markdown::render(report).as_bytes()));
     }
-    let checks = report
-        .checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Fail);
-    let checks =
-        checks.map(|check| annotation("error", &format!("{}: {}", check.name, check.detail)));
-    let rules = report.rules.iter().filter_map(|judgement| {
-        let level = match judgement.ruling {
-            Ruling::Ok => return None,
-            Ruling::Inconclusive => "warning",
-            Ruling::Fired | Ruling::NoData => "error",
-        };
-        Some(annotation(
-            level,
-            &format!("{}: observed {}", judgement.rule, judgement.observed),
-        ))
+    let failed = |check: &&Check| check.verdict == Verdict::Fail;
+    let checks = report.checks.iter().filter(failed);
+    let checks = checks.map(|one| annotation("error", &format!("{}: {}", one.name, one.detail)));
+    let rules = report.rules.iter().filter_map(|result| {
+        let text = format!("{}: observed {}", result.rule, result.observed);
+        Some(annotation(result.ruling.label().1?, &text))
     });
-    let baseline = report.baseline.iter().flat_map(against);
+    let baseline = report.baseline.iter().flat_map(baseline_annotations);
     checks.chain(rules).chain(baseline).collect()
 }
 
-/// What a baseline has against a run, and what could not be compared with it.
-fn against(comparison: &Comparison) -> Vec<String> {
+/// Regressions against the baseline, and what could not be compared with it.
+fn baseline_annotations(comparison: &Comparison) -> Vec<String> {
     let figures = comparison.figures.iter().filter_map(|figure| {
-        let level = match figure.change {
-            Change::Within => return None,
-            Change::Inconclusive | Change::NoData => "warning",
-            Change::Regression | Change::Lost => "error",
-        };
-        Some(annotation(level, &sentences::compared(comparison, figure)))
+        Some(annotation(
+            figure.change.label().1?,
+            &sentences::compared(comparison, figure),
+        ))
     });
     let warnings = comparison.warnings.iter();
     figures
@@ -58,7 +48,7 @@ fn against(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-/// A workflow command; its own marks must not appear in the text.
+/// A workflow command; its control characters are escaped.
 fn annotation(level: &str, text: &str) -> String {
     let text = text
         .replace('%', "%25")
@@ -71,8 +61,7 @@ fn annotation(level: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::intervals::Interval;
-    use crate::report::blank;
-    use crate::report::judgement::Compared;
+    use crate::report::{judgement::Change, judgement::Compared, test_report};
 
     #[test]
     fn what_a_baseline_has_against_a_run_is_annotated() {
@@ -87,21 +76,21 @@ mod tests {
             ratio,
             change,
         };
-        let mut report = blank::report(&[]);
+        let mut report = test_report::report(&[]);
         report.baseline = Some(Comparison {
             baseline: "then".into(),
             baseline_url: String::new(),
             max_regress: 0.1,
             figures: vec![
                 figure("a", Change::Regression, ratio),
-                figure("b", Change::Lost, None),
+                figure("b", Change::Missing, None),
                 figure("c", Change::NoData, None),
-                figure("d", Change::Within, ratio),
+                figure("d", Change::WithinLimit, ratio),
             ],
             beside: Vec::new(),
             warnings: vec!["not alike".into()],
         });
-        let lines = tell(&report, |name| {
+        let lines = annotations(&report, |name| {
             (name == "GITHUB_ACTIONS").then(|| "true".to_owned())
         });
         assert_eq!(

@@ -1,146 +1,128 @@
-//! `--fail-if`: a rule states what must not be, such as `p99{phase=warm,outcome=hit} > 5ms`. Owns its grammar and its
-//! judgement; knows nothing of how the observed value came to be.
+//! `--fail-if`: a threshold that must not be crossed, such as `p99{phase=warm,outcome=hit} > 5ms`.
 
 use crate::analysis::format::Quantity;
 use crate::load::plan::Phase;
-use crate::report::judgement::{Judgement, Ruling};
-use crate::report::model::Report;
-use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Labels;
+use crate::report::{judgement::ThresholdResult, judgement::ThresholdVerdict, model::Report};
+use crate::thresholds::{metric::Metric, metric::Observed, selector::Selector};
 
-/// A rule as it was written, and what it means.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rule {
+/// A threshold as it was written, and its meaning.
+#[derive(Clone, Debug)]
+pub(crate) struct Threshold {
     text: String,
     metric: Metric,
-    labels: Labels,
-    comparison: Comparison,
+    selector: Selector,
+    operator: Operator,
     limit: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
+enum Operator {
     Below,
     AtMost,
     Above,
     AtLeast,
 }
 
-impl Rule {
-    /// Reads `metric{label=value,…} comparison number[unit]`. The error is a sentence.
+impl Threshold {
+    /// Reads `metric{label=value,…} operator number[unit]`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let at = text
             .find(['<', '>'])
             .ok_or_else(|| format!("{text:?}: no < or > in it"))?;
         let (left, right) = text.split_at(at);
-        let (comparison, right) = match right.as_bytes() {
-            [b'<', b'=', ..] => (Comparison::AtMost, &right[2..]),
-            [b'<', ..] => (Comparison::Below, &right[1..]),
-            [b'>', b'=', ..] => (Comparison::AtLeast, &right[2..]),
-            _ => (Comparison::Above, &right[1..]),
+        let (operator, right) = match right.as_bytes() {
+            [b'<', b'=', ..] => (Operator::AtMost, &right[2..]),
+            [b'<', ..] => (Operator::Below, &right[1..]),
+            [b'>', b'=', ..] => (Operator::AtLeast, &right[2..]),
+            _ => (Operator::Above, &right[1..]),
         };
-        let (name, labels) = match left.trim().split_once('{') {
+        let (name, selector) = match left.trim().split_once('{') {
             None => (left.trim(), None),
-            Some((name, labels)) => (name.trim(), Some(inside_braces(text, labels)?)),
+            Some((name, selector)) => (name.trim(), Some(inside_braces(text, selector)?)),
         };
-        let metric = Metric::named(name).ok_or_else(|| {
-            format!(
-                "{text:?}: no metric {name:?}; there are {}",
-                Metric::names()
-            )
-        })?;
-        let in_text = |reason| format!("{text:?}: {reason}");
-        let labels = labels.map(|labels| Labels::parse(labels, metric.labels()));
-        let labels = labels.transpose().map_err(in_text)?.unwrap_or(Labels::ANY);
-        let limit = metric.quantity().parse(right.trim()).map_err(in_text)?;
+        let in_text = |reason: String| format!("{text:?}: {reason}");
+        let unknown = || format!("no metric {name:?}; there are {}", Metric::names());
+        let metric = Metric::named(name).ok_or_else(|| in_text(unknown()))?;
+        let selector = match selector {
+            None => Selector::ANY,
+            Some(text) => Selector::parse(text, metric.labels()).map_err(in_text)?,
+        };
+        let limit = metric.quantity.parse(right.trim()).map_err(in_text)?;
         Ok(Self {
             text: text.trim().to_owned(),
             metric,
-            labels,
-            comparison,
+            selector,
+            operator,
             limit,
         })
     }
 
-    /// Whether what it asks for is measured at all: one of `functions`, in one of `phases`. The error is a sentence.
-    pub(crate) fn fits(&self, functions: &[&str], phases: &[Phase]) -> Result<(), String> {
-        let phase = self.labels.phase.or_else(|| self.metric.phase());
+    /// Whether this run measures what it asks for: one of `functions`, in one of `phases`.
+    pub(crate) fn check_measured(
+        &self,
+        functions: &[&str],
+        phases: &[Phase],
+    ) -> Result<(), String> {
+        let text = &self.text;
+        let phase = self.selector.phase.or(self.metric.phase);
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
+            let (label, needed) = (phase.label(), how_to_enable(phase));
             return Err(format!(
-                "--fail-if {:?}: this run has no phase {}, which comes with {}",
-                self.text,
-                phase.label(),
-                comes_with(phase)
+                "--fail-if {text:?}: this run has no phase {label}; it needs {needed}"
             ));
         }
-        let function = self.labels.function.as_deref();
+        let function = self.selector.function.as_deref();
         if let Some(asked) = function.filter(|asked| !functions.contains(asked)) {
+            let measured = functions.join(", ");
             return Err(format!(
-                "--fail-if {:?}: no function {asked:?} is measured; there are {}",
-                self.text,
-                functions.join(", ")
+                "--fail-if {text:?}: no function {asked:?} is measured; there are {measured}"
             ));
         }
         Ok(())
     }
 
-    /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.
-    pub(crate) fn judge(&self, report: &Report) -> Judgement {
-        let all = self.metric.observe(report, &self.labels);
-        let rulings = all
+    /// Evaluates the threshold for a report. If it selects several rows, the worst one counts.
+    pub(crate) fn evaluate(&self, report: &Report) -> ThresholdResult {
+        let all = self.metric.observe(report, &self.selector);
+        let verdicts = all
             .iter()
-            .map(|observed| (self.rule_on(observed), observed));
-        let worst = |ruling: &Ruling| {
-            [
-                Ruling::Ok,
-                Ruling::Inconclusive,
-                Ruling::NoData,
-                Ruling::Fired,
-            ]
-            .iter()
-            .position(|r| r == ruling)
+            .map(|observed| (self.verdict(observed), observed));
+        let (ruling, observed) = match verdicts.max_by_key(|(verdict, _)| *verdict) {
+            None => (ThresholdVerdict::NoData, "nothing matches".into()),
+            Some((verdict, observed)) => (verdict, describe(observed, self.metric.quantity)),
         };
-        match rulings.max_by_key(|(ruling, _)| worst(ruling)) {
-            None => Judgement {
-                rule: self.text.clone(),
-                ruling: Ruling::NoData,
-                observed: "nothing matches".into(),
-            },
-            Some((ruling, observed)) => {
-                let observed = describe(observed, self.metric.quantity());
-                Judgement {
-                    rule: self.text.clone(),
-                    ruling,
-                    observed,
-                }
-            }
+        let rule = self.text.clone();
+        ThresholdResult {
+            rule,
+            ruling,
+            observed,
         }
     }
 
-    fn rule_on(&self, observed: &Observed) -> Ruling {
+    fn verdict(&self, observed: &Observed) -> ThresholdVerdict {
         let Some(value) = observed.value else {
-            return Ruling::NoData;
+            return ThresholdVerdict::NoData;
         };
         let (low, high) = observed.interval.unwrap_or((value, value));
         match (self.fires(low), self.fires(high)) {
-            (true, true) => Ruling::Fired,
-            (false, false) => Ruling::Ok,
-            _ => Ruling::Inconclusive,
+            (true, true) => ThresholdVerdict::Fired,
+            (false, false) => ThresholdVerdict::Ok,
+            _ => ThresholdVerdict::Inconclusive,
         }
     }
 
     fn fires(&self, value: f64) -> bool {
-        match self.comparison {
-            Comparison::Below => value < self.limit,
-            Comparison::AtMost => value <= self.limit,
-            Comparison::Above => value > self.limit,
-            Comparison::AtLeast => value >= self.limit,
+        match self.operator {
+            Operator::Below => value < self.limit,
+            Operator::AtMost => value <= self.limit,
+            Operator::Above => value > self.limit,
+            Operator::AtLeast => value >= self.limit,
         }
     }
 }
 
-/// What makes a run have a phase.
-fn comes_with(phase: Phase) -> &'static str {
+/// What makes a run measure a phase.
+fn how_to_enable(phase: Phase) -> &'static str {
     match phase {
         Phase::Cold | Phase::Warm => "every run",
         Phase::Bypass => "a target whose file has a bypass",
@@ -151,8 +133,8 @@ fn comes_with(phase: Phase) -> &'static str {
     }
 }
 
-fn inside_braces<'a>(text: &str, labels: &'a str) -> Result<&'a str, String> {
-    labels
+fn inside_braces<'a>(text: &str, selector: &'a str) -> Result<&'a str, String> {
+    selector
         .trim_end()
         .strip_suffix('}')
         .ok_or_else(|| format!("{text:?}: the {{ is not closed"))
@@ -176,15 +158,15 @@ mod tests {
 
     #[test]
     fn what_is_written_is_understood() {
-        let rule = Rule::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
-        let labels = Labels {
+        let threshold = Threshold::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
+        let selector = Selector {
             phase: Some(Phase::Warm),
             function: None,
             outcome: Some(Outcome::Hit),
         };
         assert_eq!(
-            (&rule.labels, rule.comparison, rule.limit),
-            (&labels, Comparison::Above, 5000.0)
+            (&threshold.selector, threshold.operator, threshold.limit),
+            (&selector, Operator::Above, 5000.0)
         );
         for (text, limit) in [
             ("hit_ratio<90%", 0.9),
@@ -193,7 +175,7 @@ mod tests {
             ("p50>=1.5 s", 1.5e6),
         ] {
             assert!(
-                (Rule::parse(text).unwrap().limit - limit).abs() < 1e-9,
+                (Threshold::parse(text).unwrap().limit - limit).abs() < 1e-9,
                 "{text}"
             );
         }
@@ -211,39 +193,35 @@ mod tests {
             ("p99{phase=warn}>5ms", "unknown variant `warn`"),
             ("p99{phase=warm,phase=cold}>5ms", "twice"),
             ("errors{outcome=miss}>0", "here are phase, function"),
-            ("hit_ratio{function=user}<9%", "this figure has none"),
+            ("hit_ratio{function=user}<9%", "this metric has none"),
             ("p99>fastms", "is not a number"),
             ("break_even>50", "needs its %"),
-            ("offload<101%", "is no share of one"),
+            ("offload<101%", "is not a share of one"),
             ("speedup<-1", "never below zero"),
         ];
         for (text, message) in table {
-            let error = Rule::parse(text).unwrap_err();
+            let error = Threshold::parse(text).unwrap_err();
             assert!(error.contains(message), "{text}: {error}");
         }
     }
 
     #[test]
     fn an_interval_on_both_sides_is_inconclusive() {
-        let rule = Rule::parse("speedup<10").unwrap();
-        let ruling = |low, high| {
-            rule.rule_on(&Observed {
+        let threshold = Threshold::parse("speedup<10").unwrap();
+        let verdict = |interval: Option<(f64, f64)>| {
+            threshold.verdict(&Observed {
                 of: String::new(),
-                value: Some(f64::midpoint(low, high)),
-                interval: Some((low, high)),
+                value: interval.map(|(low, high)| f64::midpoint(low, high)),
+                interval,
             })
         };
-        assert_eq!(
-            [ruling(11.0, 12.0), ruling(8.0, 9.0), ruling(9.0, 12.0)],
-            [Ruling::Ok, Ruling::Fired, Ruling::Inconclusive]
-        );
-        assert_eq!(
-            rule.rule_on(&Observed {
-                of: String::new(),
-                value: None,
-                interval: None
-            }),
-            Ruling::NoData
-        );
+        for (interval, expected) in [
+            (Some((11.0, 12.0)), ThresholdVerdict::Ok),
+            (Some((8.0, 9.0)), ThresholdVerdict::Fired),
+            (Some((9.0, 12.0)), ThresholdVerdict::Inconclusive),
+            (None, ThresholdVerdict::NoData),
+        ] {
+            assert_eq!(verdict(interval), expected, "{interval:?}");
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! Generations: what a flush removes. Entries and leases carry the pair under which they were begun.
+//! Generations: what a flush deletes. Entries and leases carry the pair of the lookup that led to
+//! them.
 
 use super::{CHECK, HEAD, Millis, Unreadable, checked, field, finish, head, start};
 use crate::key::Scope;
 
-/// One scope's generation on one server: the time and 64 random bits, so that a lost one is never minted again.
+/// The generation of one scope on one server: the time and 64 random bits, so that a lost one is
+/// never created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation([u8; 16]);
 

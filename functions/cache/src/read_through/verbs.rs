@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// How often a verb, or a refresh on request, tries: each round lost means that another caller has just
-/// written.
+/// How often a verb, or a refresh on request, tries. A round is lost only if another caller has written
+/// the entry in the meantime.
 pub(crate) const MAX_TRIES: u32 = 4;
 
 /// What one round of a verb came to.

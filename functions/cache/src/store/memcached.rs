@@ -1,11 +1,10 @@
-//! memcached, one server or several: finds the server of a key and speaks with it.
+//! memcached, one server or several: finds the server of a key and sends the command to it.
 //!
-//! Only below this module are sockets opened. Never another server: on an error the caller goes to its origin, since the same key
-//! on two servers would be two truths.
+//! Only this module and those below it open sockets. There is no failover: the same key on two
+//! servers could have two values. On an error the caller calls its origin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{LookupOptions, LookupReply, StoreError};
@@ -14,7 +13,6 @@ use crate::key::CacheKeys;
 mod batching;
 mod breaker;
 mod classic;
-mod command;
 mod connect_options;
 mod connection;
 mod discovery;
@@ -41,39 +39,35 @@ pub(crate) mod fuzz {
     };
 }
 
-use command::{Command, Reply};
-use discovery::Topology;
+use connection::Connection;
+use discovery::{Servers, Topology};
+use server::Intent;
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
-    /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
+    /// `endpoints` is not empty, which the settings ensure. Does not connect yet.
     pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
         Self(Topology::fixed(endpoints, connect_options))
     }
 
-    /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
+    /// The servers that the configuration endpoint of an ElastiCache cluster lists.
     pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
-    async fn run(
-        &self,
-        keys: &CacheKeys,
-        command: Command<'_>,
-        limit: Duration,
-    ) -> Result<Reply, StoreError> {
-        let (servers, left) = match self.0.known() {
-            Some(servers) => (servers, limit),
-            None => {
-                let begun = Instant::now();
-                let servers = self.0.servers(limit).await?;
-                (servers, limit.saturating_sub(begun.elapsed()))
-            }
-        };
-        let result = servers.holding(keys.item()).run(command, left).await;
+    /// The servers, and what is left of `limit` if they had to be waited for.
+    async fn servers(&self, limit: Duration) -> Result<(Arc<Servers>, Duration), StoreError> {
+        if let Some(servers) = self.0.known() {
+            return Ok((servers, limit));
+        }
+        let begun = Instant::now();
+        let servers = self.0.servers(limit).await?;
+        Ok((servers, limit.saturating_sub(begun.elapsed())))
+    }
+
+    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Refused) = result {
             self.0.mark_suspect();
         }
@@ -85,24 +79,23 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
-    /// Mapped and not awaited: an async fn would hold its arguments once more.
-    pub(super) fn lookup(
+    /// On the server where the item is: all four keys are looked up there.
+    pub(super) async fn lookup(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
         limit: Duration,
-    ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
-        self.run(keys, Command::Lookup(keys, options), limit)
-            .map(|reply| match reply? {
-                Reply::LookupReply(reply) => Ok(reply),
-                _ => Err(StoreError::Protocol),
-            })
+    ) -> Result<Box<LookupReply>, StoreError> {
+        let (servers, left) = self.servers(limit).await?;
+        let server = servers.holding(keys.item());
+        self.noted(server.lookup(keys, options, left).await)
     }
 
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
-        self.run(keys, Command::Delete(keys.item()), limit)
-            .await
-            .map(|_| ())
+        let (servers, left) = self.servers(limit).await?;
+        let server = servers.holding(keys.item());
+        let delete = async |connection: &mut Connection| connection.delete(keys.item()).await;
+        self.noted(server.run(Intent::Verb, left, delete).await)
     }
 
     pub(super) async fn flush(
@@ -110,7 +103,8 @@ impl Memcached {
         generation: &str,
         limit: Duration,
     ) -> Result<(), Vec<(String, StoreError)>> {
-        let replies = self.everywhere(Command::Delete(generation), limit).await;
+        let delete = async |connection: &mut Connection| connection.delete(generation).await;
+        let replies = self.everywhere(delete, limit).await;
         let failed = replies
             .into_iter()
             .filter_map(|(name, reply)| Some((name, reply.err()?)));
@@ -123,25 +117,25 @@ impl Memcached {
     }
 
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        self.everywhere(Command::Ping, limit).await
+        let ping = async |connection: &mut Connection| connection.ping().await;
+        self.everywhere(ping, limit).await
     }
 
-    /// All servers at once, each for `limit` at most.
+    /// All servers at the same time, each within `limit`.
     async fn everywhere(
         &self,
-        command: Command<'_>,
+        exchange: impl AsyncFn(&mut Connection) -> Result<(), StoreError>,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
         let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let refreshed = servers.all.iter().map(|server| async move {
-            (
-                server.name.clone(),
-                server.run(command, limit).await.map(|_| ()),
-            )
+        let exchange = &exchange;
+        let answers = servers.all.iter().map(|server| async move {
+            let answer = server.run(Intent::Verb, limit, exchange).await;
+            (server.name.clone(), answer)
         });
-        futures_util::future::join_all(refreshed).await
+        futures_util::future::join_all(answers).await
     }
 }

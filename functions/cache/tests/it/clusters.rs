@@ -1,7 +1,11 @@
-//! Several servers: where keys stand, what a lost server costs, and a configuration endpoint that tells who is there.
+//! Several servers: where keys are kept, what a lost server costs, and discovery by a configuration
+//! endpoint.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,7 +28,7 @@ pub(crate) fn list(servers: &[Memcached]) -> String {
     format!("memcached://{}", names.join(","))
 }
 
-/// Calls for every key once and counts the hits; every answer must be its key's own.
+/// Calls once for every key and counts the hits; every answer must belong to its key.
 pub(crate) async fn hits(cache: &Cache) -> usize {
     let mut hits = 0;
     for n in 0..KEYS {
@@ -42,7 +46,7 @@ pub(crate) async fn hits(cache: &Cache) -> usize {
 #[tokio::test]
 async fn a_lost_server_costs_its_share_and_comes_back() {
     let mut servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
-    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "10000")]);
     assert_eq!(hits(&cache).await, 0);
     assert_eq!(hits(&cache).await, 400);
     let held: Vec<_> = servers
@@ -53,7 +57,7 @@ async fn a_lost_server_costs_its_share_and_comes_back() {
     servers[2].kill();
     let share = usize::try_from(held[2]).unwrap();
     let left = hits(&cache).await;
-    // A server's items are its share of the entries, and two generations.
+    // The items of a server are its share of the entries, and two generations.
     assert!(
         (400 - share..=402 - share).contains(&left),
         "{left} hits without {share} items"
@@ -76,11 +80,12 @@ async fn a_lost_server_costs_its_share_and_comes_back() {
     assert_eq!(hits(&cache).await, 400);
 }
 
-/// A configuration endpoint that says what it is told to say, or nothing.
+/// A configuration endpoint that answers with a given list, or not at all.
 pub(crate) struct Endpoint {
     port: u16,
     says: Arc<Mutex<Option<Vec<u8>>>>,
     delay: Arc<Mutex<Duration>>,
+    asked: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -90,9 +95,11 @@ impl Endpoint {
         let port = listener.local_addr().unwrap().port();
         let says = Arc::new(Mutex::new(None));
         let delay = Arc::new(Mutex::new(Duration::ZERO));
-        let (answer, late) = (says.clone(), delay.clone());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (answer, late, count) = (says.clone(), delay.clone(), asked.clone());
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let answer: Option<Vec<u8>> = answer.lock().unwrap().clone();
                 let late = *late.lock().unwrap();
                 tokio::spawn(async move {
@@ -110,6 +117,7 @@ impl Endpoint {
             port,
             says,
             delay,
+            asked,
             task,
         }
     }
@@ -118,7 +126,7 @@ impl Endpoint {
         *self.says.lock().unwrap() = bytes;
     }
 
-    /// Answers come so late from now on.
+    /// Delays its answers by this time from now on.
     pub(crate) fn delay(&self, late: Duration) {
         *self.delay.lock().unwrap() = late;
     }
@@ -159,7 +167,7 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
             .all(|server| server.stat("curr_items") > 40)
     );
     assert_eq!(servers[2].stat("curr_items"), 0);
-    // One is lost and another takes its place: asked for again after the connect that failed.
+    // One server is replaced by another: the list is requested again after the failed connect.
     servers[1].kill();
     endpoint.tell(2, &[&servers[0], &servers[2]]);
     let begun = Instant::now();
@@ -172,16 +180,29 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
     }
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
-    // An older list does not come back, and a lie changes nothing.
+    // An older list is ignored, and so is an invalid one.
     endpoint.tell(1, &[&servers[1]]);
     servers[2].restart();
     hits(&cache).await;
     endpoint.say(Some(b"CONFIG cluster 0 99999999999\r\n".to_vec()));
     assert_eq!(hits(&cache).await, 400);
-    // A flush asks who is there now: yesterday's list is no acknowledgement.
+    // A flush requests the list first: acknowledgements of outdated servers prove nothing.
     assert!(cache.flush(Scope::All).await.is_err());
     endpoint.tell(3, &[&servers[0], &servers[2]]);
     cache.flush(Scope::All).await.unwrap();
+}
+
+/// On AWS each question is a TLS handshake of a new environment.
+#[tokio::test]
+async fn a_ping_and_the_calls_after_it_ask_the_configuration_endpoint_once() {
+    let server = Memcached::start();
+    let endpoint = Endpoint::start().await;
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    assert!(cache.ping().await.iter().all(|(_, answer)| answer.is_ok()));
+    hits(&cache).await;
+    assert_eq!(hits(&cache).await, 400);
+    assert_eq!(endpoint.asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -214,7 +235,7 @@ async fn an_endpoint_that_says_nothing_or_lies_is_a_miss_in_time() {
 async fn a_plain_memcached_asked_for_its_cluster_is_the_one_node() {
     let server = Memcached::start();
     let url = format!("{}?discover=true", server.url());
-    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
 }

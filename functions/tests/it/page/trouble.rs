@@ -1,4 +1,4 @@
-//! When things go wrong: a slow operation, a failing origin, a server that is gone, a cache that is down.
+//! Failures: a slow operation, a failing origin, an unreachable server, a cache that is down.
 
 use larder_testing::Memcached;
 use rustix::process::Signal;
@@ -23,7 +23,7 @@ async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
         .await;
     visit.cancel(HEAVY).await;
     assert!(visit.says(HEAVY).await.starts_with("Cancelled"));
-    // Whoever cancelled by keyboard is back where they came from.
+    // After cancelling by keyboard, the focus returns to where it was.
     let focused =
         "return document.activeElement === document.querySelector('#heavy [type=submit]')";
     assert_eq!(visit.browser.js(focused).await, true);
@@ -32,7 +32,7 @@ async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_failing_origin_is_told_in_the_servers_words() {
+async fn a_failing_origin_is_reported_in_the_servers_words() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("not-there-yet");
     let mut variables = demo("memory:");
@@ -52,6 +52,33 @@ async fn a_failing_origin_is_told_in_the_servers_words() {
     std::fs::create_dir(&place).unwrap();
     visit.run(USER).await;
     assert_eq!(visit.kind(USER).await, "origin");
+}
+
+/// What API Gateway answers itself, in place of a function: nothing here could, so the browser is
+/// handed it.
+#[tokio::test]
+async fn a_request_that_was_turned_away_is_told_from_one_that_failed() {
+    let visit = Visit::to(&demo("memory:"), DESK).await;
+    for (status, body, told) in [
+        (429, r#"{"message":"Too Many Requests"}"#, true),
+        (503, r#"{"message":"Service Unavailable"}"#, true),
+        (500, r#"{"message":"Internal Server Error"}"#, true),
+        (504, r#"{"message":"Endpoint request timed out"}"#, false),
+    ] {
+        let answer = format!(
+            "window.fetch = async () => new Response('{body}', \
+             {{ status: {status}, headers: {{ 'Content-Type': 'application/json' }} }})"
+        );
+        visit.browser.js(&answer).await;
+        visit.run(USER).await;
+        let says = visit.says(USER).await;
+        assert_eq!(
+            says.contains("Too many requests at once") && says.contains("Nothing failed"),
+            told,
+            "{status}: {says}"
+        );
+        assert!(says.contains(&status.to_string()), "{says}");
+    }
 }
 
 #[tokio::test]
@@ -86,7 +113,7 @@ async fn with_the_cache_down_answers_come_all_the_same_and_say_so() {
         "path through without"
     );
     memcached.restart();
-    // How soon is the cache's own promise, tested where it is made; here: the page follows.
+    // How soon hits return is tested with the cache; here only the page is.
     visit.run(USER).await;
     while visit.kind(USER).await != "cache" {
         visit.run(USER).await;

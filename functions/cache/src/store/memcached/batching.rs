@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
-    command::{Command, Reply},
+    connection::Connection,
     pool::Pool,
 };
 use crate::key::CacheKeys;
@@ -96,7 +96,7 @@ impl Batcher {
         keys: &CacheKeys,
         options: LookupOptions,
         until: Instant,
-    ) -> Result<Reply, StoreError> {
+    ) -> Answer {
         let receiver = {
             let mut state = self.state();
             if state.exchanges < MAX_EXCHANGES {
@@ -114,12 +114,12 @@ impl Batcher {
             }
         };
         if let Some(receiver) = receiver {
-            let answer = receiver.await.unwrap_or(Err(StoreError::Closed));
-            return answer.map(Reply::LookupReply);
+            return receiver.await.unwrap_or(Err(StoreError::Closed));
         }
         let _permit = Permit(self);
         // Boxed: who stands in line is not to carry the exchange of who does not.
-        Box::pin(self.pool.run(Command::Lookup(keys, options))).await
+        let exchange = async |connection: &mut Connection| connection.lookup(keys, options).await;
+        Box::pin(self.pool.run(true, exchange)).await
     }
 }
 
@@ -133,13 +133,11 @@ impl Worker {
                 return;
             };
             let (options, until, all_keys) = (batch.options, batch.until, batch.addresses());
-            let exchange = self.batcher.pool.run(Command::Lookups(&all_keys, options));
-            let answer = match timeout_at(until, exchange).await {
-                Ok(Ok(Reply::Lookups(reply))) => Ok(reply),
-                Ok(Ok(_)) => Err(StoreError::Protocol),
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(StoreError::Timeout),
+            let exchange = async |connection: &mut Connection| {
+                connection.lookup_many(&all_keys, options).await
             };
+            let answer = timeout_at(until, self.batcher.pool.run(true, exchange)).await;
+            let answer = answer.unwrap_or(Err(StoreError::Timeout));
             drop(all_keys);
             batch.answer(answer);
         }

@@ -134,10 +134,10 @@ impl Classic {
         if let Err(error) = self.protocol.delete(key).await {
             return Err(self.fault(&error));
         }
-        self.version().await
+        self.ping().await
     }
 
-    pub(super) async fn version(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
         self.expect(Expect::Version);
         match self.protocol.version().await {
             Ok(_) => Ok(()),

@@ -1,15 +1,18 @@
-//! One connection with its protocol: takes a command, gives its reply.
+//! One connection with its protocol.
 
 use super::{
-    super::StoreError,
+    super::{
+        Item, LookupOptions, LookupReply, StoreError,
+        many::{Each, Write},
+    },
     classic::Classic,
-    command::{Command, Reply},
     connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
     meta::Meta,
     socket::{Endpoint, Socket},
     tls::Stream,
 };
+use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -24,6 +27,15 @@ enum Driver {
     Meta(Box<Meta>),
 }
 
+macro_rules! by_protocol {
+    ($connection:ident, $exchange:ident($($argument:expr),*)) => {
+        match &mut $connection.driver {
+            Driver::Classic(classic) => classic.$exchange($($argument),*).await,
+            Driver::Meta(meta) => meta.$exchange($($argument),*).await,
+        }
+    };
+}
+
 impl Connection {
     pub(super) async fn open(
         to: &Endpoint,
@@ -31,7 +43,7 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
         let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
-        // A certificate that is not believed, or a server that speaks no TLS.
+        // The certificate is not trusted, or the server does not support TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
         let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
@@ -44,35 +56,40 @@ impl Connection {
         })
     }
 
-    pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
-        match &mut self.driver {
-            Driver::Classic(classic) => match command {
-                Command::Lookup(keys, options) => {
-                    let reply = classic.lookup(keys, options).await?;
-                    Ok(Reply::LookupReply(reply.into()))
-                }
-                Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
-                Command::Ping => classic.version().await.map(|()| Reply::Done),
-                Command::Lookups(all_keys, options) => {
-                    classic.lookups(all_keys, options).await.map(Reply::Lookups)
-                }
-                Command::GetWithCas(keys) => classic.get_with_cas(keys).await.map(Reply::Items),
-                Command::Write(writes) => classic.write(writes).await.map(Reply::Written),
-            },
-            Driver::Meta(meta) => match command {
-                Command::Lookup(keys, options) => {
-                    let reply = meta.lookup(keys, options).await?;
-                    Ok(Reply::LookupReply(reply.into()))
-                }
-                Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
-                Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(all_keys, options) => {
-                    meta.lookups(all_keys, options).await.map(Reply::Lookups)
-                }
-                Command::GetWithCas(keys) => meta.get_with_cas(keys).await.map(Reply::Items),
-                Command::Write(writes) => meta.write(writes).await.map(Reply::Written),
-            },
-        }
+    /// Boxed: it passes through many hands.
+    pub(super) async fn lookup(
+        &mut self,
+        keys: &CacheKeys,
+        options: LookupOptions,
+    ) -> Result<Box<LookupReply>, StoreError> {
+        Ok(Box::new(by_protocol!(self, lookup(keys, options))?))
+    }
+
+    pub(super) async fn lookup_many(
+        &mut self,
+        all_keys: &[&CacheKeys],
+        options: LookupOptions,
+    ) -> Result<Vec<LookupReply>, StoreError> {
+        by_protocol!(self, lookup_many(all_keys, options))
+    }
+
+    pub(super) async fn get_with_cas(
+        &mut self,
+        keys: &[&str],
+    ) -> Result<Vec<Option<Item>>, StoreError> {
+        by_protocol!(self, get_with_cas(keys))
+    }
+
+    pub(super) async fn write(&mut self, writes: &[&Write<'_>]) -> Result<Each<bool>, StoreError> {
+        by_protocol!(self, write(writes))
+    }
+
+    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
+        by_protocol!(self, delete(key))
+    }
+
+    pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
+        by_protocol!(self, ping())
     }
 
     pub(super) fn is_idle_and_open(&self) -> bool {
@@ -86,7 +103,7 @@ impl Connection {
         }
     }
 
-    /// Whether it has served an exchange before: its peer may have gone away meanwhile.
+    /// Whether it has served an exchange before, so that its peer may be lost.
     pub(super) fn used(&self) -> bool {
         self.used
     }

@@ -1,4 +1,5 @@
-//! Several items, each on its server: one exchange a server, all servers at once, and the answers in the order of the questions.
+//! Several items, each on its server: one exchange with each server, all at the same time, and the
+//! answers in the order of the requests.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -10,12 +11,13 @@ use super::{
         many::{Each, Write},
     },
     Memcached,
-    command::{Command, Reply},
-    server::Server,
+    connection::Connection,
+    server::{Intent, Server},
 };
 use crate::key::CacheKeys;
 
-/// So many in one exchange. Beyond that a server's answers could fill both sockets while we still write.
+/// The most items in one exchange. With more, a server's answers could fill both sockets while this
+/// side still writes.
 const AT_ONCE: usize = 128;
 
 impl Memcached {
@@ -27,13 +29,11 @@ impl Memcached {
     ) -> Each<LookupReply> {
         self.spread(all_keys, limit, |server, some, left| async move {
             let all_keys: Vec<_> = some.iter().map(|place| all_keys[*place]).collect();
-            match server
-                .run(Command::Lookups(&all_keys, options), left)
-                .await?
-            {
-                Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
-                _ => Err(StoreError::Protocol),
-            }
+            let lookup = async |connection: &mut Connection| {
+                connection.lookup_many(&all_keys, options).await
+            };
+            let replies = server.run(Intent::Read, left, lookup).await?;
+            Ok(replies.into_iter().map(Ok).collect())
         })
         .await
     }
@@ -45,12 +45,11 @@ impl Memcached {
     ) -> Each<Option<Item>> {
         let all_keys: Vec<_> = wanted.iter().map(|(keys, _)| *keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
-            let key = |place: &usize| wanted[*place].0.of_kind(wanted[*place].1);
-            let keys: Vec<_> = some.iter().map(key).collect();
-            match server.run(Command::GetWithCas(&keys), left).await? {
-                Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
-                _ => Err(StoreError::Protocol),
-            }
+            let some = some.iter().map(|place| wanted[*place]);
+            let keys: Vec<_> = some.map(|(keys, kind)| keys.of_kind(kind)).collect();
+            let get = async |connection: &mut Connection| connection.get_with_cas(&keys).await;
+            let items = server.run(Intent::Read, left, get).await?;
+            Ok(items.into_iter().map(Ok).collect())
         })
         .await
     }
@@ -63,15 +62,14 @@ impl Memcached {
         let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
             let writes: Vec<_> = some.iter().map(|place| &writes[*place]).collect();
-            match server.run(Command::Write(&writes), left).await? {
-                Reply::Written(all) => Ok(all),
-                _ => Err(StoreError::Protocol),
-            }
+            let write = async |connection: &mut Connection| connection.write(&writes).await;
+            server.run(Intent::Write, left, write).await
         })
         .await
     }
 
-    /// `exchange` is given a server and the places of what belongs there. Its error is the answer to all of these.
+    /// `exchange` gets a server and the positions of the items there. Its error is the answer for
+    /// all of them.
     async fn spread<T, F, Fut>(
         &self,
         all_keys: &[&CacheKeys],

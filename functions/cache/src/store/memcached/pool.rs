@@ -12,11 +12,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::StoreError,
-    command::{Command, Reply},
-    connect_options::ConnectOptions,
-    connection::Connection,
-    socket::Endpoint,
+    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
 };
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
@@ -114,18 +110,23 @@ impl Pool {
         })
     }
 
-    /// One exchange, on whatever connection can be had.
-    pub(super) async fn run(self: &Arc<Self>, command: Command<'_>) -> Result<Reply, StoreError> {
-        let mut again = command.is_repeatable();
+    /// One exchange, on the first connection that is free or open. `repeatable`: sending it twice is the
+    /// same as sending it once.
+    pub(super) async fn run<T>(
+        self: &Arc<Self>,
+        repeatable: bool,
+        exchange: impl AsyncFn(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut again = repeatable;
         loop {
             let mut pooled = self.take().await?;
             let used = pooled.connection().used();
-            let result = pooled.connection().run(command).await;
+            let result = exchange(pooled.connection()).await;
             pooled.put_back();
             if !(again && used && matches!(result, Err(StoreError::Closed))) {
                 return result;
             }
-            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
+            // The server closed the connection while it was idle, or restarted. Once more on a new one.
             self.drain();
             again = false;
         }

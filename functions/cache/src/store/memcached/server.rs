@@ -1,18 +1,28 @@
-//! One memcached server: its pool, its breaker, and one exchange from permission to account.
+//! One memcached server: its pool, its breaker, and one exchange, permitted and accounted for.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use super::{
-    super::StoreError,
+    super::{LookupOptions, LookupReply, StoreError},
     batching::Batcher,
     breaker::Breaker,
-    command::{Command, Reply},
     connect_options::ConnectOptions,
+    connection::Connection,
     pool::Pool,
     socket::Endpoint,
 };
+use crate::key::CacheKeys;
+
+/// What an exchange is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    Read,
+    Write,
+    /// An explicit verb: its caller asked for this server's word, so it is tried in any case.
+    Verb,
+}
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -34,29 +44,48 @@ impl Server {
         }
     }
 
-    /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
-    pub(super) async fn run(
+    /// As [`Server::run`]: one lookup, alone or batched with others.
+    pub(super) async fn lookup(
         &self,
-        command: Command<'_>,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> Result<Reply, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
+        let (begun, until) = self.begin(limit, Intent::Read)?;
+        let result = timeout_at(until, self.batcher.lookup(keys, options, until)).await;
+        self.end(begun, result)
+    }
+
+    /// One exchange, for `limit` at most: one deadline over connecting, sending and reading.
+    pub(super) async fn run<T>(
+        &self,
+        intent: Intent,
+        limit: Duration,
+        exchange: impl AsyncFn(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let (begun, until) = self.begin(limit, intent)?;
+        let repeatable = intent != Intent::Write;
+        let result = timeout_at(until, self.pool.run(repeatable, exchange)).await;
+        self.end(begun, result)
+    }
+
+    fn begin(&self, limit: Duration, intent: Intent) -> Result<(Instant, Instant), StoreError> {
         if limit.is_zero() {
-            // Nothing was tried: that says nothing about the server.
+            // Nothing was sent, so this says nothing about the server.
             return Err(StoreError::Timeout);
         }
-        // An explicit verb is tried in any case: its caller asked for this server's word.
-        if !command.is_verb() && !self.breaker.allows() {
+        if intent != Intent::Verb && !self.breaker.allows() {
             return Err(StoreError::Breaker);
         }
         let begun = Instant::now();
-        let until = begun + limit;
-        // Boxed: a lookup is not to carry what it does not do.
-        let result = match command {
-            Command::Lookup(keys, options) => {
-                timeout_at(until, self.batcher.lookup(keys, options, until)).await
-            }
-            command => timeout_at(until, Box::pin(self.pool.run(command))).await,
-        };
+        Ok((begun, begun + limit))
+    }
+
+    fn end<T>(
+        &self,
+        begun: Instant,
+        result: Result<Result<T, StoreError>, Elapsed>,
+    ) -> Result<T, StoreError> {
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),

@@ -1,4 +1,4 @@
-//! Keys that may never change: a deployment that computed others would find none of its entries.
+//! Keys that must never change: a release that computed others would find none of its entries.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -79,7 +79,7 @@ macro_rules! golden {
         $($name:literal: $arguments:expr => $digest:literal,)*
         functions: $($function:literal: $key:expr => $its_digest:literal,)*
     ) => {
-        /// What each is, its key as computed here, and the digest that it must have.
+        /// For each: a name, its key as computed here, and the digest that it must have.
         pub(super) fn keys() -> Vec<(&'static str, Key, &'static str)> {
             vec![
                 $(($name, Key::new("golden", &$arguments).expect($name), $digest),)*

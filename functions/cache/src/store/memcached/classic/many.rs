@@ -28,7 +28,7 @@ const ITEM: usize = 1 << 20;
 const CHUNK: usize = 16 << 10;
 
 impl Classic {
-    pub(in super::super) async fn lookups(
+    pub(in super::super) async fn lookup_many(
         &mut self,
         all_keys: &[&CacheKeys],
         options: LookupOptions,

@@ -1,9 +1,10 @@
-//! Stands between memcache-async and the socket and lets only the expected answer through.
+//! Checks every answer between the socket and memcache-async, and only passes the expected one.
 //!
-//! Used bare, that crate believes any length (10^12 ends the process), any key, any line that begins like a known word, and
-//! after one cancelled read it hands out other keys' values for ever. So every byte of an answer passes [`ReplyValidator`] first, which
-//! follows the classic protocol's grammar for the one command in flight. What does not fit is an error before the crate sees it,
-//! and only an answer that ended exactly where it should leaves the connection fit for another command.
+//! Without it, that crate accepts any length (10^12 ends the process), any key, and any line that
+//! begins like a known word; and after one cancelled read it returns the values of other keys from
+//! then on. So every byte of an answer first passes [`ReplyValidator`], which follows the classic
+//! protocol's grammar for the one command in flight. What does not fit is an error before the crate
+//! sees it. The connection is only used again after an answer that ended exactly where it should.
 
 use std::{
     io,
@@ -14,17 +15,17 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The longest line of a sane server: `VALUE`, a key of 250 bytes, four numbers.
+/// The longest line that a server may send: `VALUE`, a key of 250 bytes, four numbers.
 const LINE: usize = 512;
-/// The largest item that is read: memcached's own default limit.
+/// The largest item that is read: memcached's default limit.
 const ITEM: usize = 1 << 20;
 
-/// What the command in flight may be answered with.
+/// The valid answers to the command in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expect {
-    /// No command is in flight: every byte is wrong.
+    /// No command is in flight, so every byte is an error.
     Nothing,
-    /// Any of these keys' values in any order, each at most once, then `END`; with numbers or without.
+    /// The values of these keys in any order, each at most once, then `END`; with or without cas.
     Values { keys: String, with_cas: bool },
     /// One line of exactly one of these words.
     Word(&'static [&'static str]),
@@ -35,10 +36,11 @@ pub(super) enum Expect {
 #[derive(Debug)]
 enum State {
     Line,
-    /// So many bytes of a value and of the line end behind it are still to come.
+    /// How many bytes of a value and of the line end after it are still missing.
     Value(usize),
     Done,
-    /// The server refused in its own words, or the grammar was broken: the connection is of no more use.
+    /// The server has sent an error, or the grammar was violated: the connection cannot be used
+    /// again.
     Broken,
 }
 
@@ -70,17 +72,17 @@ impl ReplyValidator {
         self.line.clear();
     }
 
-    /// An answer was complete that was not read through here.
+    /// An answer that was read without this validator is complete.
     pub(super) fn mark_complete(&mut self) {
         self.state = State::Done;
     }
 
-    /// Whether the last answer was complete, as expected, and nothing came after it.
+    /// Whether the last answer was complete and as expected, and nothing came after it.
     pub(super) fn is_clean(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Whether the server said that the item was too large.
+    /// Whether the server has reported that the item is too large.
     pub(super) fn is_oversize(&self) -> bool {
         self.oversize
     }
@@ -169,7 +171,8 @@ impl ReplyValidator {
     }
 }
 
-/// The place of the key among those asked for, and the value's length, if the line is a sound `VALUE` line.
+/// The position of the key among those of the command, and the value's length, if the line is a
+/// valid `VALUE` line.
 fn value_line(line: &str, keys: &str, with_cas: bool) -> Option<(usize, usize)> {
     let mut words = line.split(' ');
     if words.next()? != "VALUE" {
@@ -228,7 +231,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ValidatedStream<S> {
         let mut validator = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(what) = validator.feed(&buf.filled()[before..]) {
             validator.state = State::Broken;
-            // Nothing of it reaches the crate.
+            // None of it reaches the crate.
             buf.set_filled(before);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
@@ -268,7 +271,8 @@ mod tests {
         }
     }
 
-    /// Feeds the answer whole, byte by byte and in every two pieces: all must agree.
+    /// Feeds the answer as a whole, byte by byte, and in every split into two: all results must be
+    /// equal.
     fn check(expect: &Expect, answer: &[u8], clean: bool) {
         let feed = |pieces: &[&[u8]]| {
             let mut validator = ReplyValidator::new();
