@@ -36,7 +36,8 @@ pub(crate) fn encoded_types(types: WriteTypes) -> Result<Vec<u8>, KeyError> {
     Ok(out)
 }
 
-/// Whether two values hold the same, in whatever order; `true` for those nested too deep to say.
+/// Whether two values have the same content, in any order; `true` if they are nested too deep to
+/// compare.
 pub(crate) fn same_content<T: Serialize + ?Sized>(one: &T, other: &T) -> bool {
     let (one, other) = (
         canonical::encode_content(one),
@@ -320,7 +321,7 @@ const FUNCTIONS: usize = 1024;
 impl Namespace {
     pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
         check_name(name)?;
-        // "@" is in no name: a generation can not be taken for an item, nor the other way round.
+        // No name contains "@", so no generation has the key of an item.
         Ok(Self {
             name: name.to_owned(),
             all: Arc::new(Scope::new([name, ":@all"].concat())),

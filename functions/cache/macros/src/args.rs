@@ -1,4 +1,4 @@
-//! `("name", ttl = "60s", …)`: only the grammar. What a policy may be is checked by the policy itself, in a `const`.
+//! The grammar of `("name", ttl = "60s", …)`. The policy checks itself, in a `const`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -16,7 +16,7 @@ pub(crate) struct Args {
     pub(crate) key: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
-    /// What stands for the names of types in the key.
+    /// The labels that replace the names of types in the key.
     pub(crate) types: Option<Expr>,
     /// What the companions are called by: their struct, or what comes before `_fetch`.
     pub(crate) companions: Option<Ident>,

@@ -10,6 +10,7 @@ use syn::{
 
 use crate::{
     args::Args,
+    source,
     tokens::{find, mentions},
 };
 
@@ -70,6 +71,7 @@ impl Function {
         let Item(attrs, vis, sig, body) = syn::parse2(item)?;
         check_kind(&sig)?;
         let place = place(&sig, &vis, args);
+        check_place(&sig, place)?;
         check_receiver(&sig, args)?;
         let inputs = inputs(&sig, args)?;
         check_generics(&sig, args)?;
@@ -119,6 +121,15 @@ fn place(sig: &Signature, vis: &Visibility, args: &Args) -> Place {
         Visibility::Inherited => Place::Trait,
         _ => Place::Inherent,
     }
+}
+
+/// A struct of companions would be an error of the compiler's own in an `impl`.
+fn check_place(sig: &Signature, place: Place) -> Result<()> {
+    if place == Place::Free && source::is_in_impl(&sig.ident) {
+        let problem = "an associated function without `self` says that it is one by `skip(self)`";
+        return Err(Error::new(sig.ident.span(), problem));
+    }
+    Ok(())
 }
 
 fn check_receiver(sig: &Signature, args: &Args) -> Result<()> {

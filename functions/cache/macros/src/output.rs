@@ -136,7 +136,7 @@ pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
     }
 }
 
-/// `Result<…>` by whatever path, with at least one type.
+/// `Result<…>` by any path, with at least one type.
 fn is_written_as_result(output: &Type) -> bool {
     let Type::Path(path) = output else {
         return false;

@@ -150,7 +150,7 @@ fn identity(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-/// A closure that writes what tells the function's instantiations apart, as far as that can be named
+/// A closure that writes what distinguishes the function's instantiations, as far as that has a name
 /// here: a label, or the names of types; and its constants.
 fn types(args: &Args, function: &Function) -> Option<TokenStream> {
     let name_of =

@@ -120,8 +120,8 @@ struct CanonicalSerializer<'a> {
     sorts_all: bool,
 }
 
-/// Whether `T` is an iterator over a set, whose order is its hasher's or nobody's. Serde hands sets
-/// and sequences over in the same way, so the name of the iterator has to tell.
+/// Whether `T` iterates over a set. A hash set has no order that other processes share. Serde passes
+/// sets and sequences in the same way, so only the name of the iterator shows the difference.
 fn is_set<T: ?Sized>() -> bool {
     const SETS: [&str; 3] = [
         "std::collections::hash::set::",

@@ -30,7 +30,7 @@ impl de::Error for ReadError {
     }
 }
 
-/// What was found, without its value: that may be anybody's data, and errors are logged.
+/// What was found, without its value: errors are logged, and the value may be a user's data.
 fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "a boolean",
@@ -124,7 +124,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Where an error is, such as `….orders[2].total`. A name is shown if it is a field of the
-    /// struct that was read: any other may be the key of a map, and so be somebody's data.
+    /// struct that was read: any other may be the key of a map, and so be a user's data.
     pub(super) fn path(&self) -> String {
         path(self.bytes, self.begun, self.fields)
     }
@@ -295,7 +295,7 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// Passes one value, whatever it is, without recursion.
+    /// Passes one value of any kind, without recursion.
     fn skip(&mut self) -> Result<(), ReadError> {
         let mut left = 1_u64;
         while left > 0 {

@@ -176,7 +176,7 @@ impl Writer {
         self.put(v.as_bytes())
     }
 
-    /// A sequence of `u8`, by whatever iterator, as bytes.
+    /// A sequence of `u8`, from any iterator, as bytes.
     fn bytes_of<I>(&mut self, bytes: I) -> Result<(), WriteError>
     where
         I: Iterator,

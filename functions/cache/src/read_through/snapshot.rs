@@ -126,7 +126,7 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// The decision of a caller who only looks: a name that nobody has claimed is everybody's.
+    /// The decision of a caller that only reads: a name without an owner is free for all.
     pub(super) fn decision_of_peek(&self) -> Decision {
         match self.owner {
             Owner::Us | Owner::Nobody => self.unclaimed(),

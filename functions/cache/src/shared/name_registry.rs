@@ -1,5 +1,5 @@
-//! Which function a name belongs to, and which types a key stands for. Two functions with one name, or
-//! two instantiations of a function whose types have one name, would read each other's entries: the
+//! Which function owns a name, and which types a key belongs to. Two functions with one name, or two
+//! instantiations of a function whose types have one name, would read each other's entries: the
 //! second is not cached, and an error is logged.
 
 use std::{
@@ -86,7 +86,8 @@ impl Function {
     }
 
     /// One of several. `_marker` is a closure of the function's own: its type has all parameters of
-    /// the function, of its `impl` and of its trait. `write` writes what tells them apart in a key.
+    /// the function, of its `impl` and of its trait. `write` writes the types as
+    /// they are in a key.
     #[must_use]
     pub fn of_types<M>(site: &'static Site, _marker: &M, write: WriteTypes) -> Self {
         let id = typeid::of::<M>();

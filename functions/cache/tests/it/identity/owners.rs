@@ -1,5 +1,5 @@
 //! A name's owner is known to every process of a namespace: a function of another program with the
-//! same name is neither served nor stored, whichever of the two comes first.
+//! same name is neither served nor stored, in either order.
 
 use std::process::Command;
 
@@ -99,12 +99,12 @@ fn of_two_processes_with_one_name_one_is_served_in_either_order() {
 }
 
 #[tokio::test]
-async fn a_stranger_keeps_nobody_waiting_and_no_verb_of_its_own_writes() {
+async fn a_stranger_makes_no_caller_wait_and_none_of_its_verbs_writes() {
     for protocol in ["classic", "meta"] {
         let server = Memcached::start();
         let url = format!("{}?protocol={protocol}", server.url());
         assert_eq!(call(&url, 0, 1).await, ("first 1".to_owned(), false, 0));
-        // Of a key that nobody has asked for yet: no lease of the stranger's is left.
+        // The stranger asks first, and leaves no lease behind.
         for id in 2..20 {
             assert_eq!(call(&url, 1, id).await, (format!("second {id}"), false, 1));
             let before = std::time::Instant::now();
