@@ -85,7 +85,7 @@ impl BatchCall<'_> {
     where
         'f: 'a,
         A: Eq + Hash,
-        T: Serialize,
+        T: Serialize + DeserializeOwned,
     {
         let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| {
             let (call, value) = (&key.call, key.asked.iter().find_map(|a| answers.get(a)));
