@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
+use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
 use crate::{
     clock::{self, Millis},
     entry::{self, Entry, Generations},
@@ -57,7 +57,7 @@ impl Call<'_> {
     pub(super) fn plan_fill<T: Serialize>(
         &self,
         lease: &Lease,
-        cas: Option<u64>,
+        cas: Result<Option<u64>, StoreError>,
         value: &T,
         answer: &Answer,
         flight: &Leader<'_>,
@@ -85,12 +85,14 @@ impl Call<'_> {
             return discard(Fill::Failed(CacheFailure::Oversize));
         }
         let cas = match lease.claim {
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Ok(entry),
             ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
         };
-        // Without a cas the lease is lost, and with it the right to fill.
-        let Some(cas) = cas else {
-            return self.unfilled(None, Fill::NotStored);
+        let cas = match cas {
+            Ok(Some(cas)) => cas,
+            // The lease is lost, and with it the right to fill.
+            Ok(None) => return self.unfilled(None, Fill::NotStored),
+            Err(error) => return self.unfilled(None, failed(error)),
         };
         let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
@@ -104,10 +106,14 @@ impl Call<'_> {
 
     /// Releases the lease after an origin error. While a stale entry is still being served its marker
     /// stays, as a back-off between refreshes; once callers wait, it is freed so that one of them leads.
-    pub(super) fn plan_give_back(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+    pub(super) fn plan_give_back(
+        &self,
+        lease: &Lease,
+        cas: Result<Option<u64>, StoreError>,
+    ) -> Option<Write<'_>> {
         let (kind, _) = lease.claim.record()?;
-        self.frees_on_failure(lease)
-            .then(|| self.freed(kind, cas))?
+        let frees = self.frees_on_failure(lease);
+        frees.then(|| self.freed(kind, cas.ok().flatten()))?
     }
 
     pub(super) fn frees_on_failure(&self, lease: &Lease) -> bool {
@@ -119,10 +125,14 @@ impl Call<'_> {
     }
 
     /// The origin's answer is not stored, so nothing older may stay either.
-    pub(super) fn plan_discard(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+    pub(super) fn plan_discard(
+        &self,
+        lease: &Lease,
+        cas: Result<Option<u64>, StoreError>,
+    ) -> Option<Write<'_>> {
         match lease.claim {
             ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
-                self.freed(KeyKind::Item, cas)
+                self.freed(KeyKind::Item, cas.ok().flatten())
             }
             ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
                 self.freed(KeyKind::Item, entry)
@@ -225,12 +235,15 @@ impl Exchanges<'_> {
                 let bytes = write.bytes.len();
                 pending.counters.bytes(Counter::BytesWritten, bytes);
             } else {
-                let failure = written.err().and_then(StoreError::failure);
-                pending.fill = failure.map_or(Fill::NotStored, Fill::Failed);
+                pending.fill = written.err().map_or(Fill::NotStored, failed);
                 pending.ttl_left = 0;
             }
         }
     }
+}
+
+fn failed(error: StoreError) -> Fill {
+    error.failure().map_or(Fill::NotStored, Fill::Failed)
 }
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ use crate::key::CacheKeys;
 mod batching;
 mod breaker;
 mod classic;
+mod command;
 mod connect_options;
 mod connection;
 mod discovery;
 mod exptime;
 mod handshake;
+mod limits;
 mod lookup_keys;
 mod many;
 mod meta;
@@ -39,9 +41,8 @@ pub(crate) mod fuzz {
     };
 }
 
-use connection::Connection;
+use command::{Command, Delete, Ping};
 use discovery::{Servers, Topology};
-use server::Intent;
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
@@ -94,8 +95,7 @@ impl Memcached {
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
         let (servers, left) = self.servers(limit).await?;
         let server = servers.holding(keys.item());
-        let delete = async |connection: &mut Connection| connection.delete(keys.item()).await;
-        self.noted(server.run(Intent::Verb, left, delete).await)
+        self.noted(server.run(&Delete { key: keys.item() }, left).await)
     }
 
     pub(super) async fn flush(
@@ -103,8 +103,7 @@ impl Memcached {
         generation: &str,
         limit: Duration,
     ) -> Result<(), Vec<(String, StoreError)>> {
-        let delete = async |connection: &mut Connection| connection.delete(generation).await;
-        let replies = self.everywhere(delete, limit).await;
+        let replies = self.everywhere(&Delete { key: generation }, limit).await;
         let failed = replies
             .into_iter()
             .filter_map(|(name, reply)| Some((name, reply.err()?)));
@@ -117,23 +116,21 @@ impl Memcached {
     }
 
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        let ping = async |connection: &mut Connection| connection.ping().await;
-        self.everywhere(ping, limit).await
+        self.everywhere(&Ping, limit).await
     }
 
     /// All servers at the same time, each within `limit`.
     async fn everywhere(
         &self,
-        exchange: impl AsyncFn(&mut Connection) -> Result<(), StoreError>,
+        command: &impl Command<Reply = ()>,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
         let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let exchange = &exchange;
         let answers = servers.all.iter().map(|server| async move {
-            let answer = server.run(Intent::Verb, limit, exchange).await;
+            let answer = server.run(command, limit).await;
             (server.name.clone(), answer)
         });
         futures_util::future::join_all(answers).await

@@ -14,6 +14,7 @@ use crate::{
     flight::Leader,
     origin::capture_directive,
     outcome::{Fill, Uncoordinated},
+    store::StoreError,
     telemetry::metrics::Counter,
 };
 
@@ -77,7 +78,7 @@ impl BatchCall<'_> {
     async fn fill<'a, 'f, A, T>(
         &self,
         called: &'a [OriginKey<'_, A>],
-        mut leads: impl Iterator<Item = (Option<u64>, &'a Leader<'f>)>,
+        mut leads: impl Iterator<Item = (Result<Option<u64>, StoreError>, &'a Leader<'f>)>,
         answers: &HashMap<A, T>,
         answer: &Answer,
     ) -> Vec<(Fill, i64)>
@@ -111,7 +112,7 @@ impl BatchCall<'_> {
     async fn give_back<'a, A>(
         &self,
         called: &'a [OriginKey<'_, A>],
-        mut cas: impl Iterator<Item = Option<u64>>,
+        mut cas: impl Iterator<Item = Result<Option<u64>, StoreError>>,
     ) {
         let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| match permission {
             Permission::Lead(lease) => {

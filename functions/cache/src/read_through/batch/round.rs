@@ -8,8 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     super::{
-        Decision, PLACEHOLDER_TTL_S, Permission, Snapshot, claim::ClaimResult,
-        exchange::PlannedWrite, plan::Plan,
+        Decision, PLACEHOLDER_TTL_S, Permission, Snapshot,
+        exchange::PlannedWrite,
+        plan::{ClaimResult, Plan},
     },
     BatchCall, BatchKey, OriginKey,
 };

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
-    connection::Connection,
+    command::{Lookup, LookupMany},
     pool::Pool,
 };
 use crate::key::CacheKeys;
@@ -118,8 +118,7 @@ impl Batcher {
         }
         let _permit = Permit(self);
         // Boxed: who stands in line is not to carry the exchange of who does not.
-        let exchange = async |connection: &mut Connection| connection.lookup(keys, options).await;
-        Box::pin(self.pool.run(true, exchange)).await
+        Box::pin(self.pool.run(&Lookup { keys, options })).await
     }
 }
 
@@ -133,10 +132,11 @@ impl Worker {
                 return;
             };
             let (options, until, all_keys) = (batch.options, batch.until, batch.addresses());
-            let exchange = async |connection: &mut Connection| {
-                connection.lookup_many(&all_keys, options).await
+            let lookup = LookupMany {
+                all_keys: &all_keys,
+                options,
             };
-            let answer = timeout_at(until, self.batcher.pool.run(true, exchange)).await;
+            let answer = timeout_at(until, self.batcher.pool.run(&lookup)).await;
             let answer = answer.unwrap_or(Err(StoreError::Timeout));
             drop(all_keys);
             batch.answer(answer);

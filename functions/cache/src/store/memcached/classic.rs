@@ -21,6 +21,7 @@ use crate::key::CacheKeys;
 mod many;
 mod shared_stream;
 pub(super) mod validator;
+mod value_line;
 use shared_stream::SharedStream;
 use validator::{Expect, Handle, ValidatedStream, validated};
 
@@ -51,7 +52,7 @@ impl Classic {
         &mut self,
         keys: &CacheKeys,
         options: LookupOptions,
-    ) -> Result<LookupReply, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
         let wanted = [
             keys.item(),
             keys.marker(),
@@ -72,7 +73,7 @@ impl Classic {
                 cas: None,
             })
         };
-        Ok(LookupReply {
+        Ok(Box::new(LookupReply {
             item: item(keys.item()).map_or(ItemState::Absent, ItemState::Item),
             marker: if options.marker {
                 item(keys.marker())
@@ -81,7 +82,7 @@ impl Classic {
             },
             namespace: item(keys.namespace()),
             function: item(keys.function()),
-        })
+        }))
     }
 
     /// `gets` of one key.

@@ -1,10 +1,7 @@
 //! One connection with its protocol.
 
 use super::{
-    super::{
-        Item, LookupOptions, LookupReply, StoreError,
-        many::{Each, Write},
-    },
+    super::StoreError,
     classic::Classic,
     connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
@@ -12,28 +9,18 @@ use super::{
     socket::{Endpoint, Socket},
     tls::Stream,
 };
-use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
-    driver: Driver,
+    pub(super) driver: Driver,
     used: bool,
 }
 
 #[derive(Debug)]
-enum Driver {
+pub(super) enum Driver {
     Classic(Box<Classic>),
     Meta(Box<Meta>),
-}
-
-macro_rules! by_protocol {
-    ($connection:ident, $exchange:ident($($argument:expr),*)) => {
-        match &mut $connection.driver {
-            Driver::Classic(classic) => classic.$exchange($($argument),*).await,
-            Driver::Meta(meta) => meta.$exchange($($argument),*).await,
-        }
-    };
 }
 
 impl Connection {
@@ -54,42 +41,6 @@ impl Connection {
             driver,
             used: false,
         })
-    }
-
-    /// Boxed: it passes through many hands.
-    pub(super) async fn lookup(
-        &mut self,
-        keys: &CacheKeys,
-        options: LookupOptions,
-    ) -> Result<Box<LookupReply>, StoreError> {
-        Ok(Box::new(by_protocol!(self, lookup(keys, options))?))
-    }
-
-    pub(super) async fn lookup_many(
-        &mut self,
-        all_keys: &[&CacheKeys],
-        options: LookupOptions,
-    ) -> Result<Vec<LookupReply>, StoreError> {
-        by_protocol!(self, lookup_many(all_keys, options))
-    }
-
-    pub(super) async fn get_with_cas(
-        &mut self,
-        keys: &[&str],
-    ) -> Result<Vec<Option<Item>>, StoreError> {
-        by_protocol!(self, get_with_cas(keys))
-    }
-
-    pub(super) async fn write(&mut self, writes: &[&Write<'_>]) -> Result<Each<bool>, StoreError> {
-        by_protocol!(self, write(writes))
-    }
-
-    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        by_protocol!(self, delete(key))
-    }
-
-    pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
-        by_protocol!(self, ping())
     }
 
     pub(super) fn is_idle_and_open(&self) -> bool {

@@ -11,8 +11,8 @@ use super::{
         many::{Each, Write},
     },
     Memcached,
-    connection::Connection,
-    server::{Intent, Server},
+    command::{self, GetWithCas, LookupMany},
+    server::Server,
 };
 use crate::key::CacheKeys;
 
@@ -29,10 +29,11 @@ impl Memcached {
     ) -> Each<LookupReply> {
         self.spread(all_keys, limit, |server, some, left| async move {
             let all_keys: Vec<_> = some.iter().map(|place| all_keys[*place]).collect();
-            let lookup = async |connection: &mut Connection| {
-                connection.lookup_many(&all_keys, options).await
+            let lookup = LookupMany {
+                all_keys: &all_keys,
+                options,
             };
-            let replies = server.run(Intent::Read, left, lookup).await?;
+            let replies = server.run(&lookup, left).await?;
             Ok(replies.into_iter().map(Ok).collect())
         })
         .await
@@ -47,8 +48,7 @@ impl Memcached {
         self.spread(&all_keys, limit, |server, some, left| async move {
             let some = some.iter().map(|place| wanted[*place]);
             let keys: Vec<_> = some.map(|(keys, kind)| keys.of_kind(kind)).collect();
-            let get = async |connection: &mut Connection| connection.get_with_cas(&keys).await;
-            let items = server.run(Intent::Read, left, get).await?;
+            let items = server.run(&GetWithCas { keys: &keys }, left).await?;
             Ok(items.into_iter().map(Ok).collect())
         })
         .await
@@ -62,8 +62,8 @@ impl Memcached {
         let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
             let writes: Vec<_> = some.iter().map(|place| &writes[*place]).collect();
-            let write = async |connection: &mut Connection| connection.write(&writes).await;
-            server.run(Intent::Write, left, write).await
+            let write = command::Write { writes: &writes };
+            server.run(&write, left).await
         })
         .await
     }

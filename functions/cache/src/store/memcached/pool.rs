@@ -12,7 +12,11 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
+    super::StoreError,
+    command::{Command, Intent},
+    connect_options::ConnectOptions,
+    connection::Connection,
+    socket::Endpoint,
 };
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
@@ -110,18 +114,16 @@ impl Pool {
         })
     }
 
-    /// One exchange, on the first connection that is free or open. `repeatable`: sending it twice is the
-    /// same as sending it once.
-    pub(super) async fn run<T>(
+    /// One exchange, on the first connection that is free or open.
+    pub(super) async fn run<C: Command>(
         self: &Arc<Self>,
-        repeatable: bool,
-        exchange: impl AsyncFn(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut again = repeatable;
+        command: &C,
+    ) -> Result<C::Reply, StoreError> {
+        let mut again = C::INTENT != Intent::Write;
         loop {
             let mut pooled = self.take().await?;
             let used = pooled.connection().used();
-            let result = exchange(pooled.connection()).await;
+            let result = command.run(pooled.connection()).await;
             pooled.put_back();
             if !(again && used && matches!(result, Err(StoreError::Closed))) {
                 return result;

@@ -8,21 +8,12 @@ use super::{
     super::{LookupOptions, LookupReply, StoreError},
     batching::Batcher,
     breaker::Breaker,
+    command::{Command, Intent},
     connect_options::ConnectOptions,
-    connection::Connection,
     pool::Pool,
     socket::Endpoint,
 };
 use crate::key::CacheKeys;
-
-/// What an exchange is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intent {
-    Read,
-    Write,
-    /// An explicit verb: its caller asked for this server's word, so it is tried in any case.
-    Verb,
-}
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -57,15 +48,13 @@ impl Server {
     }
 
     /// One exchange, for `limit` at most: one deadline over connecting, sending and reading.
-    pub(super) async fn run<T>(
+    pub(super) async fn run<C: Command>(
         &self,
-        intent: Intent,
+        command: &C,
         limit: Duration,
-        exchange: impl AsyncFn(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let (begun, until) = self.begin(limit, intent)?;
-        let repeatable = intent != Intent::Write;
-        let result = timeout_at(until, self.pool.run(repeatable, exchange)).await;
+    ) -> Result<C::Reply, StoreError> {
+        let (begun, until) = self.begin(limit, C::INTENT)?;
+        let result = timeout_at(until, self.pool.run(command)).await;
         self.end(begun, result)
     }
 

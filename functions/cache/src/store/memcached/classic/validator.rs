@@ -15,10 +15,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The longest line that a server may send: `VALUE`, a key of 250 bytes, four numbers.
-const LINE: usize = 512;
-/// The largest item that is read: memcached's default limit.
-const ITEM: usize = 1 << 20;
+use super::{super::limits::MAX_LINE, value_line::ValueLine};
 
 /// The valid answers to the command in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub(super) struct ReplyValidator {
 
 impl ReplyValidator {
     fn new() -> Self {
-        let line = Vec::with_capacity(LINE);
+        let line = Vec::with_capacity(MAX_LINE);
         Self {
             expect: Expect::Nothing,
             state: State::Done,
@@ -104,7 +101,7 @@ impl ReplyValidator {
                     if self.line.last() == Some(&b'\n') {
                         self.line.clear();
                     }
-                    if self.line.len() == LINE {
+                    if self.line.len() == MAX_LINE {
                         return Err("an endless line");
                     }
                     self.line.push(byte);
@@ -156,40 +153,24 @@ impl ReplyValidator {
         match &self.expect {
             Expect::Values { .. } if line == "END" => Ok(State::Done),
             Expect::Values { keys, with_cas } => {
-                let (place, length) =
-                    value_line(line, keys, *with_cas).ok_or("not a value line")?;
+                let value = ValueLine::parse(line).ok_or("not a value line")?;
+                if value.cas.is_some() != *with_cas {
+                    return Err("not a value line");
+                }
+                let mut keys = keys.split(' ');
+                let place = keys.position(|asked| asked == value.key);
+                let place = place.ok_or("not a key that was asked for")?;
                 if self.seen & (1 << place) != 0 {
                     return Err("a value twice");
                 }
                 self.seen |= 1 << place;
-                Ok(State::Value(length + 2))
+                Ok(State::Value(value.length + 2))
             }
             Expect::Word(words) if words.contains(&line) => Ok(State::Done),
             Expect::Version if line.starts_with("VERSION ") => Ok(State::Done),
             Expect::Nothing | Expect::Word(_) | Expect::Version => Err("not an answer to this"),
         }
     }
-}
-
-/// The position of the key among those of the command, and the value's length, if the line is a
-/// valid `VALUE` line.
-fn value_line(line: &str, keys: &str, with_cas: bool) -> Option<(usize, usize)> {
-    let mut words = line.split(' ');
-    if words.next()? != "VALUE" {
-        return None;
-    }
-    let key = words.next()?;
-    let place = keys.split(' ').position(|asked| asked == key)?;
-    words.next()?.parse::<u32>().ok()?;
-    let length = words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|length| *length <= ITEM)?;
-    if with_cas {
-        words.next()?.parse::<u64>().ok()?;
-    }
-    words.next().is_none().then_some((place, length))
 }
 
 /// The stream that memcache-async reads from and writes to.

@@ -51,7 +51,7 @@ fn judge(expect: &Expect, pieces: &[&[u8]]) -> Judged {
     let mut validator = ReplyValidator::new();
     validator.begin(expect.clone());
     let fed = pieces.iter().try_for_each(|piece| validator.feed(piece));
-    assert!(validator.line.len() <= LINE);
+    assert!(validator.line.len() <= MAX_LINE);
     let (fed, oversize) = (fed.map(|()| validator.is_clean()), validator.is_oversize());
     let line = if fed == Ok(true) {
         validator.last_line().to_vec()
