@@ -144,6 +144,8 @@ impl Topology {
     ) -> Result<Arc<Servers>, (String, StoreError)> {
         if let Self::Discovered(discovered) = self {
             let failed = |error| (discovered.endpoint.to_string(), error);
+            // Otherwise `servers` below would ask a second time.
+            discovered.state().refreshed = Some(Instant::now());
             let answer = tokio::time::timeout(limit, discovered.fetch()).await;
             let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
             discovered.apply(Some(config));
