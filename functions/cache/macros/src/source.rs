@@ -28,7 +28,7 @@ fn look(tokens: TokenStream, name: &Ident, in_impl: bool, found: &mut Vec<bool>)
     for token in tokens {
         match token {
             TokenTree::Ident(word) => {
-                if *name == word.to_string() && words.last().is_some_and(|last| last == "fn") {
+                if word == *name && words.last().is_some_and(|last| last == "fn") {
                     found.push(in_impl);
                 }
                 words.push(word.to_string());
