@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 
-WIDTH, HEIGHT = 1200, 800
+WIDTH, HEIGHT = 1200, 840
 # The longest wait for a page; the slow operation of the demonstration takes 3 s.
 TIMEOUT = 60
 
