@@ -5,7 +5,7 @@
 //! page `guide::how_it_works` explains what each record is for.
 //!
 //! ```text
-//! every record   kind 1 · "ld" 2 · format 1 (2) · key digest 16 · body · check 8, or 32 if signed
+//! every record   kind 1 · "ld" 2 · format 1 (now 2) · key digest 16 · body · check 8, or 32 if signed
 //! V entry        flags 1 · zero 3 · id 8 · generations 32 · created 8 · fresh until 8
 //!                discard at 8 · cost 4 · version 4 · length 4 · payload
 //! L lease        token 16 · generations 32 · id of the entry that is refreshed 8

@@ -1,7 +1,6 @@
-//! What an entry is called: the function's name, and SHA-256 over its types and canonical arguments.
+//! The key of an entry: the function's name, and SHA-256 over its types and canonical arguments.
 //!
-//! Owns the identity of a cached value and its spelling on a server. Knows nothing of servers,
-//! values or times.
+//! The identity of a cached value, and its spelling on a server.
 //!
 //! ```text
 //! digest = SHA-256("larder/key/2" · length of name 8 · name · version 4 · types · arguments)
@@ -20,10 +19,11 @@ mod canonical;
 pub use canonical::KeyError;
 pub(crate) use canonical::Tuple;
 
-/// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
+/// The longest name of a function or namespace. With both at their longest, a key is shorter than
+/// memcached's 250 bytes.
 const NAME_MAX: usize = 64;
 
-/// Hashed in front of everything; a change of the key's own layout changes it.
+/// Hashed before everything else. A change of the key's layout must change it.
 const LABEL: &[u8] = b"larder/key/2";
 
 /// Writes the types that tell two instantiations of a function apart.
@@ -93,7 +93,8 @@ impl Key {
     /// ```
     ///
     /// # Errors
-    /// [`KeyError`] if `name` is not 1 to 64 of `a-z A-Z 0-9 . _ -`, or if an argument refuses to be serialised.
+    /// [`KeyError`] if `name` is not 1 to 64 of `a-z A-Z 0-9 . _ -`, or if an argument cannot be
+    /// serialised.
     pub fn new<A: Serialize + ?Sized>(
         name: impl Into<std::borrow::Cow<'static, str>>,
         arguments: &A,
@@ -101,7 +102,7 @@ impl Key {
         Self::versioned(name, 0, arguments)
     }
 
-    /// As [`Key::new`], for a schema version other than 0: entries of two versions never meet.
+    /// As [`Key::new`], for a schema version other than 0. Each version has its own entries.
     ///
     /// ```
     /// # use larder::Key;
@@ -160,7 +161,8 @@ impl Key {
         })
     }
 
-    /// The name of a function's key, which the attribute has; nothing for a key that was made by hand.
+    /// The name of a function's key, which the attribute has; nothing for a key that was made by
+    /// hand.
     pub(crate) fn static_name(&self) -> &'static str {
         match self.name {
             std::borrow::Cow::Borrowed(name) => name,
@@ -200,7 +202,8 @@ impl Key {
 }
 
 /// # Errors
-/// [`KeyError::Name`] unless `name` is 1 to 64 of `a-z A-Z 0-9 . _ -`: it is sent to servers as it is.
+/// [`KeyError::Name`] unless `name` is 1 to 64 of `a-z A-Z 0-9 . _ -`: it is sent to servers as it
+/// is.
 pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
@@ -209,7 +212,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
     Err(KeyError::Name(name.to_owned()))
 }
 
-/// The four keys of one call, as a server knows them. All are looked up on the server of the first.
+/// The four keys of one call on a server. All of them are on the server of the first.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheKeys {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
@@ -232,7 +235,7 @@ impl CacheKeys {
         }
     }
 
-    /// The key of the item: entry, lease, or freed lease. It decides the server.
+    /// The key of the item: an entry, a lease, or a freed lease. It decides the server.
     pub(crate) fn item(&self) -> &str {
         &self.marker[..self.marker.len() - 2]
     }
@@ -263,7 +266,7 @@ impl CacheKeys {
     }
 }
 
-/// Laid out on the stack first: shared as it is by those who wait in line, it is one allocation in all.
+/// Built on the stack first, so that the shared string needs only one allocation.
 fn marker(namespace: &str, key: &Key) -> Arc<str> {
     let mut room = [0; 2 * NAME_MAX + 68];
     let mut used = 0;
@@ -283,7 +286,7 @@ fn marker(namespace: &str, key: &Key) -> Arc<str> {
         .into()
 }
 
-/// What a flush empties: the key of its generation, and the digest that the record there must carry.
+/// What a flush empties: the key of its generation, and the digest in the record there.
 #[derive(Debug)]
 pub(crate) struct Scope {
     key: String,
@@ -306,16 +309,17 @@ impl Scope {
     }
 }
 
-/// A prefix of every key: one server may serve many applications.
+/// The prefix of every key, which keeps applications on one server apart.
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace {
     name: String,
     all: Arc<Scope>,
-    /// Those of functions that were called: hashed once and not in every call.
+    /// The scopes of the functions that were called, so that their keys are hashed only once.
     functions: Arc<RwLock<HashMap<String, Arc<Scope>>>>,
 }
 
-/// So many functions are remembered. A program has fewer; one that makes names up must not grow for ever.
+/// The most functions that are remembered. A program that makes up names must not grow without
+/// limit.
 const FUNCTIONS: usize = 1024;
 
 impl Namespace {

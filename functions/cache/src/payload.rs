@@ -1,10 +1,9 @@
 //! Values as bytes: MessagePack with field names, so that a reordered struct reads correctly and a
 //! renamed or retyped field does not read at all.
 //!
-//! Owns the encoding of one value; knows nothing of keys, times or stores. Reading never executes
-//! anything and never trusts a length. The human-readable forms of serde are used: `untagged` and
-//! `flatten` buffer what they read, and types such as `IpAddr` read back from that buffer only in
-//! this form.
+//! Reading never executes anything and never trusts a length. It uses serde's human-readable forms:
+//! `untagged` and `flatten` buffer what they read, and types such as `IpAddr` can only be read from
+//! that buffer in this form.
 //!
 //! ```text
 //! struct, map          map                  field names and keys as they are
@@ -29,7 +28,7 @@ use reader::Reader;
 pub(crate) use writer::WriteError;
 use writer::Writer;
 
-/// Nesting of a stored value. A forged one must not exhaust the stack.
+/// How deep a stored value may nest. A forged one must not exhaust the stack.
 const DEPTH: u8 = 127;
 /// The same of enums within enums: each is a map of one pair, which [`DEPTH`] does not count.
 const MAX_VARIANTS: u8 = 127;

@@ -18,8 +18,8 @@ mod compound;
 mod number;
 use compound::{List, Map};
 
-/// Containers may nest this deep; arguments are not documents, and a recursive type must not
-/// exhaust the stack.
+/// How deep containers may nest. Arguments are not documents, and a recursive type must not exhaust
+/// the stack.
 const DEPTH: u8 = 64;
 
 /// serde_json's own name for a number when `arbitrary_precision` is on.
@@ -33,7 +33,7 @@ const JSON_NUMBER: &str = "$serde_json::private::Number";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The argument's own `Serialize` refused.
+    /// The argument's `Serialize` returned an error.
     #[error("an argument cannot be serialised: {0}")]
     Serialize(String),
     /// Containers are nested deeper than 64.
@@ -65,8 +65,7 @@ pub(crate) fn encode_content<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>
     Ok(out)
 }
 
-/// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the
-/// tuple itself.
+/// Appends the canonical encoding of a tuple whose elements `write` writes one by one.
 pub(crate) fn tuple(
     write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     out: &mut Vec<u8>,
@@ -87,7 +86,7 @@ pub(crate) fn types(
 /// A tuple that is being written.
 pub struct Tuple<'a> {
     canonical: CanonicalSerializer<'a>,
-    /// Without an element it is a unit, as `()` is.
+    /// Without an element it is a unit, like `()`.
     list: bool,
 }
 
@@ -120,8 +119,9 @@ struct CanonicalSerializer<'a> {
     sorts_all: bool,
 }
 
-/// Whether `T` iterates over a set. A hash set has no order that other processes share. Serde passes
-/// sets and sequences in the same way, so only the name of the iterator shows the difference.
+/// Whether `T` iterates over a set. A hash set has no order that other processes share. Serde
+/// passes sets and sequences in the same way, so only the name of the iterator shows the
+/// difference.
 fn is_set<T: ?Sized>() -> bool {
     const SETS: [&str; 3] = [
         "std::collections::hash::set::",
@@ -182,7 +182,7 @@ impl<'a> CanonicalSerializer<'a> {
         Ok(())
     }
 
-    /// Text and bytes carry their length in front: what they hold can never be read as a tag.
+    /// The length of text and bytes comes first, so that their content is never read as a tag.
     fn text(self, tag: u8, bytes: &[u8]) -> Result<(), KeyError> {
         self.out.push(tag);
         self.out

@@ -1,7 +1,8 @@
 //! Large values compressed, with LZ4's block format.
 //!
 //! A compressed payload begins with the length of its value. That is checked against [`MOST`], and
-//! against the most that LZ4 can make of so many bytes, before anything of that length is allocated.
+//! against the most that LZ4 can make of so many bytes, before anything of that length is
+//! allocated.
 
 use std::borrow::Cow;
 
@@ -39,7 +40,7 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// `plain` for [`Payload::Lz4`]; `None` if that would not be shorter.
+/// `plain`, compressed for [`Payload::Lz4`]; `None` if that is not shorter.
 pub(crate) fn compress(plain: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(plain.len()).ok()?;
     if plain.len() > MOST {
@@ -108,8 +109,8 @@ mod tests {
         }
     }
 
-    /// A mebibyte of LZ4 that would become a gigabyte; and payloads that are cut, or longer or shorter
-    /// than they say.
+    /// A mebibyte of LZ4 that would become a gigabyte; and payloads that are cut, or longer or
+    /// shorter than they say.
     #[test]
     fn a_bomb_is_refused_before_it_goes_off() {
         let inside = compress(&b"x".repeat(1000)).unwrap();

@@ -66,8 +66,8 @@ impl ReadBack {
     }
 }
 
-/// An entry did not read as a `T`: from now on each value of it is tried before it is stored. It may
-/// be the value's fault, where some values of the type read back and others do not.
+/// An entry did not read as a `T`: from now on each value of it is tried before it is stored. It
+/// may be the value's fault, where some values of the type read back and others do not.
 pub(crate) fn suspect<T>() {
     let mut types = types();
     let known = types.entry(typeid::of::<T>()).or_insert(Known::Suspect);

@@ -311,8 +311,8 @@ impl<'de> Reader<'de> {
     }
 }
 
-/// Whether a visitor keeps what it is given in serde's own buffer, as `flatten` and `untagged` do. A
-/// sequence is not read from bytes there.
+/// Whether a visitor keeps what it is given in serde's own buffer, as `flatten` and `untagged` do.
+/// A sequence is not read from bytes there.
 fn is_buffer<V>() -> bool {
     let name = type_name::<V>();
     name.starts_with("serde") && name.contains("::content::")

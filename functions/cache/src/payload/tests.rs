@@ -132,7 +132,7 @@ struct Holds<T> {
     held: T,
 }
 
-/// A `Some` that would come back as `None` is no value that can be stored, wherever in it that is.
+/// A value cannot be stored if a `Some` anywhere in it would be read back as `None`.
 #[test]
 fn a_some_of_nothing_is_not_written() {
     use serde_json::{Value, json};
