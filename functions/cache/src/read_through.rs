@@ -98,7 +98,7 @@ use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use plan::{ClaimResult, Progress};
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
-use snapshot::{Snapshot, Stale};
+use snapshot::{Owner, Snapshot, Stale};
 pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.
@@ -420,7 +420,7 @@ impl<'a> Call<'a> {
         let value = value?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
-            && let Ok(payload) = payload::encode(&value)
+            && let Ok(payload) = payload::encode(&value, usize::MAX)
         {
             turn.complete(payload.into(), self.cache.clock.now());
         }

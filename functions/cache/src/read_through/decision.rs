@@ -56,6 +56,8 @@ pub(crate) enum Decision {
     /// Replace the item by a lease, if it has not changed.
     TakeOver,
     Wait,
+    /// The name is another function's: go without the cache.
+    Bypass,
 }
 
 /// What the loser of the refresh marker does.

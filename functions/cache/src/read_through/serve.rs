@@ -108,6 +108,7 @@ impl Call<'_> {
             Err(error) => {
                 self.counters.increment(Counter::Unreadable);
                 self.cache.log.unreadable(self.key.name(), &error);
+                payload::suspect::<T>();
                 None
             }
         }

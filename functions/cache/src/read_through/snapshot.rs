@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry, Generation, Generations, Record, Token},
+    entry::{self, Entry, Generation, Generations, Owners, Record, Token},
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
@@ -23,6 +23,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) marker: Marker,
     /// Both generations, if both stood there.
     pub(super) generations: Option<Generations>,
+    /// Whose the key's name is.
+    pub(super) owner: Owner<'a>,
     /// The entry, if the item is one of these generations.
     pub(super) entry: Option<Entry<'a>>,
     /// Who holds the lease, if the item is one.
@@ -32,6 +34,16 @@ pub(super) struct Snapshot<'a> {
     pub(super) marker_item: Option<&'a store::Item>,
     /// The cas of the lease that this lookup itself left.
     pub(super) won: Option<u64>,
+}
+
+/// Which function a name belongs to, by the record that holds its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner<'a> {
+    /// This one, or the key is of no function.
+    Us,
+    /// None yet: it has to be claimed before anything is served or stored.
+    Nobody,
+    Stranger(&'a [u8]),
 }
 
 /// A copy of a stale entry, kept while its refresh runs: the origin may fail.
@@ -45,11 +57,13 @@ pub(super) struct Stale {
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(call: &Call<'_>, reply: &'a LookupReply) -> Self {
+        let read = generations(call, reply);
         let mut snapshot = Snapshot {
             now: call.cache.clock.now(),
             kind: ItemKind::Absent,
             marker: Marker::NotRefreshing,
-            generations: generations(call, reply),
+            generations: read.map(|(generations, _)| generations),
+            owner: read.map_or(Owner::Us, |(_, owners)| call.owner(owners)),
             entry: None,
             holder: None,
             item: None,
@@ -105,6 +119,22 @@ impl<'a> Snapshot<'a> {
     }
 
     pub(super) fn decision(&self) -> Decision {
+        match self.owner {
+            Owner::Us => self.unclaimed(),
+            Owner::Nobody => Decision::Mint,
+            Owner::Stranger(_) => Decision::Bypass,
+        }
+    }
+
+    /// The decision of a caller that only reads: a name without an owner is free for all.
+    pub(super) fn decision_of_peek(&self) -> Decision {
+        match self.owner {
+            Owner::Us | Owner::Nobody => self.unclaimed(),
+            Owner::Stranger(_) => Decision::Bypass,
+        }
+    }
+
+    fn unclaimed(&self) -> Decision {
         decision::decide(self.kind, self.marker, self.generations.is_some())
     }
 
@@ -141,17 +171,30 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     })
 }
 
-fn generations(call: &Call<'_>, reply: &LookupReply) -> Option<Generations> {
-    let generation =
-        |item: &Option<store::Item>, scope| Generation::read(&item.as_ref()?.bytes, scope).ok();
+/// Both generations, and the owners of the function's name.
+fn generations<'a>(call: &Call<'_>, reply: &'a LookupReply) -> Option<(Generations, Owners<'a>)> {
     let [namespace, function] = call.keys.scopes();
-    Some(Generations {
-        namespace: generation(&reply.namespace, namespace)?,
-        function: generation(&reply.function, function)?,
-    })
+    let (namespace, _) = Generation::read(&reply.namespace.as_ref()?.bytes, namespace).ok()?;
+    let (function, owners) = Generation::read(&reply.function.as_ref()?.bytes, function).ok()?;
+    let generations = Generations {
+        namespace,
+        function,
+    };
+    Some((generations, owners))
 }
 
 impl Call<'_> {
+    fn owner<'a>(&self, owners: Owners<'a>) -> Owner<'a> {
+        let Some(ours) = self.key.owner() else {
+            return Owner::Us;
+        };
+        match owners.of(self.policy.version) {
+            None => Owner::Nobody,
+            Some(owner) if owner == Owners::mark(ours) => Owner::Us,
+            Some(owner) => Owner::Stranger(owner),
+        }
+    }
+
     /// Until when those who do not refresh `entry` themselves are served it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);

@@ -70,6 +70,9 @@ pub struct Stats {
     pub lease_taken_over: u64,
     /// Calls that waited for another caller's lease.
     pub lease_waited: u64,
+    /// Calls that went to their origin because another function has their name, or another type the
+    /// name of theirs: a mistake, which an error in the log explains.
+    pub refused: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -146,6 +149,7 @@ pub(crate) enum Counter {
     LeaseWon,
     LeaseTakenOver,
     LeaseWaited,
+    Refused,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -260,6 +264,7 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_won: read(Counter::LeaseWon),
         lease_taken_over: read(Counter::LeaseTakenOver),
         lease_waited: read(Counter::LeaseWaited),
+        refused: read(Counter::Refused),
         bytes_read: read(Counter::BytesRead),
         bytes_written: read(Counter::BytesWritten),
         origin_time: time(Counter::OriginMicros),

@@ -31,6 +31,8 @@ mod forgeries;
 mod growth;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// Whose entry a key is: every function's and every type's own.
+mod identity;
 /// Many keys in one call.
 mod many;
 /// The compiler's messages for mistakes in the attribute.
@@ -61,6 +63,8 @@ mod surface;
 mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Values that would be written and never read again.
+mod unreadable;
 /// Two releases on one server.
 mod versions;
 /// Waiting for another caller's origin call: how long, and at what cost.
