@@ -194,7 +194,8 @@ fn flush(url: &str) {
 }
 
 fn with(url: &str, work: impl AsyncFnOnce(Cache)) {
-    let cache = Cache::from_lookup(|name| (name == "CACHE_URL").then(|| url.to_owned()));
+    let cache =
+        Cache::builder().build_from_lookup(|name| (name == "CACHE_URL").then(|| url.to_owned()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

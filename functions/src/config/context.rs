@@ -38,7 +38,8 @@ impl Context {
         host: impl FnOnce(&Settings) -> Host,
     ) -> Result<Self, StartError> {
         let settings = Settings::from_lookup(&lookup)?;
-        let cache = Cache::from_lookup(|name| lookup(name).filter(|value| !value.is_empty()))?;
+        let cache = Cache::builder()
+            .build_from_lookup(|name| lookup(name).filter(|value| !value.is_empty()))?;
         larder::install(cache.clone())?;
         let host = host(&settings);
         Ok(Self {

@@ -31,16 +31,8 @@ impl Cache {
         Self::builder().build_from_env()
     }
 
-    /// As [`Cache::from_env`], with the variables from `lookup`.
-    ///
-    /// # Errors
-    /// As [`Builder::build_from_lookup`].
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, OptionsError> {
-        Self::builder().build_from_lookup(lookup)
-    }
-
     /// Finds misspelt names of a cache's variables, for settings that do not come from the
-    /// environment and are given to [`Cache::from_lookup`].
+    /// environment and are given to [`Builder::build_from_lookup`].
     ///
     /// # Errors
     /// [`OptionsError`] for the first name that is almost one of a cache's variables, with the one

@@ -5,7 +5,7 @@ use super::names::Setting;
 /// An invalid setting. The message shows its value, unless that is a secret.
 ///
 /// ```
-/// let error = larder::Cache::from_lookup(|name| match name {
+/// let error = larder::Cache::builder().build_from_lookup(|name| match name {
 ///     "CACHE_BUDGET_MS" => Some("fast".to_owned()),
 ///     _ => None,
 /// });

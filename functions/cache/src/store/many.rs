@@ -48,13 +48,7 @@ impl Store {
                 .collect(),
             Self::Memcached(memcached) => memcached.lookup_many(all_keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                let mut reply = Vec::with_capacity(all_keys.len());
-                for keys in all_keys {
-                    reply.push(simulated.lookup(keys, options, limit).await);
-                }
-                reply
-            }
+            Self::Simulated(simulated) => simulated.lookup_many(all_keys, options, limit).await,
         }
     }
 
@@ -71,35 +65,17 @@ impl Store {
                 .collect(),
             Self::Memcached(memcached) => memcached.get_with_cas(wanted, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                let mut items = Vec::with_capacity(wanted.len());
-                for (keys, kind) in wanted {
-                    items.push(simulated.get_with_cas(keys.of_kind(*kind), limit).await);
-                }
-                items
-            }
+            Self::Simulated(simulated) => simulated.get_with_cas(wanted, limit).await,
         }
     }
 
     /// Does each write whose precondition holds; whether it did.
     pub(crate) async fn write(&self, writes: &[Write<'_>], limit: Duration) -> Each<bool> {
         match self {
-            Self::Memory(memory) => writes
-                .iter()
-                .map(|write| {
-                    let (bytes, life) = (write.bytes.clone(), write.life);
-                    Ok(memory.write(write.key(), bytes, life, write.precondition))
-                })
-                .collect(),
+            Self::Memory(memory) => writes.iter().map(|write| Ok(memory.write(write))).collect(),
             Self::Memcached(memcached) => memcached.write(writes, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                let mut written = Vec::with_capacity(writes.len());
-                for write in writes {
-                    written.push(simulated.write(write, limit).await);
-                }
-                written
-            }
+            Self::Simulated(simulated) => simulated.write(writes, limit).await,
         }
     }
 }

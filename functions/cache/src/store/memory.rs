@@ -16,7 +16,10 @@ use moka::{
 };
 use tokio::time::{Duration, Instant};
 
-use super::{CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply, many::Precondition};
+use super::{
+    CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply,
+    many::{Precondition, Write},
+};
 
 /// The maximum size, in bytes of keys and items.
 const CAPACITY: u64 = 64 << 20;
@@ -114,10 +117,15 @@ impl Memory {
     }
 
     /// Stores if `precondition` holds; whether it did.
-    pub(super) fn write(
+    pub(super) fn write(&self, write: &Write<'_>) -> bool {
+        let bytes = write.bytes.clone().into();
+        self.write_to(write.key(), bytes, write.life, write.precondition)
+    }
+
+    pub(super) fn write_to(
         &self,
         key: &str,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         life: Lifetime,
         precondition: Precondition,
     ) -> bool {
@@ -126,7 +134,7 @@ impl Memory {
             Precondition::Cas(cas) => Some(cas),
         };
         let written = Arc::new(StoredItem {
-            bytes: bytes.into(),
+            bytes,
             cas: self.next_cas.fetch_add(1, Ordering::Relaxed),
             until: match life {
                 Lifetime::Forever => None,

@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError,
-    many::{Precondition, Write},
+    CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    many::{Each, Precondition, Write},
     memory::Memory,
 };
 
@@ -174,12 +175,8 @@ impl Simulated {
                 (Some(item), _) => ItemState::Item(item),
                 (None, None) => ItemState::Absent,
                 (None, Some(lease)) => {
-                    server.write(
-                        keys.item(),
-                        Vec::new(),
-                        Lifetime::seconds(lease),
-                        Precondition::Absent,
-                    );
+                    let life = Lifetime::seconds(lease);
+                    server.write_to(keys.item(), Bytes::new(), life, Precondition::Absent);
                     let cas = server.get_with_cas(keys.item()).and_then(|item| item.cas);
                     cas.map_or(ItemState::Absent, ItemState::Won)
                 }
@@ -200,31 +197,49 @@ impl Simulated {
         .await
     }
 
-    pub(super) async fn get_with_cas(
+    pub(super) async fn lookup_many(
         &self,
-        key: &str,
+        all_keys: &[&CacheKeys],
+        options: LookupOptions,
         limit: Duration,
-    ) -> Result<Option<Item>, StoreError> {
-        let key = key.to_owned();
-        self.exchange(limit, |server, _| async move { server.get_with_cas(&key) })
-            .await
+    ) -> Each<LookupReply> {
+        let mut replies = Vec::with_capacity(all_keys.len());
+        for keys in all_keys {
+            replies.push(self.lookup(keys, options, limit).await);
+        }
+        replies
     }
 
-    pub(super) async fn write(
+    pub(super) async fn get_with_cas(
         &self,
-        write: &Write<'_>,
+        wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
-    ) -> Result<bool, StoreError> {
-        let (key, bytes, life) = (write.key().to_owned(), write.bytes.clone(), write.life);
-        let (precondition, careless) = (write.precondition, self.network.careless);
-        self.exchange(limit, move |server, _| async move {
-            if careless && precondition != Precondition::Absent {
-                server.delete(&key);
-                return server.write(&key, bytes, life, Precondition::Absent);
-            }
-            server.write(&key, bytes, life, precondition)
-        })
-        .await
+    ) -> Each<Option<Item>> {
+        let mut items = Vec::with_capacity(wanted.len());
+        for (keys, kind) in wanted {
+            let key = keys.of_kind(*kind).to_owned();
+            let get = self.exchange(limit, |server, _| async move { server.get_with_cas(&key) });
+            items.push(get.await);
+        }
+        items
+    }
+
+    pub(super) async fn write(&self, writes: &[Write<'_>], limit: Duration) -> Each<bool> {
+        let mut written = Vec::with_capacity(writes.len());
+        for write in writes {
+            let (key, bytes) = (write.key().to_owned(), Bytes::from(write.bytes.clone()));
+            let (life, precondition) = (write.life, write.precondition);
+            let careless = self.network.careless && precondition != Precondition::Absent;
+            let write = self.exchange(limit, move |server, _| async move {
+                if careless {
+                    server.delete(&key);
+                    return server.write_to(&key, bytes, life, Precondition::Absent);
+                }
+                server.write_to(&key, bytes, life, precondition)
+            });
+            written.push(write.await);
+        }
+        written
     }
 
     pub(super) async fn delete(&self, key: &str, limit: Duration) -> Result<(), StoreError> {

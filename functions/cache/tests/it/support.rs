@@ -16,7 +16,7 @@ pub(crate) fn cache(settings: &[(&str, &str)]) -> Cache {
         let found = settings.iter().find(|(n, _)| *n == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    Cache::from_lookup(lookup).unwrap()
+    Cache::builder().build_from_lookup(lookup).unwrap()
 }
 
 pub(crate) fn at(url: &str) -> Cache {

@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -131,7 +130,7 @@ impl Worker {
                 self.over = true;
                 return;
             };
-            let (options, until, all_keys) = (batch.options, batch.until, batch.addresses());
+            let (options, until, all_keys) = (batch.options, batch.until, batch.all_keys());
             let lookup = LookupMany {
                 all_keys: &all_keys,
                 options,
@@ -189,31 +188,15 @@ struct Batch {
     options: LookupOptions,
     /// The last of them waits until then.
     until: Instant,
-    items: Vec<SameKey>,
-}
-
-/// Callers who ask for one item, in their order.
-struct SameKey {
-    first: Waiting,
-    others: Vec<Waiting>,
-}
-
-impl SameKey {
-    fn new(first: Waiting) -> Self {
-        let others = Vec::new();
-        Self { first, others }
-    }
-
-    fn all(self) -> impl Iterator<Item = Waiting> {
-        iter::once(self.first).chain(self.others)
-    }
+    /// For each item the callers that ask for it, in their order.
+    items: Vec<Vec<Waiting>>,
 }
 
 impl Batch {
     fn new(first: Waiting) -> Self {
         let (options, until) = (first.options, first.until);
         let mut items = Vec::with_capacity(MAX_BATCH);
-        items.push(SameKey::new(first));
+        items.push(vec![first]);
         Self {
             options,
             until,
@@ -229,19 +212,19 @@ impl Batch {
         let until = self.until.max(waiting.until);
         // So few are compared faster than hashed.
         let mut items = self.items.iter();
-        match items.position(|same_key| same_key.first.keys.digest() == waiting.keys.digest()) {
-            Some(place) => self.items[place].others.push(waiting),
+        match items.position(|same_key| same_key[0].keys.digest() == waiting.keys.digest()) {
+            Some(place) => self.items[place].push(waiting),
             None if self.items.len() == MAX_BATCH => return Some(waiting),
-            None => self.items.push(SameKey::new(waiting)),
+            None => self.items.push(vec![waiting]),
         }
         self.until = until;
         None
     }
 
-    fn addresses(&self) -> Vec<&CacheKeys> {
+    fn all_keys(&self) -> Vec<&CacheKeys> {
         self.items
             .iter()
-            .map(|same_key| &same_key.first.keys)
+            .map(|same_key| &same_key[0].keys)
             .collect()
     }
 
@@ -252,7 +235,7 @@ impl Batch {
             Err(error) => return self.fail(error),
         };
         for (same_key, mut reply) in self.items.into_iter().zip(reply) {
-            for waiting in same_key.all() {
+            for waiting in same_key {
                 // Who has left by now needs no answer, and must not be given the lease.
                 if !waiting.sender.is_closed() {
                     let answer = reply.clone().into();
@@ -264,7 +247,7 @@ impl Batch {
     }
 
     fn fail(self, error: StoreError) {
-        for waiting in self.items.into_iter().flat_map(SameKey::all) {
+        for waiting in self.items.into_iter().flatten() {
             let _ = waiting.sender.send(Err(error));
         }
     }

@@ -1,7 +1,5 @@
 //! The keys of a lookup of several items, and the server's answer for each.
 
-use bytes::Bytes;
-
 use super::super::{Item, ItemState, LookupOptions, LookupReply};
 use crate::key::CacheKeys;
 
@@ -16,21 +14,18 @@ pub(super) struct LookupKeys<'a> {
 }
 
 /// The item under a key, as either protocol returns it.
-pub(super) trait IntoItem {
-    fn found(self) -> ItemState;
-    fn item(&self) -> Item;
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) item: Item,
+    /// The lookup itself has left it there.
+    pub(super) won: bool,
 }
 
-impl IntoItem for (Bytes, u64) {
-    fn found(self) -> ItemState {
-        ItemState::Item(self.item())
-    }
-
-    fn item(&self) -> Item {
-        let (bytes, cas) = self.clone();
-        Item {
-            bytes,
-            cas: Some(cas),
+impl Found {
+    pub(super) fn state(self) -> ItemState {
+        match self.item.cas {
+            Some(cas) if self.won && self.item.bytes.is_empty() => ItemState::Won(cas),
+            _ => ItemState::Item(self.item),
         }
     }
 }
@@ -71,14 +66,14 @@ impl<'a> LookupKeys<'a> {
         self.others.len()
     }
 
-    /// `values` has the item under each key.
-    pub(super) fn reply<S: IntoItem>(&self, mut values: Vec<Option<S>>) -> Vec<LookupReply> {
-        let rest = values.split_off(self.items());
-        let other = |place: usize| rest[place - self.items()].as_ref().map(IntoItem::item);
-        let reply = values.into_iter().zip(&self.others);
-        reply
+    /// `found` has the item under each key.
+    pub(super) fn reply(&self, mut found: Vec<Option<Found>>) -> Vec<LookupReply> {
+        let rest = found.split_off(self.items());
+        let other = |place: usize| Some(rest[place - self.items()].as_ref()?.item.clone());
+        let items = found.into_iter().zip(&self.others);
+        items
             .map(|(item, (marker, namespace, function))| LookupReply {
-                item: item.map_or(ItemState::Absent, IntoItem::found),
+                item: item.map_or(ItemState::Absent, Found::state),
                 marker: marker.and_then(other),
                 namespace: other(*namespace),
                 function: other(*function),

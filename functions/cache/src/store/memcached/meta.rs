@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     limits::READ_CHUNK,
-    lookup_keys::IntoItem,
+    lookup_keys::Found,
     tls::Stream,
 };
 use crate::key::CacheKeys;
@@ -74,12 +74,12 @@ impl Meta {
         let mut spans = [None, None, None, None];
         let answer = self.gets(wanted, lease, &mut spans[..wanted.len()]).await?;
         let [item, mut marker, mut namespace, mut function] =
-            spans.map(|spans| Some(spans?.value(&answer)));
+            spans.map(|spans| Some(spans?.found(&answer)));
         if !options.marker {
             (marker, namespace, function) = (None, marker, namespace);
         }
-        let item = item.map_or(ItemState::Absent, IntoItem::found);
-        let plain = |value: Option<Value>| Some(value?.item);
+        let item = item.map_or(ItemState::Absent, Found::state);
+        let plain = |value: Option<Found>| Some(value?.item);
         Ok(Box::new(LookupReply {
             item,
             marker: plain(marker),
@@ -231,32 +231,9 @@ impl ValueSpan {
         }
     }
 
-    fn value(self, answer: &Bytes) -> Value {
+    fn found(self, answer: &Bytes) -> Found {
         let (bytes, cas) = (answer.slice(self.range), self.cas);
-        Value {
-            item: Item { bytes, cas },
-            won: self.won,
-        }
-    }
-}
-
-/// What stands under a key.
-#[derive(Debug)]
-struct Value {
-    item: Item,
-    /// The very command that shows it has left it there.
-    won: bool,
-}
-
-impl IntoItem for Value {
-    fn found(self) -> ItemState {
-        match self.item.cas {
-            Some(cas) if self.won && self.item.bytes.is_empty() => ItemState::Won(cas),
-            _ => ItemState::Item(self.item),
-        }
-    }
-
-    fn item(&self) -> Item {
-        self.item.clone()
+        let (item, won) = (Item { bytes, cas }, self.won);
+        Found { item, won }
     }
 }

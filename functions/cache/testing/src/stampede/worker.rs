@@ -54,7 +54,7 @@ impl Worker {
         parent.set_nodelay(true).expect("an open connection");
         let orders = BufReader::new(parent.try_clone().expect("a second handle"));
         let (url, budget) = (self.url, std::env::var("CACHE_BUDGET_MS").ok());
-        let cache = Cache::from_lookup(|name| match name {
+        let cache = Cache::builder().build_from_lookup(|name| match name {
             "CACHE_URL" => Some(url.clone()),
             "CACHE_BUDGET_MS" => budget.clone(),
             _ => None,

@@ -14,7 +14,7 @@ use super::{
         },
         exptime,
         limits::{MAX_LINE, READ_CHUNK},
-        lookup_keys::{IntoItem, LookupKeys},
+        lookup_keys::{Found, LookupKeys},
     },
     Classic,
     shared_stream::SharedStream,
@@ -29,8 +29,8 @@ impl Classic {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let values = self.gets(&lookup_keys.keys).await?;
-        Ok(lookup_keys.reply(values))
+        let found = self.gets(&lookup_keys.keys).await?;
+        Ok(lookup_keys.reply(found))
     }
 
     pub(in super::super) async fn get_with_cas(
@@ -40,11 +40,8 @@ impl Classic {
         if let [key] = keys {
             return Ok(vec![self.get_one(key).await?]);
         }
-        let values = self.gets(keys).await?;
-        Ok(values
-            .iter()
-            .map(|value| value.as_ref().map(IntoItem::item))
-            .collect())
+        let found = self.gets(keys).await?;
+        Ok(found.into_iter().map(|found| Some(found?.item)).collect())
     }
 
     pub(in super::super) async fn write(
@@ -90,7 +87,7 @@ impl Classic {
     }
 
     /// One `gets`: the server answers in the order asked.
-    async fn gets(&mut self, keys: &[&str]) -> Result<Vec<Option<(Bytes, u64)>>, StoreError> {
+    async fn gets(&mut self, keys: &[&str]) -> Result<Vec<Option<Found>>, StoreError> {
         let mut out = b"gets".to_vec();
         for key in keys {
             out.push(b' ');
@@ -98,7 +95,7 @@ impl Classic {
         }
         out.extend_from_slice(b"\r\n");
         let places: HashMap<_, _> = keys.iter().copied().zip(0..).collect();
-        let mut values: Vec<Option<(Bytes, u64)>> = keys.iter().map(|_| None).collect();
+        let mut found: Vec<_> = keys.iter().map(|_| None).collect();
         let mut answers = self.send(&out).await?;
         loop {
             let line = answers.line().await?;
@@ -109,15 +106,18 @@ impl Classic {
             let place: usize = *places.get(value.key).ok_or(StoreError::Protocol)?;
             // A server that was started without cas (-C) can hold no lease.
             let cas = value.cas.filter(|cas| *cas != 0);
-            let cas = cas.ok_or(StoreError::Protocol)?;
+            if cas.is_none() {
+                return Err(StoreError::Protocol);
+            }
             let bytes = answers.value(value.length).await?;
-            if values[place].replace((bytes, cas)).is_some() {
+            let (item, won) = (Item { bytes, cas }, false);
+            if found[place].replace(Found { item, won }).is_some() {
                 return Err(StoreError::Protocol);
             }
         }
         answers.end()?;
         self.validator.lock().mark_complete();
-        Ok(values)
+        Ok(found)
     }
 
     /// From here on the connection is not clean until its answers are read to their end.

@@ -9,9 +9,9 @@ use super::{
             many::{Each, Precondition, Write},
         },
         exptime,
-        lookup_keys::LookupKeys,
+        lookup_keys::{Found, LookupKeys},
     },
-    Meta, Value,
+    Meta,
     codec::{self, Status},
 };
 use crate::key::CacheKeys;
@@ -35,7 +35,7 @@ impl Meta {
         let values = self.values(keys, |_| None).await?;
         // A server that was started without cas (-C) cannot keep a lease.
         let items = values.into_iter().map(|value| match value {
-            Some(Value { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
+            Some(Found { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
             value => Ok(value.map(|value| value.item)),
         });
         items.collect()
@@ -90,10 +90,10 @@ impl Meta {
         &mut self,
         keys: &[&str],
         lease: impl Fn(usize) -> Option<u32>,
-    ) -> Result<Vec<Option<Value>>, StoreError> {
+    ) -> Result<Vec<Option<Found>>, StoreError> {
         let mut spans: Vec<_> = keys.iter().map(|_| None).collect();
         let answer = self.gets(keys, lease, &mut spans).await?;
         let values = spans.into_iter();
-        Ok(values.map(|spans| Some(spans?.value(&answer))).collect())
+        Ok(values.map(|spans| Some(spans?.found(&answer))).collect())
     }
 }
