@@ -353,8 +353,9 @@ async fn signed_caches_believe_only_signed_entries() {
     let signed = cache(&[
         ("CACHE_URL", &url),
         ("CACHE_SIGNING_KEY", "0123456789abcdef"),
+        ("CACHE_BUDGET_MS", "10000"),
     ]);
-    let plain = cache(&[("CACHE_URL", &url)]);
+    let plain = at(&url);
     let (origin, key) = (Origin::default(), key("signed", 1));
     plain
         .get_or_fetch(&key, &MINUTE, || origin.call())

@@ -27,7 +27,7 @@ struct Pick<T>(PhantomData<T>);
 macro_rules! free {
     ($($function:ident $name:literal)*) => {
         $(
-            #[larder::cached($name, ttl = "60s", key = (a, b))]
+            #[larder::cached($name, ttl = "24h", key = (a, b))]
             async fn $function<T: Kind, const N: u8>(a: i64, b: &str) -> String {
                 format!("{}<{}, {N}>({a}, {b:?})", $name, T::NAME)
             }
@@ -37,13 +37,13 @@ macro_rules! free {
 
 free!(one "free-one" two "free-two");
 
-#[larder::cached("argument", ttl = "60s", key = a)]
+#[larder::cached("argument", ttl = "24h", key = a)]
 async fn argument<A: Kind + Serialize + std::fmt::Debug>(a: A) -> String {
     format!("argument<{}>({a:?})", A::NAME)
 }
 
 impl<T: Kind> Pick<T> {
-    #[larder::cached("inherent", ttl = "60s", key = (a, b))]
+    #[larder::cached("inherent", ttl = "24h", key = (a, b))]
     pub(crate) async fn inherent<U: Kind>(&self, a: i64, b: &str) -> String {
         format!("inherent<{}, {}>({a}, {b:?})", T::NAME, U::NAME)
     }
@@ -52,7 +52,7 @@ impl<T: Kind> Pick<T> {
 trait Says<T: Kind, const N: u8> {
     async fn says<U: Kind>(&self, a: i64, b: &str) -> String;
 
-    #[larder::cached("default", ttl = "60s", skip(self))]
+    #[larder::cached("default", ttl = "24h", skip(self))]
     async fn by_default(&self, a: i64, b: &str) -> String
     where
         Self: Kind,
@@ -62,7 +62,7 @@ trait Says<T: Kind, const N: u8> {
 }
 
 impl<S: Kind, T: Kind, const N: u8> Says<T, N> for Pick<S> {
-    #[larder::cached("trait", ttl = "60s", key = (a, b))]
+    #[larder::cached("trait", ttl = "24h", key = (a, b))]
     async fn says<U: Kind>(&self, a: i64, b: &str) -> String {
         format!(
             "trait<{}, {}, {N}, {}>({a}, {b:?})",
@@ -74,7 +74,7 @@ impl<S: Kind, T: Kind, const N: u8> Says<T, N> for Pick<S> {
 }
 
 impl<T: Kind, const N: u8> Says<T, N> for u8 {
-    #[larder::cached("trait-other", ttl = "60s", key = (a, b))]
+    #[larder::cached("trait-other", ttl = "24h", key = (a, b))]
     async fn says<U: Kind>(&self, a: i64, b: &str) -> String {
         format!("other<{}, {N}, {}>({a}, {b:?})", T::NAME, U::NAME)
     }

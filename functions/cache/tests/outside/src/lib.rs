@@ -19,7 +19,7 @@ pub struct Report {
 pub struct LoadError;
 
 /// Cached for a minute.
-pub const MINUTE: Policy = Policy::ttl(std::time::Duration::from_secs(60));
+pub const MINUTE: Policy = Policy::ttl(std::time::Duration::from_mins(1));
 
 /// A free function.
 ///
