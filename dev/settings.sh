@@ -1,5 +1,5 @@
 # Reads .env, or .env.example where there is none, into the environment, and shows settings on a screen. Sourced by dev/run.
-# Owns: the file's form, the same as in functions/src/dotenv.rs. Must not know: which settings there are.
+# Owns: the file's form, the same as in functions/src/config/dotenv.rs. Must not know: which settings there are.
 # The environment beats the file; of a name that stands there twice, the last counts.
 
 load_settings() {

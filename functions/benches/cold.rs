@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 #[path = "../cache/benches/cores.rs"]
 mod cores;

@@ -8,24 +8,10 @@ use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-pub use token::TokenDigest;
-
-use crate::place::{Place, Reach};
-use crate::problem::Problem;
+use crate::config::flush_mode::Mode;
+use crate::config::host::{Place, Reach};
+use crate::http::problem::Problem;
 use token::{TokenCheck, Verdict};
-
-/// `FLUSH_AUTH` as it was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Nobody may flush.
-    Deny,
-    /// Whoever has the token of this digest.
-    Token(TokenDigest),
-    /// Whoever AWS itself has recognised.
-    Iam,
-    /// Everybody who can reach us, where only this machine can.
-    Open,
-}
 
 /// `FLUSH_AUTH` as it holds where we run.
 #[derive(Debug)]
@@ -64,7 +50,7 @@ impl FlushAuth {
             Rule::Iam if iam_caller(request).is_some() => Ok(()),
             Rule::Iam => Err(forbidden("flushing needs an IAM caller")),
             // A name that an attacker lets point at 127.0.0.1 makes his page "same-origin".
-            Rule::Open if origin.is_none_or(crate::place::is_loopback) => Ok(()),
+            Rule::Open if origin.is_none_or(crate::config::host::is_loopback) => Ok(()),
             Rule::Open => Err(forbidden("the page's own host is not a loopback address")),
         }
     }
@@ -117,6 +103,7 @@ fn forbidden(detail: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::flush_mode::TokenDigest;
 
     fn asked(auth: &FlushAuth, headers: &[(&str, &str)]) -> u16 {
         let mut request =

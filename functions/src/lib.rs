@@ -3,48 +3,30 @@
 //!
 //! # Layout
 //!
-//! One request's way is one file: [`heavy_op`], [`user`], [`flush`], [`page`]. Each is a [`Handler`], an
-//! `async fn(Request) -> Response` that runs alike on Lambda, in the emulator and in one local process:
+//! One request's way is one file of [`routes`]: `heavy_op`, `user`, `flush`, `page`. Each is a
+//! [`Handler`], an `async fn(Request) -> Response` that runs alike on Lambda, in the emulator and in
+//! one local process:
 //!
-//! | file | owns |
+//! | room | owns |
 //! |---|---|
-//! | [`lambda`] | a function's `main` on Lambda and in the emulator |
-//! | [`local`] | all handlers in one process over HTTP |
-//! | [`start`], [`settings`], [`place`], [`dotenv`] | what the environment says and where we run |
-//! | [`exchange`], `deadline`, `diagnostics` | what every answer has in common |
-//! | [`log`], `emf` | what is told of invocations: lines of log and of metrics |
-//! | `query`, `path` | what the client asked for |
-//! | `provenance`, `cache_status`, `headers`, [`problem`] | what the client gets |
+//! | [`runtime`] | processes: a function's on Lambda, all handlers in one over HTTP, the migration |
+//! | [`routes`] | the way from a request to its answer; one of the two origins (`heavy_op::report`) |
 //! | [`flush_auth`] | who may flush |
-//! | [`users`], `heavy_op::report` | the two origins |
-//! | [`migrate`] | the function that makes the database ready for [`users`] |
+//! | [`http`] | what routes share: methods, inputs, headers, error answers |
+//! | [`users`] | the users' database: the other origin |
+//! | [`telemetry`] | lines of log and of metrics |
+//! | [`config`] | settings, and where we run |
 //! | [`origin_calls`] | how often the origins were really called |
+//!
+//! Imports point down this table.
 
-mod cache_status;
-mod deadline;
-mod diagnostics;
-pub mod dotenv;
-mod emf;
-pub mod exchange;
-pub mod flush;
+pub mod config;
 pub mod flush_auth;
-mod headers;
-pub mod heavy_op;
-pub mod lambda;
-pub mod local;
-pub mod log;
-pub mod migrate;
-mod moment;
+pub mod http;
 pub mod origin_calls;
-pub mod page;
-mod path;
-pub mod place;
-pub mod problem;
-mod provenance;
-mod query;
-pub mod settings;
-pub mod start;
-pub mod user;
+pub mod routes;
+pub mod runtime;
+pub mod telemetry;
 pub mod users;
 
 use std::future::Future;

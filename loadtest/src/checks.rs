@@ -1,21 +1,17 @@
 //! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
 //! One failed check makes the whole measurement invalid, whatever its numbers say.
 
-mod tool;
+pub(crate) mod tool;
 
-use crate::check::{Check, Verdict};
-use crate::course::Canaries;
-use crate::ledger::Ledger;
-use crate::outcome::Outcome;
-use crate::phase_sum::PhaseSum;
-use crate::plan::Phase;
-use crate::truth::OriginCalls;
+use crate::analysis::check::{Check, GROUND_TRUTH, Verdict};
+use crate::analysis::origin_calls::OriginCalls;
+use crate::analysis::phase_summary::PhaseSum;
+use crate::analysis::totals::{Canaries, Ledger};
+use crate::load::plan::Phase;
+use crate::target::outcome::Outcome;
 
 /// Fewer rounds than this give no interval worth the name.
 const FEWEST_ROUNDS: usize = 3;
-
-/// The name of the check that tells a verified measurement from an unverified one.
-pub(crate) const GROUND_TRUTH: &str = "misses = origin calls";
 
 /// All checks over a finished run. `wanted_rounds` were asked for.
 pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) -> Vec<Check> {

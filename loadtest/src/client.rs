@@ -1,6 +1,11 @@
 //! Sends one request and reads what came back. Owns how a request looks, the timed span and the meaning of an answer;
 //! knows nothing of phases, users or what is expected.
 
+pub(crate) mod connection;
+pub(crate) mod request;
+pub(crate) mod sample;
+pub(crate) mod timed_stream;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -9,12 +14,11 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, Url};
 use serde_json::Value;
 
-use crate::outcome::Failure;
-use crate::question::Question;
-use crate::sample::{Answer, Diagnostics, Sample};
-use crate::server_timing;
-use crate::target::{Function, Target};
-use crate::wire::{Line, Raw, Wire};
+use crate::client::connection::{Line, Raw, Wire};
+use crate::client::request::Question;
+use crate::client::sample::{Answer, Diagnostics, Sample};
+use crate::target::outcome::Failure;
+use crate::target::{Function, Target, server_timing};
 
 /// The setting whose value a flush carries as its bearer token.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";

@@ -1,98 +1,58 @@
 //! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
 //!
 //! # Layout
-//! * asking: `target` and `witness` (what to ask, where the outcome stands), `question`, `client`, `wire` and `stamped` (one request), `plan`, `keys`,
-//!   `stage` (the requests of a phase), `attack` (Goose), `course` (one run), `preflight`, `room`
-//! * the phases: `rounds` (cold, warm, bypass), `mixed`, `stampede`, `faults` and `cold_function` (by `commands`)
-//! * judging: `outcome`, `cache_status`, `server_timing`, `sample`, `truth`, `oracle`, `ledger`, `pairs`, `stats`,
-//!   `cost`, `closed_loop` and `generator`, `check` and `checks`, `metric`, `labels` and `rules`, `compare` and `beside`
-//! * telling: `account`, `effect`, `report` and its forms, `render`, `ci`, `progress`, `stdout`
-//! * beside a run: `survey` (preflight, calibrate), `calibrate`, `floor` (what lies under every hit)
+//! Each folder imports only from the folders below it.
+//! * `commands`: the command line, and one file a subcommand
+//! * `output`: a report as terminal text, Markdown, HTML, files and annotations
+//! * `thresholds`: `--fail-if` and `--baseline`
+//! * `report`: report.json as types, and how a run becomes one
+//! * `checks`: the measurement checks itself
+//! * `phases`: what a run consists of, one file a phase
+//! * `analysis`: what samples add up to; no file there sends a request
+//! * `load`: what to ask and when, by Goose users
+//! * `client`: one request, timed at the socket
+//! * `target`: the service under test, and how its answers are read
 //!
 //! It depends on nothing of the services that it measures.
 
-mod account;
-mod attack;
-mod beside;
-mod cache_status;
-mod calibrate;
-mod check;
+mod analysis;
 mod checks;
-mod ci;
-mod cli;
 mod client;
-mod closed_loop;
-mod cold_function;
 mod commands;
-mod compare;
-mod cost;
-mod course;
-mod effect;
-mod exit;
-mod faults;
-mod floor;
-mod generator;
-mod interrupt;
-mod keys;
-mod labels;
-mod latencies;
-mod ledger;
-mod machine;
-mod metric;
-mod mixed;
-mod oracle;
-mod outcome;
-mod pairs;
-mod phase_sum;
-mod plan;
-mod preflight;
-mod profile;
-mod progress;
-mod question;
-mod render;
+mod error;
+mod load;
+mod output;
+mod phases;
 mod report;
-mod room;
-mod rounds;
-mod rules;
-mod run;
-mod sample;
-mod server_timing;
-mod stage;
-mod stamped;
-mod stampede;
-mod stats;
-mod stdout;
-mod survey;
 mod target;
-mod timeline;
-mod truth;
-mod wire;
-mod witness;
+mod thresholds;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
-use exit::Exit;
+use crate::commands::cli::{Cli, Command};
+use crate::commands::stdout::Stdout;
+use crate::commands::{preflight, reports, run};
+use crate::error::{Exit, Failure};
+use crate::load::interrupt;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     start(&command)
-        .unwrap_or_else(|run::Failure(exit, text)| {
+        .unwrap_or_else(|Failure(exit, text)| {
             eprintln!("loadtest: {text}");
             exit
         })
         .into()
 }
 
-fn start(command: &Command) -> Result<Exit, run::Failure> {
+fn start(command: &Command) -> Result<Exit, Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        run::Failure(Exit::Failed, format!("{what}: {error}"))
+        Failure(Exit::Failed, format!("{what}: {error}"))
     };
     interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
-    let mut stdout =
-        stdout::Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
+    let mut stdout = Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
     // One thread: with more, what is measured is also how long one takes to wake another.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -100,11 +60,11 @@ fn start(command: &Command) -> Result<Exit, run::Failure> {
         .map_err(|e| failed("cannot start", &e))?;
     let exit = match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
-        Command::Preflight(args) => runtime.block_on(survey::preflight(args, &mut stdout)),
-        Command::Calibrate(args) => runtime.block_on(survey::calibrate(args, &mut stdout)),
-        Command::Compare(args) => render::compare(args, &mut stdout),
-        Command::Report(args) => render::again(args, &mut stdout),
-        Command::Schema => render::schema(&mut stdout),
+        Command::Preflight(args) => runtime.block_on(preflight::preflight(args, &mut stdout)),
+        Command::Calibrate(args) => runtime.block_on(preflight::calibrate(args, &mut stdout)),
+        Command::Compare(args) => reports::compare(args, &mut stdout),
+        Command::Report(args) => reports::again(args, &mut stdout),
+        Command::Schema => reports::schema(&mut stdout),
     }?;
     let printed = stdout.end();
     printed.map_err(|e| failed("cannot write to the standard output", &e))?;

@@ -1,15 +1,20 @@
 //! What is measured: the base URL and how its functions are asked. Owns the TOML form of a target and its checks;
 //! knows nothing of phases or samples. The built-in target is the same form, compiled in.
 
+pub(crate) mod cache_status;
+pub(crate) mod outcome;
+pub(crate) mod outcome_source;
+pub(crate) mod server_timing;
+
 use std::path::Path;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::witness::Witness;
+use crate::target::outcome_source::Witness;
 
 /// The built-in target: the routes, names and JSON of this project's own functions.
-const BUILT_IN: &str = include_str!("larder.toml");
+const BUILT_IN: &str = include_str!("target/larder.toml");
 
 /// A service with one cache in front of one or more functions.
 #[derive(Clone, Debug, Serialize, Deserialize)]

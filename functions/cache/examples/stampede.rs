@@ -1,15 +1,13 @@
 //! A stampede to watch: many processes ask one memcached for the same cold keys, and the table counts the origin's calls.
 //!
-//! `cargo run -p larder --example stampede --features testing -- --help`
+//! `cargo run -p larder --example stampede -- --help`
 
 use std::{process::ExitCode, time::Duration};
 
-use larder::{
-    Cache, Key, Source,
-    testing::{
-        Memcached, Stampede,
-        stampede::{Event, Order, Round, Worker},
-    },
+use larder::{Cache, Key, Source};
+use larder_testing::{
+    Memcached, Stampede,
+    stampede::{Event, Order, Round, Worker},
 };
 
 const HELP: &str = "\

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 /// A year: no process waits longer, and no clock overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
+/// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not for speed.
+pub(crate) const VERB_TIMEOUT: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct Budget {
     total: Duration,

@@ -4,27 +4,30 @@ use std::{
     collections::{BTreeMap, HashMap},
     hash::Hash,
     sync::Arc,
-    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::Instrument as _;
 
 use crate::{
+    budget::VERB_TIMEOUT,
     context,
     error::{CacheError, ServerError},
     fetched::Fetched,
     key::Key,
-    metrics::Stats,
-    observe,
     options::Configuration,
     policy::Policy,
     read_through::{read_through, read_through_many},
+    shared::Inner,
+    telemetry::events,
+    telemetry::metrics::Stats,
 };
 
-mod inner;
-mod make;
-pub(crate) use inner::Inner;
+mod installed;
+mod open;
+mod verbs;
+pub(crate) use installed::current;
+pub use installed::{AlreadyInstalled, install, with_cache};
 
 /// What a flush empties. Never more than this cache's own namespace.
 ///
@@ -169,7 +172,7 @@ impl Cache {
         let keyed: Vec<_> = keyed.into_iter().collect();
         let (freshness, deadline) = (context::freshness(), context::deadline());
         read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin)
-            .instrument(observe::call_many(keyed.len()))
+            .instrument(events::call_many(keyed.len()))
             .await
     }
 
@@ -201,7 +204,7 @@ impl Cache {
         };
         self.0
             .store
-            .flush(&generation, VERB)
+            .flush(&generation, VERB_TIMEOUT)
             .await
             .map_err(|failed| {
                 let failed = failed
@@ -225,7 +228,7 @@ impl Cache {
     /// # }
     /// ```
     pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
-        let answers = self.0.store.ping(VERB).await.into_iter();
+        let answers = self.0.store.ping(VERB_TIMEOUT).await.into_iter();
         let error = |server: &str, reason| {
             CacheError::Unacknowledged(vec![ServerError::new(server, reason)])
         };
@@ -308,6 +311,3 @@ impl Cache {
         &self.0
     }
 }
-
-/// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not for speed.
-pub(crate) const VERB: Duration = Duration::from_secs(1);

@@ -5,19 +5,18 @@
 use std::{convert::Infallible, marker::PhantomData, pin::Pin};
 
 use crate::{
-    cache::Cache,
-    context,
+    cache::{self, Cache},
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
-    names::Site,
     origin::listened,
     outcome::{Bypass, Outcome},
+    shared::name_registry::Site,
 };
 
-mod bounds;
-use bounds::{Codec, Coded, Lent};
-pub use bounds::{part, parts, value};
+mod value_traits;
+use value_traits::{Codec, Coded, Lent};
+pub use value_traits::{part, parts, value};
 
 /// Functions whose value is all that they return.
 pub const PLAIN: u8 = 0;
@@ -122,7 +121,7 @@ impl<T, E> Shape<RESULT> for Result<T, E> {
 /// The cache of a call whose attribute names none: the surrounding one.
 #[must_use]
 pub fn current() -> Option<Cache> {
-    context::cache()
+    cache::current()
 }
 
 /// The cache that `cache = …` names, whatever it lies in.

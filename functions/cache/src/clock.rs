@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::entry::Millis;
+/// Milliseconds since 1970.
+pub(crate) type Millis = u64;
 
 /// The clock of one cache.
 #[derive(Debug, Clone, Copy)]

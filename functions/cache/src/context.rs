@@ -1,69 +1,12 @@
-//! What surrounds a call: which cache, until when, and how fresh. Set for a task, or installed for the process.
-
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+//! What surrounds a call: until when, and how fresh. Set for a task.
 
 use tokio::time::Instant;
 
-use crate::{cache::Cache, outcome::Freshness};
-
-static INSTALLED: OnceLock<Cache> = OnceLock::new();
+use crate::outcome::Freshness;
 
 tokio::task_local! {
-    static CACHE: Cache;
     static DEADLINE: Option<Instant>;
     static FRESHNESS: Freshness;
-}
-
-/// [`install`] was called before.
-///
-/// ```
-/// assert!(larder::install(larder::Cache::memory()).is_ok());
-/// assert_eq!(larder::install(larder::Cache::null()), Err(larder::AlreadyInstalled));
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a cache is already installed in this process")]
-pub struct AlreadyInstalled;
-
-/// Makes `cache` the one that memoised functions of this process use. Once, at the start.
-///
-/// ```
-/// # use larder::Cache;
-/// # #[larder::cached("square", ttl = "60s")]
-/// # async fn square(n: u64) -> u64 { n * n }
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// larder::install(Cache::memory()).unwrap(); // at the start of `main`
-/// square(12).await;
-/// assert!(square::fetch(12).await.is_hit());
-/// # }
-/// ```
-///
-/// # Errors
-/// [`AlreadyInstalled`] on the second call; the first cache stays.
-pub fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
-    INSTALLED.set(cache).map_err(|_| AlreadyInstalled)
-}
-
-/// Runs `future` with `cache` in place of the installed one: for tests that run in parallel.
-/// Tasks spawned inside do not inherit it.
-///
-/// ```
-/// # use larder::{Cache, with_cache};
-/// # #[larder::cached("square", ttl = "60s")]
-/// # async fn square(n: u64) -> u64 { n * n }
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let (one, other) = (Cache::memory(), Cache::memory());
-/// with_cache(one.clone(), square(12)).await;
-/// assert!(with_cache(one, square::fetch(12)).await.is_hit());
-/// assert!(!with_cache(other, square::fetch(12)).await.is_hit());
-/// # }
-/// ```
-pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F::Output> {
-    CACHE.scope(cache, future)
 }
 
 /// Runs `future` with calls to the cache bounded by `deadline`; once it has passed, they go to their origin at once. One that has
@@ -117,19 +60,6 @@ pub fn with_freshness<F: Future>(
     future: F,
 ) -> impl Future<Output = F::Output> {
     FRESHNESS.scope(freshness, future)
-}
-
-/// The cache of this call. The first call that finds none says so once.
-pub(crate) fn cache() -> Option<Cache> {
-    static WARNED: AtomicBool = AtomicBool::new(false);
-    let found = CACHE
-        .try_with(Cache::clone)
-        .ok()
-        .or_else(|| INSTALLED.get().cloned());
-    if found.is_none() && !WARNED.swap(true, Ordering::Relaxed) {
-        tracing::warn!("no cache is installed: every call goes to its origin");
-    }
-    found
 }
 
 pub(crate) fn deadline() -> Option<Instant> {

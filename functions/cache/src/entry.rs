@@ -12,7 +12,7 @@
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
 
-use crate::key::Address;
+use crate::{clock::Millis, key::Address};
 
 mod generation;
 mod lease;
@@ -22,9 +22,6 @@ pub(crate) use generation::{Generation, Stamp};
 pub(crate) use lease::{Lease, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
-
-/// Milliseconds since 1970.
-pub(crate) type Millis = u64;
 
 const FORMAT: u8 = 1;
 const HEAD: usize = 20;
@@ -130,7 +127,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     out
 }
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

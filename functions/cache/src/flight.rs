@@ -12,13 +12,13 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::watch, time::Instant};
 
-use crate::entry::{Millis, Token};
+use crate::{clock::Millis, entry::Token};
 
-mod in_use;
-mod solo;
-mod vigil;
-pub(crate) use solo::{Shared, Solo};
-pub(crate) use vigil::{Vigils, Waiter};
+mod keyed;
+mod polling;
+mod uncached;
+pub(crate) use polling::{Vigils, Waiter};
+pub(crate) use uncached::{Shared, Solo};
 
 /// How a flight ended.
 #[derive(Debug, Clone)]

@@ -31,12 +31,13 @@
 //!
 //! # Layout
 //! * [`cached`](macro@cached) and `cached`: the attribute, and what its one call leads to
-//! * `read_through`: one call's way, the only place that sees everything
-//! * `policy`, `key`, `lease`, `entry`, `payload`: decisions and bytes, without clock or socket
-//! * `store`: where bytes stand: `memory`, and `memcached`, which alone opens sockets
-//! * [`origin`]: what an origin says about the value that it returns
+//! * `cache`: the handle, its verbs, how it is made and which one a task uses; `shared`: what its clones share
+//! * `read_through`: one call's way, the only place that sees everything; `read_through::batch`: many keys in one call
 //! * `flight`: callers of one process who share an origin call
-//! * `options`: the settings; `context`: which cache a call uses; `metrics`, `observe`, `log`: what is told of it
+//! * `policy`, `key`, `entry`, `payload`: decisions and bytes, without clock or socket
+//! * `store`: where bytes are kept: `memory`, and `memcached`, which alone opens sockets
+//! * [`origin`]: what an origin says about the value that it returns
+//! * `options`: the settings; `context`: a call's deadline and freshness; `telemetry`: counters, events and log lines
 
 #![warn(missing_docs)]
 
@@ -49,14 +50,11 @@ mod entry;
 mod error;
 mod fetched;
 mod flight;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
-mod lease;
-mod log;
-mod metrics;
-mod names;
-mod observe;
 mod options;
 pub mod origin;
 mod outcome;
@@ -64,13 +62,12 @@ mod payload;
 mod policy;
 mod random;
 mod read_through;
+mod shared;
 mod store;
-#[cfg(feature = "testing")]
-pub mod testing;
-mod verbs;
+mod telemetry;
 
-pub use cache::{Cache, Scope};
-pub use context::{AlreadyInstalled, install, with_cache, with_deadline, with_freshness};
+pub use cache::{AlreadyInstalled, Cache, Scope, install, with_cache};
+pub use context::{with_deadline, with_freshness};
 pub use error::{CacheError, ServerError};
 pub use fetched::Fetched;
 pub use key::{Key, KeyError};
@@ -196,11 +193,13 @@ pub use key::{Key, KeyError};
 /// as `Result<…>`; what may be a `Result` unseen is refused, for its errors would be cached. A generic function needs `key`; its types
 /// are part of every key.
 pub use larder_macros::cached;
-pub use metrics::{Stats, Troubles};
-pub use observe::{Event, Observer};
 pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
 pub use policy::{Policy, PolicyError, PolicyParts};
+pub use telemetry::{
+    events::{Event, Observer},
+    metrics::{Stats, Troubles},
+};
 
 /// What generated code names. Not part of the API.
 #[doc(hidden)]
@@ -210,6 +209,6 @@ pub mod __private {
             PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
             no_result, part, parts, peek, put, refresh, value,
         },
-        names::Site,
+        shared::name_registry::Site,
     };
 }

@@ -144,6 +144,19 @@ impl Options {
     }
 }
 
+/// Refuses a variable of the environment that is almost one of ours, or one of ours that is not UTF-8: an unreadable
+/// signing key must not switch signing off.
+pub(crate) fn check_environment() -> Result<(), OptionsError> {
+    check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
+    for known in Known::ALL {
+        let value = std::env::var_os(known.name());
+        if value.is_some_and(|value| value.into_string().is_err()) {
+            return Err(OptionsError::new(known.name(), "not UTF-8"));
+        }
+    }
+    Ok(())
+}
+
 fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     let url = lookup.parsed(Known::Url, url::parse)?;
     let tls = matches!(&url, Some(Some(parsed)) if parsed.tls);

@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for Anything {
     }
 }
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -10,41 +10,42 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    budget::Budget,
-    cache::{Inner, VERB},
+    budget::{Budget, VERB_TIMEOUT},
     clock,
     fetched::Fetched,
     flight::Shared,
     key::{Address, Key},
-    lease::{self, Lost, Step},
-    metrics::{Count, Counters},
-    observe::{self, Event},
     origin::listened,
     outcome::{Alone, Bypass, Fill, Freshness, Outcome, Trouble},
     payload::{self, Packed},
     policy::PolicyParts,
+    shared::Inner,
     store::{Ask, Looked, StoreError},
+    telemetry::events::{self, Event},
+    telemetry::metrics::{Count, Counters},
 };
 
-mod bare;
+mod backoff;
+mod batch;
 mod claim;
+mod decision;
 mod fill;
-mod many;
-mod origin;
-mod pause;
+mod placeholder;
 mod release;
-mod seen;
+mod renew;
 mod serve;
 #[cfg(test)]
 mod simulation;
-mod verb;
-use bare::{BARE, Bare};
+mod snapshot;
+mod verbs;
+use backoff::Pause;
+pub(crate) use batch::read_through_many;
 use claim::{Claim, Hold, Tried, Why};
-pub(crate) use many::read_through_many;
-use pause::Pause;
+use decision::{Lost, Step};
+use placeholder::{BARE, Bare};
 use release::Release;
-use seen::{Seen, Stale};
-pub(crate) use verb::Written;
+use snapshot::{Seen, Stale};
+pub(crate) use verbs::Written;
 
 /// How often a call mints missing generations before it goes without the cache.
 const MINTS: u32 = 2;
@@ -88,7 +89,7 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let call = Call::new(cache, key, policy, deadline);
-    let span = observe::call(key.name());
+    let span = events::call(key.name());
     // Pinned where it is: moving it into the span would cost more than the span.
     let run = pin!(call.run(freshness, origin));
     let result = run.instrument(span.clone()).await;
@@ -96,7 +97,7 @@ where
         Ok(fetched) => Event::value(key.name(), fetched),
         Err(_) => Event::error(key.name(), call.budget.spent()),
     };
-    observe::record(&span, event.outcome);
+    events::record(&span, event.outcome);
     cache.tell(&call.counters, &event);
     result
 }
@@ -113,7 +114,7 @@ impl<'a> Call<'a> {
 
     /// A verb's: its caller asked for the acknowledgement, not for speed.
     pub(crate) fn verb(cache: &'a Arc<Inner>, key: &'a Key, policy: &'a PolicyParts) -> Self {
-        Self::within(Budget::new(VERB, None), cache, key, policy)
+        Self::within(Budget::new(VERB_TIMEOUT, None), cache, key, policy)
     }
 
     fn within(
@@ -141,7 +142,7 @@ impl<'a> Call<'a> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let origin = || origin().instrument(observe::origin(self.key.name()));
+        let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
             _ if self.cache.is_disabled() => Next::Alone(Alone::Bypassed(Bypass::Disabled)),
             Freshness::Bypass => Next::Alone(Alone::Bypassed(Bypass::Requested)),
@@ -177,7 +178,7 @@ impl<'a> Call<'a> {
                 Err(error) => return Next::Alone(error.into()),
             };
             let seen = Seen::new(self, &looked);
-            let step = lease::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
+            let step = decision::step(seen.item, seen.marker, seen.stamp.map(|_| ()));
             if step == Step::Wait {
                 if !std::mem::replace(&mut waits, true) {
                     self.counters.one(Count::LeaseWaited);

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::flush::Flush;
+use functions::routes::flush::Flush;
 
 fn main() -> ExitCode {
-    functions::lambda::run(Flush::new)
+    functions::runtime::lambda::run(Flush::new)
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::heavy_op::HeavyOp;
+use functions::routes::heavy_op::HeavyOp;
 
 fn main() -> ExitCode {
-    functions::lambda::run(HeavyOp::new)
+    functions::runtime::lambda::run(HeavyOp::new)
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use functions::flush_auth::Mode;
-use functions::local::Local;
-use functions::log;
-use functions::place::{Place, Reach};
-use functions::start::{self, Start};
+use functions::config::context::{self as start, Start};
+use functions::config::flush_mode::Mode;
+use functions::config::host::{Place, Reach};
+use functions::runtime::local::Local;
+use functions::telemetry::log;
 use functions::users::DatabaseUrl;
 use larder::Cache;
 use tokio::net::TcpListener;
@@ -103,7 +103,7 @@ struct Prepared {
 
 /// `unnamed` is the cache where the settings name none.
 fn prepare(unnamed: Option<&str>) -> Result<Prepared, Error> {
-    let file = functions::dotenv::read(Path::new(".env"))?;
+    let file = functions::config::dotenv::read(Path::new(".env"))?;
     let variable = |name: &str| {
         start::environment(name)
             .or_else(|| file.get(name).cloned())

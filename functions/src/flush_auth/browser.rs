@@ -4,7 +4,7 @@
 use lambda_http::http::{HeaderMap, header};
 
 use super::forbidden;
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The authority of the page that asks, if a page does; refuses those that are not our own.
 pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

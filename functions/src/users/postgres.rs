@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::{Login, PostgresUrl};
 use super::{Row, Tables, seed};
-use crate::moment;
+use crate::telemetry::timestamp as moment;
 
 /// An environment of Lambda serves one request at a time, or up to 16 that share these; a small database takes 80.
 const CONNECTIONS: usize = 2;

@@ -11,8 +11,8 @@ use url::Url;
 
 use super::iam::Signer;
 use super::roots::Roots;
-use crate::place;
-use crate::settings::SettingsError;
+use crate::config::host as place;
+use crate::config::settings::SettingsError;
 
 /// Where the users are.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A database that fails: 502, nothing cached, nothing told; and used again when it is back.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::postgres::{PASSWORD, Postgres};
 use crate::site::{self, Local, Site};

@@ -1,6 +1,6 @@
 //! What `DIAGNOSTICS=on` shows and allows, and that without it nothing is shown or allowed.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::ask::{Answer, Ask};
 use crate::site;

@@ -1,6 +1,6 @@
 //! What a function tells of itself on Lambda: a line of metrics an invocation, and a log of JSON; and what it never tells.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::ask::{Answer, Ask};
 use crate::site::{self, Site};

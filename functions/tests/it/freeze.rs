@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use larder::testing::{Memcached, Noise};
+use larder_testing::{Memcached, Noise};
 use rustix::process::Signal;
 
 use crate::ask::{Answer, Ask};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use tokio::net::TcpListener;
 
 use crate::ask::Ask;

@@ -1,6 +1,6 @@
 //! The main job on a real memcached: the origin answers first, the cache from then on, until a flush.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use serde_json::Value;
 
 use crate::ask::{Answer, Ask};

@@ -1,12 +1,13 @@
 //! The checks of this tool: its clock, its counts, its users and its pace. Knows nothing of what the target claims.
 
-use crate::calibrate::{self, Calibrated};
-use crate::check::{Check, Verdict};
-use crate::closed_loop::{Balance, ClosedLoop};
-use crate::latencies::human_us;
-use crate::phase_sum::PhaseSum;
-use crate::plan::Phase;
-use crate::report::numbers::percent;
+use std::time::Duration;
+
+use crate::analysis::calibration::{self, Calibrated};
+use crate::analysis::check::{Check, Verdict};
+use crate::analysis::format::{human_us, percent};
+use crate::analysis::phase_summary::PhaseSum;
+use crate::load::littles_law::{Balance, ClosedLoop};
+use crate::load::plan::Phase;
 
 pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
     let name = "known delays are timed rightly";
@@ -20,7 +21,7 @@ pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
         .collect();
     Check::holds(
         name,
-        calibrate::are_within_a_tick(calibrated),
+        calibration::are_within_a_tick(calibrated),
         format!("medians of a server in this process: {}", told.join(", ")),
     )
 }
@@ -94,13 +95,46 @@ pub(super) fn generator(phases: &[PhaseSum]) -> Check {
     Check::holds(name, mixed.cut * 100 <= planned, detail)
 }
 
+/// Timers that wake later than this tell of a machine that has other work.
+const BUSY: Duration = Duration::from_millis(5);
+
+/// One thread asks: near a whole core, requests begin to wait for it and not for the target.
+const MOST_CPU: f64 = 0.8;
+
+/// What speaks against it, in sentences.
+pub(crate) fn generator_notes(phases: &[PhaseSum]) -> Vec<String> {
+    late_timers(phases)
+        .into_iter()
+        .chain(client_limited(phases))
+        .collect()
+}
+
+fn late_timers(phases: &[PhaseSum]) -> Option<String> {
+    let slops = phases.iter().map(|sum| (sum.slop, sum.phase.label()));
+    let (slop, phase) = slops.max().filter(|(slop, _)| *slop > BUSY)?;
+    let ms = slop.as_millis();
+    Some(format!(
+        "this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"
+    ))
+}
+
+/// Only where requests are due whether or not the tool has time for them: in a closed loop it is idle while it waits.
+fn client_limited(phases: &[PhaseSum]) -> Option<String> {
+    let mixed = phases.iter().find(|sum| sum.phase == Phase::Mixed)?;
+    let share = mixed.cpu_share().filter(|share| *share > MOST_CPU)?;
+    Some(format!(
+        "client-limited: this tool itself computed for {} of the mixed phase, so its times may be the tool's (ask for a lower --rate)",
+        percent(share)
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {
-        let ms = std::time::Duration::from_millis;
+        let ms = Duration::from_millis;
         // Rounds of one user that asks every 100 ms, by how long an answer takes.
         let verdict = |latencies: &[u64]| {
             let round = |latency: &u64| {
@@ -119,5 +153,24 @@ mod tests {
         assert_eq!(verdict(&[90, 60, 99]), Verdict::NotCheckable);
         assert_eq!(verdict(&[40, 60, 30]), Verdict::Fail);
         assert_eq!(verdict(&[]), Verdict::NotCheckable);
+    }
+
+    #[test]
+    fn only_a_busy_generator_is_noted() {
+        let sum = |phase, cpu, slop| PhaseSum {
+            cpu: Duration::from_millis(cpu),
+            slop: Duration::from_millis(slop),
+            ended: Duration::from_secs(1),
+            ..PhaseSum::blank(phase)
+        };
+        let note = |sum| generator_notes(&[sum]).concat();
+        assert_eq!(note(sum(Phase::Mixed, 790, 5)), "");
+        let limited = note(sum(Phase::Mixed, 810, 5));
+        assert!(
+            limited.starts_with("client-limited: this tool itself computed for 81.00 %"),
+            "{limited}"
+        );
+        assert_eq!(note(sum(Phase::Warm, 810, 5)), "", "a closed loop");
+        assert!(note(sum(Phase::Mixed, 1, 6)).starts_with("this machine was busy"));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::latencies::{Latencies, Summary};
-use crate::outcome::Outcome;
-use crate::pairs::Pair;
-use crate::plan::Phase;
-use crate::profile::{Name, Profile};
-use crate::report::{Effect, FunctionFacts, Machine, Origin, Report, Row, SCHEMA, TargetFacts};
+use crate::analysis::histogram::{Latencies, Summary};
+use crate::analysis::paired::Pair;
+use crate::load::machine::Machine;
+use crate::load::plan::Phase;
+use crate::load::profile::{Name, Profile};
+use crate::report::model::{Effect, FunctionFacts, Origin, Report, Row, SCHEMA, TargetFacts};
+use crate::target::outcome::Outcome;
 
 /// A report of a target with these functions.
 pub(crate) fn report(functions: &[&str]) -> Report {

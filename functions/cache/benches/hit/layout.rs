@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::cores;
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 mod alone;
 mod contest;

@@ -4,7 +4,7 @@
 
 use std::{error::Error, time::Duration};
 
-use larder::testing::stampede::Worker;
+use larder_testing::stampede::Worker;
 
 mod ours;
 mod peer;

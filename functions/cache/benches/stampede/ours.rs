@@ -2,10 +2,8 @@
 
 use std::{error::Error, process::Command, time::Duration};
 
-use larder::{
-    Cache, Scope,
-    testing::{Memcached, Stampede, stampede::Order},
-};
+use larder::{Cache, Scope};
+use larder_testing::{Memcached, Stampede, stampede::Order};
 
 use crate::{CALLERS, ORIGIN, PROCESSES, Seen};
 

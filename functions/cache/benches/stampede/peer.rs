@@ -3,7 +3,7 @@
 
 use std::{error::Error, process::Command, time::Duration};
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use crate::{
     CALLERS, ORIGIN, PROCESSES, Seen,

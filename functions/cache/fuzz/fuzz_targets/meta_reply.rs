@@ -1,4 +1,4 @@
-//! Any bytes through `larder::testing::fuzz::meta_reply`, which panics where a promise is broken.
+//! Any bytes through `larder::fuzzing::meta_reply`, which panics where a promise is broken.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| larder::testing::fuzz::meta_reply(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| larder::fuzzing::meta_reply(bytes));

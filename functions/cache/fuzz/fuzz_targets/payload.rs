@@ -1,4 +1,4 @@
-//! Any bytes through `larder::testing::fuzz::payload`, which panics where a promise is broken.
+//! Any bytes through `larder::fuzzing::payload`, which panics where a promise is broken.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| larder::testing::fuzz::payload(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| larder::fuzzing::payload(bytes));

@@ -2,13 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Options, OptionsError, check_names, names::Known};
-use crate::{
-    cache::Cache,
-    observe::{Observer, Observers},
-};
+use super::names::Known;
+use crate::telemetry::events::{Observer, Observers};
 
-/// Makes a [`Cache`]. What is said here beats the environment, and that beats the default:
+/// Makes a [`Cache`](crate::Cache). What is said here beats the environment, and that beats the default:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -31,7 +28,7 @@ use crate::{
 #[must_use = "a builder makes nothing until it is built"]
 pub struct Builder {
     said: Vec<(Known, String)>,
-    observers: Observers,
+    pub(crate) observers: Observers,
 }
 
 impl Builder {
@@ -48,7 +45,7 @@ impl Builder {
         self.set(Known::Url, url.into())
     }
 
-    /// A cache inside this process, as [`Cache::memory`].
+    /// A cache inside this process, as [`Cache::memory`](crate::Cache::memory).
     ///
     /// ```
     /// # use larder::Cache;
@@ -168,67 +165,6 @@ impl Builder {
         self
     }
 
-    /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert!(Cache::builder().memory().build().is_ok());
-    /// assert!(Cache::builder().url("localhost:11211").build().is_err()); // no memcached://
-    /// ```
-    ///
-    /// # Errors
-    /// [`OptionsError`] names the setting that can not be understood.
-    pub fn build(self) -> Result<Cache, OptionsError> {
-        self.build_from_lookup(|_| None)
-    }
-
-    /// The cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was not said. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().namespace("shop").build_from_env()?; // the rest: the environment
-    /// assert_eq!(cache.namespace(), "shop");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Builder::build`]. A variable that is almost one of ours, such as `CACHE_BUGDET_MS`, is an error too, and so is one of
-    /// ours that is not UTF-8: an unreadable signing key must not switch signing off.
-    pub fn build_from_env(self) -> Result<Cache, OptionsError> {
-        check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
-        for known in Known::ALL {
-            let value = std::env::var_os(known.name());
-            if value.is_some_and(|value| value.into_string().is_err()) {
-                return Err(OptionsError::new(known.name(), "not UTF-8"));
-            }
-        }
-        self.build_from_lookup(|name| std::env::var(name).ok())
-    }
-
-    /// As [`Builder::build_from_env`], with the variables taken from `lookup`. It is asked for ours only, so misspelt ones are
-    /// not found: see [`Cache::check_variables`].
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let file = |name: &str| match name {
-    ///     "CACHE_URL" => Some("memory:".to_owned()),
-    ///     "CACHE_NAMESPACE" => Some("ignored".to_owned()),
-    ///     _ => None,
-    /// };
-    /// let cache = Cache::builder().namespace("shop").build_from_lookup(file)?;
-    /// assert_eq!((cache.location(), cache.namespace()), ("memory:", "shop"));
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Builder::build`].
-    pub fn build_from_lookup(
-        self,
-        lookup: impl Fn(&str) -> Option<String>,
-    ) -> Result<Cache, OptionsError> {
-        Ok(Cache::new(Options::new(&self, &lookup)?, self.observers))
-    }
-
     /// The last word counts.
     fn set(mut self, known: Known, value: String) -> Self {
         self.said.retain(|(other, _)| *other != known);
@@ -261,6 +197,7 @@ impl fmt::Debug for Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cache;
 
     fn environment(name: &str) -> Option<String> {
         let set = match name {

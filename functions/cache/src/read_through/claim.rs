@@ -3,14 +3,14 @@
 //! Every write is an add, or a compare-and-swap with a number that was read while what stood there was exactly what this call
 //! had decided upon. So whatever an invalidation, an expiry, an eviction or another caller did in between, the write is refused.
 
-use super::{Call, Next, Release, Seen, Stale};
+use super::{Call, Next, Release, Seen, Stale, decision::Item as Standing};
 use crate::{
-    entry::{self, Generation, Lease, Millis, Stamp, Token},
-    lease::Item as Standing,
-    metrics::Count,
+    clock::Millis,
+    entry::{self, Generation, Lease, Stamp, Token},
     outcome::Alone,
     random,
     store::{Item, Lifetime, Looked, Slot, StoreError, Stored},
+    telemetry::metrics::Count,
 };
 
 /// The right to call the origin and to fill.

@@ -7,15 +7,15 @@ use serde::Serialize;
 
 use super::{Call, Claim, Hold, refused};
 use crate::{
-    clock,
-    entry::{Entry, Millis, Stamp},
+    clock::{self, Millis},
+    entry::{Entry, Stamp},
     flight::Pilot,
-    metrics::Count,
     origin::Said,
     outcome::{Fill, Trouble},
     payload::{self, Packed},
     random,
     store::{Lifetime, Slot, Stored},
+    telemetry::metrics::Count,
 };
 
 impl Call<'_> {

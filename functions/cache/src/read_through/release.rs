@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Call;
 use crate::{
-    cache::{Inner, VERB},
+    budget::VERB_TIMEOUT,
     entry,
     key::Address,
+    shared::Inner,
     store::{Lifetime, Slot},
 };
 
@@ -60,7 +61,10 @@ impl Drop for Release {
 impl Held {
     async fn give_back(self) -> Option<()> {
         let store = self.cache.store();
-        let there = store.numbered(&self.at, self.slot, VERB).await.ok()??;
+        let there = store
+            .numbered(&self.at, self.slot, VERB_TIMEOUT)
+            .await
+            .ok()??;
         let ours = there.bytes == self.record
             || (there.bytes.is_empty() && there.number == self.bare && self.bare.is_some());
         if !ours {
@@ -69,7 +73,14 @@ impl Held {
         let (freed, life) = (entry::freed(&self.at), Lifetime::seconds(2));
         // Refused: it is no more ours.
         store
-            .swap(&self.at, self.slot, freed, life, there.number?, VERB)
+            .swap(
+                &self.at,
+                self.slot,
+                freed,
+                life,
+                there.number?,
+                VERB_TIMEOUT,
+            )
             .await
             .ok()?;
         Some(())

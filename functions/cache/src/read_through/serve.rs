@@ -5,15 +5,14 @@ use std::{sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Call, Pause, Seen, Stale};
+use super::{Call, Pause, Seen, Stale, Step};
 use crate::{
     clock,
     fetched::Fetched,
     flight::{Flight, Landing},
-    lease::Step,
-    metrics::Count,
     outcome::Outcome,
     payload::{self, Packed},
+    telemetry::metrics::Count,
 };
 
 impl Call<'_> {

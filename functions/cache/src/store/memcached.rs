@@ -11,13 +11,16 @@ use tokio::time::Instant;
 use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
 use crate::key::Address;
 
+mod batching;
 mod breaker;
 mod classic;
+mod command;
+mod connect_options;
 mod connection;
+mod discovery;
 mod exptime;
-mod gather;
-mod guard;
 mod handshake;
+mod lookup_keys;
 mod many;
 mod meta;
 mod pool;
@@ -25,20 +28,21 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
-mod topology;
-pub(crate) use connection::How;
+pub(crate) use connect_options::How;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
 /// For the entry points of fuzzing.
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz {
-    pub(crate) use super::{guard::fuzz::reply as classic_reply, meta::fuzz as meta_reply};
+    pub(crate) use super::{
+        classic::validator::fuzz::reply as classic_reply, meta::fuzz as meta_reply,
+    };
 }
 
-use connection::{Command, Reply};
-use topology::Topology;
+use command::{Command, Reply};
+use discovery::Topology;
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);

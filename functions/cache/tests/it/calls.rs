@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use larder::{
-    CacheError, Fill, Freshness, Outcome, Policy, Scope, Source, testing::Memcached, with_freshness,
-};
+use larder::{CacheError, Fill, Freshness, Outcome, Policy, Scope, Source, with_freshness};
+use larder_testing::Memcached;
 
 use crate::support::{MINUTE, Origin, at, cache, every_store, key};
 

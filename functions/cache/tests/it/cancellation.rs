@@ -3,11 +3,8 @@
 
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
-use larder::{
-    Cache, Freshness, Policy, Scope,
-    testing::{Fault, Memcached, Proxy},
-    with_freshness,
-};
+use larder::{Cache, Freshness, Policy, Scope, with_freshness};
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{cache, key};
 

@@ -11,11 +11,8 @@ use std::{
     time::Duration,
 };
 
-use larder::{
-    Cache, Freshness, Policy,
-    testing::{Fault, Memcached, Proxy},
-    with_freshness,
-};
+use larder::{Cache, Freshness, Policy, with_freshness};
+use larder_testing::{Fault, Memcached, Proxy};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::support::{cache, key};

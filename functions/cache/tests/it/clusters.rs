@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{
-    Cache, CacheError, Outcome, Scope,
-    testing::{Memcached, Noise},
-};
+use larder::{Cache, CacheError, Outcome, Scope};
+use larder_testing::{Memcached, Noise};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,

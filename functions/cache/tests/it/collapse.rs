@@ -1,9 +1,7 @@
 use std::time::Duration;
 
-use larder::{
-    Fill, Outcome,
-    testing::{Fault, Memcached, Proxy},
-};
+use larder::{Fill, Outcome};
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 

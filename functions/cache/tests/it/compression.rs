@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use larder::{CacheError, Fill, Outcome, Policy, Trouble, testing::Memcached};
+use larder::{CacheError, Fill, Outcome, Policy, Trouble};
+use larder_testing::Memcached;
 
 use crate::support::{MINUTE, every_store, key};
 

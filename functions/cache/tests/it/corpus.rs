@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use larder::testing::fuzz;
+use larder::fuzzing as fuzz;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
 type Target = (&'static str, fn(&[u8]));

@@ -1,10 +1,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use larder::{
-    Cache,
-    testing::{Fault, Memcached, Proxy},
-};
+use larder::Cache;
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, cache, key};
 

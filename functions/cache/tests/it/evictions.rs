@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use larder::{
-    Cache, Outcome, Policy,
-    testing::{Fault, Memcached, Proxy},
-};
+use larder::{Cache, Outcome, Policy};
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{cache, key};
 

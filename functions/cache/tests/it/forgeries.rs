@@ -1,4 +1,5 @@
-use larder::{Key, testing::Memcached};
+use larder::Key;
+use larder_testing::Memcached;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::{

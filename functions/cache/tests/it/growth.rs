@@ -7,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{
-    Cache, Scope,
-    testing::{Memcached, Noise},
-};
+use larder::{Cache, Scope};
+use larder_testing::{Memcached, Noise};
 
 use crate::{
     clusters::{Endpoint, KEYS, hits, list},

@@ -1,9 +1,7 @@
 use std::time::{Duration, Instant};
 
-use larder::{
-    Bypass, Fill, Outcome, Policy, Trouble,
-    testing::{Memcached, Noise, Peer, Script},
-};
+use larder::{Bypass, Fill, Outcome, Policy, Trouble};
+use larder_testing::{Memcached, Noise, Peer, Script};
 
 use crate::support::{MINUTE, Origin, cache, key};
 

@@ -9,10 +9,9 @@ use std::{
 };
 
 use larder::{
-    Bypass, Cache, Fetched, Fill, Freshness, Key, Outcome, Policy, Scope,
-    testing::{Fault, Memcached, Proxy},
-    with_freshness,
+    Bypass, Cache, Fetched, Fill, Freshness, Key, Outcome, Policy, Scope, with_freshness,
 };
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, at, cache, every_store, key};
 

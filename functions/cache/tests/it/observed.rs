@@ -4,7 +4,8 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Event, Fill, Observer, Outcome, Policy, Scope, testing::Memcached};
+use larder::{Cache, Event, Fill, Observer, Outcome, Policy, Scope};
+use larder_testing::Memcached;
 use tracing::{
     Metadata, Subscriber,
     field::{Field, Visit},

@@ -1,6 +1,7 @@
 use std::{convert::Infallible, time::Duration};
 
-use larder::{Fill, Outcome, Policy, origin, testing::Memcached, with_cache};
+use larder::{Fill, Outcome, Policy, origin, with_cache};
+use larder_testing::Memcached;
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 

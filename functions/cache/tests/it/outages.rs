@@ -1,9 +1,7 @@
 use std::time::{Duration, Instant};
 
-use larder::{
-    Bypass, Cache, CacheError, Fill, Outcome, Scope, Trouble,
-    testing::{Fault, Memcached, Noise, Proxy},
-};
+use larder::{Bypass, Cache, CacheError, Fill, Outcome, Scope, Trouble};
+use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, key};
 

@@ -1,4 +1,5 @@
-use larder::{Fill, Key, Outcome, testing::Memcached};
+use larder::{Fill, Key, Outcome};
+use larder_testing::Memcached;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 mod argument;

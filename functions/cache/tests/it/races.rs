@@ -11,7 +11,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use larder::{Cache, Fill, Outcome, Policy, Scope, testing::Memcached};
+use larder::{Cache, Fill, Outcome, Policy, Scope};
+use larder_testing::Memcached;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 use crate::support::{MINUTE, cache, key};

@@ -1,9 +1,7 @@
 use std::time::{Duration, Instant};
 
-use larder::{
-    Policy,
-    testing::{Fault, Memcached, Proxy},
-};
+use larder::Policy;
+use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, key};
 

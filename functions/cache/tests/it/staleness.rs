@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use larder::{Cache, Fill, Outcome, Policy, testing::Memcached};
+use larder::{Cache, Fill, Outcome, Policy};
+use larder_testing::Memcached;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::support::{MINUTE, every_store, key};

@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{
-    Cache, Fetched, Scope, Source,
-    testing::{
-        Memcached, Noise, Stampede,
-        stampede::{Event, Order, Round, Worker},
-    },
+use larder::{Cache, Fetched, Scope, Source};
+use larder_testing::{
+    Memcached, Noise, Stampede,
+    stampede::{Event, Order, Round, Worker},
 };
 
 use crate::support::{at, key};

@@ -3,12 +3,10 @@
 
 use std::{collections::BTreeSet, thread, time::Duration};
 
-use larder::{
-    Cache, Fetched, Scope,
-    testing::{
-        Fault, Leg, Memcached, Proxy, Stampede,
-        stampede::{Order, Round},
-    },
+use larder::{Cache, Fetched, Scope};
+use larder_testing::{
+    Fault, Leg, Memcached, Proxy, Stampede,
+    stampede::{Order, Round},
 };
 use tokio::runtime::Runtime;
 

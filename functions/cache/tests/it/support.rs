@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Key, Policy, testing::Memcached};
+use larder::{Cache, Key, Policy};
+use larder_testing::Memcached;
 
 pub(crate) const MINUTE: Policy = Policy::ttl(Duration::from_secs(60));
 

@@ -2,10 +2,8 @@
 
 use std::{path::Path, time::Duration};
 
-use larder::{
-    Cache, Fill, Outcome, Trouble,
-    testing::{Memcached, Noise},
-};
+use larder::{Cache, Fill, Outcome, Trouble};
+use larder_testing::{Memcached, Noise};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::support::{MINUTE, Origin, cache, key};

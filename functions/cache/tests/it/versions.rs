@@ -1,4 +1,5 @@
-use larder::{Cache, testing::Memcached, with_cache};
+use larder::{Cache, with_cache};
+use larder_testing::Memcached;
 
 /// Each release counts its own origin calls.
 mod old {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use larder::{Cache, Policy, testing::Memcached};
+use larder::{Cache, Policy};
+use larder_testing::Memcached;
 
 use crate::support::{MINUTE, Origin, cache, key};
 

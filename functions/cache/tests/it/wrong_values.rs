@@ -1,10 +1,7 @@
 use std::time::Duration;
 
-use larder::{
-    Bypass, Cache, Outcome,
-    testing::{Fault, Memcached, Proxy},
-    with_cache,
-};
+use larder::{Bypass, Cache, Outcome, with_cache};
+use larder_testing::{Fault, Memcached, Proxy};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::page::Page;
+use functions::routes::page::Page;
 
 fn main() -> ExitCode {
-    functions::lambda::run(Page::new)
+    functions::runtime::lambda::run(Page::new)
 }

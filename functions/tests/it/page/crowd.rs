@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 
 use super::browser::DESK;
 use super::visit::{BURST, HEAVY, ROW, USER, Visit, demo};

@@ -1,6 +1,6 @@
 //! When things go wrong: a slow operation, a failing origin, a server that is gone, a cache that is down.
 
-use larder::testing::Memcached;
+use larder_testing::Memcached;
 use rustix::process::Signal;
 
 use super::browser::DESK;

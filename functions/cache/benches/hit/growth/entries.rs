@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, error::Error, time::Instant};
 
-use larder::{Cache, Key, Scope, testing::Memcached};
+use larder::{Cache, Key, Scope};
+use larder_testing::Memcached;
 use tokio::runtime::Runtime;
 
 use crate::{

@@ -6,7 +6,8 @@ use std::{
     net::TcpStream,
 };
 
-use larder::{Policy, testing::Memcached};
+use larder::Policy;
+use larder_testing::Memcached;
 use serde::Serialize;
 
 use crate::{

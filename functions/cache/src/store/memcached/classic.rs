@@ -11,14 +11,15 @@ use memcache_async::ascii::Protocol;
 use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
     exptime,
-    guard::{Expect, Guarded, Watcher, guarded},
     tls::Stream,
 };
 use crate::key::Address;
 
 mod many;
-mod wire;
-use wire::Wire;
+mod shared_stream;
+pub(super) mod validator;
+use shared_stream::Wire;
+use validator::{Expect, Guarded, Watcher, guarded};
 
 pub(super) struct Classic {
     protocol: Protocol<Guarded<Wire>>,

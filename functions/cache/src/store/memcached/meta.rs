@@ -11,14 +11,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
     exptime,
-    many::Shown,
+    lookup_keys::Shown,
     tls::Stream,
 };
 use crate::key::Address;
 
 mod codec;
 mod many;
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
 use codec::{Get, Parsed, Status};
 

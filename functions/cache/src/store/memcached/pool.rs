@@ -13,7 +13,9 @@ use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::StoreError,
-    connection::{Connection, How},
+    command::{Command, Reply},
+    connect_options::How,
+    connection::Connection,
     socket::Endpoint,
 };
 
@@ -112,8 +114,25 @@ impl Pool {
         })
     }
 
+    /// One exchange, on whatever connection can be had.
+    pub(super) async fn run(self: &Arc<Self>, command: Command<'_>) -> Result<Reply, StoreError> {
+        let mut again = command.is_repeatable();
+        loop {
+            let mut lent = self.take().await?;
+            let used = lent.connection().used();
+            let result = lent.connection().run(command).await;
+            lent.put_back();
+            if !(again && used && matches!(result, Err(StoreError::Closed))) {
+                return result;
+            }
+            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
+            self.drain();
+            again = false;
+        }
+    }
+
     /// A connection, idle or new.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+    async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
         // As a rule there is one, and nothing to wait for.
         let idle = self.state().idle();
         if let Some((connection, now)) = idle {
@@ -151,7 +170,7 @@ impl Pool {
     }
 
     /// Closes what lies idle: one of them turned out to be dead, and what killed it killed the others too.
-    pub(super) fn drain(&self) {
+    fn drain(&self) {
         let mut state = self.state();
         state.open -= state.idle.len();
         let dead = std::mem::take(&mut state.idle);

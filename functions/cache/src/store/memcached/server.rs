@@ -6,9 +6,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::StoreError,
+    batching::Gather,
     breaker::Breaker,
-    connection::{Command, How, Reply},
-    gather::Gather,
+    command::{Command, Reply},
+    connect_options::How,
     pool::Pool,
     socket::Endpoint,
 };
@@ -18,22 +19,24 @@ pub(super) struct Server {
     pub(super) name: String,
     pool: Arc<Pool>,
     breaker: Breaker,
-    gather: Gather,
+    gather: Arc<Gather>,
 }
 
 impl Server {
     pub(super) fn new(endpoint: Endpoint, how: How) -> Self {
+        let name = endpoint.to_string();
+        let pool = Pool::new(endpoint, how);
         Self {
-            name: endpoint.to_string(),
-            pool: Pool::new(endpoint, how),
+            name,
+            gather: Gather::new(pool.clone()),
+            pool,
             breaker: Breaker::new(),
-            gather: Gather::default(),
         }
     }
 
     /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
     pub(super) async fn run(
-        self: &Arc<Self>,
+        &self,
         command: Command<'_>,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -49,8 +52,8 @@ impl Server {
         let until = begun + limit;
         // Boxed: a lookup is not to carry what it does not do.
         let result = match command {
-            Command::Lookup(at, ask) => timeout_at(until, self.look(at, ask, until)).await,
-            command => timeout_at(until, Box::pin(self.attempt(command))).await,
+            Command::Lookup(at, ask) => timeout_at(until, self.gather.look(at, ask, until)).await,
+            command => timeout_at(until, Box::pin(self.pool.run(command))).await,
         };
         let result = result.unwrap_or(Err(StoreError::Timeout));
         match result {
@@ -58,26 +61,5 @@ impl Server {
             Err(_) => self.breaker.failure(),
         }
         result
-    }
-
-    pub(super) fn gather(&self) -> &Gather {
-        &self.gather
-    }
-
-    /// One exchange, on whatever connection can be had.
-    pub(super) async fn attempt(&self, command: Command<'_>) -> Result<Reply, StoreError> {
-        let mut again = command.is_repeatable();
-        loop {
-            let mut lent = self.pool.take().await?;
-            let used = lent.connection().used();
-            let result = lent.connection().run(command).await;
-            lent.put_back();
-            if !(again && used && matches!(result, Err(StoreError::Closed))) {
-                return result;
-            }
-            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
-            self.pool.drain();
-            again = false;
-        }
     }
 }

@@ -1,9 +1,7 @@
 //! Peers that answer what no memcached would: never believed, for none of the keys.
 
-use larder::{
-    Trouble,
-    testing::{Peer, Script},
-};
+use larder::Trouble;
+use larder_testing::{Peer, Script};
 
 use super::*;
 

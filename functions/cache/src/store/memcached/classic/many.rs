@@ -13,10 +13,10 @@ use super::{
             many::{Each, Over, Write},
         },
         exptime,
-        many::{Asked, Shown},
+        lookup_keys::{Asked, Shown},
     },
     Classic,
-    wire::Wire,
+    shared_stream::Wire,
 };
 use crate::key::Address;
 

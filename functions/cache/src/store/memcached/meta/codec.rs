@@ -261,7 +261,7 @@ fn number(line: &[u8]) -> Option<(u64, &[u8])> {
     (length > 0).then(|| (number, &line[length..]))
 }
 
-#[cfg(feature = "testing")]
+#[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use super::{
             many::{Each, Over, Write},
         },
         exptime,
-        many::Asked,
+        lookup_keys::Asked,
     },
     Meta, Value,
     codec::{self, Status},

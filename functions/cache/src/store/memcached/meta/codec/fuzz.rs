@@ -1,7 +1,7 @@
 //! What must hold for any bytes that a meta server sends.
 
 use super::*;
-use crate::testing::fuzz::cuttings;
+use crate::fuzzing::cuttings::cuttings;
 
 /// One answer: its status or its value, and the key and number that it says it belongs to.
 #[derive(Debug, PartialEq)]

@@ -1,0 +1,230 @@
+//! Many keys in one call: one lookup a server, one origin call for all that are missing, one write a server for their fills.
+//!
+//! Each key goes its own way by the same table as a single call, and holds a lease of its own; only the exchanges are shared. The
+//! origin is called at once for the leases that were won, while those that others hold are waited for: a call that waited first
+//! could wait for one that waits for it.
+
+use std::{collections::HashMap, hash::Hash, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Bare, Call, Hold, Stale};
+use crate::{
+    budget::Budget,
+    fetched::Fetched,
+    flight::Flight,
+    key::Key,
+    outcome::{Alone, Bypass, Freshness},
+    policy::PolicyParts,
+    shared::Inner,
+    telemetry::events::{self, Event},
+};
+
+mod compute;
+mod fill;
+mod plan;
+mod renew;
+mod round;
+
+/// What the keys of one call share.
+struct Many<'a> {
+    cache: &'a Arc<Inner>,
+    policy: &'a PolicyParts,
+    freshness: Freshness,
+    budget: Budget,
+    begun: Instant,
+    until: Instant,
+}
+
+/// One key, with all arguments that were given with it.
+struct One<'a, A> {
+    call: Call<'a>,
+    asked: Vec<A>,
+    mints: u32,
+    /// The number of the empty lease that a lookup left before its generations were minted.
+    won: Option<u64>,
+    /// Since when somebody's empty lease stands there.
+    bare: Option<Bare>,
+    /// The origin call of this process that it waits for.
+    flight: Option<Arc<Flight>>,
+    waited: bool,
+}
+
+/// A key for which the origin is called.
+struct Called<'a, A> {
+    one: One<'a, A>,
+    right: Right,
+}
+
+/// By what right.
+enum Right {
+    Lead(Box<Hold>),
+    Alone(Alone),
+    /// Waited in vain; this may be served should the origin fail.
+    Late(Option<Stale>),
+}
+
+/// Gets the values of many keys, each with the argument that the origin knows it by. What the origin does not answer with is not
+/// in the result.
+pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
+    cache: &Arc<Inner>,
+    keyed: &[(Key, A)],
+    policy: &PolicyParts,
+    freshness: Freshness,
+    deadline: Option<Instant>,
+    mut origin: F,
+) -> Result<HashMap<A, Fetched<T>>, E>
+where
+    A: Clone + Eq + Hash,
+    T: Serialize + DeserializeOwned,
+    M: IntoIterator<Item = (A, T)>,
+    F: FnMut(Vec<A>) -> Fut,
+    Fut: Future<Output = Result<M, E>>,
+{
+    let many = Many::new(cache, policy, freshness, deadline);
+    let mut call = |called: Vec<_>| {
+        let missing = called
+            .iter()
+            .flat_map(|called: &Called<'_, A>| called.one.asked.iter());
+        let answers = origin(missing.cloned().collect());
+        let name = keyed.first().map_or("", |(key, _)| key.name());
+        many.compute(called, answers.instrument(events::origin(name)))
+    };
+    let ones = many.group(keyed, deadline);
+    let mut values = HashMap::with_capacity(keyed.len());
+    let mut computing = FuturesUnordered::new();
+    let (mut waiting, ones) = match many.bypass() {
+        Some(why) if !ones.is_empty() => {
+            let right = || Right::Alone(Alone::Bypassed(why));
+            let called = ones.into_iter().map(|one| Called {
+                one,
+                right: right(),
+            });
+            computing.push(call(called.collect()));
+            (false, Vec::new())
+        }
+        _ => (!ones.is_empty(), ones),
+    };
+    let mut looking = pin!(many.pass(ones, Duration::ZERO));
+    loop {
+        let pass = tokio::select! {
+            biased;
+            Some(computed) = computing.next(), if !computing.is_empty() => {
+                values.extend(computed.inspect_err(|_| many.failed(keyed))?);
+                continue;
+            }
+            pass = &mut looking, if waiting => pass,
+            else => break,
+        };
+        values.extend(pass.served);
+        if !pass.called.is_empty() {
+            computing.push(call(pass.called));
+        }
+        waiting = !pass.waiting.is_empty();
+        if waiting {
+            let pause = if pass.again {
+                Duration::ZERO
+            } else {
+                many.pause()
+            };
+            looking.set(many.pass(pass.waiting, pause));
+        }
+    }
+    let mut told = HashMap::with_capacity(values.len());
+    for (key, argument) in keyed {
+        // Once for each argument, however often it was given.
+        if let Some((argument, mut fetched)) = values.remove_entry(argument) {
+            fetched.cache_time = many.budget.spent();
+            let counters = cache.tally().of(key.name());
+            cache.tell(&counters, &Event::value(key.name(), &fetched));
+            told.insert(argument, fetched);
+        }
+    }
+    Ok(told)
+}
+
+impl<'a> Many<'a> {
+    fn new(
+        cache: &'a Arc<Inner>,
+        policy: &'a PolicyParts,
+        freshness: Freshness,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let budget = Budget::new(cache.budget(), deadline);
+        Self {
+            cache,
+            policy,
+            freshness,
+            begun: Instant::now(),
+            until: budget.wait_until(Instant::now(), policy.wait),
+            budget,
+        }
+    }
+
+    /// Each key once: two leases on one would wait for each other.
+    fn group<A: Clone + Eq>(
+        &self,
+        keyed: &'a [(Key, A)],
+        deadline: Option<Instant>,
+    ) -> Vec<One<'a, A>> {
+        let mut places = HashMap::with_capacity(keyed.len());
+        let mut ones: Vec<One<'a, A>> = Vec::with_capacity(keyed.len());
+        for (key, argument) in keyed {
+            let place = *places.entry(key).or_insert(ones.len());
+            if place == ones.len() {
+                ones.push(One {
+                    call: Call::new(self.cache, key, self.policy, deadline),
+                    asked: Vec::with_capacity(1),
+                    mints: 0,
+                    won: None,
+                    bare: None,
+                    flight: None,
+                    waited: false,
+                });
+            }
+            let asked = &mut ones[place].asked;
+            if !asked.contains(argument) {
+                asked.push(argument.clone());
+            }
+        }
+        ones
+    }
+
+    /// One origin call for all: one failure, of the function that the first key names.
+    fn failed<A>(&self, keyed: &[(Key, A)]) {
+        if let Some((key, _)) = keyed.first() {
+            let event = Event::error(key.name(), self.budget.spent());
+            self.cache.tell(&self.cache.tally().of(key.name()), &event);
+        }
+    }
+
+    fn bypass(&self) -> Option<Bypass> {
+        match self.freshness {
+            _ if self.cache.is_disabled() => Some(Bypass::Disabled),
+            Freshness::Bypass => Some(Bypass::Requested),
+            Freshness::Normal | Freshness::Refresh => None,
+        }
+    }
+
+    /// As a single call pauses between two looks.
+    fn pause(&self) -> Duration {
+        (self.begun.elapsed() / 25).max(Duration::from_millis(1))
+    }
+
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now()
+    }
+}
+
+impl<A: Clone> One<'_, A> {
+    /// A value for each argument that was given with this key.
+    fn each<T>(&self, value: impl Fn() -> Option<Fetched<T>>) -> Option<Vec<(A, Fetched<T>)>> {
+        self.asked
+            .iter()
+            .map(|argument| Some((argument.clone(), value()?)))
+            .collect()
+    }
+}

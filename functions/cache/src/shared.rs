@@ -1,0 +1,99 @@
+//! What all clones of a cache share.
+
+use std::time::Duration;
+
+use crate::{
+    clock::Clock,
+    entry::Seal,
+    flight::{Flights, Solo, Vigils},
+    key::Namespace,
+    options::Configuration,
+    store::Store,
+    telemetry::events::{Event, Observers},
+    telemetry::log::Log,
+    telemetry::metrics::{Count, Counters, Tally},
+};
+
+pub(crate) mod name_registry;
+use name_registry::{Names, Site};
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) location: String,
+    pub(crate) configuration: Configuration,
+    pub(crate) namespace: Namespace,
+    pub(crate) seal: Seal,
+    pub(crate) budget: Duration,
+    pub(crate) disabled: bool,
+    pub(crate) clock: Clock,
+    pub(crate) flights: Flights,
+    pub(crate) solo: Solo,
+    pub(crate) vigils: Vigils,
+    pub(crate) tally: Tally,
+    pub(crate) observers: Observers,
+    pub(crate) log: Log,
+    pub(crate) names: Names,
+}
+
+impl Inner {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.seal
+    }
+
+    pub(crate) fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    pub(crate) fn solo(&self) -> &Solo {
+        &self.solo
+    }
+
+    pub(crate) fn vigils(&self) -> &Vigils {
+        &self.vigils
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Counts what became of a call, and tells who wants to hear it.
+    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
+        match event.outcome {
+            Some(outcome) => counters.outcome(outcome),
+            None => counters.one(Count::OriginError),
+        }
+        if let Some(took) = event.origin_time {
+            counters.time(Count::OriginMicros, took);
+        }
+        self.observers.tell(event);
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub(crate) fn accepts(&self, site: &Site) -> bool {
+        self.names.accept(site)
+    }
+}

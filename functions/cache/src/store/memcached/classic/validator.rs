@@ -1,0 +1,342 @@
+//! Stands between memcache-async and the socket and lets only the expected answer through.
+//!
+//! Used bare, that crate believes any length (10^12 ends the process), any key, any line that begins like a known word, and
+//! after one cancelled read it hands out other keys' values for ever. So every byte of an answer passes [`Watch`] first, which
+//! follows the classic protocol's grammar for the one command in flight. What does not fit is an error before the crate sees it,
+//! and only an answer that ended exactly where it should leaves the connection fit for another command.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The longest line of a sane server: `VALUE`, a key of 250 bytes, four numbers.
+const LINE: usize = 512;
+/// The largest item that is read: memcached's own default limit.
+const ITEM: usize = 1 << 20;
+
+/// What the command in flight may be answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// No command is in flight: every byte is wrong.
+    Nothing,
+    /// Any of these keys' values in any order, each at most once, then `END`; with numbers or without.
+    Values { keys: String, numbered: bool },
+    /// One line of exactly one of these words.
+    Word(&'static [&'static str]),
+    /// `VERSION …`
+    Version,
+}
+
+#[derive(Debug)]
+enum State {
+    Line,
+    /// So many bytes of a value and of the line end behind it are still to come.
+    Value(usize),
+    Done,
+    /// The server refused in its own words, or the grammar was broken: the connection is of no more use.
+    Broken,
+}
+
+/// Follows one answer at a time.
+#[derive(Debug)]
+pub(super) struct Watch {
+    expect: Expect,
+    state: State,
+    line: Vec<u8>,
+    seen: u32,
+    oversize: bool,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let line = Vec::with_capacity(LINE);
+        Self {
+            expect: Expect::Nothing,
+            state: State::Done,
+            line,
+            seen: 0,
+            oversize: false,
+        }
+    }
+
+    /// A command is about to be sent.
+    pub(super) fn begin(&mut self, expect: Expect) {
+        (self.expect, self.state, self.seen) = (expect, State::Line, 0);
+        self.line.clear();
+    }
+
+    /// An answer was complete that was not read through here.
+    pub(super) fn settle(&mut self) {
+        self.state = State::Done;
+    }
+
+    /// Whether the last answer was complete, as expected, and nothing came after it.
+    pub(super) fn is_clean(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Whether the server said that the item was too large.
+    pub(super) fn is_oversize(&self) -> bool {
+        self.oversize
+    }
+
+    /// The last line of the answer, without its end.
+    pub(super) fn last_line(&self) -> &[u8] {
+        &self.line[..self.line.len().saturating_sub(2)]
+    }
+
+    fn feed(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
+        while let Some(&byte) = bytes.first() {
+            match self.state {
+                State::Value(left) => {
+                    let n = left.min(bytes.len());
+                    self.value(left, &bytes[..n])?;
+                    bytes = &bytes[n..];
+                }
+                State::Line => {
+                    if self.line.last() == Some(&b'\n') {
+                        self.line.clear();
+                    }
+                    if self.line.len() == LINE {
+                        return Err("an endless line");
+                    }
+                    self.line.push(byte);
+                    bytes = &bytes[1..];
+                    if byte == b'\n' {
+                        self.state = self.line_end()?;
+                    }
+                }
+                State::Done => return Err("more than was asked for"),
+                State::Broken => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// `part` is the next piece of a value and its line end, of which `left` bytes are outstanding.
+    fn value(&mut self, left: usize, part: &[u8]) -> Result<(), &'static str> {
+        let rest = left - part.len();
+        for (i, byte) in part.iter().rev().enumerate().take(2) {
+            match rest + i {
+                0 if *byte != b'\n' => return Err("a value that is longer than announced"),
+                1 if *byte != b'\r' => return Err("a value that is longer than announced"),
+                _ => {}
+            }
+        }
+        self.state = if rest == 0 {
+            State::Line
+        } else {
+            State::Value(rest)
+        };
+        Ok(())
+    }
+
+    fn line_end(&mut self) -> Result<State, &'static str> {
+        let line = self
+            .line
+            .strip_suffix(b"\r\n")
+            .ok_or("a line without its end")?;
+        let line = std::str::from_utf8(line).map_err(|_| "a line that is not text")?;
+        if line.starts_with("SERVER_ERROR object too large") {
+            self.oversize = true;
+        }
+        if ["ERROR", "CLIENT_ERROR ", "SERVER_ERROR "]
+            .iter()
+            .any(|word| line.starts_with(word))
+        {
+            return Ok(State::Broken);
+        }
+        match &self.expect {
+            Expect::Values { .. } if line == "END" => Ok(State::Done),
+            Expect::Values { keys, numbered } => {
+                let (place, length) =
+                    value_line(line, keys, *numbered).ok_or("not a value line")?;
+                if self.seen & (1 << place) != 0 {
+                    return Err("a value twice");
+                }
+                self.seen |= 1 << place;
+                Ok(State::Value(length + 2))
+            }
+            Expect::Word(words) if words.contains(&line) => Ok(State::Done),
+            Expect::Version if line.starts_with("VERSION ") => Ok(State::Done),
+            Expect::Nothing | Expect::Word(_) | Expect::Version => Err("not an answer to this"),
+        }
+    }
+}
+
+/// The place of the key among those asked for, and the value's length, if the line is a sound `VALUE` line.
+fn value_line(line: &str, keys: &str, numbered: bool) -> Option<(usize, usize)> {
+    let mut words = line.split(' ');
+    if words.next()? != "VALUE" {
+        return None;
+    }
+    let key = words.next()?;
+    let place = keys.split(' ').position(|asked| asked == key)?;
+    words.next()?.parse::<u32>().ok()?;
+    let length = words
+        .next()?
+        .parse()
+        .ok()
+        .filter(|length| *length <= ITEM)?;
+    if numbered {
+        words.next()?.parse::<u64>().ok()?;
+    }
+    words.next().is_none().then_some((place, length))
+}
+
+/// The stream that memcache-async reads from and writes to.
+#[derive(Debug)]
+pub(super) struct Guarded<S> {
+    stream: S,
+    watch: Arc<Mutex<Watch>>,
+}
+
+/// The other end of a [`Guarded`]'s watch.
+#[derive(Debug, Clone)]
+pub(super) struct Watcher(Arc<Mutex<Watch>>);
+
+impl Watcher {
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn guarded<S>(stream: S) -> (Guarded<S>, Watcher) {
+    let watch = Arc::new(Mutex::new(Watch::new()));
+    (
+        Guarded {
+            stream,
+            watch: watch.clone(),
+        },
+        Watcher(watch),
+    )
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(what) = watch.feed(&buf.filled()[before..]) {
+            watch.state = State::Broken;
+            // Nothing of it reaches the crate.
+            buf.set_filled(before);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(numbered: bool) -> Expect {
+        Expect::Values {
+            keys: "a bb".to_owned(),
+            numbered,
+        }
+    }
+
+    /// Feeds the answer whole, byte by byte and in every two pieces: all must agree.
+    fn check(expect: &Expect, answer: &[u8], clean: bool) {
+        let feed = |pieces: &[&[u8]]| {
+            let mut watch = Watch::new();
+            watch.begin(expect.clone());
+            pieces.iter().all(|piece| watch.feed(piece).is_ok()) && watch.is_clean()
+        };
+        let text = String::from_utf8_lossy(answer);
+        assert_eq!(feed(&[answer]), clean, "{text:?}");
+        assert_eq!(
+            feed(&answer.chunks(1).collect::<Vec<_>>()),
+            clean,
+            "{text:?}"
+        );
+        for at in 0..answer.len() {
+            assert_eq!(
+                feed(&[&answer[..at], &answer[at..]]),
+                clean,
+                "{text:?} cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn sound_answers_pass() {
+        check(&values(false), b"END\r\n", true);
+        check(
+            &values(false),
+            b"VALUE bb 0 3\r\nx\r\n\r\nVALUE a 0 0\r\n\r\nEND\r\n",
+            true,
+        );
+        check(&values(true), b"VALUE a 0 5 77\r\nEND\r\n\r\nEND\r\n", true);
+        check(
+            &Expect::Word(&["STORED", "NOT_STORED"]),
+            b"NOT_STORED\r\n",
+            true,
+        );
+        check(&Expect::Version, b"VERSION 1.6.18\r\n", true);
+    }
+
+    #[test]
+    fn everything_else_does_not() {
+        for answer in [
+            &b"VALUE a 0 18446744073709551615\r\n"[..],
+            b"VALUE a 0 1000000000000\r\n",
+            b"VALUE a 0 1048577\r\n",
+            b"VALUE a 0 -1\r\n",
+            b"VALUE c 0 1\r\nx\r\nEND\r\n",
+            b"VALUE a 0 1\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n",
+            b"VALUE a 0 1\r\nxx\r\nEND\r\n",
+            b"VALUE a 0 3\r\nx\r\nEND\r\n",
+            b"VALUE a 0 1 5\r\nx\r\nEND\r\n",
+            b"VALUE a 0 1\r\nx\r\n",
+            b"ENDLESS\r\n",
+            b"END\n",
+            b"END\r\nEND\r\n",
+            b"ERROR\r\n",
+            b"ERROR Too many open connections\r\n",
+            b"SERVER_ERROR out of memory\r\n",
+            b"STORED\r\n",
+            b"\xff\xfe\r\n",
+            b"\r\n",
+        ] {
+            check(&values(false), answer, false);
+        }
+        check(&values(true), b"VALUE a 0 1\r\nx\r\nEND\r\n", false);
+        check(&Expect::Word(&["STORED"]), b"STORED \r\n", false);
+        check(&Expect::Word(&["STORED"]), b"EXISTS\r\n", false);
+        check(&Expect::Nothing, b"END\r\n", false);
+        check(&values(false), &[b'x'; 4096], false);
+    }
+}

@@ -1,0 +1,10 @@
+//! How a server is connected to.
+
+use super::{handshake::Protocol, tls::Tls};
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct How {
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<Tls>,
+}

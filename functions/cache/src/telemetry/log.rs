@@ -1,0 +1,80 @@
+//! What the cache says about its troubles: a line now and then, never a value and never an argument.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    clock::{self, Millis},
+    outcome::Trouble,
+};
+
+/// One line of a kind in this time; the next one tells how many were left out.
+const QUIET: Millis = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    trouble: Gate,
+    unreadable: Gate,
+    unencodable: Gate,
+    oversize: Gate,
+    key: Gate,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    last: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Gate {
+    /// The number of lines left out since the last one, if it is time for another.
+    fn pass(&self) -> Option<u64> {
+        let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
+        let due = now.saturating_sub(last) >= QUIET
+            && self
+                .last
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if due {
+            return Some(self.left_out.swap(0, Ordering::Relaxed));
+        }
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Log {
+    pub(crate) fn trouble(&self, name: &str, trouble: Trouble) {
+        if let Some(left_out) = self.trouble.pass() {
+            tracing::warn!(name, %trouble, left_out, "the cache failed; the origin answers");
+        }
+    }
+
+    pub(crate) fn unreadable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unreadable.pass() {
+            tracing::warn!(name, %reason, left_out, "an entry can not be read and is replaced");
+        }
+    }
+
+    pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.unencodable.pass() {
+            tracing::error!(name, %reason, left_out, "a value can not be encoded and is not stored");
+        }
+    }
+
+    pub(crate) fn oversize(&self, name: &str, bytes: usize) {
+        if let Some(left_out) = self.oversize.pass() {
+            tracing::warn!(
+                name,
+                bytes,
+                left_out,
+                "a value is too large and is not stored"
+            );
+        }
+    }
+
+    pub(crate) fn key(&self, name: &str, reason: &dyn std::fmt::Display) {
+        if let Some(left_out) = self.key.pass() {
+            tracing::error!(name, %reason, left_out, "no key can be made; the origin answers");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What parent and workers say to each other: one line of words each.
+
+use std::{fmt, time::Duration};
+
+use larder::{Outcome, Policy, PolicyParts, Source};
+
+/// One round's work, the same for every caller: ask for `keys` keys, `together` of them at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// How many keys, from 0 on.
+    pub keys: u64,
+    /// How many keys each caller asks for at a time.
+    pub together: usize,
+    /// What one origin call takes.
+    pub origin: Duration,
+    /// See [`Policy::ttl`].
+    pub ttl: Duration,
+    /// See [`Policy::stale_while_revalidate`].
+    pub stale: Duration,
+    /// See [`Policy::lease`].
+    pub lease: Duration,
+    /// See [`Policy::wait`].
+    pub wait: Duration,
+}
+
+/// What a worker tells of one key. Times are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Its origin was called.
+    Origin(u64),
+    /// An origin call of its own has ended.
+    Ended(u64),
+    /// A caller has its answer.
+    Answer {
+        /// Of which key.
+        key: u64,
+        /// What was answered: each origin call answers with a number of its own.
+        value: u64,
+        /// How long the caller waited.
+        took: Duration,
+        /// Where the value came from.
+        source: Source,
+        /// Whether this caller's own origin call was stored.
+        stored: bool,
+    },
+}
+
+/// Everything that the parent hears.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Event(Event),
+    /// The round is over for this worker.
+    Done,
+    /// The worker is gone.
+    Gone,
+}
+
+impl Order {
+    /// The policy of the round's calls.
+    ///
+    /// # Panics
+    /// If the times are ones that no policy can have.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let parts = PolicyParts {
+            stale_while_revalidate: self.stale,
+            lease: self.lease,
+            wait: self.wait,
+            ..PolicyParts::new(self.ttl)
+        };
+        Policy::try_build(parts).expect("a possible policy")
+    }
+
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let mut number = || numbers.next()?.ok();
+        let (keys, together) = (number()?, usize::try_from(number()?).ok()?);
+        let mut time = || number().map(Duration::from_millis);
+        Some(Self {
+            keys,
+            together,
+            origin: time()?,
+            ttl: time()?,
+            stale: time()?,
+            lease: time()?,
+            wait: time()?,
+        })
+    }
+}
+
+/// As [`Order::parse`] reads it.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.keys, self.together)?;
+        for time in [self.origin, self.ttl, self.stale, self.lease, self.wait] {
+            write!(f, " {}", time.as_millis())?;
+        }
+        writeln!(f)
+    }
+}
+
+impl Event {
+    pub(super) fn answer(key: u64, value: u64, took: Duration, outcome: Outcome) -> Self {
+        use larder::Fill::Stored;
+        let stored = matches!(outcome, Outcome::Miss(Stored) | Outcome::Expired(Stored));
+        Self::Answer {
+            key,
+            value,
+            took,
+            source: outcome.source(),
+            stored,
+        }
+    }
+}
+
+/// As [`Heard::parse`] reads it.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Origin(key) => writeln!(f, "origin {key}"),
+            Self::Ended(key) => writeln!(f, "ended {key}"),
+            Self::Answer {
+                key,
+                value,
+                took,
+                source,
+                stored,
+            } => {
+                let (took, stored) = (took.as_micros(), u8::from(*stored));
+                writeln!(f, "answer {key} {value} {took} {source:?} {stored}")
+            }
+        }
+    }
+}
+
+pub(super) const DONE: &str = "done\n";
+
+impl Heard {
+    /// # Panics
+    /// If it is nothing that a worker says.
+    pub(super) fn parse(line: &str) -> Self {
+        Self::understand(line).unwrap_or_else(|| panic!("a worker said {line:?}"))
+    }
+
+    fn understand(line: &str) -> Option<Self> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let number = |place: usize| words.get(place)?.parse::<u64>().ok();
+        Some(Self::Event(match *words.first()? {
+            "done" => return Some(Self::Done),
+            "origin" => Event::Origin(number(1)?),
+            "ended" => Event::Ended(number(1)?),
+            "answer" => Event::Answer {
+                key: number(1)?,
+                value: number(2)?,
+                took: Duration::from_micros(number(3)?),
+                source: source(words.get(4)?)?,
+                stored: number(5)? == 1,
+            },
+            _ => return None,
+        }))
+    }
+}
+
+fn source(word: &str) -> Option<Source> {
+    let all = [Source::Origin, Source::Cache, Source::Stale];
+    all.into_iter().find(|source| format!("{source:?}") == word)
+}

@@ -1,0 +1,7 @@
+//! What a process learns before its first request: its settings, and where it runs.
+
+pub mod context;
+pub mod dotenv;
+pub mod flush_mode;
+pub mod host;
+pub mod settings;

@@ -1,0 +1,90 @@
+//! `Cache-Status` (RFC 9211): how the answer came about, as one structured field. Owns the words; must not decide anything.
+//! Every `fwd` without `collapsed` is exactly one origin call.
+
+use lambda_http::http::HeaderValue;
+use larder::{Bypass, Fill, Outcome};
+
+use crate::http::headers::written;
+
+/// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
+pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
+    match outcome {
+        Outcome::Hit | Outcome::Stale => written(format_args!("larder; hit; ttl={ttl}")),
+        Outcome::StaleOnError => written(format_args!(
+            "larder; fwd=stale; detail=origin-error; ttl={ttl}"
+        )),
+        Outcome::Miss(fill) => forwarded("miss", fill),
+        Outcome::Expired(fill) => forwarded("stale", fill),
+        Outcome::Refreshed(fill) => forwarded("request", fill),
+        Outcome::Collapsed => HeaderValue::from_static("larder; fwd=miss; collapsed"),
+        Outcome::Bypassed(Bypass::Requested) => HeaderValue::from_static("larder; fwd=request"),
+        Outcome::Bypassed(Bypass::Disabled) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=disabled")
+        }
+        Outcome::Bypassed(Bypass::Breaker) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=breaker")
+        }
+        // Outcomes to come: whatever they are, they are no hit that a client could rely on.
+        _ => HeaderValue::from_static("larder; fwd=bypass"),
+    }
+}
+
+fn forwarded(why: &str, fill: Fill) -> HeaderValue {
+    match fill {
+        Fill::Stored => written(format_args!("larder; fwd={why}; stored")),
+        Fill::NotStored => written(format_args!("larder; fwd={why}")),
+        Fill::Failed(trouble) => written(format_args!("larder; fwd={why}; detail={trouble}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use larder::Trouble;
+
+    fn check(outcome: Outcome, ttl: i64, expected: &str) {
+        assert_eq!(cache_status(outcome, ttl), format!("larder; {expected}"));
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_contract() {
+        check(Outcome::Hit, 57, "hit; ttl=57");
+        check(Outcome::Miss(Fill::Stored), 60, "fwd=miss; stored");
+        check(Outcome::Miss(Fill::NotStored), 60, "fwd=miss");
+        check(Outcome::Collapsed, 60, "fwd=miss; collapsed");
+        check(Outcome::Expired(Fill::Stored), 60, "fwd=stale; stored");
+        check(Outcome::Stale, -4, "hit; ttl=-4");
+        check(
+            Outcome::StaleOnError,
+            -4,
+            "fwd=stale; detail=origin-error; ttl=-4",
+        );
+        check(Outcome::Refreshed(Fill::Stored), 60, "fwd=request; stored");
+        check(Outcome::Bypassed(Bypass::Requested), 0, "fwd=request");
+        check(
+            Outcome::Bypassed(Bypass::Disabled),
+            0,
+            "fwd=bypass; detail=disabled",
+        );
+        check(
+            Outcome::Bypassed(Bypass::Breaker),
+            0,
+            "fwd=bypass; detail=breaker",
+        );
+    }
+
+    #[test]
+    fn a_failed_cache_is_named_by_its_trouble() {
+        for (trouble, word) in [
+            (Trouble::Timeout, "timeout"),
+            (Trouble::Refused, "refused"),
+            (Trouble::Closed, "closed"),
+            (Trouble::Protocol, "protocol"),
+            (Trouble::Decode, "decode"),
+            (Trouble::Oversize, "oversize"),
+        ] {
+            let failed = Outcome::Miss(Fill::Failed(trouble));
+            check(failed, 0, &format!("fwd=miss; detail={word}"));
+        }
+    }
+}

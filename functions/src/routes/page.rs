@@ -1,0 +1,165 @@
+//! The page: `/`, `/style.css`, `/app.js`. Owns their headers; must not know what they show.
+
+use lambda_http::Request;
+use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use crate::config::context::Start;
+use crate::config::settings::SettingsError;
+use crate::http::endpoint::{Exchange, Methods};
+use crate::http::path;
+use crate::http::problem::Problem;
+use crate::{Handler, Response};
+
+/// Our own files and our own requests; no code within the page, no frame around it.
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                   base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// One file, as it is sent.
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+    etag: HeaderValue,
+}
+
+/// The handler.
+pub struct Page {
+    exchange: Exchange,
+    assets: [Asset; 3],
+}
+
+impl Page {
+    /// The handler with the settings of `start`.
+    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+        Ok(Self {
+            exchange: Exchange::new(Methods::Read, start.settings.diagnostics),
+            assets: [
+                Asset::new(
+                    "/",
+                    "text/html; charset=utf-8",
+                    include_str!("../bin/page/index.html"),
+                ),
+                Asset::new(
+                    "/style.css",
+                    "text/css; charset=utf-8",
+                    include_str!("../bin/page/style.css"),
+                ),
+                Asset::new(
+                    "/app.js",
+                    "text/javascript; charset=utf-8",
+                    include_str!("../bin/page/app.js"),
+                ),
+            ],
+        })
+    }
+}
+
+impl Handler for Page {
+    async fn handle(&self, request: Request) -> Response {
+        let path = path::of(&request);
+        let work = Box::pin(async {
+            let asset = self.assets.iter().find(|asset| asset.path == path);
+            let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
+            Ok(asset.answer(request.headers()))
+        });
+        self.exchange.answer(&request, work).await
+    }
+}
+
+impl Asset {
+    fn new(path: &'static str, content_type: &'static str, text: &'static str) -> Self {
+        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(text)[..16]));
+        let etag =
+            HeaderValue::from_str(&etag).expect("quoted hexadecimal digits are a valid header");
+        Self {
+            path,
+            content_type,
+            text,
+            etag,
+        }
+    }
+
+    fn answer(&self, asked: &HeaderMap) -> Response {
+        let unchanged = is_known(asked, &self.etag);
+        let mut response = Response::new(if unchanged {
+            lambda_http::Body::Empty
+        } else {
+            self.text.into()
+        });
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, self.etag.clone());
+        // Kept, but asked for every time: a deploy shows at once, and costs a visitor one 304.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(CSP),
+        );
+        headers.insert(
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        );
+        headers.insert(
+            "cross-origin-opener-policy",
+            HeaderValue::from_static("same-origin"),
+        );
+        if unchanged {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static(self.content_type),
+            );
+        }
+        response
+    }
+}
+
+/// Whether `If-None-Match` names this tag.
+fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = asked
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.trim_start_matches("W/") == *etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(if_none_match: Option<&str>) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.extend(if_none_match.map(|value| (header::IF_NONE_MATCH, value.parse().unwrap())));
+        Asset::new("/", "text/html", "<p>").answer(&headers)
+    }
+
+    #[test]
+    fn a_known_tag_is_answered_with_304_and_no_body() {
+        let fresh = asked(None);
+        let tag = fresh.headers()["etag"].to_str().unwrap();
+        for known in [tag.to_owned(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let response = asked(Some(&known));
+            assert_eq!(
+                (response.status().as_u16(), response.body().len()),
+                (304, 0),
+                "{known}"
+            );
+            assert_eq!(response.headers()["etag"], tag);
+        }
+        assert_eq!(asked(Some("\"x\"")).status(), 200);
+    }
+
+    #[test]
+    fn no_inline_code_is_allowed() {
+        assert!(!CSP.contains("unsafe"));
+        assert!(
+            asked(None)
+                .headers()
+                .contains_key("content-security-policy")
+        );
+    }
+}

@@ -1,0 +1,242 @@
+//! Would a cache with lifetimes have answered so? Owns the replay of a phase through a model of one; knows nothing of
+//! how the phase was made. It takes labelled misses as fills, so it finds hits without a live fill and misses despite
+//! one; that origin calls are as claimed is another check. A miss of which the cache says that it failed, or does not say
+//! that it was stored where it says so of others, may be followed by another miss: nobody promised an entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::client::sample::Sample;
+use crate::target::outcome::Outcome;
+
+/// Whole seconds in `ttl`, and two clocks: an entry may end this much sooner or later than told.
+const SLACK: Duration = Duration::from_millis(1500);
+
+/// Lifetimes may be shortened at random, so that entries do not expire together; ours are by a tenth.
+const SHORTEST: f64 = 0.8;
+
+/// How a phase compares with the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Agreement {
+    pub(crate) answers: usize,
+    pub(crate) contradicted: usize,
+    /// The first contradiction in words.
+    pub(crate) example: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+struct Fill {
+    /// When its request was sent: from then on, at some moment, it is stored.
+    began: Duration,
+    /// When its answer was complete: it is stored.
+    ended: Duration,
+    /// Whether the cache stored it, as far as its answer tells.
+    stored: bool,
+}
+
+/// Replays `samples`, in the order of sending, of a phase that began with an empty cache.
+pub(crate) fn replay(samples: &[Sample]) -> Agreement {
+    let lifetimes = lifetimes(samples);
+    // Many caches never say it: then a miss is taken for stored.
+    let say_stored: BTreeSet<usize> = samples
+        .iter()
+        .filter(|sample| sample.is_said_stored())
+        .map(|sample| sample.function)
+        .collect();
+    let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
+    for sample in samples {
+        if let Some(outcome) = sample.outcome().filter(|outcome| outcome.called_origin()) {
+            let fills_cache = matches!(
+                outcome,
+                Outcome::Miss | Outcome::Expired | Outcome::Revalidated
+            );
+            let fill = Fill {
+                stored: fills_cache
+                    && !sample.is_troubled()
+                    && (!say_stored.contains(&sample.function) || sample.is_said_stored()),
+                began: sample.sent,
+                ended: sample.sent + sample.latency,
+            };
+            fills
+                .entry((sample.function, sample.key))
+                .or_default()
+                .push(fill);
+        }
+    }
+    let mut agreement = Agreement::default();
+    for sample in samples {
+        // Where the cache says that it failed, it is not held to its entries.
+        let Some(outcome) = sample.outcome().filter(|_| !sample.is_troubled()) else {
+            continue;
+        };
+        agreement.answers += 1;
+        let fills = fills
+            .get(&(sample.function, sample.key))
+            .map_or(&[][..], Vec::as_slice);
+        let lifetime = lifetimes.get(&sample.function).copied();
+        if let Some(reason) = contradiction(sample, outcome, fills, lifetime) {
+            agreement.contradicted += 1;
+            let at = sample.sent.as_secs_f64();
+            agreement
+                .example
+                .get_or_insert_with(|| format!("key {} at {at:.1} s: {reason}", sample.key));
+        }
+    }
+    agreement
+}
+
+/// The longest lifetime that each function's answers told of.
+fn lifetimes(samples: &[Sample]) -> BTreeMap<usize, Duration> {
+    let mut lifetimes = BTreeMap::new();
+    for sample in samples {
+        let told = sample
+            .answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| u64::try_from(answer.ttl_s?).ok());
+        if let Some(seconds) = told {
+            let longest: &mut Duration = lifetimes.entry(sample.function).or_default();
+            *longest = Duration::from_secs(seconds).max(*longest);
+        }
+    }
+    lifetimes
+}
+
+fn contradiction(
+    sample: &Sample,
+    outcome: Outcome,
+    fills: &[Fill],
+    lifetime: Option<Duration>,
+) -> Option<&'static str> {
+    let (sent, ended) = (sample.sent, sample.sent + sample.latency);
+    let longest = lifetime.map_or(Duration::MAX, |lifetime| lifetime + SLACK);
+    match outcome {
+        Outcome::Hit => {
+            let could_serve =
+                |fill: &Fill| fill.began <= ended && sent.saturating_sub(fill.ended) <= longest;
+            (!fills.iter().any(could_serve)).then_some("a hit that no live entry explains")
+        }
+        Outcome::Miss => {
+            let shortest = lifetime?.mul_f64(SHORTEST).saturating_sub(SLACK);
+            let live = fills
+                .iter()
+                .any(|fill| fill.stored && fill.ended < sent && sent - fill.ended < shortest);
+            live.then_some("a miss although its entry was stored and live")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::sample::Answer;
+    use crate::target::server_timing::ServerTiming;
+
+    fn sample(at_ms: u64, took_ms: u64, outcome: Outcome, ttl_s: Option<i64>) -> Sample {
+        let server = ServerTiming::default();
+        let answer = Answer {
+            outcome,
+            ttl_s,
+            detail: None,
+            stored: false,
+            bytes: 0,
+            server,
+            diagnostics: None,
+            value: 0,
+        };
+        Sample::of(
+            0,
+            0,
+            Duration::from_millis(at_ms),
+            Duration::from_millis(took_ms),
+            Ok(answer),
+        )
+    }
+
+    /// The same, as the cache tells of itself.
+    fn told(sample: Sample, tell: fn(&mut Answer)) -> Sample {
+        let mut sample = sample;
+        sample.answer.as_mut().map(tell).unwrap();
+        sample
+    }
+
+    fn contradicted(samples: &[Sample]) -> usize {
+        replay(samples).contradicted
+    }
+
+    #[test]
+    fn a_fill_lets_hits_follow_until_it_expires() {
+        let mut samples = vec![
+            sample(0, 100, Outcome::Miss, None),
+            sample(200, 1, Outcome::Hit, Some(10)),
+        ];
+        samples.push(sample(15_000, 1, Outcome::Miss, None));
+        assert_eq!(contradicted(&samples), 0);
+        samples.push(sample(40_000, 1, Outcome::Hit, Some(10)));
+        assert_eq!(contradicted(&samples), 1, "nothing filled the key for 25 s");
+    }
+
+    #[test]
+    fn a_hit_that_nothing_filled_and_a_miss_despite_a_fill_contradict() {
+        assert_eq!(contradicted(&[sample(0, 1, Outcome::Hit, Some(10))]), 1);
+        let twice = [
+            sample(0, 1, Outcome::Miss, None),
+            sample(9, 1, Outcome::Hit, Some(10)),
+            sample(50, 1, Outcome::Miss, None),
+        ];
+        assert_eq!(contradicted(&twice), 1);
+    }
+
+    /// One key is missed twice, and the first time as told; its lifetime is known from a hit of another key.
+    fn missed_again(first: fn(&mut Answer), other: fn(&mut Answer)) -> usize {
+        let mut others = [
+            told(sample(0, 1, Outcome::Miss, None), other),
+            sample(5, 1, Outcome::Hit, Some(10)),
+        ];
+        others.iter_mut().for_each(|sample| sample.key = 1);
+        let first = told(sample(10, 1, Outcome::Miss, None), first);
+        let again = sample(50, 1, Outcome::Miss, None);
+        contradicted(&[&others[..], &[first, again]].concat())
+    }
+
+    #[test]
+    fn a_miss_with_trouble_is_no_fill() {
+        let troubled = |answer: &mut Answer| answer.detail = Some("timeout".into());
+        assert_eq!(missed_again(troubled, |_| ()), 0);
+        assert_eq!(missed_again(|_| (), |_| ()), 1, "without the trouble it is");
+    }
+
+    #[test]
+    fn a_miss_that_is_not_said_stored_is_a_fill_only_where_nothing_ever_is() {
+        let stored = |answer: &mut Answer| answer.stored = true;
+        assert_eq!(missed_again(|_| (), stored), 0, "it waited in vain");
+        assert_eq!(missed_again(stored, stored), 1);
+        assert_eq!(
+            missed_again(|_| (), |_| ()),
+            1,
+            "a cache that never says it"
+        );
+    }
+
+    #[test]
+    fn a_bypass_fills_nothing() {
+        let recovered = [
+            sample(0, 1, Outcome::Hit, Some(10)),
+            sample(10, 1, Outcome::Bypass, None),
+            sample(50, 1, Outcome::Miss, None),
+        ];
+        assert_eq!(contradicted(&recovered[1..]), 0, "the breaker closed again");
+    }
+
+    #[test]
+    fn callers_that_race_with_a_fill_may_see_either() {
+        let race = [
+            sample(0, 100, Outcome::Miss, None),
+            sample(50, 60, Outcome::Hit, Some(10)),
+            sample(50, 60, Outcome::Miss, None),
+            sample(60, 10, Outcome::Collapsed, None),
+        ];
+        assert_eq!(contradicted(&race), 0);
+    }
+}

@@ -1,0 +1,131 @@
+//! Numbers as they are read. Owns digits and units of ratios, shares and intervals.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::histogram::Quantile;
+use crate::analysis::intervals::{Interval, fewest_samples};
+
+/// An estimate with where the truth probably lies.
+pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String {
+    format!(
+        "{} [{} to {}]",
+        number(interval.estimate),
+        number(interval.low),
+        number(interval.high)
+    )
+}
+
+/// A ratio with three digits.
+pub(crate) fn times(ratio: f64) -> String {
+    let digits = if ratio < 9.995 {
+        2
+    } else {
+        usize::from(ratio < 99.95)
+    };
+    format!("{ratio:.digits$}×")
+}
+
+/// A share with two decimals.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// A time in the unit that reads best, three digits.
+pub(crate) fn human_us(us: f64) -> String {
+    let (divisor, unit) = match us.abs() {
+        size if size < 999.5 => (1.0, "µs"),
+        size if size < 999_500.0 => (1e3, "ms"),
+        _ => (1e6, "s"),
+    };
+    let value = us / divisor;
+    let digits = if value.abs() < 9.995 {
+        2
+    } else {
+        usize::from(value.abs() < 99.95)
+    };
+    format!("{value:.digits$} {unit}")
+}
+
+/// A quantile, or why there is none.
+pub(crate) fn human_quantile(quantile: Option<Quantile>, q: f64, count: u64) -> String {
+    quantile.map_or_else(
+        || format!("n/a ({count}<{})", fewest_samples(q)),
+        |quantile| human_us(quantile.us),
+    )
+}
+
+/// What a figure is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Quantity {
+    /// Microseconds.
+    Time,
+    /// Of one.
+    Share,
+    Ratio,
+    Count,
+}
+
+impl Quantity {
+    /// A value as it is read.
+    pub(crate) fn human(self, value: f64) -> String {
+        match self {
+            Self::Time => human_us(value),
+            Self::Share => percent(value),
+            Self::Ratio => times(value),
+            Self::Count => format!("{value}"),
+        }
+    }
+
+    /// Reads a number and its unit: microseconds, a share of one, or a plain number. The error is a sentence.
+    pub(crate) fn parse(self, text: &str) -> Result<f64, String> {
+        let split = text
+            .find(|c: char| c.is_alphabetic() || c == '%')
+            .unwrap_or(text.len());
+        let (number, unit) = (text[..split].trim(), text[split..].trim());
+        let number: f64 = number
+            .parse()
+            .map_err(|_| format!("{number:?} is not a number"))?;
+        let factor = match (self, unit) {
+            (Self::Time, "us" | "µs")
+            | (Self::Ratio, "x" | "×" | "")
+            | (Self::Share | Self::Count, "") => 1.0,
+            (Self::Time, "ms") => 1e3,
+            (Self::Time, "s") => 1e6,
+            (Self::Share, "%") => 0.01,
+            (Self::Time, "") => return Err("a time needs its unit: us, ms or s".into()),
+            _ => return Err(format!("the unit {unit:?} does not fit")),
+        };
+        let limit = number * factor;
+        match self {
+            _ if !limit.is_finite() => Err("the limit is not finite".into()),
+            Self::Share if !(0.0..=1.0).contains(&limit) => Err(format!(
+                "{} is no share of one: a per cent needs its %",
+                percent(limit)
+            )),
+            Self::Ratio | Self::Count if limit < 0.0 => Err("it is never below zero".into()),
+            _ => Ok(limit),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_with_three_digits() {
+        let table = [
+            (0.05, "0.05 µs"),
+            (12.34, "12.3 µs"),
+            (999.6, "1.00 ms"),
+            (45_600.0, "45.6 ms"),
+            (3.0e6, "3.00 s"),
+            (-6339.0, "-6.34 ms"),
+        ];
+        for (us, expected) in table {
+            assert_eq!(human_us(us), expected);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Ground truth: how many origin calls the target itself counted. Owns each instance's counter and what a phase added
+//! to it; knows nothing of outcomes.
+//!
+//! A counter belongs to one process and only grows. When a phase has ended, every origin call of the phase has been
+//! followed by an answer of the same process, and a counter read later is not smaller: so the largest value seen in the
+//! phase is the final one, in whatever order the answers arrived. What it was before the phase is the largest value
+//! seen earlier. An instance that appears within a phase began at zero if its very first request (`X-Invocation: 1`) is
+//! among the answers; if not, it worked for someone else first and its share cannot be told.
+
+use std::collections::BTreeMap;
+
+use crate::client::sample::{Diagnostics, Sample};
+
+/// The counters of all instances seen so far.
+#[derive(Default)]
+pub(crate) struct Truth {
+    counters: BTreeMap<String, u64>,
+}
+
+/// What the target says a phase cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OriginCalls {
+    /// Exactly this many.
+    Counted(u64),
+    /// The answers carry no diagnostics (all three headers, on every answer).
+    Absent,
+    /// They do, but cannot be counted; the text names the instance and why.
+    Unprovable(String),
+    /// They contradict themselves; the text names the instance.
+    Contradictory(String),
+}
+
+struct Seen {
+    first_invocation: u64,
+    largest: u64,
+}
+
+impl Truth {
+    /// Takes note of an answer outside of any phase.
+    pub(crate) fn observe(&mut self, sample: &Sample) {
+        if let Some(diagnostics) = diagnostics(sample) {
+            let counter = self
+                .counters
+                .entry(diagnostics.instance.clone())
+                .or_default();
+            *counter = diagnostics.origin_calls.max(*counter);
+        }
+    }
+
+    /// How many processes have answered so far.
+    pub(crate) fn instances(&self) -> usize {
+        self.counters.len()
+    }
+
+    /// Closes a phase: what its answers add to the counters.
+    pub(crate) fn settle(&mut self, samples: &[Sample]) -> OriginCalls {
+        let answered: Vec<&Sample> = samples
+            .iter()
+            .filter(|sample| sample.answer.is_ok())
+            .collect();
+        let told: Vec<&Diagnostics> = answered
+            .iter()
+            .filter_map(|sample| diagnostics(sample))
+            .collect();
+        if told.len() < answered.len() {
+            return OriginCalls::Absent;
+        }
+        let mut total = OriginCalls::Counted(0);
+        for (instance, seen) in by_instance(&told) {
+            let before = self.counters.insert(instance.to_owned(), seen.largest);
+            total = add(total, added(instance, before, &seen));
+        }
+        total
+    }
+}
+
+fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
+    let mut instances: BTreeMap<&str, Seen> = BTreeMap::new();
+    for diagnostics in told {
+        let Diagnostics {
+            instance,
+            invocation,
+            origin_calls,
+        } = diagnostics;
+        let seen = instances.entry(instance).or_insert(Seen {
+            first_invocation: *invocation,
+            largest: *origin_calls,
+        });
+        seen.first_invocation = seen.first_invocation.min(*invocation);
+        seen.largest = seen.largest.max(*origin_calls);
+    }
+    instances
+}
+
+/// What one instance adds, given its counter before the phase.
+fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
+    match before {
+        Some(before) => match seen.largest.checked_sub(before) {
+            Some(added) => OriginCalls::Counted(added),
+            None => OriginCalls::Contradictory(format!(
+                "{instance} counted {before}, later {}",
+                seen.largest
+            )),
+        },
+        None if seen.first_invocation == 1 => OriginCalls::Counted(seen.largest),
+        None => {
+            let first = seen.first_invocation;
+            OriginCalls::Unprovable(format!(
+                "{instance} appeared with its request number {first}"
+            ))
+        }
+    }
+}
+
+/// A contradiction weighs more than an instance that cannot be counted, and that more than any number: else whichever
+/// instance comes first would hide what a later one shows.
+fn add(total: OriginCalls, more: OriginCalls) -> OriginCalls {
+    match (total, more) {
+        (OriginCalls::Counted(total), OriginCalls::Counted(more)) => {
+            OriginCalls::Counted(total + more)
+        }
+        (OriginCalls::Counted(_), worse)
+        | (OriginCalls::Unprovable(_), worse @ OriginCalls::Contradictory(_)) => worse,
+        (total, _) => total,
+    }
+}
+
+fn diagnostics(sample: &Sample) -> Option<&Diagnostics> {
+    sample.answer.as_ref().ok()?.diagnostics.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::client::sample::Answer;
+    use crate::target::outcome::Outcome;
+
+    fn sample(told: Option<(&str, u64, u64)>) -> Sample {
+        let diagnostics = told.map(|(instance, invocation, origin_calls)| Diagnostics {
+            instance: instance.into(),
+            invocation,
+            origin_calls,
+        });
+        let (outcome, server) = (Outcome::Miss, Default::default());
+        let answer = Ok(Answer {
+            outcome,
+            ttl_s: None,
+            detail: None,
+            stored: false,
+            bytes: 0,
+            server,
+            diagnostics,
+            value: 0,
+        });
+        Sample::of(0, 0, Duration::ZERO, Duration::ZERO, answer)
+    }
+
+    fn settle(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
+        let mut truth = Truth::default();
+        before
+            .iter()
+            .for_each(|told| truth.observe(&sample(Some(*told))));
+        truth.settle(&phase.iter().map(|told| sample(*told)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn answers_of_two_instances_may_arrive_in_any_order() {
+        let phase = [
+            Some(("a", 9, 7)),
+            Some(("b", 3, 2)),
+            Some(("a", 8, 6)),
+            Some(("b", 4, 2)),
+        ];
+        assert_eq!(
+            settle(&[("a", 7, 5), ("b", 2, 1)], &phase),
+            OriginCalls::Counted(3)
+        );
+    }
+
+    #[test]
+    fn an_instance_born_within_the_phase_began_at_zero() {
+        assert_eq!(
+            settle(&[], &[Some(("a", 2, 2)), Some(("a", 1, 1))]),
+            OriginCalls::Counted(2)
+        );
+    }
+
+    #[test]
+    fn an_instance_with_an_unknown_past_cannot_be_counted() {
+        assert!(matches!(
+            settle(&[], &[Some(("a", 2, 2))]),
+            OriginCalls::Unprovable(_)
+        ));
+    }
+
+    #[test]
+    fn a_counter_that_falls_contradicts_itself() {
+        assert!(matches!(
+            settle(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
+            OriginCalls::Contradictory(_)
+        ));
+    }
+
+    #[test]
+    fn an_instance_that_cannot_be_counted_hides_no_contradiction() {
+        let unprovable = Some(("a", 2, 2));
+        for phase in [
+            [unprovable, Some(("b", 2, 4))],
+            [Some(("b", 2, 4)), unprovable],
+        ] {
+            let settled = settle(&[("b", 1, 5)], &phase);
+            assert!(
+                matches!(settled, OriginCalls::Contradictory(_)),
+                "{settled:?}"
+            );
+        }
+        assert!(matches!(
+            settle(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
+            OriginCalls::Unprovable(_)
+        ));
+    }
+
+    #[test]
+    fn a_phase_without_answers_cost_nothing() {
+        assert_eq!(settle(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
+    }
+
+    #[test]
+    fn one_answer_without_diagnostics_spoils_the_count() {
+        assert_eq!(
+            settle(&[("a", 1, 0)], &[Some(("a", 2, 1)), None]),
+            OriginCalls::Absent
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! Cold against warm, key by key. Owns the pairing within one round and the ratios that follow; knows nothing of
+//! reports. Pairing takes the cost of a key out of the comparison: unpaired intervals are three times as wide.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::intervals::{Interval, mean_interval, median, ratio_interval};
+use crate::client::sample::{Answer, Sample};
+use crate::target::outcome::Outcome;
+
+/// One function in one round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Pair {
+    pub(crate) round: usize,
+    pub(crate) function: String,
+    /// How many keys have both a cold and a warm latency.
+    pub(crate) keys: usize,
+    /// Medians over the keys, in microseconds.
+    pub(crate) cold_us: f64,
+    pub(crate) warm_us: f64,
+    /// Median over the keys without the cache, where that was asked.
+    pub(crate) bypass_us: Option<f64>,
+    /// Median over the keys of what a miss takes longer than no cache: the look-up and the fill.
+    pub(crate) overhead_us: Option<f64>,
+    /// Median over the keys of cold divided by warm.
+    pub(crate) ratio: f64,
+    /// The same by the server's own clock, where it tells it.
+    pub(crate) server_ratio: Option<f64>,
+    /// Median time of the origin itself, by the server's clock.
+    pub(crate) origin_us: Option<f64>,
+}
+
+/// What the cache gains for one function, over all rounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct SpeedUp {
+    pub(crate) function: String,
+    pub(crate) rounds: usize,
+    /// Cold divided by warm. Absent under two rounds; so with the others.
+    pub(crate) ratio: Option<Interval>,
+    pub(crate) server_ratio: Option<Interval>,
+    /// Microseconds that a hit saves.
+    pub(crate) saved_us: Option<Interval>,
+    /// Microseconds that a miss takes longer than no cache at all.
+    pub(crate) overhead_us: Option<Interval>,
+    /// The hit ratio above which the cache saves time: its overhead on a miss over what a hit saves against a miss.
+    pub(crate) break_even: Option<f64>,
+    /// Without the cache.
+    pub(crate) bypass_us: Option<f64>,
+    /// How long the origin itself takes: a ratio over a chosen delay is as arbitrary as the delay.
+    pub(crate) origin_us: Option<f64>,
+}
+
+/// Pairs the cold, warm and bypass samples of one function; `None` when no key has both cold and warm.
+pub(crate) fn pair(
+    round: usize,
+    name: &str,
+    [cold, warm, bypass]: [&[&Sample]; 3],
+) -> Option<Pair> {
+    let first = by_key(cold, Outcome::called_origin);
+    let again = by_key(warm, Outcome::is_hit);
+    let without = by_key(bypass, |outcome| outcome == Outcome::Bypass);
+    let overhead = |(key, cold): (&usize, &View)| Some(cold.client - without.get(key)?.client);
+    let both = || {
+        first
+            .iter()
+            .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
+    };
+    let client = |view: &View| view.client;
+    let server = |view: &View| view.server;
+    let mut ratios: Vec<f64> = both()
+        .map(|(cold, warm)| client(cold) / client(warm))
+        .collect();
+    let mut server_ratios: Vec<f64> = both()
+        .filter_map(|(cold, warm)| Some(server(cold)? / server(warm)?))
+        .filter(|r| r.is_finite())
+        .collect();
+    Some(Pair {
+        round,
+        function: name.to_owned(),
+        keys: ratios.len(),
+        cold_us: median(&mut both().map(|(cold, _)| cold.client).collect::<Vec<_>>())?,
+        warm_us: median(&mut both().map(|(_, warm)| warm.client).collect::<Vec<_>>())?,
+        bypass_us: median(&mut without.values().map(|view| view.client).collect::<Vec<_>>()),
+        overhead_us: median(&mut first.iter().filter_map(overhead).collect::<Vec<_>>()),
+        ratio: median(&mut ratios)?,
+        server_ratio: median(&mut server_ratios),
+        origin_us: median(
+            &mut both()
+                .filter_map(|(cold, _)| cold.origin)
+                .collect::<Vec<_>>(),
+        ),
+    })
+}
+
+/// One key's times in microseconds: of its one cold request, or the medians of its warm ones.
+struct View {
+    client: f64,
+    server: Option<f64>,
+    origin: Option<f64>,
+}
+
+fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, View> {
+    let mut keys: BTreeMap<usize, Vec<(&Sample, &Answer)>> = BTreeMap::new();
+    for sample in samples {
+        match &sample.answer {
+            Ok(answer) if counts(answer.outcome) => {
+                keys.entry(sample.key).or_default().push((sample, answer))
+            }
+            _ => {}
+        }
+    }
+    keys.into_iter()
+        .filter_map(|(key, answers)| Some((key, view(&answers)?)))
+        .collect()
+}
+
+fn view(answers: &[(&Sample, &Answer)]) -> Option<View> {
+    let us = |duration: Duration| duration.as_secs_f64() * 1e6;
+    let server = |pick: fn(&Answer) -> Option<Duration>| {
+        median(
+            &mut answers
+                .iter()
+                .filter_map(|(_, answer)| pick(answer).map(us))
+                .collect::<Vec<_>>(),
+        )
+    };
+    Some(View {
+        client: median(
+            &mut answers
+                .iter()
+                .map(|(sample, _)| us(sample.latency))
+                .collect::<Vec<_>>(),
+        )?,
+        server: server(|answer| answer.server.total),
+        origin: server(|answer| answer.server.origin),
+    })
+}
+
+/// What the rounds say together of one function.
+pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
+    let pairs: Vec<&Pair> = pairs
+        .iter()
+        .filter(|pair| pair.function == function)
+        .collect();
+    let collect = |pick: fn(&Pair) -> Option<f64>| {
+        pairs
+            .iter()
+            .filter_map(|pair| pick(pair))
+            .collect::<Vec<f64>>()
+    };
+    let overhead = mean_interval(&collect(|pair| pair.overhead_us));
+    let saved = mean_interval(&collect(|pair| Some(pair.cold_us - pair.warm_us)));
+    let break_even = overhead
+        .zip(saved)
+        .map(|(overhead, saved)| overhead.estimate / saved.estimate);
+    SpeedUp {
+        function: function.to_owned(),
+        rounds: pairs.len(),
+        ratio: ratio_interval(&collect(|pair| Some(pair.ratio))),
+        server_ratio: ratio_interval(&collect(|pair| pair.server_ratio)),
+        saved_us: saved,
+        overhead_us: overhead,
+        // Below zero the cache costs nothing that could be measured.
+        break_even: break_even
+            .filter(|ratio| ratio.is_finite())
+            .map(|ratio| ratio.max(0.0)),
+        bypass_us: median(&mut collect(|pair| pair.bypass_us)),
+        origin_us: median(&mut collect(|pair| pair.origin_us)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::server_timing::ServerTiming;
+
+    fn sample(key: usize, outcome: Outcome, ms: u64) -> Sample {
+        let server = ServerTiming {
+            total: Some(Duration::from_micros(ms * 500)),
+            ..ServerTiming::default()
+        };
+        let answer = Answer {
+            outcome,
+            ttl_s: None,
+            detail: None,
+            stored: false,
+            bytes: 0,
+            server,
+            diagnostics: None,
+            value: 0,
+        };
+        Sample::of(
+            0,
+            key,
+            Duration::ZERO,
+            Duration::from_millis(ms),
+            Ok(answer),
+        )
+    }
+
+    #[test]
+    fn keys_are_paired_and_anything_but_a_hit_is_left_out_of_warm() {
+        let cold = [
+            sample(0, Outcome::Miss, 100),
+            sample(1, Outcome::Miss, 40),
+            sample(2, Outcome::Hit, 1),
+        ];
+        let warm = [
+            sample(0, Outcome::Hit, 10),
+            sample(0, Outcome::Miss, 99),
+            sample(1, Outcome::Hit, 2),
+        ];
+        let bypass = [
+            sample(0, Outcome::Bypass, 97),
+            sample(1, Outcome::Bypass, 39),
+        ];
+        let [cold, warm, bypass] =
+            [&cold[..], &warm, &bypass].map(|samples| samples.iter().collect::<Vec<_>>());
+        let pair = pair(3, "f", [&cold, &warm, &bypass]).unwrap();
+        assert_eq!(
+            (pair.bypass_us, pair.overhead_us),
+            (Some(68_000.0), Some(2000.0))
+        );
+        assert_eq!((pair.round, pair.keys), (3, 2));
+        assert!(
+            (pair.ratio - 15.0).abs() < 1e-9,
+            "median of 10 and 20: {}",
+            pair.ratio
+        );
+        assert_eq!(pair.server_ratio, Some(15.0));
+    }
+
+    #[test]
+    fn nothing_to_pair_is_no_pair() {
+        assert_eq!(pair(0, "f", [&[], &[], &[]]), None);
+        assert_eq!(speed_up("f", &[]).ratio, None);
+    }
+}

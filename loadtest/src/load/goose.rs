@@ -1,0 +1,95 @@
+//! Goose: one attack runs the users of one phase. Owns every Goose call but the killswitch; knows nothing of schedules,
+//! outcomes or reports. Goose counts each request on its own, under the same label: a check of our recorder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use goose::GooseError;
+use goose::config::GooseConfiguration;
+use goose::prelude::*;
+
+use crate::client::Client;
+use crate::client::sample::Sample;
+use crate::load::machine;
+use crate::load::phase_runner::{Share, Stage};
+
+/// How many requests Goose counted under each `label name`.
+pub(crate) type Counts = BTreeMap<String, usize>;
+
+/// What is left of an attack besides its samples.
+pub(crate) struct Attack {
+    pub(crate) counts: Counts,
+    /// How long this process computed for it.
+    pub(crate) cpu: Duration,
+}
+
+/// The name that Goose counts a sample under.
+fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
+    format!(
+        "{} {}",
+        stage.plan().phase.label(),
+        client.target().functions[sample.function].name
+    )
+}
+
+/// Drains a stage with as many Goose users as its plan asks for, and gives Goose's own counts.
+///
+/// Iterations mode: the other modes lose metrics when they reset or stop. Attacks run one after another only: Goose's
+/// killswitch belongs to the whole process.
+pub(crate) async fn run(
+    client: &Arc<Client>,
+    stage: &Arc<Stage>,
+) -> Result<Attack, Box<GooseError>> {
+    let before = machine::cpu_time();
+    let users = stage.plan().users().to_string();
+    let options = [
+        "--host",
+        "http://localhost",
+        "--users",
+        &users,
+        "--increase-rate",
+        "10000",
+        "--iterations",
+        "1",
+        "--no-telnet",
+        "--no-print-metrics",
+        "--no-transaction-metrics",
+        "--no-scenario-metrics",
+        "-q",
+    ];
+    let phase = stage.plan().phase.label();
+    let transaction = Transaction::new(transaction(client.clone(), stage.clone())).set_name(phase);
+    let metrics =
+        GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&options)?)?
+            .register_scenario(Scenario::new(phase).register_transaction(transaction))
+            .execute()
+            .await?;
+    let requests = metrics.requests.iter();
+    Ok(Attack {
+        counts: requests
+            .map(|(name, request)| (name.clone(), request.raw_data.counter))
+            .collect(),
+        cpu: machine::cpu_time().saturating_sub(before),
+    })
+}
+
+fn transaction(client: Arc<Client>, stage: Arc<Stage>) -> TransactionFunction {
+    Arc::new(move |user: &mut GooseUser| {
+        let (client, stage) = (client.clone(), stage.clone());
+        Box::pin(async move {
+            let mut share = Share::of(user.weighted_users_index);
+            while let Some(sample) = stage.next(&mut share, &client).await {
+                let (label, name, ok) = (
+                    sample.label(),
+                    name(&client, &stage, &sample),
+                    sample.answer.is_ok(),
+                );
+                user.record_custom_request_duration(&label, &name, sample.latency, ok, None, None)
+                    .await?;
+                stage.record(&share, sample);
+            }
+            Ok(())
+        })
+    })
+}

@@ -1,0 +1,276 @@
+//! The shared state of one phase while its users drain it. Owns the slots that are left, what was recorded and when to
+//! stop; knows nothing of Goose or of what the samples mean.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::client::Client;
+use crate::client::sample::Sample;
+use crate::load::interrupt;
+use crate::load::littles_law::ClosedLoop;
+use crate::load::plan::{Plan, Segment, Slot};
+use crate::target::outcome::Outcome;
+
+/// A phase is given up when this many requests are done and more than half of them failed.
+const PATIENCE: usize = 5;
+
+/// Users of an open segment begin after this, so that all have been launched when the first request is due.
+const LAUNCH: Duration = Duration::from_millis(100);
+
+/// A user stands ready so long before its request is due: longer than [`LAUNCH`], so that all callers of a burst are connected.
+const READY: Duration = Duration::from_millis(200);
+
+/// How long a request that began in time may go on beyond the deadline.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// One phase being drained.
+pub(crate) struct Stage {
+    plan: Plan,
+    deadline: Duration,
+    segments: Vec<Drain>,
+    /// How many segments have ended.
+    ended: watch::Sender<usize>,
+    /// One shard a user: no two ever contend.
+    shards: Vec<Mutex<Vec<Recorded>>>,
+    pub(crate) live: Live,
+}
+
+/// Where one user is in its phase.
+pub(crate) struct Share {
+    user: usize,
+    segment: usize,
+}
+
+impl Share {
+    /// The share of user number `user`, counted from zero.
+    pub(crate) fn of(user: usize) -> Self {
+        Self { user, segment: 0 }
+    }
+}
+
+/// A sample of a segment.
+struct Recorded {
+    segment: usize,
+    sample: Sample,
+}
+
+#[derive(Default)]
+struct Drain {
+    next: AtomicUsize,
+    done: AtomicUsize,
+    began: OnceLock<Duration>,
+}
+
+/// Counters for the progress line, and for giving up.
+#[derive(Default)]
+pub(crate) struct Live {
+    pub(crate) done: AtomicUsize,
+    pub(crate) hits: AtomicUsize,
+    pub(crate) failed: AtomicUsize,
+    gave_up: AtomicBool,
+}
+
+/// What is left when a phase has ended.
+pub(crate) struct Drained {
+    /// In the order in which they were sent.
+    pub(crate) samples: Vec<Sample>,
+    /// Slots that were never sent: no time was left, the target failed too often, or the user interrupted.
+    pub(crate) cut: usize,
+    /// The target failed more than half of the requests.
+    pub(crate) gave_up: bool,
+    /// The users of each segment without a schedule.
+    pub(crate) loops: Vec<ClosedLoop>,
+}
+
+impl Drained {
+    /// Whether this key of this function got an answer.
+    pub(crate) fn has_answer(&self, function: usize, key: usize) -> bool {
+        self.samples
+            .iter()
+            .any(|sample| sample.function == function && sample.key == key && sample.answer.is_ok())
+    }
+}
+
+impl Stage {
+    /// A phase that starts nothing after `deadline` (since the start of the run).
+    pub(crate) fn new(mut plan: Plan, deadline: Duration) -> Self {
+        plan.segments.retain(|segment| !segment.slots.is_empty());
+        let segments = plan.segments.iter().map(|_| Drain::default()).collect();
+        let shards = (0..plan.users()).map(|_| Mutex::default()).collect();
+        Self {
+            plan,
+            deadline,
+            segments,
+            ended: watch::channel(0).0,
+            shards,
+            live: Live::default(),
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Asks the next question of one user; none when its share of every segment is done. What comes back must be given
+    /// to [`Stage::record`], or the segment never ends.
+    pub(crate) async fn next(&self, share: &mut Share, client: &Client) -> Option<Sample> {
+        while let Some(segment) = self.plan.segments.get(share.segment) {
+            while let Some(slot) = self.next_slot(segment, share) {
+                if !self.stopped(client.elapsed())
+                    && let Some(sample) = self.ask(share.segment, slot, client).await
+                {
+                    return Some(sample);
+                }
+                self.finish_slot(share.segment);
+            }
+            self.wait_for_end(share.segment).await;
+            share.segment += 1;
+        }
+        None
+    }
+
+    fn next_slot<'a>(&self, segment: &'a Segment, share: &Share) -> Option<&'a Slot> {
+        if share.user >= segment.users {
+            return None;
+        }
+        let taken = self.segments[share.segment]
+            .next
+            .fetch_add(1, Ordering::Relaxed);
+        segment.slots.get(taken)
+    }
+
+    /// None if the user wants to stop before it is due.
+    async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Option<Sample> {
+        let latest = self.deadline + GRACE;
+        let Some(due) = slot.due else {
+            return Some(client.ask(&slot.question, latest).await);
+        };
+        let due = *self.segments[segment]
+            .began
+            .get_or_init(|| client.elapsed() + LAUNCH)
+            + due;
+        // Queueing counts only when no user was free in time: a user that waited for its slot and woke late is
+        // tokio's millisecond timer at work, which would turn a 142 µs median into 1.3 ms.
+        let early = due.saturating_sub(client.elapsed());
+        interrupt::or_after(early.saturating_sub(READY)).await;
+        if interrupt::requested() {
+            return None;
+        }
+        // Connected before it is due, so that the callers of a burst come together.
+        let line = client.line(latest).await;
+        tokio::time::sleep(due.saturating_sub(client.elapsed())).await;
+        let mut sample = match line {
+            Ok(line) => client.ask_over(line, &slot.question, latest).await,
+            Err(_) => client.ask(&slot.question, latest).await,
+        };
+        let late = sample.sent.saturating_sub(due);
+        (sample.queued, sample.slop) = if early.is_zero() {
+            (late, Duration::ZERO)
+        } else {
+            (Duration::ZERO, late)
+        };
+        Some(sample)
+    }
+
+    /// Keeps what [`Stage::next`] gave to the same share.
+    pub(crate) fn record(&self, share: &Share, sample: Sample) {
+        self.live.done.fetch_add(1, Ordering::Relaxed);
+        match sample.outcome() {
+            Some(outcome) => {
+                _ = self
+                    .live
+                    .hits
+                    .fetch_add(usize::from(outcome.is_hit()), Ordering::Relaxed)
+            }
+            None => _ = self.live.failed.fetch_add(1, Ordering::Relaxed),
+        }
+        if sample.outcome() == Some(Outcome::Unknown) {
+            self.live.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        self.shards[share.user]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Recorded {
+                segment: share.segment,
+                sample,
+            });
+        self.finish_slot(share.segment);
+    }
+
+    fn stopped(&self, now: Duration) -> bool {
+        let (done, failed) = (
+            self.live.done.load(Ordering::Relaxed),
+            self.live.failed.load(Ordering::Relaxed),
+        );
+        let hopeless = done >= PATIENCE && failed * 2 > done;
+        if hopeless {
+            self.live.gave_up.store(true, Ordering::Relaxed);
+        }
+        hopeless || now >= self.deadline || interrupt::requested()
+    }
+
+    fn finish_slot(&self, index: usize) {
+        let done = self.segments[index].done.fetch_add(1, Ordering::AcqRel) + 1;
+        if done == self.plan.segments[index].slots.len() {
+            self.ended.send_replace(index + 1);
+        }
+    }
+
+    /// Waits until all slots of a segment are done. An interrupt may have taken the user that held the last one.
+    async fn wait_for_end(&self, index: usize) {
+        let mut ended = self.ended.subscribe();
+        while !interrupt::requested() {
+            let wait = ended.wait_for(|ended| *ended > index);
+            if tokio::time::timeout(Duration::from_millis(50), wait)
+                .await
+                .is_ok()
+            {
+                return;
+            }
+        }
+    }
+
+    /// Takes out what was recorded. Slots that no user came to are cut.
+    pub(crate) fn take(&self) -> Drained {
+        let lock = |shard: &Mutex<Vec<Recorded>>| {
+            std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let users: Vec<Vec<Recorded>> = self.shards.iter().map(lock).collect();
+        let loops = self.loops(&users);
+        let recorded = users.into_iter().flatten();
+        let mut samples: Vec<Sample> = recorded.map(|recorded| recorded.sample).collect();
+        samples.sort_by_key(|sample| sample.sent);
+        let cut = self.plan.len() - samples.len();
+        Drained {
+            samples,
+            cut,
+            gave_up: self.live.gave_up.load(Ordering::Relaxed),
+            loops,
+        }
+    }
+
+    fn loops(&self, users: &[Vec<Recorded>]) -> Vec<ClosedLoop> {
+        let segments = self.plan.segments.iter().enumerate();
+        let closed = segments.filter(|(_, segment)| segment.is_closed());
+        closed
+            .map(|(index, _)| {
+                let mut closed = ClosedLoop::default();
+                for recorded in users {
+                    let own = recorded.iter().filter(|one| one.segment == index);
+                    // Who connects stands idle no more than who waits.
+                    let requests: Vec<_> = own
+                        .map(|Recorded { sample, .. }| {
+                            let begun = sample.sent.saturating_sub(sample.connecting);
+                            (begun, sample.connecting + sample.latency)
+                        })
+                        .collect();
+                    closed.add_user(&requests);
+                }
+                closed
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! What the user sees while it runs, on stderr. Owns the live line of a terminal and the plain lines elsewhere;
+//! knows nothing of what is measured.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::load::phase_runner::Stage;
+
+/// Where progress goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// One line that is written over five times a second, and a plain line a phase.
+    Terminal,
+    /// A plain line a phase: logs of CI stay readable.
+    Lines,
+    Silent,
+}
+
+impl Progress {
+    /// A terminal gets the live line, anything else plain lines.
+    pub(crate) fn detect(silent: bool) -> Self {
+        match (silent, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Silent,
+            (_, true) => Self::Terminal,
+            _ => Self::Lines,
+        }
+    }
+
+    /// One lasting line.
+    pub(crate) fn say(self, client: &Client, text: &str) {
+        let seconds = client.elapsed().as_secs_f64();
+        match self {
+            Self::Terminal => write(&format!("\r\x1b[K{seconds:5.1} s  {text}\n")),
+            Self::Lines => write(&format!("{seconds:5.1} s  {text}\n")),
+            Self::Silent => {}
+        }
+    }
+
+    /// Keeps the live line of a stage up to date until it is dropped.
+    pub(crate) fn watch(self, client: Arc<Client>, stage: Arc<Stage>, title: String) -> Watch {
+        let ticker = (self == Self::Terminal).then(|| {
+            tokio::spawn(async move {
+                loop {
+                    live_line(&client, &stage, &title);
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            })
+        });
+        Watch(ticker)
+    }
+}
+
+/// A live line; it ends with this value.
+pub(crate) struct Watch(Option<tokio::task::JoinHandle<()>>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(ticker) = &self.0 {
+            ticker.abort();
+        }
+    }
+}
+
+fn live_line(client: &Client, stage: &Stage, title: &str) {
+    let load = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
+    let (done, all) = (load(&stage.live.done), stage.plan().len().max(1));
+    let filled = done * 20 / all;
+    let bar: String = (0..20)
+        .map(|i| if i < filled { '█' } else { '░' })
+        .collect();
+    let (seconds, hits, failed) = (
+        client.elapsed().as_secs_f64(),
+        load(&stage.live.hits),
+        load(&stage.live.failed),
+    );
+    let trouble = if failed > 0 {
+        format!("  {failed} failed")
+    } else {
+        String::new()
+    };
+    write(&format!(
+        "\r\x1b[K{seconds:5.1} s  {title}  {bar} {done}/{all}  {hits} hits{trouble}"
+    ));
+}
+
+/// A closed stderr must not end the measurement.
+fn write(text: &str) {
+    _ = std::io::stderr().write_all(text.as_bytes());
+}

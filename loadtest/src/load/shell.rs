@@ -1,0 +1,53 @@
+//! Shell commands that change the target: break its cache, mend it, start its functions afresh. Owns running them and
+//! their time; knows nothing of what they do.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A command that takes longer has gone wrong.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// One command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Shell(String);
+
+/// How the cache is broken and mended.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) breaks: Shell,
+    pub(crate) mends: Shell,
+}
+
+/// What the user allows to be done to the target.
+#[derive(Clone, Debug)]
+pub(crate) struct Commands {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) restart: Option<Shell>,
+}
+
+impl Shell {
+    pub(crate) fn of(line: &str) -> Self {
+        Self(line.to_owned())
+    }
+
+    /// Runs it to its end. What it prints as errors goes where ours go; an error of ours is a sentence.
+    pub(crate) async fn run(&self) -> Result<(), String> {
+        let Self(line) = self;
+        let complain = |error: std::io::Error| format!("the command {line:?} cannot run: {error}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).stdin(Stdio::null());
+        let mut child = shell.stdout(Stdio::null()).spawn().map_err(complain)?;
+        let began = Instant::now();
+        loop {
+            match child.try_wait().map_err(complain)? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("the command {line:?} failed: {status}")),
+                None if began.elapsed() > LONGEST => {
+                    _ = child.kill().and_then(|()| child.wait());
+                    return Err(format!("the command {line:?} took longer than {LONGEST:?}"));
+                }
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Does this tool time rightly, here and now? Owns a server of known delays within this process and the comparison;
+//! knows nothing of targets under test. It asks through the same client that measures.
+//!
+//! The truth of a delay is what a bare blocking socket sees of the same server in turns with that client: the delay by the
+//! server's clock, and how long this machine takes to wake one process for another. What is off that is the tool's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::analysis::calibration::{Calibrated, are_within_a_tick};
+use crate::analysis::histogram::Latencies;
+use crate::client::Client;
+use crate::client::request::Question;
+use crate::target::outcome_source::Witness;
+use crate::target::{Function, Keys, Target};
+
+/// The known delays, and how many times as often as the longest each is measured: two per cent of a short one are few
+/// microseconds, which only many requests can tell from this machine's own moods.
+const DELAYS: [(Duration, usize); 3] = [
+    (Duration::from_millis(1), 15),
+    (Duration::from_millis(10), 4),
+    (Duration::from_millis(100), 1),
+];
+
+const TRIES: usize = 3;
+
+/// How many requests of each of the first delays a run makes: a fifth of a second in all.
+const BRIEF: [usize; 2] = [30, 10];
+
+/// Measures the known delays one after the other, the longest `requests` times, and tells of each as it is done. An error
+/// is a sentence.
+pub(crate) async fn measure(
+    requests: usize,
+    mut tell: impl FnMut(&Calibrated),
+) -> Result<(), String> {
+    let mut bench = Bench::start()?;
+    for (delay, times) in DELAYS {
+        tell(&bench.measure(delay, requests * times).await?);
+    }
+    Ok(())
+}
+
+/// A short look before a run: the shorter delays, as often as it takes to get them right, a few times at most.
+pub(crate) async fn briefly() -> Result<Vec<Calibrated>, String> {
+    let mut bench = Bench::start()?;
+    for _ in 1..TRIES {
+        let all = bench.briefly().await?;
+        if are_within_a_tick(&all) {
+            return Ok(all);
+        }
+    }
+    bench.briefly().await
+}
+
+/// The server of known delays, and the two that ask it.
+struct Bench {
+    client: Client,
+    bare: Bare,
+    told: Told,
+}
+
+/// What the server's own clock says of its last answer.
+type Told = Arc<Mutex<Duration>>;
+
+impl Bench {
+    fn start() -> Result<Self, String> {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .map_err(|e| format!("cannot listen on 127.0.0.1: {e}"))?;
+        let address = listener.local_addr().map_err(|e| e.to_string())?;
+        let told = Told::default();
+        let tell = told.clone();
+        // It ends with this process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let told = tell.clone();
+                std::thread::spawn(move || serve(&stream, &told));
+            }
+        });
+        let url = format!("http://{address}")
+            .parse()
+            .map_err(|_| "no URL for 127.0.0.1".to_owned())?;
+        Ok(Self {
+            client: Client::new(&url, target(), Duration::from_secs(5))?,
+            bare: Bare::connect(address).map_err(|e| broken(&e))?,
+            told,
+        })
+    }
+
+    async fn briefly(&mut self) -> Result<Vec<Calibrated>, String> {
+        let mut all = Vec::new();
+        for ((delay, _), requests) in DELAYS.into_iter().zip(BRIEF) {
+            all.push(self.measure(delay, requests).await?);
+        }
+        Ok(all)
+    }
+
+    /// Both ask in turns, so that they meet the same machine.
+    async fn measure(&mut self, delay: Duration, requests: usize) -> Result<Calibrated, String> {
+        let [mut server, mut truth, mut measured] = [(); 3].map(|()| Latencies::default());
+        let question = Question::new(0, 0, delay.as_micros().to_string());
+        for _ in 0..requests {
+            // It blocks the only thread; nothing else is to run now.
+            truth.record(self.bare.ask(&question.key).map_err(|e| broken(&e))?);
+            let sample = self.client.ask(&question, Duration::MAX).await;
+            sample.answer.map_err(|failure| broken(&failure.label()))?;
+            measured.record(sample.latency);
+            server.record(*lock(&self.told));
+        }
+        Ok(Calibrated {
+            delay,
+            server: server.summary(),
+            truth: truth.summary(),
+            measured: measured.summary(),
+        })
+    }
+}
+
+fn broken(why: &dyn std::fmt::Display) -> String {
+    format!("the calibration server failed: {why}")
+}
+
+/// The simplest client there is.
+struct Bare(TcpStream);
+
+impl Bare {
+    fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        Ok(Self(stream))
+    }
+
+    fn ask(&mut self, micros: &str) -> std::io::Result<Duration> {
+        let request = format!("GET /{micros} HTTP/1.1\r\nhost: bare\r\n\r\n");
+        let mut answer = [0; ANSWER.len()];
+        let started = Instant::now();
+        self.0.write_all(request.as_bytes())?;
+        self.0.read_exact(&mut answer)?;
+        Ok(started.elapsed())
+    }
+}
+
+fn lock(told: &Told) -> std::sync::MutexGuard<'_, Duration> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn target() -> Target {
+    let function = Function {
+        name: "delay".into(),
+        path: "/{key}".into(),
+        keys: Keys::Salted,
+        value: None,
+        echo: None,
+        floor: None,
+    };
+    Target {
+        outcome: Witness::CacheStatus("known".into()),
+        flush: None,
+        bypass: None,
+        functions: vec![function],
+    }
+}
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncache-status: known; fwd=miss\r\ncontent-length: 2\r\n\r\n{}";
+
+/// Answers `GET /MICROSECONDS` after so many microseconds, one request after another.
+fn serve(stream: &TcpStream, told: &Told) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut lines = BufReader::new(stream).lines();
+    loop {
+        let request = lines.next()?.ok()?;
+        let started = Instant::now();
+        let micros: u64 = request
+            .strip_prefix("GET /")?
+            .split(' ')
+            .next()?
+            .parse()
+            .ok()?;
+        while !lines.next()?.ok()?.is_empty() {}
+        wait_until(started + Duration::from_micros(micros));
+        *lock(told) = started.elapsed();
+        let mut stream = stream;
+        stream.write_all(ANSWER).ok()?;
+    }
+}
+
+/// Sleeps for most of it and spins for the rest: a sleep alone is late by up to a timer tick.
+fn wait_until(due: Instant) {
+    std::thread::sleep(
+        due.saturating_duration_since(Instant::now())
+            .saturating_sub(Duration::from_micros(300)),
+    );
+    while Instant::now() < due {
+        std::hint::spin_loop();
+    }
+}

@@ -1,0 +1,79 @@
+//! What lies under every hit: a bare memcached GET through memcache-async, and a function's answer that needs neither
+//! cache nor origin. Owns these measurements; knows nothing of caches in front of functions.
+
+use std::time::{Duration, Instant};
+
+use memcache_async::ascii::Protocol;
+use tokio::net::TcpStream;
+
+use crate::analysis::histogram::{Latencies, Summary};
+use crate::client::Client;
+
+/// Reads of memcached: enough for a p99 with an interval.
+const READS: usize = 1000;
+
+/// Requests to each function, the same.
+const REQUESTS: usize = 400;
+
+/// No floor takes longer than this to measure; a slow one has fewer requests.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is stored: about the size of a cached answer.
+const VALUE: &[u8] = &[b'v'; 256];
+
+/// The floors of a run.
+pub(crate) struct Floors {
+    pub(crate) memcached: Option<Summary>,
+    /// Of each function; none where its target names no path for it.
+    pub(crate) functions: Vec<Option<Summary>>,
+}
+
+/// Measures GETs of one key of 256 bytes at `address` (HOST:PORT), one after another on one connection. An error is a
+/// sentence.
+pub(crate) async fn of_memcached(address: &str) -> Result<Summary, String> {
+    let limit = Duration::from_secs(5);
+    let measured = tokio::time::timeout(limit, reads(address)).await;
+    measured
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        .map_err(|e| format!("memcached at {address}: {e}"))
+}
+
+async fn reads(address: &str) -> std::io::Result<Summary> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut memcached = Protocol::new(stream);
+    // Ours alone, and gone within a minute.
+    let key = format!("loadtest-floor-{}", std::process::id());
+    memcached.set(&key, VALUE, 60).await?;
+    let mut latencies = Latencies::default();
+    for _ in 0..READS {
+        let started = Instant::now();
+        let value = memcached.get(&key).await?;
+        latencies.record(started.elapsed());
+        if value != VALUE {
+            return Err(std::io::Error::other(
+                "it gave another value than was stored",
+            ));
+        }
+    }
+    Ok(latencies.summary())
+}
+
+/// Measures a function's answers to its `floor` path, one after another: the way to it and back, and its own start of a
+/// request. An error is a sentence.
+pub(crate) async fn of_function(
+    client: &Client,
+    function: usize,
+) -> Result<Option<Summary>, String> {
+    let Some(path) = &client.target().functions[function].floor else {
+        return Ok(None);
+    };
+    let (began, mut latencies) = (Instant::now(), Latencies::default());
+    for _ in 0..REQUESTS {
+        if began.elapsed() > PATIENCE {
+            break;
+        }
+        latencies.record(client.time(path).await?);
+    }
+    Ok(Some(latencies.summary()))
+}

@@ -1,0 +1,129 @@
+//! Traffic as it comes: many keys of unequal fame at random times. Owns its arrivals and its keys; knows nothing of
+//! what follows from it. An open loop: requests are due when they are due, however slow the answers are.
+
+use std::time::Duration;
+
+use rand::Rng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
+
+use crate::client::request::Question;
+use crate::load::interrupt;
+use crate::load::keys::{Stream, generator};
+use crate::load::plan::{Phase, Plan, Segment, Slot};
+use crate::phases::session::Course;
+
+/// Users that stand ready; when all wait for answers, a due request queues, and that is counted.
+const USERS: usize = 32;
+
+/// The most keys a function: with Zipf's exponent near one, a few hundred hold most of the traffic.
+const MOST_KEYS: usize = 200;
+
+/// With fewer keys than this there is no popularity to speak of.
+const FEWEST_KEYS: usize = 5;
+
+/// Share of the phase that its origin calls may fill, by all users that the origin serves side by side.
+const ORIGIN_SHARE: f64 = 0.3;
+
+/// Runs the phase, on a cache that was just flushed. Shortfalls say what was left out.
+pub(crate) async fn run(course: &mut Course) -> Result<(), String> {
+    let lasting = course.profile.mixed;
+    if lasting.is_zero() || interrupt::requested() {
+        return Ok(());
+    }
+    let keys = keys(course);
+    let asked: Vec<usize> = (0..keys.len())
+        .filter(|function| !keys[*function].is_empty())
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if let Err(reason) = course.flush().await {
+        course.canaries.failed = Some(reason);
+        return Ok(());
+    }
+    let plan = plan(course, &keys, &asked);
+    // A backlog may be worked off for as long again: its wait is counted, so nothing is hidden by it.
+    let now = course.client.elapsed();
+    let deadline = (now + lasting * 2 + Duration::from_secs(2)).min(course.profile.budget);
+    let drained = course.phase((Phase::Mixed, 0), plan, deadline).await?;
+    course.ledger.replay(&drained.samples);
+    Ok(())
+}
+
+/// As many keys as the origin can compute within its share of the phase.
+fn keys(course: &mut Course) -> Vec<Vec<String>> {
+    let lasting = course.profile.mixed.as_secs_f64();
+    let mut keys = Vec::new();
+    for (index, facts) in course.facts.iter().enumerate() {
+        let can = ORIGIN_SHARE * lasting * facts.side_by_side as f64
+            / facts.origin.as_secs_f64().max(1e-6);
+        let count = (can as usize).min(MOST_KEYS);
+        if count < FEWEST_KEYS {
+            let (name, ms) = (&course.names[index], facts.origin.as_millis());
+            course.shortfalls.push(format!(
+                "{name} is not in the mixed phase: its origin takes {ms} ms"
+            ));
+            keys.push(Vec::new());
+        } else {
+            keys.push(course.supplies[index].take(count));
+        }
+    }
+    keys
+}
+
+fn plan(course: &Course, keys: &[Vec<String>], asked: &[usize]) -> Plan {
+    let profile = &course.profile;
+    let mut arrivals = generator(profile.seed, Stream::Arrivals, 0);
+    let mut choice = generator(profile.seed, Stream::Popularity, 0);
+    let fame: Vec<WeightedIndex<f64>> = keys
+        .iter()
+        .filter_map(|keys| zipf(keys.len(), profile.zipf))
+        .collect();
+    let mut slots = Vec::new();
+    let mut due = 0.0;
+    while due < profile.mixed.as_secs_f64() {
+        let which = choice.random_range(0..asked.len());
+        let number = fame[which].sample(&mut choice);
+        let question = Question::new(asked[which], number, keys[asked[which]][number].clone());
+        slots.push(Slot {
+            question,
+            due: Some(Duration::from_secs_f64(due)),
+        });
+        // Poisson arrivals: the gaps are exponential.
+        due += -(1.0 - arrivals.random::<f64>()).ln() / profile.rate;
+    }
+    Plan {
+        phase: Phase::Mixed,
+        segments: vec![Segment {
+            users: USERS,
+            slots,
+        }],
+    }
+}
+
+/// The k-th key is asked in proportion to k to the power of minus `exponent`.
+fn zipf(keys: usize, exponent: f64) -> Option<WeightedIndex<f64>> {
+    WeightedIndex::new((1..=keys).map(|k| (k as f64).powf(-exponent))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn popularity_follows_zipf() {
+        let (keys, exponent, draws) = (50, 0.99, 200_000);
+        let mut rng = generator(7, Stream::Popularity, 0);
+        let mut counts = vec![0.0; keys];
+        let zipf = zipf(keys, exponent).unwrap();
+        (0..draws).for_each(|_| counts[zipf.sample(&mut rng)] += 1.0);
+        let all: f64 = (1..=keys).map(|k| (k as f64).powf(-exponent)).sum();
+        let expected = |k: usize| (k as f64).powf(-exponent) / all * f64::from(draws);
+        let chi: f64 = (1..=keys)
+            .map(|k| (counts[k - 1] - expected(k)).powi(2) / expected(k))
+            .sum();
+        // Chi-square with 49 degrees of freedom is below 85 in 99.9 % of draws; the seed is fixed.
+        assert!(chi < 85.0, "{chi}");
+    }
+}

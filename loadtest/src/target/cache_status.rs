@@ -1,0 +1,181 @@
+//! Reads `Cache-Status` (RFC 9211) as the structured field it is. Owns the mapping from parameters to an [`Outcome`];
+//! knows nothing of timing, targets or samples. A substring search would be wrong: `hit=?0` is not a hit.
+
+use sfv::{BareItem, List, ListEntry, Parameters, Parser};
+
+use crate::target::outcome::Outcome;
+
+/// What one cache said of one answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CacheStatus {
+    pub(crate) outcome: Outcome,
+    /// Seconds of freshness left; below zero when the entry was stale.
+    pub(crate) ttl_s: Option<i64>,
+    /// The cache's own word for the reason, such as `timeout`.
+    pub(crate) detail: Option<String>,
+    /// Whether it says that it stored the answer; many caches never say so.
+    pub(crate) stored: bool,
+}
+
+/// Why a header value says nothing of the cache that was asked for.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("is not a structured field list: {0}")]
+    Syntax(String),
+    #[error("has no member named {wanted:?} (it names {found})")]
+    OtherCache { wanted: String, found: String },
+}
+
+/// Reads the member of the cache called `cache` out of a header value.
+///
+/// The list runs from the cache nearest the origin to the one nearest the user; others may have added their own.
+pub(crate) fn parse(value: &str, cache: &str) -> Result<CacheStatus, Unreadable> {
+    let list: List = Parser::new(value)
+        .parse()
+        .map_err(|e| Unreadable::Syntax(e.to_string()))?;
+    let members: Vec<(String, &Parameters)> = list.iter().filter_map(member).collect();
+    match members.iter().find(|(name, _)| name == cache) {
+        Some((_, parameters)) => Ok(read(parameters)),
+        None => Err(Unreadable::OtherCache {
+            wanted: cache.to_owned(),
+            found: members
+                .iter()
+                .map(|(name, _)| format!("{name:?}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+fn member(entry: &ListEntry) -> Option<(String, &Parameters)> {
+    let ListEntry::Item(item) = entry else {
+        return None;
+    };
+    Some((word(&item.bare_item)?, &item.params))
+}
+
+fn read(parameters: &Parameters) -> CacheStatus {
+    let ttl_s = parameters
+        .get("ttl")
+        .and_then(BareItem::as_integer)
+        .map(i64::from);
+    let detail = parameters.get("detail").and_then(word);
+    let outcome = outcome(parameters, ttl_s, detail.as_deref());
+    CacheStatus {
+        outcome,
+        ttl_s,
+        detail,
+        stored: flag(parameters, "stored"),
+    }
+}
+
+fn outcome(parameters: &Parameters, ttl_s: Option<i64>, detail: Option<&str>) -> Outcome {
+    if flag(parameters, "hit") {
+        return if ttl_s.is_some_and(|ttl| ttl < 0) {
+            Outcome::Stale
+        } else {
+            Outcome::Hit
+        };
+    }
+    let Some(forwarded) = parameters.get("fwd").and_then(word) else {
+        return Outcome::Unknown;
+    };
+    if flag(parameters, "collapsed") {
+        return Outcome::Collapsed;
+    }
+    let confirmed = parameters
+        .get("fwd-status")
+        .and_then(BareItem::as_integer)
+        .map(i64::from)
+        == Some(304);
+    match forwarded.as_str() {
+        "stale" if detail == Some("origin-error") => Outcome::StaleOnError,
+        "stale" if confirmed => Outcome::Revalidated,
+        "stale" => Outcome::Expired,
+        "miss" | "uri-miss" | "vary-miss" | "partial" => Outcome::Miss,
+        "bypass" | "request" | "method" => Outcome::Bypass,
+        _ => Outcome::Unknown,
+    }
+}
+
+fn flag(parameters: &Parameters, name: &str) -> bool {
+    parameters.get(name).and_then(BareItem::as_boolean) == Some(true)
+}
+
+fn word(item: &BareItem) -> Option<String> {
+    let token = item.as_token().map(|token| token.as_str().to_owned());
+    token.or_else(|| item.as_string().map(|text| text.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_of_the_field_has_its_outcome() {
+        let table = [
+            ("larder; hit; ttl=57", Outcome::Hit),
+            ("larder;hit", Outcome::Hit),
+            ("larder; hit; ttl=-4", Outcome::Stale),
+            ("larder; fwd=miss; stored", Outcome::Miss),
+            ("larder; fwd=uri-miss", Outcome::Miss),
+            ("larder; fwd=miss; collapsed", Outcome::Collapsed),
+            ("larder; fwd=miss; collapsed=?0; stored", Outcome::Miss),
+            ("larder; fwd=stale; stored", Outcome::Expired),
+            ("larder; fwd=stale; fwd-status=304", Outcome::Revalidated),
+            (
+                "larder; fwd=stale; detail=origin-error; ttl=-4",
+                Outcome::StaleOnError,
+            ),
+            ("larder; fwd=request", Outcome::Bypass),
+            ("larder; fwd=bypass; detail=breaker", Outcome::Bypass),
+            ("larder; fwd=miss; detail=timeout", Outcome::Miss),
+            ("larder; hit=?0; fwd=miss", Outcome::Miss),
+            ("larder; hit=?0", Outcome::Unknown),
+            ("larder; fwd=elsewhere", Outcome::Unknown),
+            ("larder", Outcome::Unknown),
+            ("edge; hit; ttl=9, larder; fwd=miss", Outcome::Miss),
+            ("larder; hit; ttl=1, edge; fwd=miss", Outcome::Hit),
+            ("\"larder\"; hit", Outcome::Hit),
+        ];
+        for (value, expected) in table {
+            assert_eq!(
+                parse(value, "larder").map(|s| s.outcome),
+                Ok(expected),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn ttl_and_detail_are_read() {
+        let status = parse("larder; fwd=miss; detail=\"timed out\"; ttl=3", "larder").unwrap();
+        assert_eq!(
+            (status.ttl_s, status.detail.as_deref()),
+            (Some(3), Some("timed out"))
+        );
+    }
+
+    #[test]
+    fn stored_is_what_it_says_and_not_that_it_stands_there() {
+        for (value, expected) in [
+            ("larder; fwd=miss; stored", true),
+            ("larder; fwd=miss; stored=?0", false),
+            ("larder; fwd=miss", false),
+        ] {
+            assert_eq!(parse(value, "larder").unwrap().stored, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_not_one_is_an_error_that_says_why() {
+        assert!(matches!(
+            parse("HIT from cache!", "larder"),
+            Err(Unreadable::Syntax(_))
+        ));
+        assert!(matches!(
+            parse("edge; hit", "larder"),
+            Err(Unreadable::OtherCache { .. })
+        ));
+    }
+}

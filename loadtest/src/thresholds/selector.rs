@@ -1,0 +1,158 @@
+//! The braces of a rule: which rows of the report it is of. Owns the names of labels and reads their values; knows no figure.
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+
+use crate::load::plan::Phase;
+use crate::target::outcome::Outcome;
+
+/// What may stand in the braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    Phase,
+    Function,
+    Outcome,
+}
+
+impl Label {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Phase => "phase",
+            Self::Function => "function",
+            Self::Outcome => "outcome",
+        }
+    }
+}
+
+/// What stands there; what does not is no condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Labels {
+    pub(crate) phase: Option<Phase>,
+    pub(crate) function: Option<String>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Labels {
+    /// Everywhere.
+    pub(crate) const ANY: Self = Self {
+        phase: None,
+        function: None,
+        outcome: None,
+    };
+    /// What an answer costs that the cache did not have.
+    pub(crate) const MISS: Self = Self {
+        phase: Some(Phase::Cold),
+        outcome: Some(Outcome::Miss),
+        ..Self::ANY
+    };
+    /// What an answer costs that the cache had.
+    pub(crate) const HIT: Self = Self {
+        phase: Some(Phase::Warm),
+        outcome: Some(Outcome::Hit),
+        ..Self::ANY
+    };
+
+    /// The same of one function.
+    pub(crate) fn of(self, function: &str) -> Self {
+        Self {
+            function: Some(function.to_owned()),
+            ..self
+        }
+    }
+
+    pub(crate) fn has_phase(&self, phase: Phase) -> bool {
+        self.phase.is_none_or(|asked| asked == phase)
+    }
+
+    pub(crate) fn has_function(&self, function: &str) -> bool {
+        self.function
+            .as_deref()
+            .is_none_or(|asked| asked == function)
+    }
+
+    pub(crate) fn has_outcome(&self, outcome: Outcome) -> bool {
+        self.outcome.is_none_or(|asked| asked == outcome)
+    }
+
+    /// Reads `label=value,…` of a figure that has the labels `of`. The error is a sentence.
+    pub(crate) fn parse(text: &str, of: &[Label]) -> Result<Self, String> {
+        let mut labels = Self::ANY;
+        for pair in text.split(',') {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("{pair:?} is not label=value"))?;
+            let (name, value) = (name.trim(), value.trim());
+            let label = of
+                .iter()
+                .find(|label| label.name() == name)
+                .ok_or_else(|| {
+                    let names: Vec<_> = of.iter().map(|label| label.name()).collect();
+                    match names.as_slice() {
+                        [] => format!("no label {name:?}: this figure has none"),
+                        names => format!("no label {name:?}; here are {}", names.join(", ")),
+                    }
+                })?;
+            let before = match label {
+                Label::Phase => labels.phase.replace(named(name, value)?).is_some(),
+                Label::Function => labels.function.replace(value.to_owned()).is_some(),
+                Label::Outcome => labels.outcome.replace(named(name, value)?).is_some(),
+            };
+            if before {
+                return Err(format!("{name} stands there twice"));
+            }
+        }
+        Ok(labels)
+    }
+}
+
+/// The words of the report are the words of a rule.
+fn named<'de, T: Deserialize<'de>>(label: &str, value: &'de str) -> Result<T, String> {
+    T::deserialize(value.into_deserializer()).map_err(|error: Error| format!("{label}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_report_calls_a_row_is_what_a_rule_calls_it() {
+        let of = [Label::Phase, Label::Function, Label::Outcome];
+        let labels = Labels::parse(
+            "phase=cold-function, outcome=stale-on-error, function=f",
+            &of,
+        );
+        let expected = Labels {
+            phase: Some(Phase::ColdFunction),
+            function: Some("f".into()),
+            outcome: Some(Outcome::StaleOnError),
+        };
+        assert_eq!(labels, Ok(expected));
+        for phase in [
+            Phase::Cold,
+            Phase::Warm,
+            Phase::Bypass,
+            Phase::Mixed,
+            Phase::Stampede,
+            Phase::Faults,
+            Phase::ColdFunction,
+        ] {
+            let read = Labels::parse(&format!("phase={}", phase.label()), &of).unwrap();
+            assert_eq!(read.phase, Some(phase));
+        }
+        for outcome in [
+            Outcome::Hit,
+            Outcome::Stale,
+            Outcome::Miss,
+            Outcome::Expired,
+            Outcome::Collapsed,
+            Outcome::Revalidated,
+            Outcome::StaleOnError,
+            Outcome::Bypass,
+            Outcome::Unknown,
+        ] {
+            let read = Labels::parse(&format!("outcome={}", outcome.label()), &of).unwrap();
+            assert_eq!(read.outcome, Some(outcome));
+        }
+    }
+}
