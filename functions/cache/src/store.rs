@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use self::{many::Over, memcached::OwnedWrite};
 use crate::key::Address;
 
 pub(crate) mod many;
@@ -169,7 +170,16 @@ impl Store {
     ) -> Result<Stored, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.add(at.slot(slot), bytes, life)),
-            Self::Memcached(memcached) => memcached.add(at, slot, &bytes, life, limit).await,
+            Self::Memcached(memcached) => {
+                let write = OwnedWrite {
+                    at: at.clone(),
+                    slot,
+                    bytes,
+                    life,
+                    over: Over::Nothing,
+                };
+                memcached.write(write, limit).await
+            }
             #[cfg(test)]
             Self::Simulated(simulated) => simulated.add(at, slot, bytes, life, limit).await,
         }
@@ -188,7 +198,14 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.swap(at.slot(slot), bytes, life, number)),
             Self::Memcached(memcached) => {
-                memcached.swap(at, slot, &bytes, life, number, limit).await
+                let write = OwnedWrite {
+                    at: at.clone(),
+                    slot,
+                    bytes,
+                    life,
+                    over: Over::Number(number),
+                };
+                memcached.write(write, limit).await
             }
             #[cfg(test)]
             Self::Simulated(simulated) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Ask, Item, Lifetime, Looked, Slot, StoreError, Stored};
+use super::{Ask, Item, Looked, Slot, StoreError, Stored};
 use crate::key::Address;
 
 mod batching;
@@ -18,6 +18,7 @@ mod command;
 mod connect_options;
 mod connection;
 mod discovery;
+mod exchange;
 mod exptime;
 mod handshake;
 mod lookup_keys;
@@ -28,6 +29,7 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
+pub(super) use command::OwnedWrite;
 pub(crate) use connect_options::How;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
@@ -62,7 +64,7 @@ impl Memcached {
     async fn run(
         &self,
         at: &Address,
-        command: Command<'_>,
+        command: Command,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
         let (servers, left) = match self.0.known() {
@@ -92,7 +94,7 @@ impl Memcached {
         ask: Ask,
         limit: Duration,
     ) -> impl Future<Output = Result<Box<Looked>, StoreError>> {
-        self.run(at, Command::Lookup(at, ask), limit)
+        self.run(at, Command::Lookup(at.clone(), ask), limit)
             .map(|reply| match reply? {
                 Reply::Looked(looked) => Ok(looked),
                 _ => Err(StoreError::Protocol),
@@ -105,50 +107,28 @@ impl Memcached {
         slot: Slot,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
-        match self
-            .run(at, Command::Numbered(at.slot(slot)), limit)
-            .await?
-        {
+        let command = Command::Numbered(at.clone(), slot);
+        match self.run(at, command, limit).await? {
             Reply::Item(item) => Ok(item),
             _ => Err(StoreError::Protocol),
         }
     }
 
-    pub(super) async fn add(
+    /// An add or a compare-and-swap.
+    pub(super) async fn write(
         &self,
-        at: &Address,
-        slot: Slot,
-        bytes: &[u8],
-        life: Lifetime,
+        write: OwnedWrite,
         limit: Duration,
     ) -> Result<Stored, StoreError> {
-        match self
-            .run(at, Command::Add(at.slot(slot), bytes, life), limit)
-            .await?
-        {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    pub(super) async fn swap(
-        &self,
-        at: &Address,
-        slot: Slot,
-        bytes: &[u8],
-        life: Lifetime,
-        number: u64,
-        limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let command = Command::Swap(at.slot(slot), bytes, life, number);
-        match self.run(at, command, limit).await? {
+        let at = write.at.clone();
+        match self.run(&at, Command::Write(write), limit).await? {
             Reply::Stored(stored) => Ok(stored),
             _ => Err(StoreError::Protocol),
         }
     }
 
     pub(super) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
-        self.run(at, Command::Delete(at.item()), limit)
+        self.run(at, Command::Delete(at.item().to_owned()), limit)
             .await
             .map(|_| ())
     }
@@ -158,7 +138,9 @@ impl Memcached {
         generation: &str,
         limit: Duration,
     ) -> Result<(), Vec<(String, StoreError)>> {
-        let replies = self.everywhere(Command::Delete(generation), limit).await;
+        let replies = self
+            .everywhere(Command::Delete(generation.to_owned()), limit)
+            .await;
         let failed = replies
             .into_iter()
             .filter_map(|(name, reply)| Some((name, reply.err()?)));
@@ -177,18 +159,19 @@ impl Memcached {
     /// All servers at once, each for `limit` at most.
     async fn everywhere(
         &self,
-        command: Command<'_>,
+        command: Command,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
         let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let asked = servers.all.iter().map(|server| async move {
-            (
-                server.name.clone(),
-                server.run(command, limit).await.map(|_| ()),
-            )
+        let asked = servers.all.iter().map(|server| {
+            let command = command.clone();
+            async move {
+                let answer = server.run(command, limit).await;
+                (server.name.clone(), answer.map(|_| ()))
+            }
         });
         futures_util::future::join_all(asked).await
     }

@@ -42,6 +42,8 @@ mod origin;
 mod outages;
 /// What another crate sees: functions in seven shapes, and keys that never change.
 mod outside;
+/// Calls that are held unpolled or left, and bursts of calls: the others go on.
+mod parked;
 /// Whatever the arguments are: what is sent, and which key it is sent for.
 mod properties;
 /// Invalidations and flushes against fills, at random moments.

@@ -1,9 +1,9 @@
 //! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
-    super::StoreError,
+    super::{StoreError, many::Over},
     classic::Classic,
-    command::{Command, Reply},
+    command::{Answer, Command, Reply},
     connect_options::How,
     handshake::{Protocol, handshake},
     meta::Meta,
@@ -41,43 +41,60 @@ impl Connection {
         })
     }
 
-    pub(super) async fn run(&mut self, command: Command<'_>) -> Result<Reply, StoreError> {
+    pub(super) async fn run(&mut self, command: &Command) -> Answer {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
                 Command::Lookup(at, ask) => {
-                    let looked = classic.lookup(at, ask).await?;
+                    let looked = classic.lookup(at, *ask).await?;
                     Ok(Reply::Looked(looked.into()))
                 }
-                Command::Numbered(key) => classic.numbered(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    classic.add(key, bytes, life).await.map(Reply::Stored)
+                Command::Numbered(at, slot) => {
+                    classic.numbered(at.slot(*slot)).await.map(Reply::Item)
                 }
-                Command::Swap(key, bytes, life, number) => classic
-                    .swap(key, bytes, life, number)
-                    .await
-                    .map(Reply::Stored),
+                Command::Write(write) => {
+                    let (key, bytes, life) = (write.key(), &write.bytes, write.life);
+                    let stored = match write.over {
+                        Over::Nothing => classic.add(key, bytes, life).await,
+                        Over::Number(number) => classic.swap(key, bytes, life, number).await,
+                    };
+                    stored.map(Reply::Stored)
+                }
+                // Only a lookup of the meta protocol leaves a lease that has to be removed.
+                Command::Remove(..) => Ok(Reply::Done),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => classic.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => classic.numbers(keys).await.map(Reply::Items),
+                Command::Lookups(ats, ask) => classic.lookups(ats, *ask).await.map(Reply::Lookups),
+                Command::Numbers(slots) => {
+                    let keys: Vec<_> = slots.iter().map(|(at, slot)| at.slot(*slot)).collect();
+                    classic.numbers(&keys).await.map(Reply::Items)
+                }
                 Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
                 Command::Lookup(at, ask) => {
-                    let looked = meta.lookup(at, ask).await?;
+                    let looked = meta.lookup(at, *ask).await?;
                     Ok(Reply::Looked(looked.into()))
                 }
-                Command::Numbered(key) => meta.numbered(key).await.map(Reply::Item),
-                Command::Add(key, bytes, life) => {
-                    meta.add(key, bytes, life).await.map(Reply::Stored)
+                Command::Numbered(at, slot) => meta.numbered(at.slot(*slot)).await.map(Reply::Item),
+                Command::Write(write) => {
+                    let (key, bytes, life) = (write.key(), &write.bytes, write.life);
+                    let stored = match write.over {
+                        Over::Nothing => meta.add(key, bytes, life).await,
+                        Over::Number(number) => meta.swap(key, bytes, life, number).await,
+                    };
+                    stored.map(Reply::Stored)
                 }
-                Command::Swap(key, bytes, life, number) => {
-                    meta.swap(key, bytes, life, number).await.map(Reply::Stored)
+                Command::Remove(at, number) => {
+                    let removed = meta.remove(at.item(), *number).await;
+                    removed.map(|()| Reply::Done)
                 }
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => meta.lookups(ats, ask).await.map(Reply::Lookups),
-                Command::Numbers(keys) => meta.numbers(keys).await.map(Reply::Items),
+                Command::Lookups(ats, ask) => meta.lookups(ats, *ask).await.map(Reply::Lookups),
+                Command::Numbers(slots) => {
+                    let keys: Vec<_> = slots.iter().map(|(at, slot)| at.slot(*slot)).collect();
+                    meta.numbers(&keys).await.map(Reply::Items)
+                }
                 Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
             },
         }

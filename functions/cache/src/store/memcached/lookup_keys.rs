@@ -35,7 +35,7 @@ impl Shown for (Bytes, u64) {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn new(ats: &[&'a Address], ask: Ask) -> Self {
+    pub(super) fn new(ats: &'a [Address], ask: Ask) -> Self {
         let mut keys: Vec<&str> = ats.iter().map(|at| at.item()).collect();
         if ask.marker {
             keys.extend(ats.iter().map(|at| at.marker()));

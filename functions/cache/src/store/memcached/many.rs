@@ -26,8 +26,8 @@ impl Memcached {
         limit: Duration,
     ) -> Each<Looked> {
         self.spread(ats, limit, |server, some, left| async move {
-            let ats: Vec<_> = some.iter().map(|at| ats[*at]).collect();
-            match server.run(Command::Lookups(&ats, ask), left).await? {
+            let ats = some.iter().map(|at| ats[*at].clone()).collect();
+            match server.run(Command::Lookups(ats, ask), left).await? {
                 Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -42,9 +42,9 @@ impl Memcached {
     ) -> Each<Option<Item>> {
         let ats: Vec<_> = slots.iter().map(|(at, _)| *at).collect();
         self.spread(&ats, limit, |server, some, left| async move {
-            let key = |at: &usize| slots[*at].0.slot(slots[*at].1);
-            let keys: Vec<_> = some.iter().map(key).collect();
-            match server.run(Command::Numbers(&keys), left).await? {
+            let slot = |at: &usize| (slots[*at].0.clone(), slots[*at].1);
+            let slots = some.iter().map(slot).collect();
+            match server.run(Command::Numbers(slots), left).await? {
                 Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -59,8 +59,8 @@ impl Memcached {
     ) -> Each<Stored> {
         let ats: Vec<_> = writes.iter().map(|write| write.at).collect();
         self.spread(&ats, limit, |server, some, left| async move {
-            let writes: Vec<_> = some.iter().map(|at| &writes[*at]).collect();
-            match server.run(Command::Writes(&writes), left).await? {
+            let writes = some.iter().map(|at| (&writes[*at]).into()).collect();
+            match server.run(Command::Writes(writes), left).await? {
                 Reply::Writes(all) => Ok(all),
                 _ => Err(StoreError::Protocol),
             }

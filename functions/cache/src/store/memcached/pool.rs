@@ -11,13 +11,7 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{
-    super::StoreError,
-    command::{Command, Reply},
-    connect_options::How,
-    connection::Connection,
-    socket::Endpoint,
-};
+use super::{super::StoreError, connect_options::How, connection::Connection, socket::Endpoint};
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
 const MOST: usize = 8;
@@ -36,11 +30,23 @@ pub(super) struct Pool {
     freed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     idle: VecDeque<Idle>,
     /// Connections that exist or are being made.
     open: usize,
+    /// No connect has succeeded or failed yet.
+    is_new: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            idle: VecDeque::new(),
+            open: 0,
+            is_new: true,
+        }
+    }
 }
 
 impl State {
@@ -114,30 +120,19 @@ impl Pool {
         })
     }
 
-    /// One exchange, on whatever connection can be had.
-    pub(super) async fn run(self: &Arc<Self>, command: Command<'_>) -> Result<Reply, StoreError> {
-        let mut again = command.is_repeatable();
-        loop {
-            let mut lent = self.take().await?;
-            let used = lent.connection().used();
-            let result = lent.connection().run(command).await;
-            lent.put_back();
-            if !(again && used && matches!(result, Err(StoreError::Closed))) {
-                return result;
-            }
-            // The server closed the connection while it lay idle, or restarted. Once more on a new one.
-            self.drain();
-            again = false;
-        }
+    /// A connection that can be used at once. As a rule there is one.
+    pub(super) fn idle(self: &Arc<Self>) -> Option<Lent> {
+        let idle = self.state().idle();
+        idle.map(|(connection, now)| self.lend(connection, now))
+    }
+
+    /// Whether there never was a connection, and the first one may yet come.
+    pub(super) fn is_new(&self) -> bool {
+        self.state().is_new
     }
 
     /// A connection, idle or new.
-    async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
-        // As a rule there is one, and nothing to wait for.
-        let idle = self.state().idle();
-        if let Some((connection, now)) = idle {
-            return Ok(self.lend(connection, now));
-        }
+    pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
         let mut freed = pin!(self.freed.notified());
         loop {
             // Before looking, or what comes back in between would go unnoticed.
@@ -170,7 +165,7 @@ impl Pool {
     }
 
     /// Closes what lies idle: one of them turned out to be dead, and what killed it killed the others too.
-    fn drain(&self) {
+    pub(super) fn drain(&self) {
         let mut state = self.state();
         state.open -= state.idle.len();
         let dead = std::mem::take(&mut state.idle);
@@ -206,7 +201,9 @@ impl Pool {
         let pool = self.clone();
         tokio::spawn(async move {
             let opened = tokio::time::timeout(CONNECT, Connection::open(&pool.to, &pool.how));
-            let error = match opened.await {
+            let opened = opened.await;
+            pool.state().is_new = false;
+            let error = match opened {
                 Err(_) => StoreError::Timeout,
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {

@@ -1,4 +1,4 @@
-//! One memcached server: its pool, its breaker, and one exchange from permission to account.
+//! One memcached server: whether it may be asked, and who asks it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,60 +6,58 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::StoreError,
-    batching::Gather,
-    breaker::Breaker,
-    command::{Command, Reply},
+    batching::Batcher,
+    command::{Answer, Command},
     connect_options::How,
-    pool::Pool,
+    exchange::Exchanges,
     socket::Endpoint,
 };
 
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: String,
-    pool: Arc<Pool>,
-    breaker: Breaker,
-    gather: Arc<Gather>,
+    exchanges: Arc<Exchanges>,
+    batcher: Arc<Batcher>,
 }
 
 impl Server {
     pub(super) fn new(endpoint: Endpoint, how: How) -> Self {
         let name = endpoint.to_string();
-        let pool = Pool::new(endpoint, how);
+        let exchanges = Exchanges::new(endpoint, how);
         Self {
             name,
-            gather: Gather::new(pool.clone()),
-            pool,
-            breaker: Breaker::new(),
+            batcher: Batcher::new(exchanges.clone()),
+            exchanges,
         }
     }
 
-    /// Runs `command`, for `limit` at most: one deadline over connecting, sending and reading.
-    pub(super) async fn run(
-        &self,
-        command: Command<'_>,
-        limit: Duration,
-    ) -> Result<Reply, StoreError> {
+    /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
+    pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
         if limit.is_zero() {
             // Nothing was tried: that says nothing about the server.
             return Err(StoreError::Timeout);
         }
         // An explicit verb is tried in any case: its caller asked for this server's word.
-        if !command.is_verb() && !self.breaker.allows() {
+        if !command.is_verb() && !self.exchanges.breaker().allows() {
             return Err(StoreError::Breaker);
         }
         let begun = Instant::now();
         let until = begun + limit;
-        // Boxed: a lookup is not to carry what it does not do.
-        let result = match command {
-            Command::Lookup(at, ask) => timeout_at(until, self.gather.look(at, ask, until)).await,
-            command => timeout_at(until, Box::pin(self.pool.run(command))).await,
+        let Some(lent) = self.exchanges.own_connection() else {
+            return match timeout_at(until, self.batcher.wait(command, until)).await {
+                Ok(Ok(told)) => told.take(),
+                Ok(Err(_)) => Err(StoreError::Closed),
+                // Time in our own queue says nothing about the server.
+                Err(_) => Err(StoreError::Timeout),
+            };
         };
-        let result = result.unwrap_or(Err(StoreError::Timeout));
-        match result {
-            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
-            Err(_) => self.breaker.failure(),
+        let mut own = self.exchanges.begin(command, begun, until, lent);
+        match timeout_at(until, &mut own).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                own.is_late();
+                Err(StoreError::Timeout)
+            }
         }
-        result
     }
 }

@@ -10,8 +10,9 @@ use super::{
     super::{
         super::{
             Ask, Item, Looked, StoreError, Stored,
-            many::{Each, Over, Write},
+            many::{Each, Over},
         },
+        command::OwnedWrite,
         exptime,
         lookup_keys::{Asked, Shown},
     },
@@ -30,7 +31,7 @@ const CHUNK: usize = 16 << 10;
 impl Classic {
     pub(in super::super) async fn lookups(
         &mut self,
-        ats: &[&Address],
+        ats: &[Address],
         ask: Ask,
     ) -> Result<Vec<Looked>, StoreError> {
         let asked = Asked::new(ats, ask);
@@ -51,7 +52,7 @@ impl Classic {
 
     pub(in super::super) async fn writes(
         &mut self,
-        writes: &[&Write<'_>],
+        writes: &[OwnedWrite],
     ) -> Result<Each<Stored>, StoreError> {
         let mut out = Vec::new();
         for write in writes {

@@ -6,8 +6,9 @@ use super::{
     super::{
         super::{
             Ask, Item, Looked, StoreError, Stored,
-            many::{Each, Over, Write},
+            many::{Each, Over},
         },
+        command::OwnedWrite,
         exptime,
         lookup_keys::Asked,
     },
@@ -19,7 +20,7 @@ use crate::key::Address;
 impl Meta {
     pub(in super::super) async fn lookups(
         &mut self,
-        ats: &[&Address],
+        ats: &[Address],
         ask: Ask,
     ) -> Result<Vec<Looked>, StoreError> {
         let asked = Asked::new(ats, ask);
@@ -43,7 +44,7 @@ impl Meta {
 
     pub(in super::super) async fn writes(
         &mut self,
-        writes: &[&Write<'_>],
+        writes: &[OwnedWrite],
     ) -> Result<Each<Stored>, StoreError> {
         let first = self.begin(writes.len());
         for (opaque, write) in (first..).zip(writes) {
