@@ -36,7 +36,7 @@ impl Budget {
     }
 
     /// What an exchange that runs beside the origin may take: it adds nothing to the call.
-    pub(crate) fn beside(&self) -> Duration {
+    pub(crate) fn off_path(&self) -> Duration {
         self.until_deadline(self.total)
     }
 
@@ -48,12 +48,12 @@ impl Budget {
     pub(crate) async fn spend<T>(&self, exchange: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let result = exchange.await;
-        self.take_off(begun);
+        self.charge(begun);
         result
     }
 
     /// Takes off what has passed since `begun`.
-    pub(crate) fn take_off(&self, begun: Instant) {
+    pub(crate) fn charge(&self, begun: Instant) {
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.spent.fetch_add(took, Ordering::Relaxed);
     }
@@ -91,7 +91,7 @@ mod tests {
     fn after_the_deadline_nothing_is_left() {
         let budget = Budget::new(Duration::from_secs(1), Some(Instant::now()));
         assert_eq!(
-            (budget.left(), budget.beside()),
+            (budget.left(), budget.off_path()),
             (Duration::ZERO, Duration::ZERO)
         );
         assert!(budget.is_over());

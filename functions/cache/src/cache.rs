@@ -18,7 +18,7 @@ use crate::{
     options::Configuration,
     policy::Policy,
     read_through::{read_through, read_through_many},
-    shared::Inner,
+    shared::Shared,
     telemetry::events,
     telemetry::metrics::Stats,
 };
@@ -71,7 +71,7 @@ pub enum Scope<'a> {
 /// # }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Cache(Arc<Inner>);
+pub struct Cache(Arc<Shared>);
 
 impl Cache {
     /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -286,7 +286,7 @@ impl Cache {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.tally.total()
+        self.0.counters.total()
     }
 
     /// The same for each function, by its name; of more than 256 names the others are counted together.
@@ -304,10 +304,10 @@ impl Cache {
     /// ```
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
-        self.0.tally.by_name()
+        self.0.counters.by_name()
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0
     }
 }

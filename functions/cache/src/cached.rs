@@ -9,7 +9,7 @@ use crate::{
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
-    origin::listened,
+    origin::capture_directive,
     outcome::{Bypass, Outcome},
     shared::name_registry::Site,
 };
@@ -74,11 +74,11 @@ pub trait Shape<const KIND: u8>: Sized {
     type Fetched;
 
     /// Takes a return value apart.
-    fn split(self) -> Result<Self::Value, Self::Error>;
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
     /// What `fetch` returns of a call.
-    fn join(result: Result<Fetched<Self::Value>, Self::Error>) -> Self::Fetched;
+    fn wrap(result: Result<Fetched<Self::Value>, Self::Error>) -> Self::Fetched;
     /// What the function itself returns of what `fetch` returned.
-    fn whole(fetched: Self::Fetched) -> Self;
+    fn unwrap(fetched: Self::Fetched) -> Self;
 }
 
 impl<T> Shape<PLAIN> for T {
@@ -86,16 +86,16 @@ impl<T> Shape<PLAIN> for T {
     type Error = Infallible;
     type Fetched = Fetched<T>;
 
-    fn split(self) -> Result<T, Infallible> {
+    fn into_result(self) -> Result<T, Infallible> {
         Ok(self)
     }
 
-    fn join(result: Result<Fetched<T>, Infallible>) -> Fetched<T> {
+    fn wrap(result: Result<Fetched<T>, Infallible>) -> Fetched<T> {
         let Ok(fetched) = result;
         fetched
     }
 
-    fn whole(fetched: Fetched<T>) -> T {
+    fn unwrap(fetched: Fetched<T>) -> T {
         fetched.value
     }
 }
@@ -105,15 +105,15 @@ impl<T, E> Shape<RESULT> for Result<T, E> {
     type Error = E;
     type Fetched = Result<Fetched<T>, E>;
 
-    fn split(self) -> Self {
+    fn into_result(self) -> Self {
         self
     }
 
-    fn join(result: Result<Fetched<T>, E>) -> Result<Fetched<T>, E> {
+    fn wrap(result: Result<Fetched<T>, E>) -> Result<Fetched<T>, E> {
         result
     }
 
-    fn whole(fetched: Result<Fetched<T>, E>) -> Self {
+    fn unwrap(fetched: Result<Fetched<T>, E>) -> Self {
         fetched.map(Fetched::into_inner)
     }
 }
@@ -144,8 +144,8 @@ pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
-    let origin = async || apart(origin()).await.split();
-    R::join(match prepared(cache, site, key) {
+    let origin = async || apart(origin()).await.into_result();
+    R::wrap(match prepared(cache, site, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
             let coded = cache.get_or_fetch(&key, site.policy(), origin).await;
@@ -163,8 +163,8 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
-    let origin = async || apart(origin()).await.split();
-    R::join(match prepared(cache, site, key) {
+    let origin = async || apart(origin()).await.into_result();
+    R::wrap(match prepared(cache, site, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
             let coded = cache.refresh(&key, site.policy(), origin).await;
@@ -195,7 +195,7 @@ pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    if !cache.inner().accepts(site) {
+    if !cache.shared().accepts(site) {
         return Err(CacheError::NameTaken(site.name()));
     }
     let lent = Lent::<_, C>::new(value);
@@ -236,13 +236,13 @@ fn prepared(
     key: Result<Key, KeyError>,
 ) -> Option<(Cache, Key)> {
     let cache = cache?;
-    if !cache.inner().accepts(site) {
+    if !cache.shared().accepts(site) {
         return None;
     }
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.inner().log().key(site.name(), &error);
+            cache.shared().log().key(site.name(), &error);
             None
         }
     }
@@ -250,7 +250,7 @@ fn prepared(
 
 async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
     let begun = tokio::time::Instant::now();
-    let (value, _) = listened(origin()).await;
+    let (value, _) = capture_directive(origin()).await;
     Ok(Fetched {
         value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),

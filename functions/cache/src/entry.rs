@@ -12,14 +12,14 @@
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
 
-use crate::{clock::Millis, key::Address};
+use crate::{clock::Millis, key::CacheKeys};
 
 mod generation;
 mod lease;
 mod seal;
 mod value;
-pub(crate) use generation::{Generation, Stamp};
-pub(crate) use lease::{Lease, Token};
+pub(crate) use generation::{Generation, Generations};
+pub(crate) use lease::{LeaseRecord, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
 
@@ -31,7 +31,7 @@ const CHECK: usize = 8;
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
     Entry(Entry<'a>),
-    Lease(Lease),
+    Lease(LeaseRecord),
     Freed,
 }
 
@@ -64,15 +64,15 @@ pub(crate) fn read<'a>(
     let kind = head(bytes, digest)?;
     match kind {
         b'V' => Entry::read(bytes, key, seal).map(Record::Entry),
-        b'L' => Lease::read(bytes, key).map(Record::Lease),
+        b'L' => LeaseRecord::read(bytes, key).map(Record::Lease),
         b'F' => checked(bytes, key, HEAD).map(|_| Record::Freed),
         _ => Err(Unreadable::Kind),
     }
 }
 
 /// The record that a holder leaves when its origin failed: nobody's, and gone after two seconds.
-pub(crate) fn freed(address: &Address) -> Vec<u8> {
-    finish(start(b'F', address.digest(), 0), address.item())
+pub(crate) fn freed(keys: &CacheKeys) -> Vec<u8> {
+    finish(start(b'F', keys.digest(), 0), keys.item())
 }
 
 fn start(kind: u8, digest: [u8; 16], room: usize) -> Vec<u8> {

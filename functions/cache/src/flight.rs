@@ -17,12 +17,12 @@ use crate::{clock::Millis, entry::Token};
 mod keyed;
 mod polling;
 mod uncached;
-pub(crate) use polling::{Vigils, Waiter};
-pub(crate) use uncached::{Shared, Solo};
+pub(crate) use polling::{Pollers, Waiter};
+pub(crate) use uncached::{LocalSingleFlight, Participation};
 
 /// How a flight ended.
 #[derive(Debug, Clone)]
-pub(crate) enum Landing {
+pub(crate) enum FlightResult {
     /// The encoded value, when the origin had answered, and for how many seconds the value is to be kept: 0 if it is not.
     Value {
         payload: Bytes,
@@ -35,7 +35,7 @@ pub(crate) enum Landing {
 
 /// One origin call that others may wait for.
 #[derive(Debug)]
-pub(crate) struct Flight(watch::Sender<Option<Landing>>);
+pub(crate) struct Flight(watch::Sender<Option<FlightResult>>);
 
 impl Flight {
     fn new() -> Arc<Self> {
@@ -43,18 +43,18 @@ impl Flight {
     }
 
     /// How it ends; `None` if that is not known by `until`.
-    pub(crate) async fn landing(&self, until: Instant) -> Option<Landing> {
-        let mut landed = self.0.subscribe();
-        let landed = landed.wait_for(Option::is_some);
-        match tokio::time::timeout_at(until, landed).await {
+    pub(crate) async fn result_by(&self, until: Instant) -> Option<FlightResult> {
+        let mut result = self.0.subscribe();
+        let result = result.wait_for(Option::is_some);
+        match tokio::time::timeout_at(until, result).await {
             Err(_) => None,
-            Ok(Ok(landing)) => landing.clone(),
-            Ok(Err(_)) => Some(Landing::Failed),
+            Ok(Ok(result)) => result.clone(),
+            Ok(Err(_)) => Some(FlightResult::Failed),
         }
     }
 
     /// How it ended, if it has.
-    pub(crate) fn landed(&self) -> Option<Landing> {
+    pub(crate) fn result(&self) -> Option<FlightResult> {
         self.0.borrow().clone()
     }
 
@@ -62,11 +62,11 @@ impl Flight {
         self.0.receiver_count() > 0
     }
 
-    fn land(&self, landing: Landing) {
-        self.0.send_if_modified(|landed| {
-            let first = landed.is_none();
+    fn complete(&self, result: FlightResult) {
+        self.0.send_if_modified(|ended| {
+            let first = ended.is_none();
             if first {
-                *landed = Some(landing);
+                *ended = Some(result);
             }
             first
         });
@@ -80,17 +80,17 @@ pub(crate) struct Flights(Mutex<HashMap<Token, Arc<Flight>>>);
 
 /// The leader's end of a flight. Dropped without landing, the flight has failed.
 #[derive(Debug)]
-pub(crate) struct Pilot<'a> {
+pub(crate) struct Leader<'a> {
     flights: &'a Flights,
     token: Token,
     flight: Arc<Flight>,
 }
 
 impl Flights {
-    pub(crate) fn begin(&self, token: Token) -> Pilot<'_> {
+    pub(crate) fn begin(&self, token: Token) -> Leader<'_> {
         let flight = Flight::new();
         self.map().insert(token, flight.clone());
-        Pilot {
+        Leader {
             flights: self,
             token,
             flight,
@@ -106,10 +106,10 @@ impl Flights {
     }
 }
 
-impl Pilot<'_> {
+impl Leader<'_> {
     /// `ttl`: how long the value is to be kept; `None` if it is not.
-    pub(crate) fn land(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
-        self.flight.land(Landing::Value {
+    pub(crate) fn complete(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
+        self.flight.complete(FlightResult::Value {
             payload,
             created,
             ttl: ttl.map_or(0, |ttl| ttl.as_secs() as i64),
@@ -117,10 +117,10 @@ impl Pilot<'_> {
     }
 }
 
-impl Drop for Pilot<'_> {
+impl Drop for Leader<'_> {
     fn drop(&mut self) {
         self.flights.map().remove(&self.token);
-        self.flight.land(Landing::Failed);
+        self.flight.complete(FlightResult::Failed);
     }
 }
 

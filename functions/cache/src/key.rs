@@ -10,9 +10,9 @@ use std::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-mod canon;
-pub use canon::KeyError;
-pub(crate) use canon::Tuple;
+mod canonical;
+pub use canonical::KeyError;
+pub(crate) use canonical::Tuple;
 
 /// Names of functions and namespaces are short: with both at their longest a key stays below memcached's 250 bytes.
 const NAME_MAX: usize = 64;
@@ -73,7 +73,9 @@ impl Key {
         version: u32,
         arguments: &A,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| canon::encode(arguments, out))
+        Self::hashed(name.into(), version, |out| {
+            canonical::encode(arguments, out)
+        })
     }
 
     /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`.
@@ -82,7 +84,7 @@ impl Key {
         version: u32,
         arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| canon::tuple(arguments, out))
+        Self::hashed(name.into(), version, |out| canonical::tuple(arguments, out))
     }
 
     fn hashed(
@@ -141,7 +143,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
 
 /// The four keys of one call, as a server knows them. All are looked up on the server of the first.
 #[derive(Debug, Clone)]
-pub(crate) struct Address {
+pub(crate) struct CacheKeys {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
     marker: Arc<str>,
     function: Arc<Scope>,
@@ -149,7 +151,7 @@ pub(crate) struct Address {
     digest: [u8; 16],
 }
 
-impl Address {
+impl CacheKeys {
     /// `namespace` was checked when the cache was made, the key's name when the key was.
     pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
         let mut digest = [0; 16];
@@ -297,7 +299,7 @@ mod tests {
     #[test]
     fn the_layout_of_a_key_is_frozen() {
         let key = Key::versioned("heavy-op", 3, &("ñandú ☕\r\nflush_all",)).unwrap();
-        let address = Address::new(&Namespace::new("larder").unwrap(), &key);
+        let address = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
         assert_eq!(
             address.item(),
             "larder:heavy-op:ff5013ba91f497552f64429cc0c3932e0ce1bb6ce38a3132443ac8b6cf101275"
@@ -321,7 +323,7 @@ mod tests {
     fn the_longest_key_is_one_token_below_the_limit_of_memcached() {
         let longest = "x".repeat(NAME_MAX);
         let key = Key::new(longest.clone(), &("a b\r\n\0☕".repeat(10_000),)).unwrap();
-        let address = Address::new(&Namespace::new(&longest).unwrap(), &key);
+        let address = CacheKeys::new(&Namespace::new(&longest).unwrap(), &key);
         for key in [
             address.item(),
             address.marker(),

@@ -194,11 +194,11 @@ pub use key::{Key, KeyError};
 /// are part of every key.
 pub use larder_macros::cached;
 pub use options::{Builder, Configuration, OptionsError};
-pub use outcome::{Bypass, Fill, Freshness, Outcome, Source, Trouble};
+pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
 pub use policy::{Policy, PolicyError, PolicyParts};
 pub use telemetry::{
     events::{Event, Observer},
-    metrics::{Stats, Troubles},
+    metrics::{FailureCounts, Stats},
 };
 
 /// What generated code names. Not part of the API.

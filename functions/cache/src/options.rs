@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     entry::Seal,
     key::Namespace,
-    store::memcached::{Endpoint, How, Tls},
+    store::memcached::{ConnectOptions, Endpoint, Tls},
 };
 
 mod builder;
@@ -16,7 +16,7 @@ mod url;
 pub use builder::Builder;
 pub use configuration::Configuration;
 pub use error::OptionsError;
-use names::Known;
+use names::Setting;
 pub(crate) use names::check as check_names;
 
 /// The settings of a cache.
@@ -46,9 +46,15 @@ pub(crate) struct Options {
 #[derive(Debug)]
 pub(crate) enum Servers {
     /// These, at least one.
-    Listed { endpoints: Vec<Endpoint>, how: How },
+    Listed {
+        endpoints: Vec<Endpoint>,
+        connect_options: ConnectOptions,
+    },
     /// Those that this ElastiCache configuration endpoint tells.
-    Discovered { endpoint: Endpoint, how: How },
+    Discovered {
+        endpoint: Endpoint,
+        connect_options: ConnectOptions,
+    },
 }
 
 /// A signing key shorter than this is guessed, not broken.
@@ -61,27 +67,30 @@ struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    fn get(&self, known: Known) -> Option<String> {
+    fn get(&self, setting: Setting) -> Option<String> {
         // An empty variable is an unset one: that is how compose files and shells pass "nothing".
-        let variable = || (self.environment)(known.name()).filter(|value| !value.is_empty());
-        self.builder.get(known).map(str::to_owned).or_else(variable)
+        let variable = || (self.environment)(setting.name()).filter(|value| !value.is_empty());
+        self.builder
+            .get(setting)
+            .map(str::to_owned)
+            .or_else(variable)
     }
 
     /// The value, understood by `parse`, which says what is wrong with it.
     fn parsed<T>(
         &self,
-        known: Known,
+        setting: Setting,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, OptionsError> {
-        let value = self.get(known);
+        let value = self.get(setting);
         let parsed = value.map(|value| parse(&value)).transpose();
-        parsed.map_err(|problem| self.error(known, problem))
+        parsed.map_err(|problem| self.error(setting, problem))
     }
 
-    fn error(&self, known: Known, problem: impl Into<String>) -> OptionsError {
-        match self.builder.get(known) {
-            Some(_) => OptionsError::of_builder(known, problem.into()),
-            None => OptionsError::new(known.name(), problem.into()),
+    fn error(&self, setting: Setting, problem: impl Into<String>) -> OptionsError {
+        match self.builder.get(setting) {
+            Some(_) => OptionsError::of_builder(setting, problem.into()),
+            None => OptionsError::new(setting.name(), problem.into()),
         }
     }
 }
@@ -99,9 +108,9 @@ impl Options {
             servers: servers(&lookup)?,
             namespace: namespace(&lookup)?,
             budget: lookup
-                .parsed(Known::Budget, budget)?
+                .parsed(Setting::Budget, budget)?
                 .unwrap_or(Duration::from_millis(50)),
-            disabled: lookup.parsed(Known::Disabled, disabled)?.unwrap_or(false),
+            disabled: lookup.parsed(Setting::Disabled, disabled)?.unwrap_or(false),
             seal: seal(&lookup)?,
             configuration: Configuration::default(),
         };
@@ -113,10 +122,14 @@ impl Options {
     pub(crate) fn location(&self) -> String {
         match &self.servers {
             None => "memory:".to_owned(),
-            Some(Servers::Listed { endpoints, how }) => url::format(endpoints, how),
-            Some(Servers::Discovered { endpoint, how }) => {
-                url::format(std::slice::from_ref(endpoint), how) + "?discover=true"
-            }
+            Some(Servers::Listed {
+                endpoints,
+                connect_options,
+            }) => url::format(endpoints, connect_options),
+            Some(Servers::Discovered {
+                endpoint,
+                connect_options,
+            }) => url::format(std::slice::from_ref(endpoint), connect_options) + "?discover=true",
         }
     }
 
@@ -125,17 +138,21 @@ impl Options {
         let mut all = Configuration::default();
         let protocol = match &self.servers {
             None => String::new(),
-            Some(Servers::Listed { how, .. }) => format!("?protocol={}", how.protocol),
-            Some(Servers::Discovered { how, .. }) => format!("&protocol={}", how.protocol),
+            Some(Servers::Listed {
+                connect_options, ..
+            }) => format!("?protocol={}", connect_options.protocol),
+            Some(Servers::Discovered {
+                connect_options, ..
+            }) => format!("&protocol={}", connect_options.protocol),
         };
         all.url(self.location() + &protocol, lookup);
-        if let Some(path) = lookup.get(Known::CaFile) {
-            all.add(Known::CaFile, path, lookup);
+        if let Some(path) = lookup.get(Setting::CaFile) {
+            all.add(Setting::CaFile, path, lookup);
         }
-        all.add(Known::Namespace, self.namespace.name(), lookup);
-        all.add(Known::Budget, self.budget.as_millis(), lookup);
-        all.add(Known::Disabled, self.disabled, lookup);
-        for secret in [Known::SigningKey, Known::SigningKeyPrevious] {
+        all.add(Setting::Namespace, self.namespace.name(), lookup);
+        all.add(Setting::Budget, self.budget.as_millis(), lookup);
+        all.add(Setting::Disabled, self.disabled, lookup);
+        for secret in [Setting::SigningKey, Setting::SigningKeyPrevious] {
             if lookup.get(secret).is_some() {
                 all.add(secret, "(set, not shown)", lookup);
             }
@@ -148,54 +165,54 @@ impl Options {
 /// signing key must not switch signing off.
 pub(crate) fn check_environment() -> Result<(), OptionsError> {
     check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
-    for known in Known::ALL {
-        let value = std::env::var_os(known.name());
+    for setting in Setting::ALL {
+        let value = std::env::var_os(setting.name());
         if value.is_some_and(|value| value.into_string().is_err()) {
-            return Err(OptionsError::new(known.name(), "not UTF-8"));
+            return Err(OptionsError::new(setting.name(), "not UTF-8"));
         }
     }
     Ok(())
 }
 
 fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
-    let url = lookup.parsed(Known::Url, url::parse)?;
+    let url = lookup.parsed(Setting::Url, url::parse)?;
     let tls = matches!(&url, Some(Some(parsed)) if parsed.tls);
     // Whoever names a certificate means to be protected by it.
-    if !tls && lookup.get(Known::CaFile).is_some() {
+    if !tls && lookup.get(Setting::CaFile).is_some() {
         let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";
-        return Err(lookup.error(Known::CaFile, problem));
+        return Err(lookup.error(Setting::CaFile, problem));
     }
     if let Some(parsed) = url {
         return match parsed {
             None => Ok(None),
             Some(parsed) => {
                 let tls = parsed.tls.then(|| tls_roots(lookup)).transpose()?;
-                let how = How {
+                let connect_options = ConnectOptions {
                     protocol: parsed.protocol,
                     tls,
                 };
-                Ok(Some(parsed.servers(how)))
+                Ok(Some(parsed.servers(connect_options)))
             }
         };
     }
-    let host = lookup.parsed(Known::Host, url::host)?;
+    let host = lookup.parsed(Setting::Host, url::host)?;
     let host = host.unwrap_or_else(|| "localhost".to_owned());
-    let port = lookup.parsed(Known::Port, url::port)?;
+    let port = lookup.parsed(Setting::Port, url::port)?;
     let port = port.unwrap_or(url::DEFAULT_PORT);
     Ok(Some(Servers::Listed {
         endpoints: vec![Endpoint::Tcp { host, port }],
-        how: How::default(),
+        connect_options: ConnectOptions::default(),
     }))
 }
 
 fn tls_roots(lookup: &Lookup<'_>) -> Result<Tls, OptionsError> {
-    let path = lookup.get(Known::CaFile);
-    Tls::new(path.as_deref()).map_err(|problem| lookup.error(Known::CaFile, problem))
+    let path = lookup.get(Setting::CaFile);
+    Tls::new(path.as_deref()).map_err(|problem| lookup.error(Setting::CaFile, problem))
 }
 
 fn namespace(lookup: &Lookup<'_>) -> Result<Namespace, OptionsError> {
     let parse = |name: &str| Namespace::new(name).map_err(|error| error.to_string());
-    match lookup.parsed(Known::Namespace, parse)? {
+    match lookup.parsed(Setting::Namespace, parse)? {
         Some(namespace) => Ok(namespace),
         None => Ok(Namespace::new("larder").expect("a sound name")),
     }
@@ -215,8 +232,8 @@ fn disabled(text: &str) -> Result<bool, String> {
         "false" | "0" => Ok(false),
         "true" | "1" => Ok(true),
         _ => {
-            let meant = names::did_you_mean(text, ["true", "false"]);
-            Err(format!("{text:?} is neither true nor false{meant}"))
+            let suggestion = names::did_you_mean(text, ["true", "false"]);
+            Err(format!("{text:?} is neither true nor false{suggestion}"))
         }
     }
 }
@@ -232,8 +249,8 @@ fn seal(lookup: &Lookup<'_>) -> Result<Seal, OptionsError> {
             Ok(text.to_owned())
         }
     };
-    let previous = lookup.parsed(Known::SigningKeyPrevious, key)?;
-    match (lookup.parsed(Known::SigningKey, key)?, previous) {
+    let previous = lookup.parsed(Setting::SigningKeyPrevious, key)?;
+    match (lookup.parsed(Setting::SigningKey, key)?, previous) {
         (Some(key), previous) => Ok(Seal::signature(
             key.as_bytes(),
             previous.as_ref().map(String::as_bytes),
@@ -241,7 +258,7 @@ fn seal(lookup: &Lookup<'_>) -> Result<Seal, OptionsError> {
         (None, None) => Ok(Seal::Checksum),
         (None, Some(_)) => {
             let problem = "set without CACHE_SIGNING_KEY, which it precedes";
-            Err(lookup.error(Known::SigningKeyPrevious, problem))
+            Err(lookup.error(Setting::SigningKeyPrevious, problem))
         }
     }
 }

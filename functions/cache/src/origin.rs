@@ -31,15 +31,15 @@
 use std::{cell::Cell, pin::pin, time::Duration};
 
 tokio::task_local! {
-    static SAID: Cell<Said>;
+    static DIRECTIVE: Cell<CacheDirective>;
 }
 
 /// What an origin has said about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Said {
+pub(crate) enum CacheDirective {
     /// Nothing: the policy decides.
     #[default]
-    Nothing,
+    None,
     Ttl(Duration),
     NoStore,
 }
@@ -65,10 +65,10 @@ pub(crate) enum Said {
 /// # }
 /// ```
 pub fn ttl(ttl: Duration) {
-    say(if ttl.is_zero() {
-        Said::NoStore
+    set_directive(if ttl.is_zero() {
+        CacheDirective::NoStore
     } else {
-        Said::Ttl(ttl.min(crate::policy::LONGEST))
+        CacheDirective::Ttl(ttl.min(crate::policy::LONGEST))
     });
 }
 
@@ -96,18 +96,20 @@ pub fn ttl(ttl: Duration) {
 /// # }
 /// ```
 pub fn no_store() {
-    say(Said::NoStore);
+    set_directive(CacheDirective::NoStore);
 }
 
-fn say(said: Said) {
+fn set_directive(directive: CacheDirective) {
     // Nobody listens outside an origin call.
-    let _ = SAID.try_with(|last| last.set(said));
+    let _ = DIRECTIVE.try_with(|last| last.set(directive));
 }
 
 /// Calls an origin and listens.
-pub(crate) async fn listened<F: Future>(origin: F) -> (F::Output, Said) {
-    let mut origin = pin!(SAID.scope(Cell::default(), origin));
+pub(crate) async fn capture_directive<F: Future>(origin: F) -> (F::Output, CacheDirective) {
+    let mut origin = pin!(DIRECTIVE.scope(Cell::default(), origin));
     let answer = origin.as_mut().await;
-    let said = origin.take_value().map_or(Said::Nothing, Cell::into_inner);
-    (answer, said)
+    let directive = origin
+        .take_value()
+        .map_or(CacheDirective::None, Cell::into_inner);
+    (answer, directive)
 }

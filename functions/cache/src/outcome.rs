@@ -67,13 +67,13 @@ pub enum Fill {
     /// computed without a lease after waiting in vain.
     NotStored,
     /// The cache failed, before or after the origin call.
-    Failed(Trouble),
+    Failed(CacheFailure),
 }
 
 /// How the cache failed.
 ///
 /// ```
-/// # use larder::{Cache, Fill, Outcome, Trouble, with_cache};
+/// # use larder::{Cache, Fill, Outcome, CacheFailure, with_cache};
 /// # #[larder::cached("square", ttl = "60s")]
 /// # async fn square(n: u64) -> u64 { n * n }
 /// # #[tokio::main(flavor = "current_thread")]
@@ -81,12 +81,12 @@ pub enum Fill {
 /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
 /// let fetched = with_cache(down, square::fetch(12)).await;
 /// assert_eq!(*fetched, 144);
-/// assert_eq!(fetched.outcome(), Outcome::Miss(Fill::Failed(Trouble::Refused)));
+/// assert_eq!(fetched.outcome(), Outcome::Miss(Fill::Failed(CacheFailure::Refused)));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum CacheFailure {
     /// No complete answer within the budget.
     Timeout,
     /// No connection could be made.
@@ -102,11 +102,11 @@ pub enum Trouble {
     Oversize,
 }
 
-impl Trouble {
+impl CacheFailure {
     /// Every kind.
     ///
     /// ```
-    /// let names = larder::Trouble::ALL.map(|kind| kind.to_string());
+    /// let names = larder::CacheFailure::ALL.map(|kind| kind.to_string());
     /// assert_eq!(names.join(" "), "timeout refused closed protocol decode oversize");
     /// ```
     pub const ALL: [Self; 6] = [
@@ -119,7 +119,7 @@ impl Trouble {
     ];
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for CacheFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Timeout => "timeout",
@@ -232,27 +232,27 @@ impl Outcome {
 
 /// Why a call goes to its origin without a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alone {
+pub(crate) enum Uncoordinated {
     Bypassed(Bypass),
-    Failed(Trouble),
+    Failed(CacheFailure),
     /// Waited for another caller's origin call as long as it may.
     Waited,
 }
 
-impl Alone {
+impl Uncoordinated {
     pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::Bypassed(why) => Outcome::Bypassed(why),
-            Self::Failed(trouble) => Outcome::Miss(Fill::Failed(trouble)),
+            Self::Failed(failure) => Outcome::Miss(Fill::Failed(failure)),
             Self::Waited => Outcome::Miss(Fill::NotStored),
         }
     }
 }
 
-impl From<StoreError> for Alone {
+impl From<StoreError> for Uncoordinated {
     fn from(error: StoreError) -> Self {
-        match error.trouble() {
-            Some(trouble) => Self::Failed(trouble),
+        match error.failure() {
+            Some(failure) => Self::Failed(failure),
             None => Self::Bypassed(Bypass::Breaker),
         }
     }
@@ -260,13 +260,13 @@ impl From<StoreError> for Alone {
 
 impl StoreError {
     /// `None` when the server was not even asked.
-    pub(crate) fn trouble(self) -> Option<Trouble> {
+    pub(crate) fn failure(self) -> Option<CacheFailure> {
         Some(match self {
-            Self::Timeout => Trouble::Timeout,
-            Self::Refused => Trouble::Refused,
-            Self::Closed => Trouble::Closed,
-            Self::Protocol => Trouble::Protocol,
-            Self::Oversize => Trouble::Oversize,
+            Self::Timeout => CacheFailure::Timeout,
+            Self::Refused => CacheFailure::Refused,
+            Self::Closed => CacheFailure::Closed,
+            Self::Protocol => CacheFailure::Protocol,
+            Self::Oversize => CacheFailure::Oversize,
             Self::Breaker => return None,
         })
     }

@@ -10,11 +10,11 @@ use serde::{
     de::{DeserializeOwned, Visitor},
 };
 
-mod absence;
-mod packed;
+mod compressed;
+mod is_none;
 mod twofold;
-pub(crate) use absence::is_none;
-pub(crate) use packed::{Packed, pack};
+pub(crate) use compressed::{Payload, compress};
+pub(crate) use is_none::is_none;
 
 /// Nesting of a stored value. A forged one must not exhaust the stack.
 const DEPTH: usize = 128;
@@ -39,16 +39,16 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadErro
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     deserializer.set_max_depth(DEPTH);
     let value = T::deserialize(&mut deserializer).map_err(|e| PayloadError(e.to_string()))?;
-    if deserializer.deserialize_option(Anything).is_ok() {
+    if deserializer.deserialize_option(TrailingBytes).is_ok() {
         return Err(PayloadError("bytes after the value".to_owned()));
     }
     Ok(value)
 }
 
 /// Content with whatever comes, and looks at nothing of it: an error is that nothing comes.
-struct Anything;
+struct TrailingBytes;
 
-impl<'de> Visitor<'de> for Anything {
+impl<'de> Visitor<'de> for TrailingBytes {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

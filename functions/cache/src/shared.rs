@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::{
     clock::Clock,
     entry::Seal,
-    flight::{Flights, Solo, Vigils},
+    flight::{Flights, LocalSingleFlight, Pollers},
     key::Namespace,
     options::Configuration,
     store::Store,
     telemetry::events::{Event, Observers},
     telemetry::log::Log,
-    telemetry::metrics::{Count, Counters, Tally},
+    telemetry::metrics::{Counter, Counters, CountersByName},
 };
 
 pub(crate) mod name_registry;
 use name_registry::{Names, Site};
 
 #[derive(Debug)]
-pub(crate) struct Inner {
+pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) location: String,
     pub(crate) configuration: Configuration,
@@ -28,15 +28,15 @@ pub(crate) struct Inner {
     pub(crate) disabled: bool,
     pub(crate) clock: Clock,
     pub(crate) flights: Flights,
-    pub(crate) solo: Solo,
-    pub(crate) vigils: Vigils,
-    pub(crate) tally: Tally,
+    pub(crate) single_flight: LocalSingleFlight,
+    pub(crate) pollers: Pollers,
+    pub(crate) counters: CountersByName,
     pub(crate) observers: Observers,
     pub(crate) log: Log,
     pub(crate) names: Names,
 }
 
-impl Inner {
+impl Shared {
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -65,28 +65,28 @@ impl Inner {
         &self.flights
     }
 
-    pub(crate) fn solo(&self) -> &Solo {
-        &self.solo
+    pub(crate) fn single_flight(&self) -> &LocalSingleFlight {
+        &self.single_flight
     }
 
-    pub(crate) fn vigils(&self) -> &Vigils {
-        &self.vigils
+    pub(crate) fn pollers(&self) -> &Pollers {
+        &self.pollers
     }
 
-    pub(crate) fn tally(&self) -> &Tally {
-        &self.tally
+    pub(crate) fn counters(&self) -> &CountersByName {
+        &self.counters
     }
 
     /// Counts what became of a call, and tells who wants to hear it.
-    pub(crate) fn tell(&self, counters: &Counters, event: &Event<'_>) {
+    pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
         match event.outcome {
             Some(outcome) => counters.outcome(outcome),
-            None => counters.one(Count::OriginError),
+            None => counters.increment(Counter::OriginError),
         }
         if let Some(took) = event.origin_time {
-            counters.time(Count::OriginMicros, took);
+            counters.time(Counter::OriginMicros, took);
         }
-        self.observers.tell(event);
+        self.observers.notify(event);
     }
 
     pub(crate) fn log(&self) -> &Log {

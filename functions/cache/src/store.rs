@@ -1,14 +1,14 @@
-//! Where records stand. A store moves bytes and numbers; it never decodes them and takes no decision.
+//! Where records stand. A store moves bytes and cas values; it never decodes them and takes no decision.
 //!
-//! There are two, both real: [`memory`] in this process, and [`memcached`]. An item's number changes with every write of it;
-//! a compare-and-swap names the number that it expects. There is no plain "set": see the crate's page on why.
+//! There are two, both real: [`memory`] in this process, and [`memcached`]. An item's cas changes with every write of it;
+//! a compare-and-swap names the cas that it expects. There is no plain "set": see the crate's page on why.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::{many::Over, memcached::OwnedWrite};
-use crate::key::Address;
+use self::{many::Precondition, memcached::OwnedWrite};
+use crate::key::CacheKeys;
 
 pub(crate) mod many;
 pub(crate) mod memcached;
@@ -16,36 +16,36 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod simulated;
 
-/// Which of the four keys of an [`Address`].
+/// Which of the four keys of an [`CacheKeys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(crate) enum KeyKind {
     Item,
     Marker,
     Namespace,
     Function,
 }
 
-impl Address {
-    pub(crate) fn slot(&self, slot: Slot) -> &str {
-        match slot {
-            Slot::Item => self.item(),
-            Slot::Marker => self.marker(),
-            Slot::Namespace => self.namespace(),
-            Slot::Function => self.function(),
+impl CacheKeys {
+    pub(crate) fn of_kind(&self, kind: KeyKind) -> &str {
+        match kind {
+            KeyKind::Item => self.item(),
+            KeyKind::Marker => self.marker(),
+            KeyKind::Namespace => self.namespace(),
+            KeyKind::Function => self.function(),
         }
     }
 }
 
-/// An item's bytes, and its number where the read showed it (the classic protocol's lookup does not).
+/// An item's bytes, and its cas where the read showed it (the classic protocol's lookup does not).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) bytes: Bytes,
-    pub(crate) number: Option<u64>,
+    pub(crate) cas: Option<u64>,
 }
 
 /// What a lookup asks for besides the item and the generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ask {
+pub(crate) struct LookupOptions {
     /// Also the refresh marker: the policy has a stale window.
     pub(crate) marker: bool,
     /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can; others ignore it.
@@ -54,28 +54,20 @@ pub(crate) struct Ask {
 
 /// What stands under the item's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum ItemState {
     Absent,
-    /// Absent until this lookup left its lease there, with this number.
+    /// Absent until this lookup left its lease there, with this cas.
     Won(u64),
     Item(Item),
 }
 
 /// One lookup's answer. The item was read first and the generations after it, on one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Looked {
-    pub(crate) item: Found,
+pub(crate) struct LookupReply {
+    pub(crate) item: ItemState,
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,
-}
-
-/// The answer to an add or a compare-and-swap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Yes,
-    /// Something stands there already, something else than expected, or nothing.
-    No,
 }
 
 /// How long an item lives on its server.
@@ -132,98 +124,104 @@ impl Store {
     /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it passes through many hands.
     pub(crate) async fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> Result<Box<Looked>, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(Box::new(memory.lookup(at, ask))),
-            Self::Memcached(memcached) => memcached.lookup(at, ask, limit).await,
+            Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
+            Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.lookup(at, ask, limit).await.map(Box::new),
+            Self::Simulated(simulated) => {
+                simulated.lookup(keys, options, limit).await.map(Box::new)
+            }
         }
     }
 
-    /// Reads one item with its number.
-    pub(crate) async fn numbered(
+    /// Reads one item with its cas.
+    pub(crate) async fn get_with_cas(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.numbered(at.slot(slot))),
-            Self::Memcached(memcached) => memcached.numbered(at, slot, limit).await,
+            Self::Memory(memory) => Ok(memory.get_with_cas(keys.of_kind(kind))),
+            Self::Memcached(memcached) => memcached.get_with_cas(keys, kind, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.numbered(at, slot, limit).await,
+            Self::Simulated(simulated) => simulated.get_with_cas(keys, kind, limit).await,
         }
     }
 
-    /// Stores if nothing stands there.
+    /// Stores if nothing is there; whether it did.
     pub(crate) async fn add(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.add(at.slot(slot), bytes, life)),
+            Self::Memory(memory) => Ok(memory.add(keys.of_kind(kind), bytes, life)),
             Self::Memcached(memcached) => {
                 let write = OwnedWrite {
-                    at: at.clone(),
-                    slot,
+                    keys: keys.clone(),
+                    kind,
                     bytes,
                     life,
-                    over: Over::Nothing,
+                    precondition: Precondition::Absent,
                 };
                 memcached.write(write, limit).await
             }
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.add(at, slot, bytes, life, limit).await,
+            Self::Simulated(simulated) => simulated.add(keys, kind, bytes, life, limit).await,
         }
     }
 
-    /// Stores if what stands there still has this number.
-    pub(crate) async fn swap(
+    /// Stores if what is there still has this cas; whether it did.
+    pub(crate) async fn compare_and_swap(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
-        number: u64,
+        cas: u64,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.swap(at.slot(slot), bytes, life, number)),
+            Self::Memory(memory) => {
+                Ok(memory.compare_and_swap(keys.of_kind(kind), bytes, life, cas))
+            }
             Self::Memcached(memcached) => {
                 let write = OwnedWrite {
-                    at: at.clone(),
-                    slot,
+                    keys: keys.clone(),
+                    kind,
                     bytes,
                     life,
-                    over: Over::Number(number),
+                    precondition: Precondition::Cas(cas),
                 };
                 memcached.write(write, limit).await
             }
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                simulated.swap(at, slot, bytes, life, number, limit).await
+                simulated
+                    .compare_and_swap(keys, kind, bytes, life, cas, limit)
+                    .await
             }
         }
     }
 
     /// Removes the item; `Ok` only after the server said so.
-    pub(crate) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.delete(at.item());
+                memory.delete(keys.item());
                 Ok(())
             }
-            Self::Memcached(memcached) => memcached.delete(at, limit).await,
+            Self::Memcached(memcached) => memcached.delete(keys, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.delete(at.item(), limit).await,
+            Self::Simulated(simulated) => simulated.delete(keys.item(), limit).await,
         }
     }
 
@@ -247,11 +245,11 @@ impl Store {
         }
     }
 
-    /// The name of the server that holds `at`, if there are servers and they are known.
-    pub(crate) fn holding(&self, at: &Address) -> Option<String> {
+    /// The name of the server that holds `keys`, if there are servers and they are known.
+    pub(crate) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         match self {
             Self::Memory(_) => None,
-            Self::Memcached(memcached) => memcached.holding(at),
+            Self::Memcached(memcached) => memcached.holding(keys),
             #[cfg(test)]
             Self::Simulated(_) => None,
         }

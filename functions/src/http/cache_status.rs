@@ -40,7 +40,7 @@ fn forwarded(why: &str, fill: Fill) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use larder::Trouble;
+    use larder::CacheFailure;
 
     fn check(outcome: Outcome, ttl: i64, expected: &str) {
         assert_eq!(cache_status(outcome, ttl), format!("larder; {expected}"));
@@ -76,12 +76,12 @@ mod tests {
     #[test]
     fn a_failed_cache_is_named_by_its_trouble() {
         for (trouble, word) in [
-            (Trouble::Timeout, "timeout"),
-            (Trouble::Refused, "refused"),
-            (Trouble::Closed, "closed"),
-            (Trouble::Protocol, "protocol"),
-            (Trouble::Decode, "decode"),
-            (Trouble::Oversize, "oversize"),
+            (CacheFailure::Timeout, "timeout"),
+            (CacheFailure::Refused, "refused"),
+            (CacheFailure::Closed, "closed"),
+            (CacheFailure::Protocol, "protocol"),
+            (CacheFailure::Decode, "decode"),
+            (CacheFailure::Oversize, "oversize"),
         ] {
             let failed = Outcome::Miss(Fill::Failed(trouble));
             check(failed, 0, &format!("fwd=miss; detail={word}"));

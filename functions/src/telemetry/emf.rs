@@ -155,7 +155,7 @@ fn milliseconds(duration: Duration) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use larder::Trouble;
+    use larder::CacheFailure;
 
     fn check(status: u16, outcome: Option<Outcome>, expected: (&str, [u8; 4])) {
         let told = outcome.map(|outcome| {
@@ -211,7 +211,7 @@ mod tests {
             Some(Outcome::Expired(Fill::NotStored)),
             ("expired", [1, 0, 1, 0]),
         );
-        let failed = Outcome::Miss(Fill::Failed(Trouble::Timeout));
+        let failed = Outcome::Miss(Fill::Failed(CacheFailure::Timeout));
         check(200, Some(failed), ("miss", [1, 0, 1, 1]));
         check(
             200,

@@ -5,8 +5,8 @@ use quote::{quote, quote_spanned};
 use syn::{ReturnType, Token, Type};
 
 use crate::{
-    expand::{Attributes, Parts, by_reference},
     function::Input,
+    parts::{Attributes, Parts, by_reference},
 };
 
 pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {

@@ -1,14 +1,17 @@
 //! The function under the attribute: what it must be, and its parts.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream};
 use syn::{
     Attribute, Error, Expr, FnArg, GenericParam, Ident, Pat, PatType, Receiver, Result, Signature,
-    Token, Type, Visibility,
+    Token, Visibility,
     parse::{Parse, ParseStream},
     spanned::Spanned as _,
 };
 
-use crate::{args::Args, output};
+use crate::{
+    args::Args,
+    tokens::{find, mentions},
+};
 
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
@@ -17,7 +20,6 @@ pub(crate) struct Function {
     pub(crate) body: Group,
     pub(crate) place: Place,
     pub(crate) inputs: Vec<Input>,
-    pub(crate) output: Type,
 }
 
 /// Where a function stands, as far as an attribute on it can see.
@@ -69,7 +71,6 @@ impl Function {
         check_receiver(&sig, args)?;
         let inputs = inputs(&sig, args)?;
         check_generics(&sig, args)?;
-        let output = output::check(&sig)?;
         Ok(Self {
             attrs,
             vis,
@@ -77,7 +78,6 @@ impl Function {
             body,
             place,
             inputs,
-            output,
         })
     }
 
@@ -198,31 +198,4 @@ pub(crate) fn name(param: &GenericParam) -> &Ident {
         GenericParam::Const(param) => &param.ident,
         GenericParam::Lifetime(param) => &param.lifetime.ident,
     }
-}
-
-pub(crate) fn mentions<W>(syntax: &impl quote::ToTokens, word: &W) -> bool
-where
-    Ident: PartialEq<W>,
-    W: ?Sized,
-{
-    find(syntax, word).is_some()
-}
-
-/// The first place where `word` stands.
-pub(crate) fn find<W>(syntax: &impl quote::ToTokens, word: &W) -> Option<Ident>
-where
-    Ident: PartialEq<W>,
-    W: ?Sized,
-{
-    fn within<W: ?Sized>(tokens: TokenStream, word: &W) -> Option<Ident>
-    where
-        Ident: PartialEq<W>,
-    {
-        tokens.into_iter().find_map(|token| match token {
-            TokenTree::Ident(ident) => (ident == *word).then_some(ident),
-            TokenTree::Group(group) => within(group.stream(), word),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
-        })
-    }
-    within(syntax.to_token_stream(), word)
 }

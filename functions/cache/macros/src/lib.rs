@@ -7,14 +7,14 @@ mod companions;
 mod expand;
 mod function;
 mod output;
+mod parts;
+mod tokens;
 
 /// Exported and documented by the crate `larder`.
 #[proc_macro_attribute]
 pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
-    let parsed = syn::parse::<args::Args>(args)
-        .and_then(|args| function::Function::parse(&args, item.clone().into()).map(|f| (args, f)));
-    match parsed {
-        Ok((args, function)) => expand::expand(&args, &function).into(),
+    match expanded(args, item.clone()) {
+        Ok(expanded) => expanded.into(),
         Err(error) => {
             // The function stays as it is: one mistake, one message.
             let mut out = TokenStream::from(error.to_compile_error());
@@ -22,4 +22,13 @@ pub fn cached(args: TokenStream, item: TokenStream) -> TokenStream {
             out
         }
     }
+}
+
+fn expanded(args: TokenStream, item: TokenStream) -> syn::Result<proc_macro2::TokenStream> {
+    let args = syn::parse::<args::Args>(args)?;
+    let function = function::Function::parse(&args, item.into())?;
+    let output = output::check(&function.sig)?;
+    Ok(expand::expand(&parts::Parts::new(
+        &args, &function, &output,
+    )))
 }

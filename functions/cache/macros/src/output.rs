@@ -7,7 +7,10 @@ use syn::{
     spanned::Spanned as _,
 };
 
-use crate::function::{Function, Place, find, mentions, name};
+use crate::{
+    function::{Function, Place, name},
+    tokens::{find, mentions},
+};
 
 pub(crate) fn check(sig: &Signature) -> Result<Type> {
     let ReturnType::Type(_, output) = &sig.output else {
@@ -66,8 +69,7 @@ pub(crate) struct Kind {
 
 /// A constant computed from the type tells a `Result` through any alias. None can be computed from type parameters, be they the
 /// function's or its `impl`'s; where those may stand the written word counts, and an alias that it does not show is refused.
-pub(crate) fn kind(function: &Function) -> Kind {
-    let output = &function.output;
+pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
     let generic = function
         .sig
         .generics

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::Cache;
 use crate::{
     clock::Clock,
-    flight::{Flights, Solo, Vigils},
+    flight::{Flights, LocalSingleFlight, Pollers},
     options::{Builder, Options, OptionsError, Servers, check_environment, check_names},
-    shared::{Inner, name_registry::Names},
+    shared::{Shared, name_registry::Names},
     store::{Store, memcached::Memcached, memory::Memory},
     telemetry::events::Observers,
     telemetry::log::Log,
-    telemetry::metrics::Tally,
+    telemetry::metrics::CountersByName,
 };
 
 impl Cache {
@@ -144,16 +144,22 @@ impl Cache {
         let location = options.location();
         let (store, clock) = match options.servers {
             None => (Store::Memory(Memory::new()), Clock::or_tokio()),
-            Some(Servers::Listed { endpoints, how }) => {
-                let memcached = Memcached::new(&endpoints, &how);
+            Some(Servers::Listed {
+                endpoints,
+                connect_options,
+            }) => {
+                let memcached = Memcached::new(&endpoints, &connect_options);
                 (Store::Memcached(memcached), Clock::Wall)
             }
-            Some(Servers::Discovered { endpoint, how }) => {
-                let memcached = Memcached::discovered(endpoint, how);
+            Some(Servers::Discovered {
+                endpoint,
+                connect_options,
+            }) => {
+                let memcached = Memcached::discovered(endpoint, connect_options);
                 (Store::Memcached(memcached), Clock::Wall)
             }
         };
-        Self(Arc::new(Inner {
+        Self(Arc::new(Shared {
             store,
             location,
             configuration: options.configuration,
@@ -163,9 +169,9 @@ impl Cache {
             disabled: options.disabled,
             clock,
             flights: Flights::default(),
-            solo: Solo::default(),
-            vigils: Vigils::default(),
-            tally: Tally::default(),
+            single_flight: LocalSingleFlight::default(),
+            pollers: Pollers::default(),
+            counters: CountersByName::default(),
             observers,
             log: Log::default(),
             names: Names::new(),
@@ -176,8 +182,8 @@ impl Cache {
     #[cfg(test)]
     pub(crate) fn over(store: Store, clock: Clock) -> Self {
         let mut cache = Self::memory();
-        let inner = Arc::get_mut(&mut cache.0).expect("shared with nobody");
-        (inner.store, inner.clock) = (store, clock);
+        let shared = Arc::get_mut(&mut cache.0).expect("shared with nobody");
+        (shared.store, shared.clock) = (store, clock);
         cache
     }
 }

@@ -11,12 +11,12 @@ use crate::{
     context,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    key::{Address, Key},
-    origin::Said,
+    key::{CacheKeys, Key},
+    origin::CacheDirective,
     outcome::Freshness,
-    payload::{self, Packed},
+    payload::{self, Payload},
     policy::Policy,
-    read_through::{Call, Written, read_through},
+    read_through::{Call, WriteResult, read_through},
     store::StoreError,
 };
 
@@ -43,7 +43,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
-        let call = Call::verb(self.inner(), key, &ANY.parts);
+        let call = Call::verb(self.shared(), key, &ANY.parts);
         call.invalidate(VERB_TIMEOUT)
             .await
             .map_err(|error| self.unacknowledged(key, error))
@@ -75,15 +75,15 @@ impl Cache {
             return self.invalidate(key).await;
         }
         for _ in 0..ROUNDS {
-            let call = Call::verb(self.inner(), key, &policy.parts);
+            let call = Call::verb(self.shared(), key, &policy.parts);
             match call
                 .expire()
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                Written::Yes => return Ok(()),
-                Written::Nothing => return self.invalidate(key).await,
-                Written::Again => {}
+                WriteResult::Done => return Ok(()),
+                WriteResult::NoEntry => return self.invalidate(key).await,
+                WriteResult::Again => {}
             }
         }
         Err(CacheError::Contended)
@@ -114,29 +114,29 @@ impl Cache {
         value: &T,
     ) -> Result<(), CacheError> {
         let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
-        let call = Call::verb(self.inner(), key, &policy.parts);
-        let shorter = call.shorter(&payload);
-        let packed = shorter
+        let call = Call::verb(self.shared(), key, &policy.parts);
+        let compressed = call.compressed(&payload);
+        let packed = compressed
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
-        if let Some(problem) = call.refuses(packed) {
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
+        if let Some(problem) = call.size_error(packed) {
             return Err(CacheError::Value(problem));
         }
-        let Some(ttl) = call.ttl(value, Duration::MAX, Said::Nothing) else {
+        let Some(ttl) = call.ttl(value, Duration::MAX, CacheDirective::None) else {
             return Err(CacheError::Value(
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
         for _ in 0..ROUNDS {
             // A new call each: each has a budget of its own.
-            let call = Call::verb(self.inner(), key, &policy.parts);
+            let call = Call::verb(self.shared(), key, &policy.parts);
             match call
                 .put(packed, ttl)
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                Written::Yes => return Ok(()),
-                Written::Nothing | Written::Again => {}
+                WriteResult::Done => return Ok(()),
+                WriteResult::NoEntry | WriteResult::Again => {}
             }
         }
         Err(CacheError::Contended)
@@ -162,10 +162,10 @@ impl Cache {
         key: &Key,
         policy: &Policy,
     ) -> Option<Fetched<T>> {
-        if self.inner().is_disabled() {
+        if self.shared().is_disabled() {
             return None;
         }
-        Call::new(self.inner(), key, &policy.parts, context::deadline())
+        Call::new(self.shared(), key, &policy.parts, context::deadline())
             .peek()
             .await
     }
@@ -201,7 +201,7 @@ impl Cache {
     {
         let deadline = context::deadline();
         read_through(
-            self.inner(),
+            self.shared(),
             key,
             &policy.parts,
             Freshness::Refresh,
@@ -212,8 +212,8 @@ impl Cache {
     }
 
     fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {
-        let at = Address::new(self.inner().namespace(), key);
-        let server = self.inner().store().holding(&at);
+        let keys = CacheKeys::new(self.shared().namespace(), key);
+        let server = self.shared().store().holding(&keys);
         let server = server.as_deref().unwrap_or_else(|| self.location());
         CacheError::Unacknowledged(vec![ServerError::new(server, error)])
     }

@@ -36,7 +36,7 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
             // Whatever the times are, the clock's arithmetic takes them.
             let now = clock::now();
             let _ = (
-                clock::until(now, entry.soft),
+                clock::until(now, entry.fresh_until),
                 clock::since(now, entry.created),
             );
             let again = entry.write(KEY, digest, seal);

@@ -9,7 +9,7 @@ pub(crate) struct Generation([u8; 16]);
 
 /// The generations of a namespace and of a function, as one lookup saw them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct Generations {
     pub(crate) namespace: Generation,
     pub(crate) function: Generation,
 }
@@ -42,7 +42,7 @@ impl Generation {
     }
 }
 
-impl Stamp {
+impl Generations {
     pub(super) const LEN: usize = 32;
 
     pub(super) fn write(self, out: &mut Vec<u8>) {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     key::{Key, Namespace, Scope},
-    payload::Packed,
+    payload::Payload,
 };
 
 fn scope(key: &str) -> Scope {
@@ -13,35 +13,35 @@ const GENERATION: [Generation; 2] = [
     Generation::golden([0x22; 16]),
 ];
 
-fn stamp() -> Stamp {
-    Stamp {
+fn generations() -> Generations {
+    Generations {
         namespace: GENERATION[0],
         function: GENERATION[1],
     }
 }
 
 fn entry(payload: &[u8]) -> Entry<'_> {
-    entry_of(Packed::Plain(payload))
+    entry_of(Payload::Plain(payload))
 }
 
-fn entry_of(payload: Packed<'_>) -> Entry<'_> {
+fn entry_of(payload: Payload<'_>) -> Entry<'_> {
     Entry {
         id: 0x0102_0304_0506_0708,
-        stamp: stamp(),
+        generations: generations(),
         created: 1_700_000_000_000,
-        soft: 1_700_000_060_000,
-        hard: 1_700_000_090_000,
+        fresh_until: 1_700_000_060_000,
+        discard_at: 1_700_000_090_000,
         cost: 3_000_000,
         version: 7,
         payload,
     }
 }
 
-fn lease() -> Lease {
-    Lease {
+fn lease() -> LeaseRecord {
+    LeaseRecord {
         token: Token([0x33; 16]),
-        stamp: stamp(),
-        subject: 9,
+        generations: generations(),
+        refreshes_entry: 9,
     }
 }
 
@@ -58,7 +58,7 @@ fn golden_bytes() {
         entry(b"\xa2hi").write(KEY, DIGEST, &Seal::signature(b"secret", None)),
         GOLDEN_SIGNED,
     );
-    let packed = entry_of(Packed::Lz4(b"\xa2hi"));
+    let packed = entry_of(Payload::Lz4(b"\xa2hi"));
     check(packed.write(KEY, DIGEST, &seal), GOLDEN_COMPRESSED);
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
@@ -67,7 +67,7 @@ fn golden_bytes() {
     );
     let key = Key::new("user", &(7,)).unwrap();
     check(
-        freed(&Address::new(&Namespace::new("larder").unwrap(), &key)),
+        freed(&CacheKeys::new(&Namespace::new("larder").unwrap(), &key)),
         GOLDEN_FREED,
     );
 }
@@ -103,7 +103,7 @@ fn what_was_written_reads_back() {
             let bytes = entry(payload).write(KEY, DIGEST, &seal);
             assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), entry(payload));
             assert!(bytes.len() <= Entry::size(payload.len()));
-            let packed = entry_of(Packed::Lz4(payload));
+            let packed = entry_of(Payload::Lz4(payload));
             let bytes = packed.write(KEY, DIGEST, &seal);
             assert_eq!(read_entry(&bytes, KEY, &seal).unwrap(), packed);
         }

@@ -1,24 +1,24 @@
 //! The entry: a value with everything that decides whether and for how long it may be served.
 
-use super::{HEAD, Millis, Seal, Stamp, Unreadable, field, start};
-use crate::payload::Packed;
+use super::{Generations, HEAD, Millis, Seal, Unreadable, field, start};
+use crate::payload::Payload;
 
 /// An entry, read or to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     /// New for each write: a marker names the entry that it refreshes by it.
     pub(crate) id: u64,
-    pub(crate) stamp: Stamp,
+    pub(crate) generations: Generations,
     /// When the origin had answered.
     pub(crate) created: Millis,
     /// Fresh until then.
-    pub(crate) soft: Millis,
+    pub(crate) fresh_until: Millis,
     /// Never served from then on.
-    pub(crate) hard: Millis,
+    pub(crate) discard_at: Millis,
     /// What the origin call took, in microseconds; more than 71 minutes is kept as 71 minutes.
     pub(crate) cost: u32,
     pub(crate) version: u32,
-    pub(crate) payload: Packed<'a>,
+    pub(crate) payload: Payload<'a>,
 }
 
 /// Flags: the entry carries HMAC-SHA-256 in place of the checksum.
@@ -27,11 +27,11 @@ const SIGNED: u8 = 1;
 const LZ4: u8 = 2;
 
 const ID: usize = HEAD + 4;
-const STAMP: usize = ID + 8;
-const CREATED: usize = STAMP + Stamp::LEN;
-const SOFT: usize = CREATED + 8;
-const HARD: usize = SOFT + 8;
-const COST: usize = HARD + 8;
+const GENERATIONS: usize = ID + 8;
+const CREATED: usize = GENERATIONS + Generations::LEN;
+const FRESH_UNTIL: usize = CREATED + 8;
+const DISCARD_AT: usize = FRESH_UNTIL + 8;
+const COST: usize = DISCARD_AT + 8;
 const VERSION: usize = COST + 4;
 const LENGTH: usize = VERSION + 4;
 const PAYLOAD: usize = LENGTH + 4;
@@ -52,21 +52,21 @@ impl<'a> Entry<'a> {
             return Err(Unreadable::Length);
         }
         let time = |at| Millis::from_be_bytes(field(body, at));
-        if time(SOFT) > time(HARD) {
+        if time(FRESH_UNTIL) > time(DISCARD_AT) {
             return Err(Unreadable::Times);
         }
         Ok(Self {
             id: u64::from_be_bytes(field(body, ID)),
-            stamp: Stamp::read(body, STAMP),
+            generations: Generations::read(body, GENERATIONS),
             created: time(CREATED),
-            soft: time(SOFT),
-            hard: time(HARD),
+            fresh_until: time(FRESH_UNTIL),
+            discard_at: time(DISCARD_AT),
             cost: u32::from_be_bytes(field(body, COST)),
             version: u32::from_be_bytes(field(body, VERSION)),
             payload: if flags & LZ4 == 0 {
-                Packed::Plain(payload)
+                Payload::Plain(payload)
             } else {
-                Packed::Lz4(payload)
+                Payload::Lz4(payload)
             },
         })
     }
@@ -74,15 +74,15 @@ impl<'a> Entry<'a> {
     pub(crate) fn write(&self, key: &str, digest: [u8; 16], seal: &Seal) -> Vec<u8> {
         let entry = self;
         let (payload, packed) = match entry.payload {
-            Packed::Plain(bytes) => (bytes, 0),
-            Packed::Lz4(bytes) => (bytes, LZ4),
+            Payload::Plain(bytes) => (bytes, 0),
+            Payload::Lz4(bytes) => (bytes, LZ4),
         };
         let mut out = start(b'V', digest, PAYLOAD - HEAD + payload.len() + 32);
         let signed = if seal.is_signature() { SIGNED } else { 0 };
         out.extend_from_slice(&[signed | packed, 0, 0, 0]);
         out.extend_from_slice(&entry.id.to_be_bytes());
-        entry.stamp.write(&mut out);
-        for time in [entry.created, entry.soft, entry.hard] {
+        entry.generations.write(&mut out);
+        for time in [entry.created, entry.fresh_until, entry.discard_at] {
             out.extend_from_slice(&time.to_be_bytes());
         }
         // A payload of 4 GiB never gets here: it is far beyond every policy's max_size.

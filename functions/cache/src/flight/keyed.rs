@@ -7,34 +7,34 @@ use std::{
 };
 
 #[derive(Debug)]
-pub(super) struct InUse<T>(Mutex<HashMap<[u8; 32], Arc<T>>>);
+pub(super) struct RefCountedMap<T>(Mutex<HashMap<[u8; 32], Arc<T>>>);
 
 /// Somebody who uses a key's thing.
 #[derive(Debug)]
-pub(super) struct Use<'a, T> {
-    all: &'a InUse<T>,
+pub(super) struct Ref<'a, T> {
+    all: &'a RefCountedMap<T>,
     key: [u8; 32],
-    thing: Arc<T>,
+    value: Arc<T>,
 }
 
-impl<T> Default for InUse<T> {
+impl<T> Default for RefCountedMap<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Default> InUse<T> {
-    pub(super) fn of(&self, key: [u8; 32]) -> Use<'_, T> {
-        let thing = self.map().entry(key).or_default().clone();
-        Use {
+impl<T: Default> RefCountedMap<T> {
+    pub(super) fn of(&self, key: [u8; 32]) -> Ref<'_, T> {
+        let value = self.map().entry(key).or_default().clone();
+        Ref {
             all: self,
             key,
-            thing,
+            value,
         }
     }
 }
 
-impl<T> InUse<T> {
+impl<T> RefCountedMap<T> {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.map().is_empty()
@@ -45,19 +45,19 @@ impl<T> InUse<T> {
     }
 }
 
-impl<T> Deref for Use<'_, T> {
+impl<T> Deref for Ref<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.thing
+        &self.value
     }
 }
 
-impl<T> Drop for Use<'_, T> {
+impl<T> Drop for Ref<'_, T> {
     fn drop(&mut self) {
         let mut map = self.all.map();
         // The map's own and this one: nobody else can come by another while the map is locked.
-        if Arc::strong_count(&self.thing) == 2 {
+        if Arc::strong_count(&self.value) == 2 {
             map.remove(&self.key);
         }
     }

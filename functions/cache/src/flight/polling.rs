@@ -12,24 +12,24 @@ use tokio::{
     time::{Duration, Instant, sleep_until},
 };
 
-use super::keyed::{InUse, Use};
+use super::keyed::{Ref, RefCountedMap};
 
 #[derive(Debug, Default)]
-pub(crate) struct Vigils(InUse<Vigil>);
+pub(crate) struct Pollers(RefCountedMap<Poll>);
 
 /// Those who wait for one key.
 #[derive(Debug, Default)]
-struct Vigil {
+struct Poll {
     /// When somebody last set out to look.
-    looked: Mutex<Option<Instant>>,
+    polled: Mutex<Option<Instant>>,
     changed: Notify,
 }
 
 /// One caller among those who wait.
 #[derive(Debug)]
-pub(crate) struct Waiter<'a>(Use<'a, Vigil>);
+pub(crate) struct Waiter<'a>(Ref<'a, Poll>);
 
-impl Vigils {
+impl Pollers {
     pub(crate) fn join(&self, key: &[u8; 32]) -> Waiter<'_> {
         Waiter(self.0.of(*key))
     }
@@ -38,7 +38,7 @@ impl Vigils {
 impl Waiter<'_> {
     /// Returns when this caller is to look: when it is `until`, when somebody has seen a change, or when nobody has set out to look
     /// for as long as `pause`.
-    pub(crate) async fn turn(&self, pause: Duration, until: Instant) {
+    pub(crate) async fn wait_turn(&self, pause: Duration, until: Instant) {
         let mut changed = pin!(self.0.changed.notified());
         let mut since = Instant::now();
         loop {
@@ -47,7 +47,7 @@ impl Waiter<'_> {
                 () = &mut changed => return,
                 () = sleep_until(due.min(until)) => {}
             }
-            match self.set_out(since) {
+            match self.claim_poll(since) {
                 Some(another) if due < until => since = another,
                 _ => return,
             }
@@ -60,11 +60,11 @@ impl Waiter<'_> {
     }
 
     /// Sets out to look, unless another has done so after `since`: then says when.
-    fn set_out(&self, since: Instant) -> Option<Instant> {
-        let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let another = looked.filter(|looked| *looked > since);
+    fn claim_poll(&self, since: Instant) -> Option<Instant> {
+        let mut polled = self.0.polled.lock().unwrap_or_else(PoisonError::into_inner);
+        let another = polled.filter(|polled| *polled > since);
         if another.is_none() {
-            *looked = Some(Instant::now());
+            *polled = Some(Instant::now());
         }
         another
     }

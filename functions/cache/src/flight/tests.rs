@@ -134,16 +134,22 @@ fn value(payload: &Bytes) -> u64 {
     u64::from_be_bytes(payload.as_ref().try_into().unwrap())
 }
 
-async fn solo_caller(solo: Rc<Solo>, origin: Rc<Origin>, late: usize, length: usize, fails: bool) {
+async fn solo_caller(
+    single_flight: Rc<LocalSingleFlight>,
+    origin: Rc<Origin>,
+    late: usize,
+    length: usize,
+    fails: bool,
+) {
     steps(late).await;
     let came = origin.tick();
-    let got = match solo.share(&[7; 32], far()).await {
-        Shared::Late => panic!("an hour has not passed"),
-        Shared::Value { payload, .. } => Ok(value(&payload)),
-        Shared::Lead(turn) => {
+    let got = match single_flight.share(&[7; 32], far()).await {
+        Participation::WaitTimedOut => panic!("an hour has not passed"),
+        Participation::Value { payload, .. } => Ok(value(&payload)),
+        Participation::Lead(turn) => {
             let result = origin.clone().call(length, fails).await;
             if let Ok(value) = result {
-                turn.land(value.to_be_bytes().to_vec().into(), 0);
+                turn.complete(value.to_be_bytes().to_vec().into(), 0);
             }
             result
         }
@@ -163,12 +169,15 @@ fn callers_without_a_cache_share_calls_that_begin_after_they_came() {
     let _context = runtime.enter();
     let (mut random, mut shared) = (Random(SEED), 0);
     for schedule in 0..SCHEDULES {
-        let (solo, origin) = (Rc::new(Solo::default()), Rc::new(Origin::default()));
+        let (single_flight, origin) = (
+            Rc::new(LocalSingleFlight::default()),
+            Rc::new(Origin::default()),
+        );
         let tasks = (0..CALLERS).map(|_| {
             let (late, length) = (random.below(8), random.below(6));
             let fails = random.below(5) == 0;
             task(solo_caller(
-                solo.clone(),
+                single_flight.clone(),
                 origin.clone(),
                 late,
                 length,
@@ -178,7 +187,7 @@ fn callers_without_a_cache_share_calls_that_begin_after_they_came() {
         let tasks = tasks.collect();
         run(schedule, &mut random, tasks, 40);
         assert!(
-            solo.is_empty(),
+            single_flight.is_empty(),
             "seed {SEED} schedule {schedule}: a gate was left behind"
         );
         let answered = origin.values.borrow().len();
@@ -187,15 +196,15 @@ fn callers_without_a_cache_share_calls_that_begin_after_they_came() {
     assert!(shared > 1000, "hardly a call was shared: {shared}");
 }
 
-async fn follower(flights: Rc<Flights>, landed: Rc<Cell<usize>>, late: usize) {
+async fn follower(flights: Rc<Flights>, result: Rc<Cell<usize>>, late: usize) {
     steps(late).await;
     if let Some(flight) = flights.of(Token([1; 16])) {
-        match flight.landing(far()).await {
-            Some(Landing::Value { payload, .. }) => assert_eq!(value(&payload), 42),
-            Some(Landing::Failed) => {}
+        match flight.result_by(far()).await {
+            Some(FlightResult::Value { payload, .. }) => assert_eq!(value(&payload), 42),
+            Some(FlightResult::Failed) => {}
             None => panic!("an hour has not passed"),
         }
-        landed.set(landed.get() + 1);
+        result.set(result.get() + 1);
     }
 }
 
@@ -203,7 +212,7 @@ async fn leader(flights: Rc<Flights>, length: usize, fails: bool) {
     let pilot = flights.begin(Token([1; 16]));
     steps(length).await;
     if !fails {
-        pilot.land(42_u64.to_be_bytes().to_vec().into(), 0, None);
+        pilot.complete(42_u64.to_be_bytes().to_vec().into(), 0, None);
     }
 }
 
@@ -214,7 +223,7 @@ fn followers_of_a_flight_hear_of_its_end_however_it_ends() {
         .build()
         .unwrap();
     let _context = runtime.enter();
-    let (mut random, landed) = (Random(SEED), Rc::new(Cell::new(0)));
+    let (mut random, result) = (Random(SEED), Rc::new(Cell::new(0)));
     for schedule in 0..SCHEDULES {
         let flights = Rc::new(Flights::default());
         let mut tasks = vec![task(leader(
@@ -225,7 +234,7 @@ fn followers_of_a_flight_hear_of_its_end_however_it_ends() {
         for _ in 1..CALLERS {
             tasks.push(task(follower(
                 flights.clone(),
-                landed.clone(),
+                result.clone(),
                 random.below(8),
             )));
         }
@@ -235,5 +244,5 @@ fn followers_of_a_flight_hear_of_its_end_however_it_ends() {
             "a flight was left behind"
         );
     }
-    assert!(landed.get() > 1000, "hardly a flight was followed");
+    assert!(result.get() > 1000, "hardly a flight was followed");
 }

@@ -12,61 +12,61 @@ use tokio::{
 };
 
 use super::{
-    Flight, Landing,
-    keyed::{InUse, Use},
+    Flight, FlightResult,
+    keyed::{Ref, RefCountedMap},
 };
 use crate::clock::Millis;
 
 #[derive(Debug, Default)]
-pub(crate) struct Solo(InUse<Gate>);
+pub(crate) struct LocalSingleFlight(RefCountedMap<KeyState>);
 
 /// One key: whose turn it is, and the flight of those who wait for the next turn.
 #[derive(Debug, Default)]
-struct Gate {
+struct KeyState {
     turn: Arc<tokio::sync::Mutex<()>>,
     next: Mutex<Option<Arc<Flight>>>,
 }
 
 /// What became of a caller who shares.
-pub(crate) enum Shared<'a> {
-    Lead(Turn<'a>),
+pub(crate) enum Participation<'a> {
+    Lead(LeaderPermit<'a>),
     Value {
         payload: Bytes,
         created: Millis,
     },
     /// Neither by the time it may wait.
-    Late,
+    WaitTimedOut,
 }
 
 /// The right to call the origin for a key. Dropped without landing, its followers have to lead themselves.
-pub(crate) struct Turn<'a> {
-    _gate: Use<'a, Gate>,
+pub(crate) struct LeaderPermit<'a> {
+    _state: Ref<'a, KeyState>,
     flight: Arc<Flight>,
     _turn: OwnedMutexGuard<()>,
 }
 
-impl Solo {
-    pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Shared<'_> {
-        let gate = self.0.of(*key);
+impl LocalSingleFlight {
+    pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Participation<'_> {
+        let state = self.0.of(*key);
         loop {
-            let flight = gate.next().get_or_insert_with(Flight::new).clone();
-            let turn = timeout_at(until, gate.turn.clone().lock_owned());
+            let flight = state.next().get_or_insert_with(Flight::new).clone();
+            let turn = timeout_at(until, state.turn.clone().lock_owned());
             tokio::select! {
                 biased;
-                landing = flight.landing(until) => match landing {
-                    Some(Landing::Value { payload, created, .. }) => {
-                        return Shared::Value { payload, created };
+                result = flight.result_by(until) => match result {
+                    Some(FlightResult::Value { payload, created, .. }) => {
+                        return Participation::Value { payload, created };
                     }
-                    Some(Landing::Failed) => {}
-                    None => return Shared::Late,
+                    Some(FlightResult::Failed) => {}
+                    None => return Participation::WaitTimedOut,
                 },
                 turn = turn => {
-                    let Ok(turn) = turn else { return Shared::Late };
-                    let mut next = gate.next();
+                    let Ok(turn) = turn else { return Participation::WaitTimedOut };
+                    let mut next = state.next();
                     if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, &flight)) {
                         *next = None;
                         drop(next);
-                        return Shared::Lead(Turn { flight, _turn: turn, _gate: gate });
+                        return Participation::Lead(LeaderPermit { flight, _turn: turn, _state: state });
                     }
                     // Another has led this flight and ended it: its landing is there to be read.
                 }
@@ -80,20 +80,20 @@ impl Solo {
     }
 }
 
-impl Gate {
+impl KeyState {
     fn next(&self) -> MutexGuard<'_, Option<Arc<Flight>>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn<'_> {
+impl LeaderPermit<'_> {
     /// Whether anybody would see the landing: else the value need not be encoded.
     pub(crate) fn is_watched(&self) -> bool {
         self.flight.is_watched()
     }
 
-    pub(crate) fn land(&self, payload: Bytes, created: Millis) {
-        self.flight.land(Landing::Value {
+    pub(crate) fn complete(&self, payload: Bytes, created: Millis) {
+        self.flight.complete(FlightResult::Value {
             payload,
             created,
             ttl: 0,
@@ -101,8 +101,8 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for LeaderPermit<'_> {
     fn drop(&mut self) {
-        self.flight.land(Landing::Failed);
+        self.flight.complete(FlightResult::Failed);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::names::Known;
+use super::names::Setting;
 use crate::telemetry::events::{Observer, Observers};
 
 /// Makes a [`Cache`](crate::Cache). What is said here beats the environment, and that beats the default:
@@ -27,7 +27,7 @@ use crate::telemetry::events::{Observer, Observers};
 #[derive(Clone, Default)]
 #[must_use = "a builder makes nothing until it is built"]
 pub struct Builder {
-    said: Vec<(Known, String)>,
+    settings: Vec<(Setting, String)>,
     pub(crate) observers: Observers,
 }
 
@@ -42,7 +42,7 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn url(self, url: impl Into<String>) -> Self {
-        self.set(Known::Url, url.into())
+        self.set(Setting::Url, url.into())
     }
 
     /// A cache inside this process, as [`Cache::memory`](crate::Cache::memory).
@@ -64,7 +64,7 @@ impl Builder {
     /// assert_eq!(tls.build().unwrap_err().variable(), "CACHE_CA_FILE");
     /// ```
     pub fn ca_file(self, path: impl Into<String>) -> Self {
-        self.set(Known::CaFile, path.into())
+        self.set(Setting::CaFile, path.into())
     }
 
     /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`): one server may serve many applications.
@@ -75,7 +75,7 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
-        self.set(Known::Namespace, namespace.into())
+        self.set(Setting::Namespace, namespace.into())
     }
 
     /// The most that cache I/O, lookup and fill together, adds to any one call: 1 ms to 10 s (default 50 ms), in whole
@@ -91,7 +91,7 @@ impl Builder {
     /// ```
     pub fn budget(self, budget: Duration) -> Self {
         let ms = budget.as_nanos().div_ceil(1_000_000);
-        self.set(Known::Budget, ms.to_string())
+        self.set(Setting::Budget, ms.to_string())
     }
 
     /// Whether every call goes to its origin (default: no).
@@ -111,7 +111,7 @@ impl Builder {
     /// # }
     /// ```
     pub fn disabled(self, disabled: bool) -> Self {
-        self.set(Known::Disabled, disabled.to_string())
+        self.set(Setting::Disabled, disabled.to_string())
     }
 
     /// Entries are authenticated with it (HMAC-SHA-256), 16 bytes or more. Without one they only carry a checksum.
@@ -123,7 +123,7 @@ impl Builder {
     /// # Ok::<_, larder::OptionsError>(())
     /// ```
     pub fn signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKey, key.into())
+        self.set(Setting::SigningKey, key.into())
     }
 
     /// A key that still verifies, while a new [`signing_key`](Self::signing_key) is rolled out.
@@ -136,7 +136,7 @@ impl Builder {
     /// assert!(rotated.build().is_ok());
     /// ```
     pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
-        self.set(Known::SigningKeyPrevious, key.into())
+        self.set(Setting::SigningKeyPrevious, key.into())
     }
 
     /// Who hears of every call that has ended.
@@ -166,14 +166,14 @@ impl Builder {
     }
 
     /// The last word counts.
-    fn set(mut self, known: Known, value: String) -> Self {
-        self.said.retain(|(other, _)| *other != known);
-        self.said.push((known, value));
+    fn set(mut self, setting: Setting, value: String) -> Self {
+        self.settings.retain(|(other, _)| *other != setting);
+        self.settings.push((setting, value));
         self
     }
 
-    pub(super) fn get(&self, known: Known) -> Option<&str> {
-        let found = self.said.iter().find(|(other, _)| *other == known);
+    pub(super) fn get(&self, setting: Setting) -> Option<&str> {
+        let found = self.settings.iter().find(|(other, _)| *other == setting);
         found.map(|(_, value)| value.as_str())
     }
 }
@@ -181,13 +181,13 @@ impl Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Builder");
-        for (known, value) in &self.said {
-            match known {
+        for (setting, value) in &self.settings {
+            match setting {
                 // A URL may hold a password by mistake.
-                Known::Url | Known::SigningKey | Known::SigningKeyPrevious => {
-                    shown.field(known.method(), &"(set, not shown)")
+                Setting::Url | Setting::SigningKey | Setting::SigningKeyPrevious => {
+                    shown.field(setting.method(), &"(set, not shown)")
                 }
-                _ => shown.field(known.method(), value),
+                _ => shown.field(setting.method(), value),
             };
         }
         shown.field("observer", &self.observers).finish()

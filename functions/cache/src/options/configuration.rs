@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Lookup, names::Known};
+use super::{Lookup, names::Setting};
 
 /// The settings that a cache works with, each with who said so. Shown, it is one `NAME=value (who)` a line, in the names of the
 /// environment; a signing key is only said to be set.
@@ -14,48 +14,52 @@ use super::{Lookup, names::Known};
 /// assert!(shown.contains("CACHE_BUDGET_MS=50 (default)"));
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Configuration(Vec<Setting>);
+pub struct Configuration(Vec<Effective>);
 
 #[derive(Clone, PartialEq, Eq)]
-struct Setting {
-    known: Known,
+struct Effective {
+    setting: Setting,
     value: String,
-    by: By,
+    source: SettingSource,
 }
 
 /// Who said so. Each is stronger than the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
+enum SettingSource {
     Builder,
     Environment,
     Default,
 }
 
 impl Configuration {
-    pub(super) fn add(&mut self, known: Known, value: impl fmt::Display, lookup: &Lookup<'_>) {
-        let (value, by) = (value.to_string(), By::of(known, lookup));
-        self.0.push(Setting { known, value, by });
+    pub(super) fn add(&mut self, setting: Setting, value: impl fmt::Display, lookup: &Lookup<'_>) {
+        let (value, source) = (value.to_string(), SettingSource::of(setting, lookup));
+        self.0.push(Effective {
+            setting,
+            value,
+            source,
+        });
     }
 
     /// The URL, which two other variables may have been taken for.
     pub(super) fn url(&mut self, value: String, lookup: &Lookup<'_>) {
-        let by = [Known::Url, Known::Host, Known::Port]
+        let source = [Setting::Url, Setting::Host, Setting::Port]
             .into_iter()
-            .map(|known| By::of(known, lookup))
-            .find(|by| *by != By::Default);
-        self.0.push(Setting {
-            known: Known::Url,
+            .map(|setting| SettingSource::of(setting, lookup))
+            .find(|source| *source != SettingSource::Default);
+        self.0.push(Effective {
+            setting: Setting::Url,
             value,
-            by: by.unwrap_or(By::Default),
+            source: source.unwrap_or(SettingSource::Default),
         });
     }
 }
 
-impl By {
-    fn of(known: Known, lookup: &Lookup<'_>) -> Self {
-        if lookup.builder.get(known).is_some() {
+impl SettingSource {
+    fn of(setting: Setting, lookup: &Lookup<'_>) -> Self {
+        if lookup.builder.get(setting).is_some() {
             Self::Builder
-        } else if lookup.get(known).is_some() {
+        } else if lookup.get(setting).is_some() {
             Self::Environment
         } else {
             Self::Default
@@ -63,7 +67,7 @@ impl By {
     }
 }
 
-impl fmt::Display for By {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Builder => "builder",
@@ -75,9 +79,17 @@ impl fmt::Display for By {
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, Setting { known, value, by }) in self.0.iter().enumerate() {
+        for (
+            place,
+            Effective {
+                setting,
+                value,
+                source,
+            },
+        ) in self.0.iter().enumerate()
+        {
             let line = if place == 0 { "" } else { "\n" };
-            write!(f, "{line}{}={value} ({by})", known.name())?;
+            write!(f, "{line}{}={value} ({source})", setting.name())?;
         }
         Ok(())
     }

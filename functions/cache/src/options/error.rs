@@ -1,6 +1,6 @@
 //! Why a cache is not made: which setting, and what would be right.
 
-use super::names::Known;
+use super::names::Setting;
 
 /// A setting that can not be understood. Its value is shown unless it is a secret.
 ///
@@ -32,10 +32,10 @@ impl OptionsError {
         }
     }
 
-    pub(super) fn of_builder(known: Known, problem: String) -> Self {
-        let named = format!("Cache::builder().{}(…)", known.method());
+    pub(super) fn of_builder(setting: Setting, problem: String) -> Self {
+        let named = format!("Cache::builder().{}(…)", setting.method());
         Self {
-            variable: known.name().to_owned(),
+            variable: setting.name().to_owned(),
             named,
             problem,
         }

@@ -4,7 +4,7 @@ use super::OptionsError;
 
 /// A setting that there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum Setting {
     Url,
     Host,
     Port,
@@ -16,7 +16,7 @@ pub(super) enum Known {
     SigningKeyPrevious,
 }
 
-impl Known {
+impl Setting {
     pub(super) const ALL: [Self; 9] = [
         Self::Url,
         Self::Host,
@@ -62,9 +62,9 @@ impl Known {
 pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<(), OptionsError> {
     names.into_iter().try_for_each(|name| {
         let name = name.as_ref();
-        match meant(name) {
-            Some(meant) => {
-                let problem = format!("no such setting: did you mean {meant}?");
+        match suggestion(name) {
+            Some(suggestion) => {
+                let problem = format!("no such setting: did you mean {suggestion}?");
                 Err(OptionsError::new(name, problem))
             }
             None => Ok(()),
@@ -73,17 +73,17 @@ pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
 }
 
 /// Which of ours `name` was meant to be, if it is not one.
-fn meant(name: &str) -> Option<String> {
+fn suggestion(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
     ["CACHE_", "MEMCACHED_"].into_iter().find_map(|prefix| {
         let word = upper.strip_prefix(prefix)?;
-        let ours = Known::ALL.into_iter().map(Known::name);
-        let mut ours = ours.filter_map(|known| known.strip_prefix(prefix));
-        let slip = slip(word, ours.clone());
-        let known = ours.find(|known| *known == word);
-        let meant = format!("{prefix}{}", known.or(slip)?);
-        (meant != name).then_some(meant)
+        let ours = Setting::ALL.into_iter().map(Setting::name);
+        let mut ours = ours.filter_map(|setting| setting.strip_prefix(prefix));
+        let closest = closest(word, ours.clone());
+        let setting = ours.find(|setting| *setting == word);
+        let suggestion = format!("{prefix}{}", setting.or(closest)?);
+        (suggestion != name).then_some(suggestion)
     })
 }
 
@@ -92,13 +92,15 @@ pub(super) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> String {
-    let meant = slip(word, candidates);
-    meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
+    let suggestion = closest(word, candidates);
+    suggestion.map_or_else(String::new, |suggestion| {
+        format!(": did you mean {suggestion}?")
+    })
 }
 
 /// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters;
 /// or one letter, where it lacks the unit.
-fn slip<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .filter(|candidate| *candidate != word)
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_slip_is_named_with_what_was_meant() {
-        for (slip, meant) in [
+        for (closest, suggestion) in [
             ("CACHE_BUGDET_MS", "CACHE_BUDGET_MS"),
             ("CACHE_BUDGET", "CACHE_BUDGET_MS"),
             ("CACHE_BUGET", "CACHE_BUDGET_MS"),
@@ -132,11 +134,11 @@ mod tests {
             ("CACHE_DISABLE", "CACHE_DISABLED"),
             ("MEMCACHED_HOSTS", "MEMCACHED_HOST"),
         ] {
-            let error = check(["PATH", slip]).unwrap_err();
-            assert_eq!(error.variable(), slip);
+            let error = check(["PATH", closest]).unwrap_err();
+            assert_eq!(error.variable(), closest);
             assert_eq!(
                 error.to_string(),
-                format!("{slip}: no such setting: did you mean {meant}?")
+                format!("{closest}: no such setting: did you mean {suggestion}?")
             );
         }
     }
@@ -153,6 +155,6 @@ mod tests {
             "PATH",
         ];
         assert_eq!(check(others), Ok(()));
-        assert_eq!(check(Known::ALL.map(Known::name)), Ok(()));
+        assert_eq!(check(Setting::ALL.map(Setting::name)), Ok(()));
     }
 }

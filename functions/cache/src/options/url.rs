@@ -1,7 +1,7 @@
 //! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
 
 use super::{Servers, names::did_you_mean};
-use crate::store::memcached::{Endpoint, How, Protocol};
+use crate::store::memcached::{ConnectOptions, Endpoint, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
@@ -14,14 +14,17 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
-    pub(super) fn servers(mut self, how: How) -> Servers {
+    pub(super) fn servers(mut self, connect_options: ConnectOptions) -> Servers {
         match self.endpoints.pop() {
-            Some(endpoint) if self.discover => Servers::Discovered { endpoint, how },
+            Some(endpoint) if self.discover => Servers::Discovered {
+                endpoint,
+                connect_options,
+            },
             last => {
                 self.endpoints.extend(last);
                 Servers::Listed {
                     endpoints: self.endpoints,
-                    how,
+                    connect_options,
                 }
             }
         }
@@ -29,8 +32,8 @@ impl Parsed {
 }
 
 /// The URL of these servers, without options.
-pub(super) fn format(endpoints: &[Endpoint], how: &How) -> String {
-    let scheme = match (endpoints, &how.tls) {
+pub(super) fn format(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> String {
+    let scheme = match (endpoints, &connect_options.tls) {
         ([Endpoint::Unix(_)], _) => "memcached+unix",
         (_, Some(_)) => "memcached+tls",
         (_, None) => "memcached",
@@ -69,8 +72,10 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
         }
         "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
         _ => {
-            let meant = did_you_mean(scheme, SCHEMES);
-            return Err(format!("{scheme}:// is unknown{meant}; there are {ALL}"));
+            let suggestion = did_you_mean(scheme, SCHEMES);
+            return Err(format!(
+                "{scheme}:// is unknown{suggestion}; there are {ALL}"
+            ));
         }
     };
     let (mut protocol, mut discover) = (Protocol::Auto, false);
@@ -85,9 +90,11 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
                 return Err("discover=true asks one configuration endpoint".to_owned());
             }
             other => {
-                let meant = did_you_mean(other, OPTIONS);
+                let suggestion = did_you_mean(other, OPTIONS);
                 let (all, shown) = (OPTIONS.join(", "), shown(other));
-                return Err(format!("unknown option{shown} (there are {all}){meant}"));
+                return Err(format!(
+                    "unknown option{shown} (there are {all}){suggestion}"
+                ));
             }
         }
     }

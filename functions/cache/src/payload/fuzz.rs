@@ -52,12 +52,12 @@ pub(crate) fn payload(bytes: &[u8]) {
 
 /// What opens is no longer than it may be, and opens again when it is compressed again.
 pub(crate) fn packed(bytes: &[u8]) {
-    let Ok(plain) = Packed::Lz4(bytes).open() else {
+    let Ok(plain) = Payload::Lz4(bytes).open() else {
         return;
     };
     assert!(plain.len() <= 8 << 20 && plain.len() <= 255 * bytes.len());
-    if let Some(again) = pack(&plain) {
-        assert_eq!(Packed::Lz4(&again).open().expect("what was packed"), plain);
+    if let Some(again) = compress(&plain) {
+        assert_eq!(Payload::Lz4(&again).open().expect("what was packed"), plain);
     }
 }
 

@@ -51,7 +51,7 @@ fn a_renamed_or_retyped_field_does_not_read() {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Either {
-    Address(IpAddr),
+    CacheKeys(IpAddr),
     Text(String),
     Numbers(Vec<i64>),
 }
@@ -77,7 +77,7 @@ fn the_corners_of_serde_round_trip() {
         note: None,
         rest: serde_json::from_value(rest).unwrap(),
         either: vec![
-            Either::Address("::1".parse().unwrap()),
+            Either::CacheKeys("::1".parse().unwrap()),
             Either::Text("127".to_owned()),
             Either::Numbers(vec![i64::MAX, -1]),
         ],

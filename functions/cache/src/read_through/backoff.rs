@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::flight::{Vigils, Waiter};
+use crate::flight::{Pollers, Waiter};
 
 #[derive(Debug)]
-pub(super) struct Pause<'a> {
-    vigils: &'a Vigils,
+pub(super) struct Backoff<'a> {
+    pollers: &'a Pollers,
     key: &'a [u8; 32],
     begun: Instant,
     until: Instant,
@@ -16,15 +16,15 @@ pub(super) struct Pause<'a> {
     waiter: Option<Waiter<'a>>,
 }
 
-impl<'a> Pause<'a> {
+impl<'a> Backoff<'a> {
     pub(super) fn new(
-        vigils: &'a Vigils,
+        pollers: &'a Pollers,
         key: &'a [u8; 32],
         begun: Instant,
         until: Instant,
     ) -> Self {
         Self {
-            vigils,
+            pollers,
             key,
             begun,
             until,
@@ -51,8 +51,8 @@ impl<'a> Pause<'a> {
         let pause = (self.begun.elapsed() / 25).max(Duration::from_millis(1));
         let waiter = self
             .waiter
-            .get_or_insert_with(|| self.vigils.join(self.key));
-        waiter.turn(pause, self.until).await;
+            .get_or_insert_with(|| self.pollers.join(self.key));
+        waiter.wait_turn(pause, self.until).await;
     }
 
     /// There is no more reason to wait: the others who do may look at once.

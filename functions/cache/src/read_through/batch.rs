@@ -11,15 +11,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Bare, Call, Hold, Stale};
+use super::{Call, Lease, PlaceholderAge, Stale};
 use crate::{
     budget::Budget,
     fetched::Fetched,
     flight::Flight,
     key::Key,
-    outcome::{Alone, Bypass, Freshness},
+    outcome::{Bypass, Freshness, Uncoordinated},
     policy::PolicyParts,
-    shared::Inner,
+    shared::Shared,
     telemetry::events::{self, Event},
 };
 
@@ -30,8 +30,8 @@ mod renew;
 mod round;
 
 /// What the keys of one call share.
-struct Many<'a> {
-    cache: &'a Arc<Inner>,
+struct BatchCall<'a> {
+    cache: &'a Arc<Shared>,
     policy: &'a PolicyParts,
     freshness: Freshness,
     budget: Budget,
@@ -40,37 +40,37 @@ struct Many<'a> {
 }
 
 /// One key, with all arguments that were given with it.
-struct One<'a, A> {
+struct BatchKey<'a, A> {
     call: Call<'a>,
     asked: Vec<A>,
     mints: u32,
-    /// The number of the empty lease that a lookup left before its generations were minted.
+    /// The cas of the empty lease that a lookup left before its generations were minted.
     won: Option<u64>,
     /// Since when somebody's empty lease stands there.
-    bare: Option<Bare>,
+    placeholder: Option<PlaceholderAge>,
     /// The origin call of this process that it waits for.
     flight: Option<Arc<Flight>>,
     waited: bool,
 }
 
 /// A key for which the origin is called.
-struct Called<'a, A> {
-    one: One<'a, A>,
-    right: Right,
+struct OriginKey<'a, A> {
+    key: BatchKey<'a, A>,
+    right: Permission,
 }
 
 /// By what right.
-enum Right {
-    Lead(Box<Hold>),
-    Alone(Alone),
+enum Permission {
+    Lead(Box<Lease>),
+    Uncoordinated(Uncoordinated),
     /// Waited in vain; this may be served should the origin fail.
-    Late(Option<Stale>),
+    WaitTimedOut(Option<Stale>),
 }
 
 /// Gets the values of many keys, each with the argument that the origin knows it by. What the origin does not answer with is not
 /// in the result.
 pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
-    cache: &Arc<Inner>,
+    cache: &Arc<Shared>,
     keyed: &[(Key, A)],
     policy: &PolicyParts,
     freshness: Freshness,
@@ -84,71 +84,71 @@ where
     F: FnMut(Vec<A>) -> Fut,
     Fut: Future<Output = Result<M, E>>,
 {
-    let many = Many::new(cache, policy, freshness, deadline);
+    let batch = BatchCall::new(cache, policy, freshness, deadline);
     let mut call = |called: Vec<_>| {
         let missing = called
             .iter()
-            .flat_map(|called: &Called<'_, A>| called.one.asked.iter());
+            .flat_map(|called: &OriginKey<'_, A>| called.key.asked.iter());
         let answers = origin(missing.cloned().collect());
         let name = keyed.first().map_or("", |(key, _)| key.name());
-        many.compute(called, answers.instrument(events::origin(name)))
+        batch.compute(called, answers.instrument(events::origin(name)))
     };
-    let ones = many.group(keyed, deadline);
+    let keys = batch.group(keyed, deadline);
     let mut values = HashMap::with_capacity(keyed.len());
     let mut computing = FuturesUnordered::new();
-    let (mut waiting, ones) = match many.bypass() {
-        Some(why) if !ones.is_empty() => {
-            let right = || Right::Alone(Alone::Bypassed(why));
-            let called = ones.into_iter().map(|one| Called {
-                one,
+    let (mut waiting, keys) = match batch.bypass() {
+        Some(why) if !keys.is_empty() => {
+            let right = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
+            let called = keys.into_iter().map(|key| OriginKey {
+                key,
                 right: right(),
             });
             computing.push(call(called.collect()));
             (false, Vec::new())
         }
-        _ => (!ones.is_empty(), ones),
+        _ => (!keys.is_empty(), keys),
     };
-    let mut looking = pin!(many.pass(ones, Duration::ZERO));
+    let mut looking = pin!(batch.round(keys, Duration::ZERO));
     loop {
-        let pass = tokio::select! {
+        let round = tokio::select! {
             biased;
             Some(computed) = computing.next(), if !computing.is_empty() => {
-                values.extend(computed.inspect_err(|_| many.failed(keyed))?);
+                values.extend(computed.inspect_err(|_| batch.failed(keyed))?);
                 continue;
             }
-            pass = &mut looking, if waiting => pass,
+            round = &mut looking, if waiting => round,
             else => break,
         };
-        values.extend(pass.served);
-        if !pass.called.is_empty() {
-            computing.push(call(pass.called));
+        values.extend(round.served);
+        if !round.called.is_empty() {
+            computing.push(call(round.called));
         }
-        waiting = !pass.waiting.is_empty();
+        waiting = !round.waiting.is_empty();
         if waiting {
-            let pause = if pass.again {
+            let pause = if round.again {
                 Duration::ZERO
             } else {
-                many.pause()
+                batch.pause()
             };
-            looking.set(many.pass(pass.waiting, pause));
+            looking.set(batch.round(round.waiting, pause));
         }
     }
     let mut told = HashMap::with_capacity(values.len());
     for (key, argument) in keyed {
         // Once for each argument, however often it was given.
         if let Some((argument, mut fetched)) = values.remove_entry(argument) {
-            fetched.cache_time = many.budget.spent();
-            let counters = cache.tally().of(key.name());
-            cache.tell(&counters, &Event::value(key.name(), &fetched));
+            fetched.cache_time = batch.budget.spent();
+            let counters = cache.counters().of(key.name());
+            cache.publish(&counters, &Event::value(key.name(), &fetched));
             told.insert(argument, fetched);
         }
     }
     Ok(told)
 }
 
-impl<'a> Many<'a> {
+impl<'a> BatchCall<'a> {
     fn new(
-        cache: &'a Arc<Inner>,
+        cache: &'a Arc<Shared>,
         policy: &'a PolicyParts,
         freshness: Freshness,
         deadline: Option<Instant>,
@@ -169,35 +169,36 @@ impl<'a> Many<'a> {
         &self,
         keyed: &'a [(Key, A)],
         deadline: Option<Instant>,
-    ) -> Vec<One<'a, A>> {
+    ) -> Vec<BatchKey<'a, A>> {
         let mut places = HashMap::with_capacity(keyed.len());
-        let mut ones: Vec<One<'a, A>> = Vec::with_capacity(keyed.len());
+        let mut keys: Vec<BatchKey<'a, A>> = Vec::with_capacity(keyed.len());
         for (key, argument) in keyed {
-            let place = *places.entry(key).or_insert(ones.len());
-            if place == ones.len() {
-                ones.push(One {
+            let place = *places.entry(key).or_insert(keys.len());
+            if place == keys.len() {
+                keys.push(BatchKey {
                     call: Call::new(self.cache, key, self.policy, deadline),
                     asked: Vec::with_capacity(1),
                     mints: 0,
                     won: None,
-                    bare: None,
+                    placeholder: None,
                     flight: None,
                     waited: false,
                 });
             }
-            let asked = &mut ones[place].asked;
+            let asked = &mut keys[place].asked;
             if !asked.contains(argument) {
                 asked.push(argument.clone());
             }
         }
-        ones
+        keys
     }
 
     /// One origin call for all: one failure, of the function that the first key names.
     fn failed<A>(&self, keyed: &[(Key, A)]) {
         if let Some((key, _)) = keyed.first() {
             let event = Event::error(key.name(), self.budget.spent());
-            self.cache.tell(&self.cache.tally().of(key.name()), &event);
+            self.cache
+                .publish(&self.cache.counters().of(key.name()), &event);
         }
     }
 
@@ -219,7 +220,7 @@ impl<'a> Many<'a> {
     }
 }
 
-impl<A: Clone> One<'_, A> {
+impl<A: Clone> BatchKey<'_, A> {
     /// A value for each argument that was given with this key.
     fn each<T>(&self, value: impl Fn() -> Option<Fetched<T>>) -> Option<Vec<(A, Fetched<T>)>> {
         self.asked

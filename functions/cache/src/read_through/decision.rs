@@ -5,19 +5,19 @@
 
 /// What stands under the item's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum ItemKind {
     /// Nothing.
     Absent,
     /// A new lease of this very lookup, not yet stamped (meta protocol).
     Won,
     /// Somebody else's new lease, not yet stamped: zero bytes.
-    Bare,
+    Placeholder,
     /// An entry of the current generations.
     Entry(Age),
     /// A lease of the current generations.
     Lease,
     /// Anything else: other generations, a freed lease, unreadable bytes.
-    Dead,
+    Obsolete,
 }
 
 /// How old an entry is.
@@ -27,7 +27,7 @@ pub(crate) enum Age {
     /// Past its ttl, within a stale window.
     Stale,
     /// Past everything: to be replaced, never to be served.
-    Past,
+    Expired,
 }
 
 /// What stands under the refresh marker, read in the same lookup.
@@ -36,18 +36,18 @@ pub(crate) enum Marker {
     /// Somebody refreshes this very entry.
     Refreshing,
     /// Nobody does: nothing stands there, or something about another entry.
-    Free,
+    NotRefreshing,
 }
 
 /// What a caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Decision {
     /// A generation is missing: mint it and look again.
     Mint,
     Hit,
     ServeStale,
-    /// Try for the marker: the winner refreshes, the loser does `Lost`.
-    Refresh(Lost),
+    /// Try for the marker: the winner refreshes, the loser does `IfLost`.
+    Refresh(IfLost),
     /// Try for the absent item's lease: the winner computes, the loser waits.
     Acquire,
     /// The lease is already ours.
@@ -59,26 +59,28 @@ pub(crate) enum Step {
 
 /// What the loser of a refresh marker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lost {
+pub(crate) enum IfLost {
     ServeStale,
     Wait,
 }
 
-/// The step after a lookup. `generations` is `None` when one of the two was missing.
-pub(crate) fn step(item: Item, marker: Marker, generations: Option<()>) -> Step {
-    if generations.is_none() {
-        return Step::Mint;
+/// The step after a lookup. `generations` is `false` when one of the two was missing.
+pub(crate) fn decide(kind: ItemKind, marker: Marker, generations: bool) -> Decision {
+    if !generations {
+        return Decision::Mint;
     }
-    match (item, marker) {
-        (Item::Entry(Age::Fresh), _) => Step::Hit,
-        (Item::Entry(Age::Stale), Marker::Refreshing) => Step::ServeStale,
-        (Item::Entry(Age::Stale), Marker::Free) => Step::Refresh(Lost::ServeStale),
-        (Item::Entry(Age::Past), Marker::Refreshing) => Step::Wait,
-        (Item::Entry(Age::Past), Marker::Free) => Step::Refresh(Lost::Wait),
-        (Item::Absent, _) => Step::Acquire,
-        (Item::Won, _) => Step::Compute,
-        (Item::Bare | Item::Lease, _) => Step::Wait,
-        (Item::Dead, _) => Step::TakeOver,
+    match (kind, marker) {
+        (ItemKind::Entry(Age::Fresh), _) => Decision::Hit,
+        (ItemKind::Entry(Age::Stale), Marker::Refreshing) => Decision::ServeStale,
+        (ItemKind::Entry(Age::Stale), Marker::NotRefreshing) => {
+            Decision::Refresh(IfLost::ServeStale)
+        }
+        (ItemKind::Entry(Age::Expired), Marker::Refreshing) => Decision::Wait,
+        (ItemKind::Entry(Age::Expired), Marker::NotRefreshing) => Decision::Refresh(IfLost::Wait),
+        (ItemKind::Absent, _) => Decision::Acquire,
+        (ItemKind::Won, _) => Decision::Compute,
+        (ItemKind::Placeholder | ItemKind::Lease, _) => Decision::Wait,
+        (ItemKind::Obsolete, _) => Decision::TakeOver,
     }
 }
 
@@ -88,28 +90,36 @@ mod tests {
 
     #[test]
     fn the_table() {
-        use {Age::*, Item::*, Marker::*};
+        use {Age::*, ItemKind::*, Marker::*};
         let rows = [
-            (Entry(Fresh), Free, Step::Hit),
-            (Entry(Fresh), Refreshing, Step::Hit),
-            (Entry(Stale), Refreshing, Step::ServeStale),
-            (Entry(Stale), Free, Step::Refresh(Lost::ServeStale)),
-            (Entry(Past), Refreshing, Step::Wait),
-            (Entry(Past), Free, Step::Refresh(Lost::Wait)),
-            (Absent, Free, Step::Acquire),
-            (Won, Free, Step::Compute),
-            (Bare, Free, Step::Wait),
-            (Lease, Free, Step::Wait),
-            (Dead, Free, Step::TakeOver),
-            (Dead, Refreshing, Step::TakeOver),
+            (Entry(Fresh), NotRefreshing, Decision::Hit),
+            (Entry(Fresh), Refreshing, Decision::Hit),
+            (Entry(Stale), Refreshing, Decision::ServeStale),
+            (
+                Entry(Stale),
+                NotRefreshing,
+                Decision::Refresh(IfLost::ServeStale),
+            ),
+            (Entry(Expired), Refreshing, Decision::Wait),
+            (
+                Entry(Expired),
+                NotRefreshing,
+                Decision::Refresh(IfLost::Wait),
+            ),
+            (Absent, NotRefreshing, Decision::Acquire),
+            (Won, NotRefreshing, Decision::Compute),
+            (Placeholder, NotRefreshing, Decision::Wait),
+            (Lease, NotRefreshing, Decision::Wait),
+            (Obsolete, NotRefreshing, Decision::TakeOver),
+            (Obsolete, Refreshing, Decision::TakeOver),
         ];
-        for (item, marker, expected) in rows {
+        for (kind, marker, expected) in rows {
+            assert_eq!(decide(kind, marker, true), expected, "{kind:?} {marker:?}");
             assert_eq!(
-                step(item, marker, Some(())),
-                expected,
-                "{item:?} {marker:?}"
+                decide(kind, marker, false),
+                Decision::Mint,
+                "{kind:?} {marker:?}"
             );
-            assert_eq!(step(item, marker, None), Step::Mint, "{item:?} {marker:?}");
         }
     }
 }

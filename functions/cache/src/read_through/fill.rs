@@ -5,17 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Call, Claim, Hold, refused};
+use super::{Call, ClaimKind, Lease, refused};
 use crate::{
     clock::{self, Millis},
-    entry::{Entry, Stamp},
-    flight::Pilot,
-    origin::Said,
-    outcome::{Fill, Trouble},
-    payload::{self, Packed},
+    entry::{Entry, Generations},
+    flight::Leader,
+    origin::CacheDirective,
+    outcome::{CacheFailure, Fill},
+    payload::{self, Payload},
     random,
-    store::{Lifetime, Slot, Stored},
-    telemetry::metrics::Count,
+    store::{KeyKind, Lifetime},
+    telemetry::metrics::Counter,
 };
 
 impl Call<'_> {
@@ -23,42 +23,42 @@ impl Call<'_> {
     /// seconds it is fresh.
     pub(super) async fn fill<T: Serialize>(
         &self,
-        hold: &Hold,
-        number: Option<u64>,
+        hold: &Lease,
+        cas: Option<u64>,
         value: &T,
         cost: Duration,
-        said: Said,
-        flight: &Pilot<'_>,
+        directive: CacheDirective,
+        flight: &Leader<'_>,
     ) -> (Fill, i64) {
         let created = self.cache.clock().now();
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
                 self.cache.log().unencodable(self.key.name(), &error);
-                self.leave_empty(hold, number).await;
-                return refused(Trouble::Decode);
+                self.discard(hold, cas).await;
+                return refused(CacheFailure::Decode);
             }
         };
-        let ttl = self.ttl(value, cost, said);
-        flight.land(payload.clone(), created, ttl);
+        let ttl = self.ttl(value, cost, directive);
+        flight.complete(payload.clone(), created, ttl);
         let Some(ttl) = ttl else {
-            self.leave_empty(hold, number).await;
+            self.discard(hold, cas).await;
             return (Fill::NotStored, 0);
         };
-        let shorter = self.shorter(&payload);
-        let packed = shorter
+        let compressed = self.compressed(&payload);
+        let packed = compressed
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
-        if self.refuses(packed).is_some() {
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
+        if self.size_error(packed).is_some() {
             let size = packed.bytes().len();
             self.cache.log().oversize(self.key.name(), size);
-            self.leave_empty(hold, number).await;
-            return refused(Trouble::Oversize);
+            self.discard(hold, cas).await;
+            return refused(CacheFailure::Oversize);
         }
-        let entry = self.entry(hold.stamp, ttl, created, cost, packed);
-        let fill = self.store(hold, number, &entry).await;
+        let entry = self.entry(hold.generations, ttl, created, cost, packed);
+        let fill = self.store(hold, cas, &entry).await;
         let fresh = if fill == Fill::Stored {
-            clock::until(self.cache.clock().now(), entry.soft)
+            clock::until(self.cache.clock().now(), entry.fresh_until)
         } else {
             0
         };
@@ -66,9 +66,9 @@ impl Call<'_> {
     }
 
     /// `payload` compressed, if the policy asks for that and it helps.
-    pub(crate) fn shorter(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let over = self.policy.compress_over?;
-        (payload.len() > over).then(|| payload::pack(payload))?
+    pub(crate) fn compressed(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let precondition = self.policy.compress_over?;
+        (payload.len() > precondition).then(|| payload::compress(payload))?
     }
 
     /// How long the value may be kept fresh; `None`: it is not to be stored.
@@ -76,13 +76,13 @@ impl Call<'_> {
         &self,
         value: &T,
         cost: Duration,
-        said: Said,
+        directive: CacheDirective,
     ) -> Option<Duration> {
-        match said {
-            Said::NoStore => return None,
-            Said::Ttl(ttl) => return Some(ttl),
-            Said::Nothing if cost < self.policy.min_cost => return None,
-            Said::Nothing => {}
+        match directive {
+            CacheDirective::NoStore => return None,
+            CacheDirective::Ttl(ttl) => return Some(ttl),
+            CacheDirective::None if cost < self.policy.min_cost => return None,
+            CacheDirective::None => {}
         }
         if payload::is_none(value) {
             self.policy.negative_ttl
@@ -94,11 +94,11 @@ impl Call<'_> {
     /// `ttl` less its jitter, and the stale window behind it.
     pub(crate) fn entry<'a>(
         &self,
-        stamp: Stamp,
+        generations: Generations,
         ttl: Duration,
         created: Millis,
         cost: Duration,
-        payload: Packed<'a>,
+        payload: Payload<'a>,
     ) -> Entry<'a> {
         let ttl = clock::millis(ttl);
         let most = ttl / 100 * u64::from(self.policy.jitter_percent);
@@ -108,56 +108,57 @@ impl Call<'_> {
             } else {
                 random::u64() % (most + 1)
             };
-        let soft = created + fresh;
-        let hard = soft + clock::millis(self.policy.stale());
+        let fresh_until = created + fresh;
+        let discard_at = fresh_until + clock::millis(self.policy.stale());
         let cost = u32::try_from(cost.as_micros()).unwrap_or(u32::MAX);
         let version = self.policy.version;
         Entry {
             id: random::u64(),
-            stamp,
+            generations,
             created,
-            soft,
-            hard,
+            fresh_until,
+            discard_at,
             cost,
             version,
             payload,
         }
     }
 
-    async fn store(&self, hold: &Hold, number: Option<u64>, entry: &Entry<'_>) -> Fill {
-        let number = match &hold.claim {
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => Ok(Some(*entry)),
-            _ if number.is_some() => Ok(number),
-            Claim::Lease { record } | Claim::Bare { record, .. } => {
-                self.learn(Slot::Item, record).await
+    async fn store(&self, hold: &Lease, cas: Option<u64>, entry: &Entry<'_>) -> Fill {
+        let cas = match &hold.claim {
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Ok(Some(*entry)),
+            _ if cas.is_some() => Ok(cas),
+            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => {
+                self.read_cas(KeyKind::Item, record).await
             }
         };
-        let stored = match number {
-            Ok(Some(number)) => {
-                let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
+        let stored = match cas {
+            Ok(Some(cas)) => {
+                let record = entry.write(self.keys.item(), self.keys.digest(), self.cache.seal());
                 let bytes = record.len();
                 let stored = self
-                    .swap(Slot::Item, record, self.life(entry), number)
+                    .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
                     .await;
-                if stored == Ok(Stored::Yes) {
-                    self.counters.bytes(Count::BytesWritten, bytes);
+                if stored == Ok(true) {
+                    self.counters.bytes(Counter::BytesWritten, bytes);
                 }
                 stored
             }
             // The lease is lost: to an invalidation, to an eviction, or to another who took it over.
-            Ok(None) => Ok(Stored::No),
+            Ok(None) => Ok(false),
             Err(error) => Err(error),
         };
         match stored {
-            Ok(Stored::Yes) => Fill::Stored,
-            Ok(Stored::No) => Fill::NotStored,
-            Err(error) => error.trouble().map_or(Fill::NotStored, Fill::Failed),
+            Ok(true) => Fill::Stored,
+            Ok(false) => Fill::NotStored,
+            Err(error) => error.failure().map_or(Fill::NotStored, Fill::Failed),
         }
     }
 
     /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
-        let served = Duration::from_millis(entry.hard.saturating_sub(self.cache.clock().now()));
+        let served =
+            Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock().now()));
         let grace = if self.policy.stale().is_zero() {
             Duration::ZERO
         } else {
@@ -177,21 +178,21 @@ mod tests {
         let policy =
             Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_millis(1));
         let (cache, key) = (Cache::memory(), Key::new("life", &()).unwrap());
-        let call = Call::new(cache.inner(), &key, &policy.parts, None);
+        let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let generation = Generation::mint(0, 0);
-        let stamp = Stamp {
+        let generations = Generations {
             namespace: generation,
             function: generation,
         };
-        let created = cache.inner().clock().now() + 900;
+        let created = cache.shared().clock().now() + 900;
         let entry = Entry {
-            hard: created - 900,
+            discard_at: created - 900,
             ..call.entry(
-                stamp,
+                generations,
                 policy.parts.ttl,
                 created,
                 Duration::ZERO,
-                Packed::Plain(b""),
+                Payload::Plain(b""),
             )
         };
         assert_eq!(call.life(&entry), Lifetime::at_least(policy.parts.lease));

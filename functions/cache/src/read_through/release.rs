@@ -6,36 +6,41 @@ use super::Call;
 use crate::{
     budget::VERB_TIMEOUT,
     entry,
-    key::Address,
-    shared::Inner,
-    store::{Lifetime, Slot},
+    key::CacheKeys,
+    shared::Shared,
+    store::{KeyKind, Lifetime},
 };
 
 /// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
 /// acquisition whose answer was lost, it gives back what is held, beside everything else.
 #[derive(Debug)]
-pub(super) struct Release(Option<Held>);
+pub(super) struct ReleaseGuard(Option<HeldLease>);
 
 #[derive(Debug)]
-struct Held {
-    cache: Arc<Inner>,
-    at: Address,
-    slot: Slot,
+struct HeldLease {
+    cache: Arc<Shared>,
+    keys: CacheKeys,
+    kind: KeyKind,
     record: Vec<u8>,
-    /// The number of a lease that may still be empty.
-    bare: Option<u64>,
+    /// The cas of a lease that may still be empty.
+    placeholder: Option<u64>,
 }
 
-impl Release {
-    /// For a lease `record` under `slot`.
-    pub(super) fn armed(call: &Call<'_>, slot: Slot, record: &[u8], bare: Option<u64>) -> Self {
-        let (cache, at, record) = (call.cache.clone(), call.at.clone(), record.to_vec());
-        Self(Some(Held {
+impl ReleaseGuard {
+    /// For a lease `record` under `kind`.
+    pub(super) fn armed(
+        call: &Call<'_>,
+        kind: KeyKind,
+        record: &[u8],
+        placeholder: Option<u64>,
+    ) -> Self {
+        let (cache, keys, record) = (call.cache.clone(), call.keys.clone(), record.to_vec());
+        Self(Some(HeldLease {
             cache,
-            at,
-            slot,
+            keys,
+            kind,
             record,
-            bare,
+            placeholder,
         }))
     }
 
@@ -50,7 +55,7 @@ impl Release {
     }
 }
 
-impl Drop for Release {
+impl Drop for ReleaseGuard {
     fn drop(&mut self) {
         if let (Some(held), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(held.give_back());
@@ -58,29 +63,24 @@ impl Drop for Release {
     }
 }
 
-impl Held {
+impl HeldLease {
     async fn give_back(self) -> Option<()> {
         let store = self.cache.store();
         let there = store
-            .numbered(&self.at, self.slot, VERB_TIMEOUT)
+            .get_with_cas(&self.keys, self.kind, VERB_TIMEOUT)
             .await
             .ok()??;
         let ours = there.bytes == self.record
-            || (there.bytes.is_empty() && there.number == self.bare && self.bare.is_some());
+            || (there.bytes.is_empty()
+                && there.cas == self.placeholder
+                && self.placeholder.is_some());
         if !ours {
             return None;
         }
-        let (freed, life) = (entry::freed(&self.at), Lifetime::seconds(2));
+        let (freed, life) = (entry::freed(&self.keys), Lifetime::seconds(2));
         // Refused: it is no more ours.
         store
-            .swap(
-                &self.at,
-                self.slot,
-                freed,
-                life,
-                there.number?,
-                VERB_TIMEOUT,
-            )
+            .compare_and_swap(&self.keys, self.kind, freed, life, there.cas?, VERB_TIMEOUT)
             .await
             .ok()?;
         Some(())

@@ -5,29 +5,29 @@ use std::{sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Call, Pause, Seen, Stale, Step};
+use super::{Backoff, Call, Decision, Snapshot, Stale};
 use crate::{
     clock,
     fetched::Fetched,
-    flight::{Flight, Landing},
+    flight::{Flight, FlightResult},
     outcome::Outcome,
-    payload::{self, Packed},
-    telemetry::metrics::Count,
+    payload::{self, Payload},
+    telemetry::metrics::Counter,
 };
 
 impl Call<'_> {
-    /// What `step` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
+    /// What `decision` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
     pub(super) async fn answer<T: DeserializeOwned>(
         &self,
-        step: Step,
-        seen: &Seen<'_>,
-        pause: &Pause<'_>,
+        decision: Decision,
+        snapshot: &Snapshot<'_>,
+        pause: &Backoff<'_>,
     ) -> Option<Fetched<T>> {
-        match step {
-            Step::Hit => self.serve(seen, pause.has_waited()),
-            Step::ServeStale => self.serve_stale(seen),
-            Step::Wait => {
-                let flight = self.flight(seen)?;
+        match decision {
+            Decision::Hit => self.serve(snapshot, pause.has_waited()),
+            Decision::ServeStale => self.serve_stale(snapshot),
+            Decision::Wait => {
+                let flight = self.flight(snapshot)?;
                 // The others who wait can join it too.
                 pause.changed();
                 self.join(&flight, pause.until()).await
@@ -39,7 +39,7 @@ impl Call<'_> {
     /// The value of a fresh entry; `None` if it does not decode as a `T`.
     pub(super) fn serve<T: DeserializeOwned>(
         &self,
-        seen: &Seen<'_>,
+        snapshot: &Snapshot<'_>,
         waited: bool,
     ) -> Option<Fetched<T>> {
         let outcome = if waited {
@@ -47,30 +47,33 @@ impl Call<'_> {
         } else {
             Outcome::Hit
         };
-        self.entry_value(seen, outcome)
+        self.entry_value(snapshot, outcome)
     }
 
-    pub(super) fn serve_stale<T: DeserializeOwned>(&self, seen: &Seen<'_>) -> Option<Fetched<T>> {
-        self.entry_value(seen, Outcome::Stale)
+    pub(super) fn serve_stale<T: DeserializeOwned>(
+        &self,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Fetched<T>> {
+        self.entry_value(snapshot, Outcome::Stale)
     }
 
     fn entry_value<T: DeserializeOwned>(
         &self,
-        seen: &Seen<'_>,
+        snapshot: &Snapshot<'_>,
         outcome: Outcome,
     ) -> Option<Fetched<T>> {
-        let entry = seen.entry.as_ref()?;
-        let ttl_left = clock::until(seen.now, entry.soft);
-        let age = clock::since(seen.now, entry.created);
+        let entry = snapshot.entry.as_ref()?;
+        let ttl_left = clock::until(snapshot.now, entry.fresh_until);
+        let age = clock::since(snapshot.now, entry.created);
         let value = self.decoded(entry.payload, age, outcome, ttl_left)?;
         let cost = Duration::from_micros(entry.cost.into());
-        self.counters.time(Count::OriginMicrosSaved, cost);
+        self.counters.time(Counter::OriginMicrosSaved, cost);
         Some(value)
     }
 
     /// The origin call of this process that holds the lease which this call's own lookup has shown.
-    pub(super) fn flight(&self, seen: &Seen<'_>) -> Option<Arc<Flight>> {
-        self.cache.flights().of(seen.holder?)
+    pub(super) fn flight(&self, snapshot: &Snapshot<'_>) -> Option<Arc<Flight>> {
+        self.cache.flights().of(snapshot.holder?)
     }
 
     /// The answer of `flight`.
@@ -79,22 +82,22 @@ impl Call<'_> {
         flight: &Flight,
         until: Instant,
     ) -> Option<Fetched<T>> {
-        match flight.landing(until).await? {
-            Landing::Value {
+        match flight.result_by(until).await? {
+            FlightResult::Value {
                 payload,
                 created,
                 ttl,
             } => {
                 let age = clock::since(self.cache.clock().now(), created);
-                self.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
-            Landing::Failed => None,
+            FlightResult::Failed => None,
         }
     }
 
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        packed: Packed<'_>,
+        packed: Payload<'_>,
         age: Duration,
         outcome: Outcome,
         ttl_left: i64,
@@ -103,7 +106,7 @@ impl Call<'_> {
         match value {
             Ok(value) => Some(self.fetched(value, outcome, age, ttl_left, None)),
             Err(error) => {
-                self.counters.one(Count::Unreadable);
+                self.counters.increment(Counter::Unreadable);
                 self.cache.log().unreadable(self.key.name(), &error);
                 None
             }
@@ -136,10 +139,10 @@ impl Call<'_> {
         let now = self.cache.clock().now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
-            Packed::Plain(&stale.payload),
+            Payload::Plain(&stale.payload),
             clock::since(now, stale.created),
             Outcome::StaleOnError,
-            clock::until(now, stale.soft),
+            clock::until(now, stale.fresh_until),
         )
     }
 }

@@ -4,33 +4,33 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{Age, Item, Marker},
+    decision::{Age, ItemKind, Marker},
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry, Generation, Record, Stamp, Token},
-    store::{self, Found, Looked},
-    telemetry::metrics::Count,
+    entry::{self, Entry, Generation, Generations, Record, Token},
+    store::{self, ItemState, LookupReply},
+    telemetry::metrics::Counter,
 };
 
 /// Clocks of two machines may differ by this much, in milliseconds.
 const SKEW: Millis = 1000;
 
-pub(super) struct Seen<'a> {
+pub(super) struct Snapshot<'a> {
     /// When it was seen: all ages are told as of then.
     pub(super) now: Millis,
-    pub(super) item: Item,
+    pub(super) kind: ItemKind,
     pub(super) marker: Marker,
     /// Both generations, if both stood there.
-    pub(super) stamp: Option<Stamp>,
+    pub(super) generations: Option<Generations>,
     /// The entry, if the item is one of these generations.
     pub(super) entry: Option<Entry<'a>>,
     /// Who holds the lease, if the item is one.
     pub(super) holder: Option<Token>,
     /// The bytes under the item's key, and under the marker's.
-    pub(super) there: Option<&'a store::Item>,
-    pub(super) marked: Option<&'a store::Item>,
-    /// The number of the lease that this lookup itself left.
+    pub(super) item: Option<&'a store::Item>,
+    pub(super) marker_item: Option<&'a store::Item>,
+    /// The cas of the lease that this lookup itself left.
     pub(super) won: Option<u64>,
 }
 
@@ -39,67 +39,67 @@ pub(super) struct Seen<'a> {
 pub(super) struct Stale {
     pub(super) payload: Bytes,
     pub(super) created: Millis,
-    pub(super) soft: Millis,
+    pub(super) fresh_until: Millis,
     pub(super) on_error_until: Millis,
 }
 
-impl<'a> Seen<'a> {
-    pub(super) fn new(call: &Call<'_>, looked: &'a Looked) -> Self {
-        let mut seen = Seen {
+impl<'a> Snapshot<'a> {
+    pub(super) fn new(call: &Call<'_>, reply: &'a LookupReply) -> Self {
+        let mut snapshot = Snapshot {
             now: call.cache.clock().now(),
-            item: Item::Absent,
-            marker: Marker::Free,
-            stamp: stamp(call, looked),
+            kind: ItemKind::Absent,
+            marker: Marker::NotRefreshing,
+            generations: generations(call, reply),
             entry: None,
             holder: None,
-            there: None,
-            marked: looked.marker.as_ref(),
+            item: None,
+            marker_item: reply.marker.as_ref(),
             won: None,
         };
-        match &looked.item {
-            Found::Absent => {}
-            Found::Won(number) => (seen.item, seen.won) = (Item::Won, Some(*number)),
-            Found::Item(item) => {
-                call.counters.bytes(Count::BytesRead, item.bytes.len());
-                seen.there = Some(item);
-                seen.understand(call, item);
+        match &reply.item {
+            ItemState::Absent => {}
+            ItemState::Won(cas) => (snapshot.kind, snapshot.won) = (ItemKind::Won, Some(*cas)),
+            ItemState::Item(item) => {
+                call.counters.bytes(Counter::BytesRead, item.bytes.len());
+                snapshot.item = Some(item);
+                snapshot.decode(call, item);
             }
         }
-        if let (Some(entry), Some(marked)) = (&seen.entry, seen.marked)
-            && let Ok(Record::Lease(lease)) = call.read(&marked.bytes, call.at.marker())
-            && lease.subject == entry.id
+        if let (Some(entry), Some(marker)) = (&snapshot.entry, snapshot.marker_item)
+            && let Ok(Record::Lease(lease)) = call.read(&marker.bytes, call.keys.marker())
+            && lease.refreshes_entry == entry.id
         {
-            seen.marker = Marker::Refreshing;
+            snapshot.marker = Marker::Refreshing;
         }
-        seen
+        snapshot
     }
 
-    fn understand(&mut self, call: &Call<'_>, item: &'a store::Item) {
+    fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) {
         if item.bytes.is_empty() {
-            self.item = Item::Bare;
+            self.kind = ItemKind::Placeholder;
             return;
         }
-        self.item = match call.read(&item.bytes, call.at.item()) {
+        self.kind = match call.read(&item.bytes, call.keys.item()) {
             // Of another version: a key that was not made with the policy's own.
-            Ok(Record::Entry(entry)) if entry.version != call.policy.version => Item::Dead,
-            Ok(Record::Entry(entry)) if Some(entry.stamp) == self.stamp => {
+            Ok(Record::Entry(entry)) if entry.version != call.policy.version => ItemKind::Obsolete,
+            Ok(Record::Entry(entry)) if Some(entry.generations) == self.generations => {
                 match age(call, self.now, &entry) {
                     Some(age) => {
                         self.entry = Some(entry);
-                        Item::Entry(age)
+                        ItemKind::Entry(age)
                     }
-                    None => Item::Dead,
+                    None => ItemKind::Obsolete,
                 }
             }
-            Ok(Record::Lease(lease)) if Some(lease.stamp) == self.stamp => {
+            Ok(Record::Lease(lease)) if Some(lease.generations) == self.generations => {
                 self.holder = Some(lease.token);
-                Item::Lease
+                ItemKind::Lease
             }
-            Ok(_) => Item::Dead,
+            Ok(_) => ItemKind::Obsolete,
             Err(reason) => {
-                call.counters.one(Count::Unreadable);
+                call.counters.increment(Counter::Unreadable);
                 call.cache.log().unreadable(call.key.name(), &reason);
-                Item::Dead
+                ItemKind::Obsolete
             }
         };
     }
@@ -113,15 +113,18 @@ impl<'a> Seen<'a> {
         (window > 0).then(|| Stale {
             payload: Bytes::copy_from_slice(&payload),
             created: entry.created,
-            soft: entry.soft,
-            on_error_until: entry.soft.saturating_add(window).min(entry.hard),
+            fresh_until: entry.fresh_until,
+            on_error_until: entry
+                .fresh_until
+                .saturating_add(window)
+                .min(entry.discard_at),
         })
     }
 }
 
 /// `None`: past everything and without a stale window, so nothing to go through a marker for.
 fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
-    if now < entry.soft && entry.created <= now.saturating_add(SKEW) {
+    if now < entry.fresh_until && entry.created <= now.saturating_add(SKEW) {
         return Some(Age::Fresh);
     }
     if call.policy.stale().is_zero() {
@@ -130,17 +133,17 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     Some(if now < call.served_until(entry) {
         Age::Stale
     } else {
-        Age::Past
+        Age::Expired
     })
 }
 
-fn stamp(call: &Call<'_>, looked: &Looked) -> Option<Stamp> {
+fn generations(call: &Call<'_>, reply: &LookupReply) -> Option<Generations> {
     let generation =
         |item: &Option<store::Item>, scope| Generation::read(&item.as_ref()?.bytes, scope).ok();
-    let [namespace, function] = call.at.scopes();
-    Some(Stamp {
-        namespace: generation(&looked.namespace, namespace)?,
-        function: generation(&looked.function, function)?,
+    let [namespace, function] = call.keys.scopes();
+    Some(Generations {
+        namespace: generation(&reply.namespace, namespace)?,
+        function: generation(&reply.function, function)?,
     })
 }
 
@@ -148,7 +151,10 @@ impl Call<'_> {
     /// Until when those who do not refresh `entry` themselves are served it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);
-        entry.soft.saturating_add(window).min(entry.hard)
+        entry
+            .fresh_until
+            .saturating_add(window)
+            .min(entry.discard_at)
     }
 
     pub(super) fn read<'a>(
@@ -156,6 +162,6 @@ impl Call<'_> {
         bytes: &'a [u8],
         under: &str,
     ) -> Result<Record<'a>, entry::Unreadable> {
-        entry::read(bytes, under, self.at.digest(), self.cache.seal())
+        entry::read(bytes, under, self.keys.digest(), self.cache.seal())
     }
 }

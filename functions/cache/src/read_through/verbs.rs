@@ -4,61 +4,69 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Call, Fetched, Lost, Release, Seen, Step, decision};
+use super::{Call, Decision, Fetched, IfLost, ReleaseGuard, Snapshot, decision};
 use crate::{
     clock,
-    entry::{Entry, Lease, Token},
-    payload::Packed,
+    entry::{Entry, LeaseRecord, Token},
+    payload::Payload,
     random,
-    store::{Slot, StoreError, Stored},
+    store::{KeyKind, StoreError},
 };
 
 /// What one round of a verb came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
-    Yes,
+pub(crate) enum WriteResult {
+    Done,
     /// No entry stands there.
-    Nothing,
+    NoEntry,
     /// What stood there changed meanwhile, or a generation had to be minted first.
     Again,
 }
 
 impl Call<'_> {
     pub(crate) async fn invalidate(&self, limit: Duration) -> Result<(), StoreError> {
-        self.cache.store().delete(&self.at, limit).await
+        self.cache.store().delete(&self.keys, limit).await
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
-        let looked = self.lookup(None).await.ok()?;
-        let seen = Seen::new(self, &looked);
-        match decision::step(seen.item, seen.marker, seen.stamp.map(|_| ())) {
-            Step::Hit => self.serve(&seen, false),
-            Step::ServeStale | Step::Refresh(Lost::ServeStale) => self.serve_stale(&seen),
+        let reply = self.lookup(None).await.ok()?;
+        let snapshot = Snapshot::new(self, &reply);
+        match decision::decide(
+            snapshot.kind,
+            snapshot.marker,
+            snapshot.generations.is_some(),
+        ) {
+            Decision::Hit => self.serve(&snapshot, false),
+            Decision::ServeStale | Decision::Refresh(IfLost::ServeStale) => {
+                self.serve_stale(&snapshot)
+            }
             _ => None,
         }
     }
 
     /// Writes the entry again, with its freshness over. Also one that is stale already: a refresh of it may have read its origin
     /// before, and must not come out as fresh.
-    pub(crate) async fn expire(&self) -> Result<Written, StoreError> {
-        let looked = self.lookup(None).await?;
-        let seen = Seen::new(self, &looked);
-        let (Some(entry), Some(there)) = (seen.entry, seen.there) else {
-            return Ok(Written::Nothing);
+    pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
+        let reply = self.lookup(None).await?;
+        let snapshot = Snapshot::new(self, &reply);
+        let (Some(entry), Some(there)) = (snapshot.entry, snapshot.item) else {
+            return Ok(WriteResult::NoEntry);
         };
-        let Some(number) = self.number(Slot::Item, there).await? else {
-            return Ok(Written::Again);
+        let Some(cas) = self.cas_if_unchanged(KeyKind::Item, there).await? else {
+            return Ok(WriteResult::Again);
         };
-        let soft = entry.soft.min(self.cache.clock().now());
-        let hard = entry.hard.min(soft + clock::millis(self.policy.stale()));
+        let fresh_until = entry.fresh_until.min(self.cache.clock().now());
+        let discard_at = entry
+            .discard_at
+            .min(fresh_until + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
                 id: random::u64(),
-                soft,
-                hard,
+                fresh_until,
+                discard_at,
                 ..entry
             },
-            number,
+            cas,
         )
         .await
     }
@@ -67,51 +75,51 @@ impl Call<'_> {
     /// could be done late, after an invalidation.
     pub(crate) async fn put(
         &self,
-        payload: Packed<'_>,
+        payload: Payload<'_>,
         ttl: Duration,
-    ) -> Result<Written, StoreError> {
-        let looked = self.lookup(None).await?;
-        let seen = Seen::new(self, &looked);
-        let Some(stamp) = seen.stamp else {
-            self.mint(&looked).await?;
-            return Ok(Written::Again);
+    ) -> Result<WriteResult, StoreError> {
+        let reply = self.lookup(None).await?;
+        let snapshot = Snapshot::new(self, &reply);
+        let Some(generations) = snapshot.generations else {
+            self.mint(&reply).await?;
+            return Ok(WriteResult::Again);
         };
         // Given back should this end before the value stands there.
         let mut held = None;
-        let number = match (seen.there, seen.won) {
-            (Some(there), _) => self.number(Slot::Item, there).await?,
+        let cas = match (snapshot.item, snapshot.won) {
+            (Some(there), _) => self.cas_if_unchanged(KeyKind::Item, there).await?,
             (None, Some(won)) => Some(won),
             (None, None) => {
-                let mine = Lease {
+                let mine = LeaseRecord {
                     token: Token(random::bytes()),
-                    stamp,
-                    subject: 0,
+                    generations,
+                    refreshes_entry: 0,
                 };
-                let record = mine.write(self.at.item(), self.at.digest());
-                let release = Release::armed(self, Slot::Item, &record, None);
+                let record = mine.write(self.keys.item(), self.keys.digest());
+                let release = ReleaseGuard::armed(self, KeyKind::Item, &record, None);
                 let life = self.lease_life();
-                let number = match self.add(Slot::Item, record.clone(), life).await? {
-                    Stored::Yes => self.learn(Slot::Item, &record).await?,
-                    Stored::No => {
+                let cas = match self.add(KeyKind::Item, record.clone(), life).await? {
+                    true => self.read_cas(KeyKind::Item, &record).await?,
+                    false => {
                         release.disarm();
-                        return Ok(Written::Again);
+                        return Ok(WriteResult::Again);
                     }
                 };
                 held = Some(release);
-                number
+                cas
             }
         };
-        let Some(number) = number else {
-            return Ok(Written::Again);
+        let Some(cas) = cas else {
+            return Ok(WriteResult::Again);
         };
         let entry = self.entry(
-            stamp,
+            generations,
             ttl,
             self.cache.clock().now(),
             Duration::ZERO,
             payload,
         );
-        let written = self.write(&entry, number).await?;
+        let written = self.write(&entry, cas).await?;
         if let Some(held) = held {
             held.disarm();
         }
@@ -119,19 +127,19 @@ impl Call<'_> {
     }
 
     /// Why `payload` would not be stored.
-    pub(crate) fn refuses(&self, payload: Packed<'_>) -> Option<String> {
+    pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }
 
-    async fn write(&self, entry: &Entry<'_>, number: u64) -> Result<Written, StoreError> {
-        let record = entry.write(self.at.item(), self.at.digest(), self.cache.seal());
+    async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
+        let record = entry.write(self.keys.item(), self.keys.digest(), self.cache.seal());
         match self
-            .swap(Slot::Item, record, self.life(entry), number)
+            .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
             .await?
         {
-            Stored::Yes => Ok(Written::Yes),
-            Stored::No => Ok(Written::Again),
+            true => Ok(WriteResult::Done),
+            false => Ok(WriteResult::Again),
         }
     }
 }

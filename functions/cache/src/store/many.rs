@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-use super::{Item, Lifetime, Looked, Slot, Store, StoreError, Stored};
-use crate::{key::Address, store::Ask};
+use super::{Item, KeyKind, Lifetime, LookupReply, Store, StoreError};
+use crate::{key::CacheKeys, store::LookupOptions};
 
 /// One write among several.
 #[derive(Debug)]
 pub(crate) struct Write<'a> {
-    pub(crate) at: &'a Address,
-    pub(crate) slot: Slot,
+    pub(crate) keys: &'a CacheKeys,
+    pub(crate) kind: KeyKind,
     pub(crate) bytes: Vec<u8>,
     pub(crate) life: Lifetime,
-    pub(crate) over: Over,
+    pub(crate) precondition: Precondition,
 }
 
 /// What must stand there for a write to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
-    Nothing,
-    /// What has this number.
-    Number(u64),
+pub(crate) enum Precondition {
+    Absent,
+    /// What has this cas.
+    Cas(u64),
 }
 
 impl Write<'_> {
     pub(crate) fn key(&self) -> &str {
-        self.at.slot(self.slot)
+        self.keys.of_kind(self.kind)
     }
 }
 
@@ -33,60 +33,63 @@ impl Write<'_> {
 pub(crate) type Each<T> = Vec<Result<T, StoreError>>;
 
 impl Store {
-    /// As [`Store::lookup`], for items that differ. With a number for whatever stands there, on both protocols.
+    /// As [`Store::lookup`], for items that differ. With a cas for whatever stands there, on both protocols.
     pub(crate) async fn lookup_many(
         &self,
-        ats: &[&Address],
-        ask: Ask,
+        all_keys: &[&CacheKeys],
+        options: LookupOptions,
         limit: Duration,
-    ) -> Each<Looked> {
+    ) -> Each<LookupReply> {
         match self {
-            Self::Memory(memory) => ats.iter().map(|at| Ok(memory.lookup(at, ask))).collect(),
-            Self::Memcached(memcached) => memcached.lookup_many(ats, ask, limit).await,
+            Self::Memory(memory) => all_keys
+                .iter()
+                .map(|keys| Ok(memory.lookup(keys, options)))
+                .collect(),
+            Self::Memcached(memcached) => memcached.lookup_many(all_keys, options, limit).await,
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                let mut looked = Vec::with_capacity(ats.len());
-                for at in ats {
-                    looked.push(simulated.lookup(at, ask, limit).await);
+                let mut reply = Vec::with_capacity(all_keys.len());
+                for keys in all_keys {
+                    reply.push(simulated.lookup(keys, options, limit).await);
                 }
-                looked
+                reply
             }
         }
     }
 
-    /// As [`Store::numbered`].
-    pub(crate) async fn numbered_many(
+    /// As [`Store::get_with_cas`].
+    pub(crate) async fn get_many_with_cas(
         &self,
-        slots: &[(&Address, Slot)],
+        wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
     ) -> Each<Option<Item>> {
         match self {
-            Self::Memory(memory) => slots
+            Self::Memory(memory) => wanted
                 .iter()
-                .map(|(at, slot)| Ok(memory.numbered(at.slot(*slot))))
+                .map(|(keys, kind)| Ok(memory.get_with_cas(keys.of_kind(*kind))))
                 .collect(),
-            Self::Memcached(memcached) => memcached.numbered_many(slots, limit).await,
+            Self::Memcached(memcached) => memcached.get_many_with_cas(wanted, limit).await,
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                let mut items = Vec::with_capacity(slots.len());
-                for (at, slot) in slots {
-                    items.push(simulated.numbered(at, *slot, limit).await);
+                let mut items = Vec::with_capacity(wanted.len());
+                for (keys, kind) in wanted {
+                    items.push(simulated.get_with_cas(keys, *kind, limit).await);
                 }
                 items
             }
         }
     }
 
-    /// As [`Store::add`] and [`Store::swap`], in one write a server.
-    pub(crate) async fn write_many(&self, writes: &[Write<'_>], limit: Duration) -> Each<Stored> {
+    /// As [`Store::add`] and [`Store::compare_and_swap`], in one write a server.
+    pub(crate) async fn write_many(&self, writes: &[Write<'_>], limit: Duration) -> Each<bool> {
         match self {
             Self::Memory(memory) => writes
                 .iter()
                 .map(|write| {
                     let (key, bytes, life) = (write.key(), write.bytes.clone(), write.life);
-                    Ok(match write.over {
-                        Over::Nothing => memory.add(key, bytes, life),
-                        Over::Number(number) => memory.swap(key, bytes, life, number),
+                    Ok(match write.precondition {
+                        Precondition::Absent => memory.add(key, bytes, life),
+                        Precondition::Cas(cas) => memory.compare_and_swap(key, bytes, life, cas),
                     })
                 })
                 .collect(),
@@ -96,15 +99,15 @@ impl Store {
                 let mut stored = Vec::with_capacity(writes.len());
                 for write in writes {
                     let (bytes, life) = (write.bytes.clone(), write.life);
-                    stored.push(match write.over {
-                        Over::Nothing => {
+                    stored.push(match write.precondition {
+                        Precondition::Absent => {
                             simulated
-                                .add(write.at, write.slot, bytes, life, limit)
+                                .add(write.keys, write.kind, bytes, life, limit)
                                 .await
                         }
-                        Over::Number(number) => {
+                        Precondition::Cas(cas) => {
                             simulated
-                                .swap(write.at, write.slot, bytes, life, number, limit)
+                                .compare_and_swap(write.keys, write.kind, bytes, life, cas, limit)
                                 .await
                         }
                     });

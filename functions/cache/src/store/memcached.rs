@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Ask, Item, Looked, Slot, StoreError, Stored};
-use crate::key::Address;
+use super::{Item, KeyKind, LookupOptions, LookupReply, StoreError};
+use crate::key::CacheKeys;
 
 mod batching;
 mod breaker;
@@ -30,7 +30,7 @@ mod server;
 mod socket;
 mod tls;
 pub(super) use command::OwnedWrite;
-pub(crate) use connect_options::How;
+pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
@@ -51,19 +51,19 @@ pub(crate) struct Memcached(Topology);
 
 impl Memcached {
     /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
-    pub(crate) fn new(endpoints: &[Endpoint], how: &How) -> Self {
-        Self(Topology::fixed(endpoints, how))
+    pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
+        Self(Topology::fixed(endpoints, connect_options))
     }
 
     /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
-    pub(crate) fn discovered(endpoint: Endpoint, how: How) -> Self {
-        Self(Topology::told(endpoint, how))
+    pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
+        Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// One exchange with the server where the item of `at` stands: all four keys of an address are looked up there.
+    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
     async fn run(
         &self,
-        at: &Address,
+        keys: &CacheKeys,
         command: Command,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
@@ -75,40 +75,40 @@ impl Memcached {
                 (servers, limit.saturating_sub(begun.elapsed()))
             }
         };
-        let result = servers.holding(at.item()).run(command, left).await;
+        let result = servers.holding(keys.item()).run(command, left).await;
         if let Err(StoreError::Refused) = result {
-            self.0.doubt();
+            self.0.mark_suspect();
         }
         result
     }
 
-    /// The name of the server that holds `at`; `None` while no server is known.
-    pub(super) fn holding(&self, at: &Address) -> Option<String> {
-        Some(self.0.known()?.holding(at.item()).name.clone())
+    /// The name of the server that holds `keys`; `None` while no server is known.
+    pub(super) fn holding(&self, keys: &CacheKeys) -> Option<String> {
+        Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
     /// Mapped and not awaited: an async fn would hold its arguments once more.
     pub(super) fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> impl Future<Output = Result<Box<Looked>, StoreError>> {
-        self.run(at, Command::Lookup(at.clone(), ask), limit)
+    ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
+        self.run(keys, Command::Lookup(keys.clone(), options), limit)
             .map(|reply| match reply? {
-                Reply::Looked(looked) => Ok(looked),
+                Reply::LookupReply(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
     }
 
-    pub(super) async fn numbered(
+    pub(super) async fn get_with_cas(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
-        let command = Command::Numbered(at.clone(), slot);
-        match self.run(at, command, limit).await? {
+        let command = Command::GetWithCas(keys.clone(), kind);
+        match self.run(keys, command, limit).await? {
             Reply::Item(item) => Ok(item),
             _ => Err(StoreError::Protocol),
         }
@@ -119,16 +119,16 @@ impl Memcached {
         &self,
         write: OwnedWrite,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let at = write.at.clone();
-        match self.run(&at, Command::Write(write), limit).await? {
+    ) -> Result<bool, StoreError> {
+        let keys = write.keys.clone();
+        match self.run(&keys, Command::Write(write), limit).await? {
             Reply::Stored(stored) => Ok(stored),
             _ => Err(StoreError::Protocol),
         }
     }
 
-    pub(super) async fn delete(&self, at: &Address, limit: Duration) -> Result<(), StoreError> {
-        self.run(at, Command::Delete(at.item().to_owned()), limit)
+    pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        self.run(keys, Command::Delete(keys.item().to_owned()), limit)
             .await
             .map(|_| ())
     }
@@ -166,13 +166,13 @@ impl Memcached {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let asked = servers.all.iter().map(|server| {
+        let refreshed = servers.all.iter().map(|server| {
             let command = command.clone();
             async move {
                 let answer = server.run(command, limit).await;
                 (server.name.clone(), answer.map(|_| ()))
             }
         });
-        futures_util::future::join_all(asked).await
+        futures_util::future::join_all(refreshed).await
     }
 }

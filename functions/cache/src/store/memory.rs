@@ -11,25 +11,25 @@ use bytes::Bytes;
 use moka::{ops::compute::Op, sync::Cache};
 use tokio::time::{Duration, Instant};
 
-use super::{Address, Ask, Found, Item, Lifetime, Looked, Stored};
+use super::{CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply};
 
 /// The most that is kept, in bytes of keys and items.
 const CAPACITY: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    items: Cache<String, Arc<Held>>,
-    numbers: AtomicU64,
+    items: Cache<String, Arc<StoredItem>>,
+    next_cas: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Held {
+struct StoredItem {
     bytes: Bytes,
-    number: u64,
+    cas: u64,
     until: Option<Instant>,
 }
 
-impl Held {
+impl StoredItem {
     fn live(&self) -> bool {
         self.until.is_none_or(|until| Instant::now() < until)
     }
@@ -37,80 +37,90 @@ impl Held {
     fn item(&self) -> Item {
         Item {
             bytes: self.bytes.clone(),
-            number: Some(self.number),
+            cas: Some(self.cas),
         }
     }
 }
 
-/// Frees the room of expired items; whether one is expired is decided by [`Held::live`].
-struct Sweep;
+/// Frees the room of expired items; whether one is expired is decided by [`StoredItem::live`].
+struct ItemExpiry;
 
-impl moka::Expiry<String, Arc<Held>> for Sweep {
+impl moka::Expiry<String, Arc<StoredItem>> for ItemExpiry {
     fn expire_after_create(
         &self,
         _: &String,
-        held: &Arc<Held>,
+        stored: &Arc<StoredItem>,
         _: std::time::Instant,
     ) -> Option<Duration> {
-        held.until.map(|until| until.duration_since(Instant::now()))
+        stored
+            .until
+            .map(|until| until.duration_since(Instant::now()))
     }
 
     fn expire_after_update(
         &self,
         key: &String,
-        held: &Arc<Held>,
-        at: std::time::Instant,
+        stored: &Arc<StoredItem>,
+        now: std::time::Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(key, held, at)
+        self.expire_after_create(key, stored, now)
     }
 }
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        let weigh = |key: &String, held: &Arc<Held>| {
-            u32::try_from(key.len() + held.bytes.len()).unwrap_or(u32::MAX)
+        let weigh = |key: &String, stored: &Arc<StoredItem>| {
+            u32::try_from(key.len() + stored.bytes.len()).unwrap_or(u32::MAX)
         };
         let items = Cache::builder()
             .weigher(weigh)
             .max_capacity(CAPACITY)
-            .expire_after(Sweep);
+            .expire_after(ItemExpiry);
         Self {
             items: items.build(),
-            numbers: AtomicU64::new(1),
+            next_cas: AtomicU64::new(1),
         }
     }
 
-    pub(super) fn lookup(&self, at: &Address, ask: Ask) -> Looked {
-        let item = self.numbered(at.item()).map_or(Found::Absent, Found::Item);
-        let marker = if ask.marker {
-            self.numbered(at.marker())
+    pub(super) fn lookup(&self, keys: &CacheKeys, options: LookupOptions) -> LookupReply {
+        let item = self
+            .get_with_cas(keys.item())
+            .map_or(ItemState::Absent, ItemState::Item);
+        let marker = if options.marker {
+            self.get_with_cas(keys.marker())
         } else {
             None
         };
-        let namespace = self.numbered(at.namespace());
-        Looked {
+        let namespace = self.get_with_cas(keys.namespace());
+        LookupReply {
             item,
             marker,
             namespace,
-            function: self.numbered(at.function()),
+            function: self.get_with_cas(keys.function()),
         }
     }
 
-    pub(super) fn numbered(&self, key: &str) -> Option<Item> {
+    pub(super) fn get_with_cas(&self, key: &str) -> Option<Item> {
         self.items
             .get(key)
-            .filter(|held| held.live())
-            .map(|held| held.item())
+            .filter(|stored| stored.live())
+            .map(|stored| stored.item())
     }
 
-    pub(super) fn add(&self, key: &str, bytes: Vec<u8>, life: Lifetime) -> Stored {
-        self.store(key, bytes, life, |held| held.is_none())
+    pub(super) fn add(&self, key: &str, bytes: Vec<u8>, life: Lifetime) -> bool {
+        self.store(key, bytes, life, |stored| stored.is_none())
     }
 
-    pub(super) fn swap(&self, key: &str, bytes: Vec<u8>, life: Lifetime, number: u64) -> Stored {
-        self.store(key, bytes, life, |held| {
-            held.is_some_and(|held| held.number == number)
+    pub(super) fn compare_and_swap(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        life: Lifetime,
+        cas: u64,
+    ) -> bool {
+        self.store(key, bytes, life, |stored| {
+            stored.is_some_and(|stored| stored.cas == cas)
         })
     }
 
@@ -127,36 +137,32 @@ impl Memory {
         key: &str,
         bytes: Vec<u8>,
         life: Lifetime,
-        allowed: impl Fn(Option<&Held>) -> bool,
-    ) -> Stored {
-        let held = Arc::new(Held {
+        allowed: impl Fn(Option<&StoredItem>) -> bool,
+    ) -> bool {
+        let stored = Arc::new(StoredItem {
             bytes: bytes.into(),
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            cas: self.next_cas.fetch_add(1, Ordering::Relaxed),
             until: match life {
                 Lifetime::Forever => None,
                 Lifetime::Seconds(n) => Some(Instant::now() + Duration::from_secs(n.get().into())),
             },
         });
-        let mine = held.number;
+        let mine = stored.cas;
         let result = self.items.entry_by_ref(key).and_compute_with(|entry| {
             let there = entry
                 .map(moka::Entry::into_value)
-                .filter(|held| held.live());
+                .filter(|stored| stored.live());
             if allowed(there.as_deref()) {
-                Op::Put(held)
+                Op::Put(stored)
             } else {
                 Op::Nop
             }
         });
         let now = match result {
             moka::ops::compute::CompResult::Inserted(entry)
-            | moka::ops::compute::CompResult::ReplacedWith(entry) => Some(entry.value().number),
+            | moka::ops::compute::CompResult::ReplacedWith(entry) => Some(entry.value().cas),
             _ => None,
         };
-        if now == Some(mine) {
-            Stored::Yes
-        } else {
-            Stored::No
-        }
+        if now == Some(mine) { true } else { false }
     }
 }

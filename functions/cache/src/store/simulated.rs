@@ -1,5 +1,5 @@
 //! A server and the network to it, simulated for tests of what is built upon them: every exchange takes its time, some are lost, some
-//! are done after their caller has given up, and the server restarts with its numbers beginning again.
+//! are done after their caller has given up, and the server restarts with its cas values beginning again.
 //!
 //! Time is tokio's, to be paused, and every choice comes from a seed. It knows how a lookup differs between the two protocols, and
 //! nothing of bytes on a wire.
@@ -13,7 +13,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Address, Ask, Found, Item, Lifetime, Looked, Slot, StoreError, Stored, memory::Memory,
+    CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    memory::Memory,
 };
 
 /// What goes wrong, in 1/1000 of the exchanges.
@@ -33,7 +34,7 @@ pub(crate) struct Network {
     server: Mutex<Arc<Memory>>,
     faults: Mutex<Faults>,
     random: Mutex<SmallRng>,
-    /// A server for tests of the tests: it takes every swap, whatever the number.
+    /// A server for tests of the tests: it takes every swap, whatever the cas.
     careless: bool,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Network {
 #[derive(Debug)]
 pub(crate) struct Simulated {
     pub(crate) network: Arc<Network>,
-    /// A lookup shows numbers and may leave a lease; else it does neither, as with the classic protocol.
+    /// A lookup shows cas values and may leave a lease; else it does neither, as with the classic protocol.
     pub(crate) meta: bool,
 }
 
@@ -152,82 +153,86 @@ impl Simulated {
     /// In two steps, as on a real server: others may write between the item and the generations.
     pub(super) async fn lookup(
         &self,
-        at: &Address,
-        ask: Ask,
+        keys: &CacheKeys,
+        options: LookupOptions,
         limit: Duration,
-    ) -> Result<Looked, StoreError> {
-        let (at, meta) = (at.clone(), self.meta);
+    ) -> Result<LookupReply, StoreError> {
+        let (keys, meta) = (keys.clone(), self.meta);
         self.exchange(limit, move |server, between| async move {
             let read = |key: &str| {
-                let item = server.numbered(key);
+                let item = server.get_with_cas(key);
                 item.map(|item| Item {
-                    number: item.number.filter(|_| meta),
+                    cas: item.cas.filter(|_| meta),
                     ..item
                 })
             };
-            let item = match (read(at.item()), ask.lease.filter(|_| meta)) {
-                (Some(item), _) => Found::Item(item),
-                (None, None) => Found::Absent,
+            let item = match (read(keys.item()), options.lease.filter(|_| meta)) {
+                (Some(item), _) => ItemState::Item(item),
+                (None, None) => ItemState::Absent,
                 (None, Some(lease)) => {
-                    server.add(at.item(), Vec::new(), Lifetime::seconds(lease));
-                    let number = server.numbered(at.item()).and_then(|item| item.number);
-                    number.map_or(Found::Absent, Found::Won)
+                    server.add(keys.item(), Vec::new(), Lifetime::seconds(lease));
+                    let cas = server.get_with_cas(keys.item()).and_then(|item| item.cas);
+                    cas.map_or(ItemState::Absent, ItemState::Won)
                 }
             };
-            let marker = if ask.marker { read(at.marker()) } else { None };
+            let marker = if options.marker {
+                read(keys.marker())
+            } else {
+                None
+            };
             sleep(between).await;
-            Looked {
+            LookupReply {
                 item,
                 marker,
-                namespace: read(at.namespace()),
-                function: read(at.function()),
+                namespace: read(keys.namespace()),
+                function: read(keys.function()),
             }
         })
         .await
     }
 
-    pub(super) async fn numbered(
+    pub(super) async fn get_with_cas(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
-        let key = at.slot(slot).to_owned();
-        self.exchange(limit, |server, _| async move { server.numbered(&key) })
+        let key = keys.of_kind(kind).to_owned();
+        self.exchange(limit, |server, _| async move { server.get_with_cas(&key) })
             .await
     }
 
     pub(super) async fn add(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let key = at.slot(slot).to_owned();
+    ) -> Result<bool, StoreError> {
+        let key = keys.of_kind(kind).to_owned();
         self.exchange(limit, move |server, _| async move {
             server.add(&key, bytes, life)
         })
         .await
     }
 
-    pub(super) async fn swap(
+    pub(super) async fn compare_and_swap(
         &self,
-        at: &Address,
-        slot: Slot,
+        keys: &CacheKeys,
+        kind: KeyKind,
         bytes: Vec<u8>,
         life: Lifetime,
-        number: u64,
+        cas: u64,
         limit: Duration,
-    ) -> Result<Stored, StoreError> {
-        let (key, careless) = (at.slot(slot).to_owned(), self.network.careless);
+    ) -> Result<bool, StoreError> {
+        let (key, careless) = (keys.of_kind(kind).to_owned(), self.network.careless);
         self.exchange(limit, move |server, _| async move {
             if careless {
                 server.delete(&key);
                 return server.add(&key, bytes, life);
             }
-            server.swap(&key, bytes, life, number)
+            server.compare_and_swap(&key, bytes, life, cas)
         })
         .await
     }

@@ -115,11 +115,11 @@ impl Observers {
         Self(Some(observer))
     }
 
-    pub(crate) fn tell(&self, event: &Event<'_>) {
+    pub(crate) fn notify(&self, event: &Event<'_>) {
         if let Some(observer) = &self.0 {
-            let told = AssertUnwindSafe(|| observer.ended(event));
+            let notified = AssertUnwindSafe(|| observer.ended(event));
             // Its panic has been reported by the hook; the caller is owed its value.
-            let _ = catch_unwind(told);
+            let _ = catch_unwind(notified);
         }
     }
 }

@@ -4,32 +4,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     clock::{self, Millis},
-    outcome::Trouble,
+    outcome::CacheFailure,
 };
 
 /// One line of a kind in this time; the next one tells how many were left out.
-const QUIET: Millis = 10_000;
+const LOG_INTERVAL: Millis = 10_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    trouble: Gate,
-    unreadable: Gate,
-    unencodable: Gate,
-    oversize: Gate,
-    key: Gate,
+    failure: RateLimit,
+    unreadable: RateLimit,
+    unencodable: RateLimit,
+    oversize: RateLimit,
+    key: RateLimit,
 }
 
 #[derive(Debug, Default)]
-struct Gate {
+struct RateLimit {
     last: AtomicU64,
     left_out: AtomicU64,
 }
 
-impl Gate {
+impl RateLimit {
     /// The number of lines left out since the last one, if it is time for another.
     fn pass(&self) -> Option<u64> {
         let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
-        let due = now.saturating_sub(last) >= QUIET
+        let due = now.saturating_sub(last) >= LOG_INTERVAL
             && self
                 .last
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
@@ -43,9 +43,9 @@ impl Gate {
 }
 
 impl Log {
-    pub(crate) fn trouble(&self, name: &str, trouble: Trouble) {
-        if let Some(left_out) = self.trouble.pass() {
-            tracing::warn!(name, %trouble, left_out, "the cache failed; the origin answers");
+    pub(crate) fn failure(&self, name: &str, failure: CacheFailure) {
+        if let Some(left_out) = self.failure.pass() {
+            tracing::warn!(name, %failure, left_out, "the cache failed; the origin answers");
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use crate::outcome::{Bypass, Fill, Outcome, Trouble};
+use crate::outcome::{Bypass, CacheFailure, Fill, Outcome};
 
 /// How many calls ended how, since the cache was made. A snapshot: read one number after the other.
 ///
@@ -58,8 +58,8 @@ pub struct Stats {
     pub stored: u64,
     /// Calls whose origin failed, and whose error went to the caller.
     pub origin_error: u64,
-    /// Calls whose cache I/O failed, by kind: `stats.trouble[Trouble::Timeout]`.
-    pub trouble: Troubles,
+    /// Calls whose cache I/O failed, by kind: `stats.failures[CacheFailure::Timeout]`.
+    pub failures: FailureCounts,
     /// Entries that stood there and could not be read. A call replaces each, as on a miss; a look (`peek`) leaves it.
     pub unreadable: u64,
     /// Leases won: each is the right to call the origin for one key.
@@ -82,7 +82,7 @@ pub struct Stats {
 /// How often the cache failed, by kind.
 ///
 /// ```
-/// # use larder::{Cache, Trouble, with_cache};
+/// # use larder::{Cache, CacheFailure, with_cache};
 /// # #[larder::cached("square", ttl = "60s")]
 /// # async fn square(n: u64) -> u64 { n * n }
 /// # #[tokio::main(flavor = "current_thread")]
@@ -90,13 +90,13 @@ pub struct Stats {
 /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
 /// with_cache(down.clone(), square(12)).await;
 /// let stats = down.stats();
-/// assert_eq!((stats.trouble[Trouble::Refused], stats.trouble[Trouble::Timeout]), (1, 0));
+/// assert_eq!((stats.failures[CacheFailure::Refused], stats.failures[CacheFailure::Timeout]), (1, 0));
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Troubles([u64; Trouble::ALL.len()]);
+pub struct FailureCounts([u64; CacheFailure::ALL.len()]);
 
-impl Troubles {
+impl FailureCounts {
     /// Of all kinds together.
     ///
     /// ```
@@ -107,7 +107,7 @@ impl Troubles {
     /// # async fn main() {
     /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
     /// with_cache(down.clone(), square(12)).await;
-    /// assert_eq!(down.stats().trouble.total(), 1);
+    /// assert_eq!(down.stats().failures.total(), 1);
     /// # }
     /// ```
     #[must_use]
@@ -118,40 +118,40 @@ impl Troubles {
     /// Each kind with its number.
     ///
     /// ```
-    /// # use larder::{Cache, Trouble, with_cache};
+    /// # use larder::{Cache, CacheFailure, with_cache};
     /// # #[larder::cached("square", ttl = "60s")]
     /// # async fn square(n: u64) -> u64 { n * n }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
     /// with_cache(down.clone(), square(12)).await;
-    /// for (kind, times) in down.stats().trouble.iter() {
-    ///     assert_eq!(times, u64::from(kind == Trouble::Refused), "{kind}");
+    /// for (kind, times) in down.stats().failures.iter() {
+    ///     assert_eq!(times, u64::from(kind == CacheFailure::Refused), "{kind}");
     /// }
     /// # }
     /// ```
-    pub fn iter(&self) -> impl Iterator<Item = (Trouble, u64)> {
-        Trouble::ALL.into_iter().zip(self.0)
+    pub fn iter(&self) -> impl Iterator<Item = (CacheFailure, u64)> {
+        CacheFailure::ALL.into_iter().zip(self.0)
     }
 }
 
-impl Index<Trouble> for Troubles {
+impl Index<CacheFailure> for FailureCounts {
     type Output = u64;
 
-    fn index(&self, trouble: Trouble) -> &u64 {
-        &self.0[trouble as usize]
+    fn index(&self, failure: CacheFailure) -> &u64 {
+        &self.0[failure as usize]
     }
 }
 
 /// What is counted of one function.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    counts: [AtomicU64; Count::Last as usize],
-    trouble: [AtomicU64; Trouble::ALL.len()],
+    counts: [AtomicU64; Counter::Last as usize],
+    failure: [AtomicU64; CacheFailure::ALL.len()],
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Count {
+pub(crate) enum Counter {
     Hit,
     Stale,
     StaleOnError,
@@ -179,54 +179,54 @@ pub(crate) enum Count {
 impl Counters {
     pub(crate) fn outcome(&self, outcome: Outcome) {
         let (count, fill) = match outcome {
-            Outcome::Hit => (Count::Hit, None),
-            Outcome::Stale => (Count::Stale, None),
-            Outcome::StaleOnError => (Count::StaleOnError, None),
-            Outcome::Miss(fill) => (Count::Miss, Some(fill)),
-            Outcome::Expired(fill) => (Count::Expired, Some(fill)),
-            Outcome::Refreshed(fill) => (Count::Refreshed, Some(fill)),
-            Outcome::Collapsed => (Count::Collapsed, None),
-            Outcome::Bypassed(Bypass::Disabled) => (Count::Disabled, None),
-            Outcome::Bypassed(Bypass::Breaker) => (Count::Breaker, None),
-            Outcome::Bypassed(Bypass::Requested) => (Count::Requested, None),
+            Outcome::Hit => (Counter::Hit, None),
+            Outcome::Stale => (Counter::Stale, None),
+            Outcome::StaleOnError => (Counter::StaleOnError, None),
+            Outcome::Miss(fill) => (Counter::Miss, Some(fill)),
+            Outcome::Expired(fill) => (Counter::Expired, Some(fill)),
+            Outcome::Refreshed(fill) => (Counter::Refreshed, Some(fill)),
+            Outcome::Collapsed => (Counter::Collapsed, None),
+            Outcome::Bypassed(Bypass::Disabled) => (Counter::Disabled, None),
+            Outcome::Bypassed(Bypass::Breaker) => (Counter::Breaker, None),
+            Outcome::Bypassed(Bypass::Requested) => (Counter::Requested, None),
         };
-        self.one(count);
+        self.increment(count);
         match fill {
-            Some(Fill::Stored) => self.one(Count::Stored),
-            Some(Fill::Failed(trouble)) => {
-                self.trouble[trouble as usize].fetch_add(1, Ordering::Relaxed);
+            Some(Fill::Stored) => self.increment(Counter::Stored),
+            Some(Fill::Failed(failure)) => {
+                self.failure[failure as usize].fetch_add(1, Ordering::Relaxed);
             }
             Some(Fill::NotStored) | None => {}
         }
     }
 
-    pub(crate) fn one(&self, count: Count) {
+    pub(crate) fn increment(&self, count: Counter) {
         self.add(count, 1);
     }
 
-    pub(crate) fn bytes(&self, count: Count, bytes: usize) {
+    pub(crate) fn bytes(&self, count: Counter, bytes: usize) {
         self.add(count, bytes as u64);
     }
 
-    pub(crate) fn time(&self, count: Count, time: Duration) {
+    pub(crate) fn time(&self, count: Counter, time: Duration) {
         self.add(count, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    fn add(&self, count: Count, amount: u64) {
+    fn add(&self, count: Counter, amount: u64) {
         self.counts[count as usize].fetch_add(amount, Ordering::Relaxed);
     }
 }
 
 /// The counters of each function, by its name.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(RwLock<HashMap<String, Arc<Counters>>>);
+pub(crate) struct CountersByName(RwLock<HashMap<String, Arc<Counters>>>);
 
 /// So many names are counted apart. Names that a program makes up as it goes must not fill its memory.
 const NAMES: usize = 256;
 /// The name under which those beyond are counted together: no function can have it.
 const OTHERS: &str = "(others)";
 
-impl Tally {
+impl CountersByName {
     pub(crate) fn of(&self, name: &str) -> Arc<Counters> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counters) = known.get(name) {
@@ -253,39 +253,39 @@ impl Tally {
 }
 
 fn sum(all: &[&Arc<Counters>]) -> Stats {
-    let read = |count: Count| {
+    let read = |count: Counter| {
         let each = all.iter();
         each.map(|one| one.counts[count as usize].load(Ordering::Relaxed))
             .sum()
     };
     let time = |count| Duration::from_micros(read(count));
-    let trouble = Trouble::ALL.map(|trouble| {
+    let failure = CacheFailure::ALL.map(|failure| {
         let each = all.iter();
-        each.map(|one| one.trouble[trouble as usize].load(Ordering::Relaxed))
+        each.map(|one| one.failure[failure as usize].load(Ordering::Relaxed))
             .sum()
     });
     Stats {
-        hit: read(Count::Hit),
-        stale: read(Count::Stale),
-        stale_on_error: read(Count::StaleOnError),
-        miss: read(Count::Miss),
-        expired: read(Count::Expired),
-        refreshed: read(Count::Refreshed),
-        collapsed: read(Count::Collapsed),
-        disabled: read(Count::Disabled),
-        breaker: read(Count::Breaker),
-        requested: read(Count::Requested),
-        stored: read(Count::Stored),
-        origin_error: read(Count::OriginError),
-        trouble: Troubles(trouble),
-        unreadable: read(Count::Unreadable),
-        lease_won: read(Count::LeaseWon),
-        lease_taken_over: read(Count::LeaseTakenOver),
-        lease_waited: read(Count::LeaseWaited),
-        bytes_read: read(Count::BytesRead),
-        bytes_written: read(Count::BytesWritten),
-        origin_time: time(Count::OriginMicros),
-        origin_time_saved: time(Count::OriginMicrosSaved),
+        hit: read(Counter::Hit),
+        stale: read(Counter::Stale),
+        stale_on_error: read(Counter::StaleOnError),
+        miss: read(Counter::Miss),
+        expired: read(Counter::Expired),
+        refreshed: read(Counter::Refreshed),
+        collapsed: read(Counter::Collapsed),
+        disabled: read(Counter::Disabled),
+        breaker: read(Counter::Breaker),
+        requested: read(Counter::Requested),
+        stored: read(Counter::Stored),
+        origin_error: read(Counter::OriginError),
+        failures: FailureCounts(failure),
+        unreadable: read(Counter::Unreadable),
+        lease_won: read(Counter::LeaseWon),
+        lease_taken_over: read(Counter::LeaseTakenOver),
+        lease_waited: read(Counter::LeaseWaited),
+        bytes_read: read(Counter::BytesRead),
+        bytes_written: read(Counter::BytesWritten),
+        origin_time: time(Counter::OriginMicros),
+        origin_time_saved: time(Counter::OriginMicrosSaved),
     }
 }
 
@@ -295,27 +295,29 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_has_its_own_number() {
-        let tally = Tally::default();
-        for (times, trouble) in (1..).zip(Trouble::ALL) {
+        let counters = CountersByName::default();
+        for (times, failure) in (1..).zip(CacheFailure::ALL) {
             for _ in 0..times {
-                tally.of("a").outcome(Outcome::Miss(Fill::Failed(trouble)));
+                counters
+                    .of("a")
+                    .outcome(Outcome::Miss(Fill::Failed(failure)));
             }
         }
-        let stats = tally.total();
-        assert!(stats.trouble.iter().map(|(_, n)| n).eq(1..=6));
-        assert_eq!(stats.trouble[Trouble::Oversize], 6);
-        assert_eq!((stats.trouble.total(), stats.miss), (21, 21));
+        let stats = counters.total();
+        assert!(stats.failures.iter().map(|(_, n)| n).eq(1..=6));
+        assert_eq!(stats.failures[CacheFailure::Oversize], 6);
+        assert_eq!((stats.failures.total(), stats.miss), (21, 21));
     }
 
     #[test]
     fn names_without_end_are_counted_together() {
-        let tally = Tally::default();
+        let counters = CountersByName::default();
         for n in 0..NAMES + 10 {
-            tally.of(&n.to_string()).one(Count::Hit);
+            counters.of(&n.to_string()).increment(Counter::Hit);
         }
-        let by_name = tally.by_name();
+        let by_name = counters.by_name();
         assert_eq!(by_name.len(), NAMES + 1);
         assert_eq!((by_name["0"].hit, by_name[OTHERS].hit), (1, 10));
-        assert_eq!(tally.total().hit, NAMES as u64 + 10);
+        assert_eq!(counters.total().hit, NAMES as u64 + 10);
     }
 }

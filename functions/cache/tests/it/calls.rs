@@ -321,7 +321,7 @@ async fn values_up_to_the_limit_are_stored_and_larger_ones_counted() {
             assert_eq!(second.is_hit(), stored, "{length} on {}", cache.location());
             assert_eq!(second.into_inner(), text);
         }
-        assert_eq!(cache.stats().trouble[larder::Trouble::Oversize], 2);
+        assert_eq!(cache.stats().failures[larder::CacheFailure::Oversize], 2);
         let big = "x".repeat(2_000_000);
         let error = cache.put(&key("size", 0), &MINUTE, &big).await.unwrap_err();
         assert!(matches!(error, CacheError::Value(_)), "{error}");

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use larder::{CacheError, Fill, Outcome, Policy, Trouble};
+use larder::{CacheError, CacheFailure, Fill, Outcome, Policy};
 use larder_testing::Memcached;
 
 use crate::support::{MINUTE, every_store, key};
@@ -19,7 +19,7 @@ async fn a_value_too_large_for_an_item_is_stored_compressed_and_reads_back() {
         let key = key("packed", 1);
         let origin = || async { Ok::<_, ()>(text()) };
         let plain = cache.get_or_fetch(&key, &MINUTE, origin).await.unwrap();
-        let oversize = Outcome::Miss(Fill::Failed(Trouble::Oversize));
+        let oversize = Outcome::Miss(Fill::Failed(CacheFailure::Oversize));
         assert_eq!(plain.outcome(), oversize, "{}", cache.location());
 
         let cold = cache.get_or_fetch(&key, &PACKED, origin).await.unwrap();
@@ -107,7 +107,7 @@ async fn at_the_largest_size_a_value_is_stored_and_one_byte_more_leaves_nothing_
         }
         let origin = || async { Ok::<_, ()>("z".repeat(longest + 1)) };
         let large = cache.refresh(&key, &SMALL, origin).await.unwrap();
-        let oversize = Outcome::Refreshed(Fill::Failed(Trouble::Oversize));
+        let oversize = Outcome::Refreshed(Fill::Failed(CacheFailure::Oversize));
         assert_eq!((large.outcome(), large.len()), (oversize, longest + 1));
         assert!(
             cache.peek::<String>(&key, &SMALL).await.is_none(),

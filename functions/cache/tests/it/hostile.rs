@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use larder::{Bypass, Fill, Outcome, Policy, Trouble};
+use larder::{Bypass, CacheFailure, Fill, Outcome, Policy};
 use larder_testing::{Memcached, Noise, Peer, Script};
 
 use crate::support::{MINUTE, Origin, cache, key};
@@ -10,7 +10,7 @@ const BOUND: Duration = Duration::from_millis(50 + 25);
 
 /// Calls three times and expects three misses with the same trouble. The budget is wide: a busy machine must not turn one
 /// trouble into another.
-async fn check(protocol: &str, script: Script, expected: Trouble) {
+async fn check(protocol: &str, script: Script, expected: CacheFailure) {
     let peer = Peer::start(script.clone()).await;
     let url = format!("{}?protocol={protocol}", peer.url());
     let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
@@ -45,7 +45,7 @@ async fn check_time(protocol: &str, script: Script) {
         let took = begun.elapsed();
         assert_eq!(
             fetched.outcome(),
-            Outcome::Miss(Fill::Failed(Trouble::Timeout))
+            Outcome::Miss(Fill::Failed(CacheFailure::Timeout))
         );
         assert!(
             took < noise.forgive(BOUND),
@@ -84,25 +84,25 @@ async fn classic_answers_that_lie_are_misses() {
         "x".repeat(1 << 20),
     ];
     for text in protocol {
-        check("classic", answer(&text), Trouble::Protocol).await;
+        check("classic", answer(&text), CacheFailure::Protocol).await;
     }
     check(
         "classic",
         Script::Endless(b"x".repeat(65536)),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     check(
         "classic",
         Script::Endless(b"END\r\n".to_vec()),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     for half in ["", "VALUE", &format!("VALUE {item} 0 100\r\nabc")] {
         check(
             "classic",
             Script::AnswerAndClose(half.as_bytes().to_vec()),
-            Trouble::Closed,
+            CacheFailure::Closed,
         )
         .await;
         check_time("classic", answer(half)).await;
@@ -129,19 +129,19 @@ async fn meta_answers_that_lie_are_misses() {
         "x".repeat(1 << 20),
     ];
     for text in protocol {
-        check("meta", answer(&text), Trouble::Protocol).await;
+        check("meta", answer(&text), CacheFailure::Protocol).await;
     }
     check(
         "meta",
         Script::Endless(b"x".repeat(65536)),
-        Trouble::Protocol,
+        CacheFailure::Protocol,
     )
     .await;
     for half in ["", "VA", &format!("VA 100 c1 k{item} O0\r\nabc")] {
         check(
             "meta",
             Script::AnswerAndClose(half.as_bytes().to_vec()),
-            Trouble::Closed,
+            CacheFailure::Closed,
         )
         .await;
         check_time("meta", answer(half)).await;
@@ -161,7 +161,7 @@ async fn what_greets_like_no_memcached_is_a_miss() {
             check(
                 protocol,
                 Script::Greet(greeting.to_vec()),
-                Trouble::Protocol,
+                CacheFailure::Protocol,
             )
             .await;
         }
@@ -248,7 +248,7 @@ async fn a_value_that_the_server_finds_too_large_keeps_nobody_waiting() {
                 .outcome();
             assert_eq!(
                 outcome,
-                Outcome::Miss(Fill::Failed(Trouble::Oversize)),
+                Outcome::Miss(Fill::Failed(CacheFailure::Oversize)),
                 "{protocol}"
             );
         }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use larder::{Bypass, Cache, CacheError, Fill, Outcome, Scope, Trouble};
+use larder::{Bypass, Cache, CacheError, CacheFailure, Fill, Outcome, Scope};
 use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, key};
@@ -54,7 +54,7 @@ async fn a_refused_connection_costs_nothing_but_the_hit() {
         for n in 0..200 {
             let (outcome, took) = timed(&cache, &origin, n).await;
             let expected = [
-                Outcome::Miss(Fill::Failed(Trouble::Refused)),
+                Outcome::Miss(Fill::Failed(CacheFailure::Refused)),
                 Outcome::Bypassed(Bypass::Breaker),
             ];
             assert!(expected.contains(&outcome), "{outcome:?}");
@@ -83,7 +83,7 @@ async fn a_frozen_server_costs_at_most_the_budget_and_is_back_within_a_second() 
         for _ in 0..30 {
             let (outcome, took) = timed(&cache, &origin, 1).await;
             let expected = [
-                Outcome::Miss(Fill::Failed(Trouble::Timeout)),
+                Outcome::Miss(Fill::Failed(CacheFailure::Timeout)),
                 Outcome::Bypassed(Bypass::Breaker),
             ];
             assert!(expected.contains(&outcome), "{outcome:?}");
@@ -187,7 +187,7 @@ async fn a_slow_connect_is_not_cancelled_and_serves_the_next_calls() {
     for cache in both(&proxy.url()) {
         let origin = Origin::default();
         let (outcome, took) = timed(&cache, &origin, 1).await;
-        assert_eq!(outcome, Outcome::Miss(Fill::Failed(Trouble::Timeout)));
+        assert_eq!(outcome, Outcome::Miss(Fill::Failed(CacheFailure::Timeout)));
         assert!(took < noise.forgive(BOUND), "{took:?}");
         until_hit(&cache, &origin).await;
         let mut hits = 0;

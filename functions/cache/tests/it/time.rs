@@ -1,6 +1,6 @@
 use std::{convert::Infallible, time::Duration};
 
-use larder::{Cache, Fill, Outcome, Policy, Trouble};
+use larder::{Cache, CacheFailure, Fill, Outcome, Policy};
 use tokio::time::{advance, sleep};
 
 use crate::support::{MINUTE, Origin, key};
@@ -80,7 +80,11 @@ async fn a_cache_that_keeps_nothing_counts_every_call() {
     assert!(cache.peek::<u64>(&key, &MINUTE).await.is_none());
     let stats = cache.stats();
     assert_eq!(
-        (stats.disabled, stats.hit, stats.trouble[Trouble::Timeout]),
+        (
+            stats.disabled,
+            stats.hit,
+            stats.failures[CacheFailure::Timeout]
+        ),
         (3, 0, 0)
     );
 }

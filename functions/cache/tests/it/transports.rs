@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use larder::{Cache, Fill, Outcome, Trouble};
+use larder::{Cache, CacheFailure, Fill, Outcome};
 use larder_testing::{Memcached, Noise};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
@@ -119,7 +119,7 @@ async fn a_server_whose_certificate_is_not_believed_is_a_miss() {
         };
         let cache = over_tls(&server, &trusted.file(folder.path()), "auto", "5000");
         for _ in 0..2 {
-            let expected = Outcome::Miss(Fill::Failed(Trouble::Refused));
+            let expected = Outcome::Miss(Fill::Failed(CacheFailure::Refused));
             assert_eq!(outcome(&cache).await, expected, "{what}");
         }
     }

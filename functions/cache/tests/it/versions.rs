@@ -104,7 +104,7 @@ async fn two_schema_versions_live_side_by_side_without_a_fight() {
             assert_eq!(
                 (
                     stats.unreadable,
-                    stats.trouble.total(),
+                    stats.failures.total(),
                     stats.lease_taken_over
                 ),
                 (0, 0, 0),

@@ -7,27 +7,27 @@ use serde::Serialize;
 
 use super::{
     super::{
-        Hold,
-        claim::{Claim, Why},
+        Lease,
+        claim::{ClaimKind, FillReason},
     },
-    Called, Right,
+    OriginKey, Permission,
 };
 use crate::{
     clock::{self, Millis},
     entry::{self, Entry},
-    flight::Pilot,
-    origin::Said,
-    outcome::{Alone, Fill, Outcome, Trouble},
-    payload::{self, Packed},
+    flight::Leader,
+    origin::CacheDirective,
+    outcome::{CacheFailure, Fill, Outcome, Uncoordinated},
+    payload::{self, Payload},
     store::{
-        Lifetime, Slot,
-        many::{Over, Write},
+        KeyKind, Lifetime,
+        many::{Precondition, Write},
     },
     telemetry::metrics::Counters,
 };
 
 /// What becomes of one key, before the server has had its word.
-pub(super) struct Due<'a> {
+pub(super) struct PendingWrite<'a> {
     pub(super) write: Option<Write<'a>>,
     pub(super) counters: &'a Counters,
     /// What the write makes of it if it succeeds, or what it is without one.
@@ -37,28 +37,28 @@ pub(super) struct Due<'a> {
 
 /// What the origin has answered for all keys.
 pub(super) struct Answered {
-    pub(super) said: Said,
+    pub(super) directive: CacheDirective,
     pub(super) created: Millis,
     pub(super) cost: Duration,
 }
 
-impl<A> Called<'_, A> {
-    pub(super) fn hold(&self) -> Option<&Hold> {
+impl<A> OriginKey<'_, A> {
+    pub(super) fn hold(&self) -> Option<&Lease> {
         match &self.right {
-            Right::Lead(hold) => Some(hold),
-            Right::Alone(_) | Right::Late(_) => None,
+            Permission::Lead(hold) => Some(hold),
+            Permission::Uncoordinated(_) | Permission::WaitTimedOut(_) => None,
         }
     }
 
-    pub(super) fn due<T: Serialize>(
+    pub(super) fn pending<T: Serialize>(
         &self,
-        number: Option<u64>,
+        cas: Option<u64>,
         value: Option<&T>,
         answered: &Answered,
-        flight: Option<&Pilot<'_>>,
-    ) -> Due<'_> {
-        let counters = &self.one.call.counters;
-        let not = |write, fill| Due {
+        flight: Option<&Leader<'_>>,
+    ) -> PendingWrite<'_> {
+        let counters = &self.key.call.counters;
+        let not = |write, fill| PendingWrite {
             write,
             counters,
             fill,
@@ -67,104 +67,112 @@ impl<A> Called<'_, A> {
         let Some(hold) = self.hold() else {
             return not(None, Fill::NotStored);
         };
-        let leave_empty = || self.leave_empty(hold, number);
+        let discard = || self.discard(hold, cas);
         let Some(value) = value else {
-            return not(leave_empty(), Fill::NotStored);
+            return not(discard(), Fill::NotStored);
         };
-        let (call, cache) = (&self.one.call, self.one.call.cache);
+        let (call, cache) = (&self.key.call, self.key.call.cache);
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
                 cache.log().unencodable(call.key.name(), &error);
-                return not(leave_empty(), Fill::Failed(Trouble::Decode));
+                return not(discard(), Fill::Failed(CacheFailure::Decode));
             }
         };
-        let ttl = call.ttl(value, answered.cost, answered.said);
+        let ttl = call.ttl(value, answered.cost, answered.directive);
         if let Some(flight) = flight {
-            flight.land(payload.clone(), answered.created, ttl);
+            flight.complete(payload.clone(), answered.created, ttl);
         }
         let Some(ttl) = ttl else {
-            return not(leave_empty(), Fill::NotStored);
+            return not(discard(), Fill::NotStored);
         };
-        let shorter = call.shorter(&payload);
-        let packed = shorter
+        let compressed = call.compressed(&payload);
+        let packed = compressed
             .as_deref()
-            .map_or(Packed::Plain(&payload), Packed::Lz4);
-        if call.refuses(packed).is_some() {
+            .map_or(Payload::Plain(&payload), Payload::Lz4);
+        if call.size_error(packed).is_some() {
             let size = packed.bytes().len();
             cache.log().oversize(call.key.name(), size);
-            return not(leave_empty(), Fill::Failed(Trouble::Oversize));
+            return not(discard(), Fill::Failed(CacheFailure::Oversize));
         }
-        let number = match hold.claim {
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => Some(entry),
-            Claim::Lease { .. } | Claim::Bare { .. } => number,
+        let cas = match hold.claim {
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Some(entry),
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
         };
-        // Without a number the lease is lost, and with it the right to fill.
-        let Some(number) = number else {
+        // Without a cas the lease is lost, and with it the right to fill.
+        let Some(cas) = cas else {
             return not(None, Fill::NotStored);
         };
-        let entry = call.entry(hold.stamp, ttl, answered.created, answered.cost, packed);
-        Due {
-            write: Some(self.store(&entry, number)),
+        let entry = call.entry(
+            hold.generations,
+            ttl,
+            answered.created,
+            answered.cost,
+            packed,
+        );
+        PendingWrite {
+            write: Some(self.store(&entry, cas)),
             counters,
             fill: Fill::Stored,
-            ttl_left: clock::until(cache.clock().now(), entry.soft),
+            ttl_left: clock::until(cache.clock().now(), entry.fresh_until),
         }
     }
 
     pub(super) fn outcome(&self, fill: Fill) -> Outcome {
         match &self.right {
-            Right::Lead(hold) => match hold.why {
-                Why::Miss => Outcome::Miss(fill),
-                Why::Expired => Outcome::Expired(fill),
-                Why::Requested => Outcome::Refreshed(fill),
+            Permission::Lead(hold) => match hold.why {
+                FillReason::Miss => Outcome::Miss(fill),
+                FillReason::Expired => Outcome::Expired(fill),
+                FillReason::Requested => Outcome::Refreshed(fill),
             },
-            Right::Alone(why) => why.outcome(),
-            Right::Late(_) => Alone::Waited.outcome(),
+            Permission::Uncoordinated(why) => why.outcome(),
+            Permission::WaitTimedOut(_) => Uncoordinated::Waited.outcome(),
         }
     }
 
-    fn store(&self, entry: &Entry<'_>, number: u64) -> Write<'_> {
-        let (call, cache) = (&self.one.call, self.one.call.cache);
+    fn store(&self, entry: &Entry<'_>, cas: u64) -> Write<'_> {
+        let (call, cache) = (&self.key.call, self.key.call.cache);
         Write {
-            at: &call.at,
-            slot: Slot::Item,
-            bytes: entry.write(call.at.item(), call.at.digest(), cache.seal()),
+            keys: &call.keys,
+            kind: KeyKind::Item,
+            bytes: entry.write(call.keys.item(), call.keys.digest(), cache.seal()),
             life: call.life(entry),
-            over: Over::Number(number),
+            precondition: Precondition::Cas(cas),
         }
     }
 
     /// As a single call does: the lease to others, a marker only once nobody is served the stale entry any more.
-    pub(super) fn give_back(&self, hold: &Hold, number: Option<u64>) -> Option<Write<'_>> {
+    pub(super) fn give_back(&self, hold: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
         match &hold.claim {
-            Claim::Lease { .. } | Claim::Bare { .. } => self.free(Slot::Item, number),
-            Claim::Marker { served_until, .. }
-                if *served_until <= self.one.call.cache.clock().now() =>
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
+                self.free(KeyKind::Item, cas)
+            }
+            ClaimKind::Marker { served_until, .. }
+                if *served_until <= self.key.call.cache.clock().now() =>
             {
-                self.free(Slot::Marker, number)
+                self.free(KeyKind::Marker, cas)
             }
-            Claim::Marker { .. } | Claim::Entry { .. } => None,
+            ClaimKind::Marker { .. } | ClaimKind::Entry { .. } => None,
         }
     }
 
-    fn leave_empty(&self, hold: &Hold, number: Option<u64>) -> Option<Write<'_>> {
+    fn discard(&self, hold: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
         match hold.claim {
-            Claim::Lease { .. } | Claim::Bare { .. } => self.give_back(hold, number),
-            Claim::Marker { entry, .. } | Claim::Entry { entry } => {
-                self.free(Slot::Item, Some(entry))
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => self.give_back(hold, cas),
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
+                self.free(KeyKind::Item, Some(entry))
             }
         }
     }
 
-    fn free(&self, slot: Slot, number: Option<u64>) -> Option<Write<'_>> {
-        let at = &self.one.call.at;
+    fn free(&self, kind: KeyKind, cas: Option<u64>) -> Option<Write<'_>> {
+        let keys = &self.key.call.keys;
         Some(Write {
-            at,
-            slot,
-            bytes: entry::freed(at),
+            keys,
+            kind,
+            bytes: entry::freed(keys),
             life: Lifetime::seconds(2),
-            over: Over::Number(number?),
+            precondition: Precondition::Cas(cas?),
         })
     }
 }

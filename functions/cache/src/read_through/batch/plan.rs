@@ -4,147 +4,170 @@ use serde::de::DeserializeOwned;
 
 use super::{
     super::{
-        Bare, Call, Hold, MINTS, Release, Seen,
-        claim::{Claim, Tried, Why},
-        decision::{self, Item, Lost, Step},
+        Call, Lease, MINTS, PlaceholderAge, ReleaseGuard, Snapshot,
+        claim::{ClaimKind, ClaimResult, FillReason},
+        decision::{self, Decision, IfLost, ItemKind},
     },
-    Many, One,
+    BatchCall, BatchKey,
 };
 use crate::{
-    entry::{Generation, Lease},
+    entry::{Generation, LeaseRecord},
     fetched::Fetched,
-    outcome::{Alone, Freshness},
+    outcome::{Freshness, Uncoordinated},
     random,
     store::{
-        Lifetime, Looked, Slot,
-        many::{Over, Write},
+        KeyKind, Lifetime, LookupReply,
+        many::{Precondition, Write},
     },
 };
 
 /// What follows for one key.
 pub(super) enum Plan<'s, T, A> {
     Serve(Vec<(A, Fetched<T>)>),
-    Lead(Box<Hold>),
+    Lead(Box<Lease>),
     Try(Box<Attempt<'s>>),
     Mint,
     Wait,
     Again,
-    Alone(Alone),
+    Uncoordinated(Uncoordinated),
 }
 
 /// A write that would give the right to call the origin.
 pub(super) struct Attempt<'s> {
-    pub(super) slot: Slot,
+    pub(super) kind: KeyKind,
     pub(super) record: Vec<u8>,
-    pub(super) over: Over,
-    pub(super) hold: Box<Hold>,
-    pub(super) seen: Seen<'s>,
+    pub(super) precondition: Precondition,
+    pub(super) hold: Box<Lease>,
+    pub(super) snapshot: Snapshot<'s>,
     /// What somebody else's being faster means.
-    pub(super) lost: Faster,
+    pub(super) lost: IfBeaten,
 }
 
-pub(super) enum Faster {
+pub(super) enum IfBeaten {
     Wait,
     ServeStale,
     Again,
 }
 
-impl<'a> Many<'a> {
+impl<'a> BatchCall<'a> {
     pub(super) fn plan<'s, T: DeserializeOwned, A: Clone>(
         &self,
-        one: &mut One<'a, A>,
-        looked: &'s Looked,
+        key: &mut BatchKey<'a, A>,
+        reply: &'s LookupReply,
     ) -> Plan<'s, T, A> {
-        let seen = Seen::new(&one.call, looked);
-        let bare = seen.item == Item::Bare;
-        one.bare = Bare::after(one.bare, &seen);
-        let orphaned = one.bare.is_some_and(|bare| bare.is_orphaned());
-        let number = seen.there.and_then(|there| there.number);
-        let ours = bare && one.won.is_some() && one.won == number;
-        if seen.stamp.is_none() {
-            one.won = seen.won.or(one.won);
-            one.mints += 1;
-            return if one.mints > MINTS {
-                Plan::Alone(Alone::Waited)
+        let snapshot = Snapshot::new(&key.call, reply);
+        let placeholder = snapshot.kind == ItemKind::Placeholder;
+        key.placeholder = PlaceholderAge::after(key.placeholder, &snapshot);
+        let orphaned = key
+            .placeholder
+            .is_some_and(|placeholder| placeholder.is_orphaned());
+        let cas = snapshot.item.and_then(|there| there.cas);
+        let ours = placeholder && key.won.is_some() && key.won == cas;
+        if snapshot.generations.is_none() {
+            key.won = snapshot.won.or(key.won);
+            key.mints += 1;
+            return if key.mints > MINTS {
+                Plan::Uncoordinated(Uncoordinated::Waited)
             } else {
                 Plan::Mint
             };
         }
         if self.freshness == Freshness::Refresh {
-            return self.plan_refresh(one, seen);
+            return self.plan_refresh(key, snapshot);
         }
-        let plan = match decision::step(seen.item, seen.marker, Some(())) {
-            Step::Hit => one.each(|| one.call.serve(&seen, one.waited)),
-            Step::ServeStale => one.each(|| one.call.serve_stale(&seen)),
-            Step::Refresh(lost) => {
+        let plan = match decision::decide(snapshot.kind, snapshot.marker, true) {
+            Decision::Hit => key.each(|| key.call.serve(&snapshot, key.waited)),
+            Decision::ServeStale => key.each(|| key.call.serve_stale(&snapshot)),
+            Decision::Refresh(lost) => {
                 let lost = match lost {
-                    Lost::ServeStale => Faster::ServeStale,
-                    Lost::Wait => Faster::Wait,
+                    IfLost::ServeStale => IfBeaten::ServeStale,
+                    IfLost::Wait => IfBeaten::Wait,
                 };
-                return one.call.try_marker(seen, lost);
+                return key.call.try_marker(snapshot, lost);
             }
-            Step::Acquire => return one.call.try_item(seen, Over::Nothing, Why::Miss),
-            Step::Compute => match one.call.won_bare(&seen, Why::Miss) {
-                Tried::Won(hold) => return Plan::Lead(hold),
-                Tried::Lost | Tried::Again => return Plan::Again,
+            Decision::Acquire => {
+                return key
+                    .call
+                    .try_item(snapshot, Precondition::Absent, FillReason::Miss);
+            }
+            Decision::Compute => match key.call.won_placeholder(&snapshot, FillReason::Miss) {
+                ClaimResult::Won(hold) => return Plan::Lead(hold),
+                ClaimResult::Lost | ClaimResult::Again => return Plan::Again,
             },
-            Step::Wait if !orphaned && !ours => {
-                one.flight = one.call.flight(&seen);
+            Decision::Wait if !orphaned && !ours => {
+                key.flight = key.call.flight(&snapshot);
                 return Plan::Wait;
             }
-            Step::Wait | Step::TakeOver | Step::Mint => None,
+            Decision::Wait | Decision::TakeOver | Decision::Mint => None,
         };
-        match (plan, number) {
+        match (plan, cas) {
             (Some(values), _) => Plan::Serve(values),
             // Also what was to be served and could not be decoded.
-            (None, Some(number)) => one.call.try_item(seen, Over::Number(number), Why::Miss),
+            (None, Some(cas)) => {
+                key.call
+                    .try_item(snapshot, Precondition::Cas(cas), FillReason::Miss)
+            }
             (None, None) => Plan::Again,
         }
     }
 
     /// For a new value on request: whatever stands there, the right to replace it.
-    fn plan_refresh<'s, T, A>(&self, one: &One<'a, A>, seen: Seen<'s>) -> Plan<'s, T, A> {
-        let Some(there) = seen.there else {
-            return one.call.try_item(seen, Over::Nothing, Why::Requested);
+    fn plan_refresh<'s, T, A>(
+        &self,
+        key: &BatchKey<'a, A>,
+        snapshot: Snapshot<'s>,
+    ) -> Plan<'s, T, A> {
+        let Some(there) = snapshot.item else {
+            return key
+                .call
+                .try_item(snapshot, Precondition::Absent, FillReason::Requested);
         };
-        match (there.number, seen.item) {
-            (Some(entry), Item::Entry(_)) => {
-                let claim = Claim::Entry { entry };
-                match one.call.hold(&seen, Slot::Item, Why::Requested, |_| claim) {
+        match (there.cas, snapshot.kind) {
+            (Some(entry), ItemKind::Entry(_)) => {
+                let claim = ClaimKind::Entry { entry };
+                match key
+                    .call
+                    .hold(&snapshot, KeyKind::Item, FillReason::Requested, |_| claim)
+                {
                     Some((hold, _)) => Plan::Lead(hold),
                     None => Plan::Again,
                 }
             }
-            (Some(number), _) => one
-                .call
-                .try_item(seen, Over::Number(number), Why::Requested),
+            (Some(cas), _) => {
+                key.call
+                    .try_item(snapshot, Precondition::Cas(cas), FillReason::Requested)
+            }
             (None, _) => Plan::Again,
         }
     }
 }
 
 /// The generations that are missing, or are none of ours. They count only once they are read back, by the next look.
-pub(super) fn mint<'w, A>(one: &'w One<'_, A>, looked: &Looked, writes: &mut Vec<Write<'w>>) {
-    let at = &one.call.at;
-    let [namespace, function] = at.scopes();
+pub(super) fn mint<'w, A>(
+    key: &'w BatchKey<'_, A>,
+    reply: &LookupReply,
+    writes: &mut Vec<Write<'w>>,
+) {
+    let keys = &key.call.keys;
+    let [namespace, function] = keys.scopes();
     let scopes = [
-        (Slot::Namespace, &looked.namespace, namespace),
-        (Slot::Function, &looked.function, function),
+        (KeyKind::Namespace, &reply.namespace, namespace),
+        (KeyKind::Function, &reply.function, function),
     ];
-    for (slot, there, scope) in scopes {
-        let over = match there {
-            None => Over::Nothing,
+    for (kind, there, scope) in scopes {
+        let precondition = match there {
+            None => Precondition::Absent,
             Some(item) if Generation::read(&item.bytes, scope).is_ok() => continue,
-            Some(item) => Over::Number(item.number.unwrap_or(0)),
+            Some(item) => Precondition::Cas(item.cas.unwrap_or(0)),
         };
-        let bytes = Generation::mint(one.call.cache.clock().now(), random::u64()).write(scope);
+        let bytes = Generation::mint(key.call.cache.clock().now(), random::u64()).write(scope);
         let life = Lifetime::Forever;
         writes.push(Write {
-            at,
-            slot,
+            keys,
+            kind,
             bytes,
             life,
-            over,
+            precondition,
         });
     }
 }
@@ -153,26 +176,28 @@ impl Call<'_> {
     /// A hold as it is if its write succeeds, and its record. Armed: if the answer is lost, it is given back.
     fn hold(
         &self,
-        seen: &Seen<'_>,
-        slot: Slot,
-        why: Why,
-        claim: impl FnOnce(Vec<u8>) -> Claim,
-    ) -> Option<(Box<Hold>, Vec<u8>)> {
-        let subject = match slot {
-            Slot::Marker => seen.entry.as_ref()?.id,
+        snapshot: &Snapshot<'_>,
+        kind: KeyKind,
+        why: FillReason,
+        claim: impl FnOnce(Vec<u8>) -> ClaimKind,
+    ) -> Option<(Box<Lease>, Vec<u8>)> {
+        let refreshes_entry = match kind {
+            KeyKind::Marker => snapshot.entry.as_ref()?.id,
             _ => 0,
         };
-        let mine = self.lease(seen, subject)?;
-        let record = mine.write(self.at.slot(slot), self.at.digest());
+        let mine = self.lease(snapshot, refreshes_entry)?;
+        let record = mine.write(self.keys.of_kind(kind), self.keys.digest());
         let claim = claim(record.clone());
         let release = match claim {
-            Claim::Entry { .. } => Release::nothing(),
-            _ => Release::armed(self, slot, &record, None),
+            ClaimKind::Entry { .. } => ReleaseGuard::nothing(),
+            _ => ReleaseGuard::armed(self, kind, &record, None),
         };
-        let Lease { token, stamp, .. } = mine;
-        let hold = Hold {
+        let LeaseRecord {
+            token, generations, ..
+        } = mine;
+        let hold = Lease {
             token,
-            stamp,
+            generations,
             why,
             claim,
             stale: None,
@@ -181,51 +206,56 @@ impl Call<'_> {
         Some((Box::new(hold), record))
     }
 
-    fn try_item<'s, T, A>(&self, seen: Seen<'s>, over: Over, why: Why) -> Plan<'s, T, A> {
-        let lost = match over {
-            Over::Nothing => Faster::Wait,
-            Over::Number(_) => Faster::Again,
+    fn try_item<'s, T, A>(
+        &self,
+        snapshot: Snapshot<'s>,
+        precondition: Precondition,
+        why: FillReason,
+    ) -> Plan<'s, T, A> {
+        let lost = match precondition {
+            Precondition::Absent => IfBeaten::Wait,
+            Precondition::Cas(_) => IfBeaten::Again,
         };
-        let claim = |record| Claim::Lease { record };
-        match self.hold(&seen, Slot::Item, why, claim) {
+        let claim = |record| ClaimKind::Lease { record };
+        match self.hold(&snapshot, KeyKind::Item, why, claim) {
             None => Plan::Again,
             Some((hold, record)) => Plan::Try(Box::new(Attempt {
-                slot: Slot::Item,
+                kind: KeyKind::Item,
                 record,
-                over,
+                precondition,
                 hold,
-                seen,
+                snapshot,
                 lost,
             })),
         }
     }
 
-    /// Tries for the marker of a stale entry, whose number this look has shown: what changes it from here on refuses the fill.
-    fn try_marker<'s, T, A>(&self, seen: Seen<'s>, lost: Faster) -> Plan<'s, T, A> {
-        let number = seen.there.and_then(|there| there.number);
-        let Some((entry, number)) = seen.entry.as_ref().zip(number) else {
+    /// Tries for the marker of a stale entry, whose cas this look has shown: what changes it from here on refuses the fill.
+    fn try_marker<'s, T, A>(&self, snapshot: Snapshot<'s>, lost: IfBeaten) -> Plan<'s, T, A> {
+        let cas = snapshot.item.and_then(|there| there.cas);
+        let Some((entry, cas)) = snapshot.entry.as_ref().zip(cas) else {
             return Plan::Again;
         };
         let served_until = self.served_until(entry);
-        let over = match seen.marked {
-            None => Over::Nothing,
-            Some(dead) => Over::Number(dead.number.unwrap_or(0)),
+        let precondition = match snapshot.marker_item {
+            None => Precondition::Absent,
+            Some(dead) => Precondition::Cas(dead.cas.unwrap_or(0)),
         };
-        let claim = |record| Claim::Marker {
+        let claim = |record| ClaimKind::Marker {
             record,
-            entry: number,
+            entry: cas,
             served_until,
         };
-        match self.hold(&seen, Slot::Marker, Why::Expired, claim) {
+        match self.hold(&snapshot, KeyKind::Marker, FillReason::Expired, claim) {
             None => Plan::Again,
             Some((mut hold, record)) => {
-                hold.stale = seen.stale(self);
+                hold.stale = snapshot.stale(self);
                 Plan::Try(Box::new(Attempt {
-                    slot: Slot::Marker,
+                    kind: KeyKind::Marker,
                     record,
-                    over,
+                    precondition,
                     hold,
-                    seen,
+                    snapshot,
                     lost,
                 }))
             }

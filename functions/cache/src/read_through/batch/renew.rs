@@ -5,57 +5,59 @@ use std::{pin::pin, time::Duration};
 use tokio::sync::Notify;
 
 use super::{
-    super::{claim::Claim, renew::BARE},
-    Called, Many,
+    super::{claim::ClaimKind, renew::STAMP_AFTER},
+    BatchCall, OriginKey,
 };
 use crate::{
-    key::Address,
+    key::CacheKeys,
     store::{
-        Lifetime, Slot, Stored,
-        many::{Over, Write},
+        KeyKind, Lifetime,
+        many::{Precondition, Write},
     },
 };
 
 /// One key's record, and what is known of it.
 pub(super) struct Kept<'a> {
-    at: &'a Address,
+    keys: &'a CacheKeys,
     life: Lifetime,
-    record: Option<(Slot, &'a [u8])>,
-    number: Number,
+    record: Option<(KeyKind, &'a [u8])>,
+    cas: KnownCas,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Number {
+enum KnownCas {
     Known(u64),
-    /// The number of a lease that may be empty as yet, and is not written unless the origin takes long.
-    Bare(u64),
-    ToLearn,
+    /// The cas of a lease that may be empty as yet, and is not written unless the origin takes long.
+    Placeholder(u64),
+    ToRead,
     /// The record is no more there, or there never was one.
     Lost,
 }
 
 impl<'a> Kept<'a> {
-    pub(super) fn new<A>(called: &'a Called<'_, A>) -> Self {
+    pub(super) fn new<A>(called: &'a OriginKey<'_, A>) -> Self {
         let claim = called.hold().map(|hold| &hold.claim);
-        let (record, number) = match claim {
-            Some(Claim::Lease { record }) => (Some((Slot::Item, record)), Number::ToLearn),
-            Some(Claim::Bare { record, number }) => {
-                (Some((Slot::Item, record)), Number::Bare(*number))
+        let (record, cas) = match claim {
+            Some(ClaimKind::Lease { record }) => (Some((KeyKind::Item, record)), KnownCas::ToRead),
+            Some(ClaimKind::Placeholder { record, cas }) => {
+                (Some((KeyKind::Item, record)), KnownCas::Placeholder(*cas))
             }
-            Some(Claim::Marker { record, .. }) => (Some((Slot::Marker, record)), Number::ToLearn),
-            Some(Claim::Entry { .. }) | None => (None, Number::Lost),
+            Some(ClaimKind::Marker { record, .. }) => {
+                (Some((KeyKind::Marker, record)), KnownCas::ToRead)
+            }
+            Some(ClaimKind::Entry { .. }) | None => (None, KnownCas::Lost),
         };
         Self {
-            at: &called.one.call.at,
-            life: called.one.call.lease_life(),
-            record: record.map(|(slot, record)| (slot, record.as_slice())),
-            number,
+            keys: &called.key.call.keys,
+            life: called.key.call.lease_life(),
+            record: record.map(|(kind, record)| (kind, record.as_slice())),
+            cas,
         }
     }
 }
 
-impl Many<'_> {
-    /// Awaits the origin. Meanwhile the leases' numbers are learned and the leases renewed, in one exchange a server.
+impl BatchCall<'_> {
+    /// Awaits the origin. Meanwhile the leases' cas values are learned and the leases renewed, in one exchange a server.
     pub(super) async fn held<R>(
         &self,
         kept: &mut [Kept<'_>],
@@ -76,13 +78,13 @@ impl Many<'_> {
         result
     }
 
-    /// The numbers of the records, of those that are still there.
-    pub(super) async fn numbers(&self, mut kept: Vec<Kept<'_>>) -> Vec<Option<u64>> {
+    /// The cas values of the records, of those that are still there.
+    pub(super) async fn cas_values(&self, mut kept: Vec<Kept<'_>>) -> Vec<Option<u64>> {
         let left = self.budget.left();
-        self.budget.spend(self.learn(&mut kept, left)).await;
-        let known = kept.iter().map(|kept| match kept.number {
-            Number::Known(number) | Number::Bare(number) => Some(number),
-            Number::ToLearn | Number::Lost => None,
+        self.budget.spend(self.read_cas(&mut kept, left)).await;
+        let known = kept.iter().map(|kept| match kept.cas {
+            KnownCas::Known(cas) | KnownCas::Placeholder(cas) => Some(cas),
+            KnownCas::ToRead | KnownCas::Lost => None,
         });
         known.collect()
     }
@@ -95,77 +97,77 @@ impl Many<'_> {
             return;
         };
         let third = Duration::from_millis(u64::from(seconds.get() - 1) * 1000 / 3);
-        let is_bare = |kept: &Kept<'_>| matches!(kept.number, Number::Bare(_));
+        let is_bare = |kept: &Kept<'_>| matches!(kept.cas, KnownCas::Placeholder(_));
         let mut pause = if kept.iter().any(is_bare) {
-            BARE
+            STAMP_AFTER
         } else {
             third
         };
-        self.learn(kept, self.budget.beside()).await;
+        self.read_cas(kept, self.budget.off_path()).await;
         loop {
-            let over = tokio::time::timeout(pause, ended.notified()).await.is_ok();
-            if over || self.budget.is_over() {
+            let precondition = tokio::time::timeout(pause, ended.notified()).await.is_ok();
+            if precondition || self.budget.is_over() {
                 return;
             }
             pause = third;
-            self.learn(kept, self.budget.beside()).await;
+            self.read_cas(kept, self.budget.off_path()).await;
             self.renew(kept).await;
-            self.learn(kept, self.budget.beside()).await;
+            self.read_cas(kept, self.budget.off_path()).await;
         }
     }
 
-    /// Writes each record again over its own number. Never blindly.
+    /// Writes each record again over its own cas. Never blindly.
     async fn renew(&self, kept: &mut [Kept<'_>]) {
         let (mut places, mut writes) = (Vec::new(), Vec::new());
         for (place, kept) in kept.iter_mut().enumerate() {
-            let (Number::Known(number) | Number::Bare(number)) = kept.number else {
+            let (KnownCas::Known(cas) | KnownCas::Placeholder(cas)) = kept.cas else {
                 continue;
             };
-            let Some((slot, record)) = kept.record else {
+            let Some((kind, record)) = kept.record else {
                 continue;
             };
             // Perhaps done, perhaps not: learned again before its next use.
-            kept.number = Number::ToLearn;
+            kept.cas = KnownCas::ToRead;
             places.push(place);
             writes.push(Write {
-                at: kept.at,
-                slot,
+                keys: kept.keys,
+                kind,
                 bytes: record.to_vec(),
                 life: kept.life,
-                over: Over::Number(number),
+                precondition: Precondition::Cas(cas),
             });
         }
         if writes.is_empty() {
             return;
         }
         let store = self.cache.store();
-        let stored = store.write_many(&writes, self.budget.beside()).await;
+        let stored = store.write_many(&writes, self.budget.off_path()).await;
         for (place, stored) in places.into_iter().zip(stored) {
-            if stored == Ok(Stored::No) {
-                kept[place].number = Number::Lost;
+            if stored == Ok(false) {
+                kept[place].cas = KnownCas::Lost;
             }
         }
     }
 
-    async fn learn(&self, kept: &mut [Kept<'_>], limit: Duration) {
+    async fn read_cas(&self, kept: &mut [Kept<'_>], limit: Duration) {
         let wanted = kept.iter().enumerate().filter_map(|(place, kept)| {
-            let (slot, _) = kept.record.filter(|_| kept.number == Number::ToLearn)?;
-            Some((place, (kept.at, slot)))
+            let (kind, _) = kept.record.filter(|_| kept.cas == KnownCas::ToRead)?;
+            Some((place, (kept.keys, kind)))
         });
-        let (places, slots): (Vec<_>, Vec<_>) = wanted.unzip();
-        if slots.is_empty() {
+        let (places, wanted): (Vec<_>, Vec<_>) = wanted.unzip();
+        if wanted.is_empty() {
             return;
         }
-        let items = self.cache.store().numbered_many(&slots, limit).await;
+        let items = self.cache.store().get_many_with_cas(&wanted, limit).await;
         for (place, item) in places.into_iter().zip(items) {
             let kept = &mut kept[place];
             let record = kept.record.map(|(_, record)| record);
-            kept.number = match item {
+            kept.cas = match item {
                 Ok(Some(item)) if Some(&*item.bytes) == record => {
-                    item.number.map_or(Number::Lost, Number::Known)
+                    item.cas.map_or(KnownCas::Lost, KnownCas::Known)
                 }
-                Ok(_) => Number::Lost,
-                Err(_) => Number::ToLearn,
+                Ok(_) => KnownCas::Lost,
+                Err(_) => KnownCas::ToRead,
             };
         }
     }

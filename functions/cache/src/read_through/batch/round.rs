@@ -6,107 +6,107 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    super::{BARE, Hold, Seen},
-    Called, Many, One, Right,
-    plan::{Faster, Plan, mint},
+    super::{Lease, PLACEHOLDER_TTL_S, Snapshot},
+    BatchCall, BatchKey, OriginKey, Permission,
+    plan::{IfBeaten, Plan, mint},
 };
 use crate::{
     clock,
     fetched::Fetched,
-    flight::Landing,
-    outcome::{Alone, Freshness, Outcome},
-    payload::Packed,
+    flight::FlightResult,
+    outcome::{Freshness, Outcome, Uncoordinated},
+    payload::Payload,
     store::{
-        Ask, Looked, Slot, StoreError, Stored,
-        many::{Each, Over, Write},
+        KeyKind, LookupOptions, LookupReply, StoreError,
+        many::{Each, Precondition, Write},
     },
-    telemetry::metrics::Count,
+    telemetry::metrics::Counter,
 };
 
 /// What one look came to.
-pub(super) struct Pass<'a, T, A> {
+pub(super) struct Round<'a, T, A> {
     pub(super) served: Vec<(A, Fetched<T>)>,
-    pub(super) called: Vec<Called<'a, A>>,
-    pub(super) waiting: Vec<One<'a, A>>,
+    pub(super) called: Vec<OriginKey<'a, A>>,
+    pub(super) waiting: Vec<BatchKey<'a, A>>,
     /// Something changed meanwhile: look again at once.
     pub(super) again: bool,
 }
 
-impl<'a> Many<'a> {
+impl<'a> BatchCall<'a> {
     /// Looks after `pause`.
-    pub(super) async fn pass<T: DeserializeOwned, A: Clone>(
+    pub(super) async fn round<T: DeserializeOwned, A: Clone>(
         &self,
-        ones: Vec<One<'a, A>>,
+        keys: Vec<BatchKey<'a, A>>,
         pause: Duration,
-    ) -> Pass<'a, T, A> {
+    ) -> Round<'a, T, A> {
         if !pause.is_zero() {
             sleep_until(self.until.min(Instant::now() + pause)).await;
         }
-        let mut pass = Pass {
+        let mut round = Round {
             served: Vec::new(),
             called: Vec::new(),
             waiting: Vec::new(),
             again: false,
         };
-        let asked = self.landed(ones, &mut pass);
-        let looked = self.look(&asked).await;
+        let asked = self.landed(keys, &mut round);
+        let reply = self.look(&asked).await;
         let mut plans = Vec::with_capacity(asked.len());
         let mut known = Vec::with_capacity(asked.len());
-        for (mut one, looked) in asked.into_iter().zip(&looked) {
-            match looked {
-                Ok(looked) => {
-                    plans.push((self.plan(&mut one, looked), looked));
-                    known.push(one);
+        for (mut key, reply) in asked.into_iter().zip(&reply) {
+            match reply {
+                Ok(reply) => {
+                    plans.push((self.plan(&mut key, reply), reply));
+                    known.push(key);
                 }
-                Err(error) => pass.alone(one, (*error).into()),
+                Err(error) => round.alone(key, (*error).into()),
             }
         }
         let stored = self.write(&known, &plans).await;
-        for ((one, (plan, looked)), stored) in known.into_iter().zip(plans).zip(stored) {
-            self.settle(one, plan, looked, stored, &mut pass);
+        for ((key, (plan, reply)), stored) in known.into_iter().zip(plans).zip(stored) {
+            self.settle(key, plan, reply, stored, &mut round);
         }
         if self.is_over() {
-            for one in std::mem::take(&mut pass.waiting) {
-                pass.called.push(Called {
-                    one,
-                    right: Right::Late(None),
+            for key in std::mem::take(&mut round.waiting) {
+                round.called.push(OriginKey {
+                    key,
+                    right: Permission::WaitTimedOut(None),
                 });
             }
         }
-        pass
+        round
     }
 
     /// Takes out those whose origin call of this process still runs or has ended well.
     fn landed<T: DeserializeOwned, A: Clone>(
         &self,
-        ones: Vec<One<'a, A>>,
-        pass: &mut Pass<'a, T, A>,
-    ) -> Vec<One<'a, A>> {
-        let mut asked = Vec::with_capacity(ones.len());
-        for mut one in ones {
-            let Some(flight) = one.flight.take() else {
-                asked.push(one);
+        keys: Vec<BatchKey<'a, A>>,
+        round: &mut Round<'a, T, A>,
+    ) -> Vec<BatchKey<'a, A>> {
+        let mut asked = Vec::with_capacity(keys.len());
+        for mut key in keys {
+            let Some(flight) = key.flight.take() else {
+                asked.push(key);
                 continue;
             };
-            match flight.landed() {
+            match flight.result() {
                 None => {
-                    one.flight = Some(flight);
-                    pass.waiting.push(one);
+                    key.flight = Some(flight);
+                    round.waiting.push(key);
                 }
-                Some(Landing::Failed) => asked.push(one),
-                Some(Landing::Value {
+                Some(FlightResult::Failed) => asked.push(key),
+                Some(FlightResult::Value {
                     payload,
                     created,
                     ttl,
                 }) => {
-                    let age = clock::since(one.call.cache.clock().now(), created);
+                    let age = clock::since(key.call.cache.clock().now(), created);
                     let value = || {
-                        let call = &one.call;
-                        call.decoded(Packed::Plain(&payload), age, Outcome::Collapsed, ttl)
+                        let call = &key.call;
+                        call.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
                     };
-                    match one.each(value) {
-                        Some(values) => pass.served.extend(values),
-                        None => asked.push(one),
+                    match key.each(value) {
+                        Some(values) => round.served.extend(values),
+                        None => asked.push(key),
                     }
                 }
             }
@@ -114,46 +114,48 @@ impl<'a> Many<'a> {
         asked
     }
 
-    async fn look<A>(&self, asked: &[One<'a, A>]) -> Each<Looked> {
-        let ats: Vec<_> = asked.iter().map(|one| &one.call.at).collect();
+    async fn look<A>(&self, asked: &[BatchKey<'a, A>]) -> Each<LookupReply> {
+        let all_keys: Vec<_> = asked.iter().map(|key| &key.call.keys).collect();
         let lease = match self.freshness {
             Freshness::Refresh => None,
-            _ => Some(BARE),
+            _ => Some(PLACEHOLDER_TTL_S),
         };
         let marker = !self.policy.stale().is_zero();
         let store = self.cache.store();
-        let ask = Ask { marker, lease };
+        let options = LookupOptions { marker, lease };
         // As in a single call: only the first lookup counts against the budget.
-        if asked.iter().any(|one| one.waited) {
-            return store.lookup_many(&ats, ask, self.budget.beside()).await;
+        if asked.iter().any(|key| key.waited) {
+            return store
+                .lookup_many(&all_keys, options, self.budget.off_path())
+                .await;
         }
-        let exchange = store.lookup_many(&ats, ask, self.budget.left());
+        let exchange = store.lookup_many(&all_keys, options, self.budget.left());
         self.budget.spend(exchange).await
     }
 
     /// What all plans write, in one write a server. Answers each plan that writes; a mint's answer is its last write's.
     async fn write<T, A>(
         &self,
-        ones: &[One<'a, A>],
-        plans: &[(Plan<'_, T, A>, &Looked)],
-    ) -> Vec<Option<Result<Stored, StoreError>>> {
+        keys: &[BatchKey<'a, A>],
+        plans: &[(Plan<'_, T, A>, &LookupReply)],
+    ) -> Vec<Option<Result<bool, StoreError>>> {
         let mut writes = Vec::new();
         let mut whose = Vec::new();
-        for (place, (one, (plan, looked))) in ones.iter().zip(plans).enumerate() {
+        for (place, (key, (plan, reply))) in keys.iter().zip(plans).enumerate() {
             match plan {
                 Plan::Try(attempt) => writes.push(Write {
-                    at: &one.call.at,
-                    slot: attempt.slot,
+                    keys: &key.call.keys,
+                    kind: attempt.kind,
                     bytes: attempt.record.clone(),
-                    life: one.call.lease_life(),
-                    over: attempt.over,
+                    life: key.call.lease_life(),
+                    precondition: attempt.precondition,
                 }),
-                Plan::Mint => mint(one, looked, &mut writes),
+                Plan::Mint => mint(key, reply, &mut writes),
                 _ => {}
             }
             whose.resize(writes.len(), place);
         }
-        let mut answers: Vec<_> = ones.iter().map(|_| None).collect();
+        let mut answers: Vec<_> = keys.iter().map(|_| None).collect();
         if !writes.is_empty() {
             let exchange = self.cache.store().write_many(&writes, self.budget.left());
             for (place, answer) in whose.into_iter().zip(self.budget.spend(exchange).await) {
@@ -165,70 +167,72 @@ impl<'a> Many<'a> {
 
     fn settle<T: DeserializeOwned, A: Clone>(
         &self,
-        one: One<'a, A>,
+        key: BatchKey<'a, A>,
         plan: Plan<'_, T, A>,
-        looked: &Looked,
-        stored: Option<Result<Stored, StoreError>>,
-        pass: &mut Pass<'a, T, A>,
+        reply: &LookupReply,
+        stored: Option<Result<bool, StoreError>>,
+        round: &mut Round<'a, T, A>,
     ) {
         match (plan, stored) {
-            (Plan::Serve(values), _) => pass.served.extend(values),
-            (Plan::Lead(hold), _) => pass.lead(one, hold),
-            (Plan::Alone(why), _) => pass.alone(one, why),
-            (_, Some(Err(error))) => pass.alone(one, error.into()),
-            (Plan::Try(attempt), Some(Ok(Stored::Yes))) => {
-                let ours = one.won.map_or(Over::Nothing, Over::Number);
-                if attempt.slot == Slot::Item && ![Over::Nothing, ours].contains(&attempt.over) {
-                    one.call.counters.one(Count::LeaseTakenOver);
+            (Plan::Serve(values), _) => round.served.extend(values),
+            (Plan::Lead(hold), _) => round.lead(key, hold),
+            (Plan::Uncoordinated(why), _) => round.alone(key, why),
+            (_, Some(Err(error))) => round.alone(key, error.into()),
+            (Plan::Try(attempt), Some(Ok(true))) => {
+                let ours = key.won.map_or(Precondition::Absent, Precondition::Cas);
+                if attempt.kind == KeyKind::Item
+                    && ![Precondition::Absent, ours].contains(&attempt.precondition)
+                {
+                    key.call.counters.increment(Counter::LeaseTakenOver);
                 }
-                pass.lead(one, attempt.hold);
+                round.lead(key, attempt.hold);
             }
             (Plan::Try(attempt), _) => {
                 attempt.hold.release.disarm();
                 let stale = match attempt.lost {
-                    Faster::ServeStale => one.each(|| one.call.serve_stale(&attempt.seen)),
-                    Faster::Again => {
-                        pass.again = true;
+                    IfBeaten::ServeStale => key.each(|| key.call.serve_stale(&attempt.snapshot)),
+                    IfBeaten::Again => {
+                        round.again = true;
                         None
                     }
-                    Faster::Wait => None,
+                    IfBeaten::Wait => None,
                 };
                 match stale {
-                    Some(values) => pass.served.extend(values),
-                    None => pass.wait(one),
+                    Some(values) => round.served.extend(values),
+                    None => round.wait(key),
                 }
             }
             (Plan::Mint | Plan::Again, _) => {
-                pass.again = true;
-                pass.waiting.push(one);
+                round.again = true;
+                round.waiting.push(key);
             }
             (Plan::Wait, _) if self.is_over() => {
-                let stale = Seen::new(&one.call, looked).stale(&one.call);
-                pass.called.push(Called {
-                    one,
-                    right: Right::Late(stale),
+                let stale = Snapshot::new(&key.call, reply).stale(&key.call);
+                round.called.push(OriginKey {
+                    key,
+                    right: Permission::WaitTimedOut(stale),
                 });
             }
-            (Plan::Wait, _) => pass.wait(one),
+            (Plan::Wait, _) => round.wait(key),
         }
     }
 }
 
-impl<'a, T, A> Pass<'a, T, A> {
-    fn lead(&mut self, one: One<'a, A>, hold: Box<Hold>) {
-        let right = Right::Lead(hold);
-        self.called.push(Called { one, right });
+impl<'a, T, A> Round<'a, T, A> {
+    fn lead(&mut self, key: BatchKey<'a, A>, hold: Box<Lease>) {
+        let right = Permission::Lead(hold);
+        self.called.push(OriginKey { key, right });
     }
 
-    fn wait(&mut self, mut one: One<'a, A>) {
-        if !std::mem::replace(&mut one.waited, true) {
-            one.call.counters.one(Count::LeaseWaited);
+    fn wait(&mut self, mut key: BatchKey<'a, A>) {
+        if !std::mem::replace(&mut key.waited, true) {
+            key.call.counters.increment(Counter::LeaseWaited);
         }
-        self.waiting.push(one);
+        self.waiting.push(key);
     }
 
-    fn alone(&mut self, one: One<'a, A>, why: Alone) {
-        let right = Right::Alone(why);
-        self.called.push(Called { one, right });
+    fn alone(&mut self, key: BatchKey<'a, A>, why: Uncoordinated) {
+        let right = Permission::Uncoordinated(why);
+        self.called.push(OriginKey { key, right });
     }
 }

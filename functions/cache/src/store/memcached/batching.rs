@@ -14,11 +14,11 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
-    super::{Ask, Found, Item, Looked, StoreError},
+    super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     command::{Answer, Command, Reply},
     exchange::Exchanges,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// Exchanges for those in the queue: one that is slow must not hold up the others, and while one is
 /// read the server works on the next. Half of what a server may be connected to.
@@ -53,8 +53,8 @@ struct Queues {
 /// Commands of one kind share an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Lookups(Ask),
-    Numbers,
+    Lookups(LookupOptions),
+    GetManyWithCas,
     Writes,
 }
 
@@ -64,14 +64,14 @@ struct Waiting {
     command: Command,
     until: Instant,
     came: u64,
-    tell: oneshot::Sender<Told>,
+    sender: oneshot::Sender<Told>,
 }
 
 /// An answer on its way to a caller. If the caller has left by then, what it won is given back.
 #[derive(Debug)]
 pub(super) struct Told {
     answer: Option<Answer>,
-    won: Option<(Arc<Exchanges>, Address, u64)>,
+    won: Option<(Arc<Exchanges>, CacheKeys, u64)>,
 }
 
 impl Told {
@@ -92,8 +92,8 @@ impl From<Answer> for Told {
 
 impl Drop for Told {
     fn drop(&mut self) {
-        if let Some((exchanges, at, number)) = self.won.take() {
-            exchanges.remove(at, number);
+        if let Some((exchanges, keys, cas)) = self.won.take() {
+            exchanges.remove(keys, cas);
         }
     }
 }
@@ -102,8 +102,8 @@ impl Kind {
     /// `None`: an exchange of its own.
     fn of(command: &Command) -> Option<Self> {
         match command {
-            Command::Lookup(_, ask) => Some(Self::Lookups(*ask)),
-            Command::Numbered(..) => Some(Self::Numbers),
+            Command::Lookup(_, options) => Some(Self::Lookups(*options)),
+            Command::GetWithCas(..) => Some(Self::GetManyWithCas),
             Command::Write(_) => Some(Self::Writes),
             _ => None,
         }
@@ -124,7 +124,7 @@ impl Batcher {
         command: Command,
         until: Instant,
     ) -> oneshot::Receiver<Told> {
-        let (tell, told) = oneshot::channel();
+        let (sender, told) = oneshot::channel();
         let Ok(runtime) = Handle::try_current() else {
             return told;
         };
@@ -134,14 +134,14 @@ impl Batcher {
                 let command = Arc::new(command);
                 let answer = exchanges.attempt(command.clone(), until).await;
                 let won = exchanges.clone();
-                if let Err(told) = tell.send(answer.into()) {
+                if let Err(told) = sender.send(answer.into()) {
                     won.give_back(&command, &told.take());
                 }
             });
             return told;
         };
         let mut state = self.state();
-        state.queues.push(kind, command, until, tell);
+        state.queues.push(kind, command, until, sender);
         let more = state.tasks < TASKS;
         state.tasks += usize::from(more);
         drop(state);
@@ -163,7 +163,7 @@ impl Batcher {
         state.tasks -= usize::from(batch.is_none());
         drop(state);
         for waiting in late {
-            let _ = waiting.tell.send(Err(StoreError::Timeout).into());
+            let _ = waiting.sender.send(Err(StoreError::Timeout).into());
         }
         batch
     }
@@ -202,21 +202,27 @@ impl Task {
                 self.over = true;
                 return;
             };
-            let command = Arc::new(batch.command);
+            let command = Arc::new(single(batch.command));
             let answer = exchanges.attempt(command.clone(), batch.until).await;
-            tell(&exchanges, &command, batch.tells, answer);
+            send_answers(&exchanges, &command, batch.senders, answer);
         }
     }
 }
 
 impl Queues {
-    fn push(&mut self, kind: Kind, command: Command, until: Instant, tell: oneshot::Sender<Told>) {
+    fn push(
+        &mut self,
+        kind: Kind,
+        command: Command,
+        until: Instant,
+        sender: oneshot::Sender<Told>,
+    ) {
         self.came += 1;
         let waiting = Waiting {
             command,
             until,
             came: self.came,
-            tell,
+            sender,
         };
         match self.all.iter_mut().find(|(other, _)| *other == kind) {
             Some((_, queue)) => queue.push_back(waiting),
@@ -234,7 +240,7 @@ impl Queues {
             let Some(waiting) = queue.pop_front() else {
                 break;
             };
-            if waiting.tell.is_closed() {
+            if waiting.sender.is_closed() {
                 continue;
             }
             if waiting.until <= now {
@@ -260,24 +266,26 @@ struct Batch {
     count: usize,
     bytes: usize,
     /// Whose answer is at which place.
-    tells: Vec<(usize, oneshot::Sender<Told>)>,
-    /// Lookups of one item share its place.
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    /// Lookups of the same keys share a place, and so do reads of the same item.
     places: HashMap<[u8; 16], usize, Spread>,
+    items: HashMap<String, usize>,
 }
 
 impl Batch {
     fn new(kind: Kind) -> Self {
         Self {
             command: match kind {
-                Kind::Lookups(ask) => Command::Lookups(Vec::with_capacity(FEW), ask),
-                Kind::Numbers => Command::Numbers(Vec::with_capacity(FEW)),
+                Kind::Lookups(options) => Command::Lookups(Vec::with_capacity(FEW), options),
+                Kind::GetManyWithCas => Command::GetManyWithCas(Vec::with_capacity(FEW)),
                 Kind::Writes => Command::Writes(Vec::with_capacity(FEW)),
             },
             until: Instant::now(),
             count: 0,
             bytes: 0,
-            tells: Vec::with_capacity(FEW),
+            senders: Vec::with_capacity(FEW),
             places: HashMap::default(),
+            items: HashMap::new(),
         }
     }
 
@@ -285,16 +293,20 @@ impl Batch {
         self.until = self.until.max(waiting.until);
         let next = self.count;
         let place = match (&mut self.command, waiting.command) {
-            (Command::Lookups(ats, _), Command::Lookup(at, _)) => {
-                let place = *self.places.entry(at.digest()).or_insert(next);
+            (Command::Lookups(all_keys, _), Command::Lookup(keys, _)) => {
+                let place = *self.places.entry(keys.digest()).or_insert(next);
                 if place == next {
-                    ats.push(at);
+                    all_keys.push(keys);
                 }
                 place
             }
-            (Command::Numbers(slots), Command::Numbered(at, slot)) => {
-                slots.push((at, slot));
-                next
+            (Command::GetManyWithCas(wanted), Command::GetWithCas(keys, kind)) => {
+                let key = keys.of_kind(kind).to_owned();
+                let place = *self.items.entry(key).or_insert(next);
+                if place == next {
+                    wanted.push((keys, kind));
+                }
+                place
             }
             (Command::Writes(writes), Command::Write(write)) => {
                 self.bytes += write.bytes.len();
@@ -305,69 +317,89 @@ impl Batch {
             _ => return,
         };
         self.count += usize::from(place == next);
-        self.tells.push((place, waiting.tell));
+        self.senders.push((place, waiting.sender));
+    }
+}
+
+/// The command for one item, which costs less than the one for several.
+fn single(command: Command) -> Command {
+    match command {
+        Command::Lookups(mut all, options) if all.len() == 1 => {
+            Command::Lookup(all.remove(0), options)
+        }
+        Command::GetManyWithCas(mut all) if all.len() == 1 => {
+            let (keys, kind) = all.remove(0);
+            Command::GetWithCas(keys, kind)
+        }
+        Command::Writes(mut all) if all.len() == 1 => Command::Write(all.remove(0)),
+        command => command,
     }
 }
 
 /// Hands each caller its part of the answer.
-fn tell(
+fn send_answers(
     exchanges: &Arc<Exchanges>,
     command: &Command,
-    tells: Vec<(usize, oneshot::Sender<Told>)>,
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
     answer: Answer,
 ) {
     let each: Vec<Answer> = match (command, answer) {
-        (Command::Lookups(ats, _), Ok(Reply::Lookups(all))) if all.len() == ats.len() => {
-            return tell_looked(exchanges, ats, tells, all);
+        (Command::Lookups(all_keys, _), Ok(Reply::Lookups(all))) if all.len() == all_keys.len() => {
+            return send_replies(exchanges, all_keys, senders, all);
         }
+        (Command::Lookup(keys, _), Ok(Reply::LookupReply(reply))) => {
+            return send_replies(exchanges, std::slice::from_ref(keys), senders, vec![*reply]);
+        }
+        (_, Ok(Reply::Item(item))) => vec![Ok(Reply::Item(item))],
+        (_, Ok(Reply::Stored(stored))) => vec![Ok(Reply::Stored(stored))],
         (_, Ok(Reply::Items(all))) => all.into_iter().map(|item| Ok(Reply::Item(item))).collect(),
         (_, Ok(Reply::Writes(all))) => {
             let each = all.into_iter();
             each.map(|stored| stored.map(Reply::Stored)).collect()
         }
-        (_, Ok(_)) => tells.iter().map(|_| Err(StoreError::Protocol)).collect(),
-        (_, Err(error)) => tells.iter().map(|_| Err(error)).collect(),
+        (_, Ok(_)) => Vec::new(),
+        (_, Err(error)) => vec![Err(error); senders.len()],
     };
-    // A sender without an answer is dropped, which its caller takes for a closed connection.
-    for ((_, tell), answer) in tells.into_iter().zip(each) {
-        let _ = tell.send(answer.into());
+    for (place, sender) in senders {
+        let answer = each.get(place).cloned();
+        let _ = sender.send(answer.unwrap_or(Err(StoreError::Protocol)).into());
     }
 }
 
-fn tell_looked(
+fn send_replies(
     exchanges: &Arc<Exchanges>,
-    ats: &[Address],
-    tells: Vec<(usize, oneshot::Sender<Told>)>,
-    mut all: Vec<Looked>,
+    all_keys: &[CacheKeys],
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    mut all: Vec<LookupReply>,
 ) {
-    for (place, tell) in tells {
+    for (place, sender) in senders {
         // Who has left by now must not be given the lease.
-        if tell.is_closed() {
+        if sender.is_closed() {
             continue;
         }
-        let looked = all[place].clone();
-        let won = match looked.item {
-            Found::Won(number) => Some((exchanges.clone(), ats[place].clone(), number)),
-            Found::Absent | Found::Item(_) => None,
+        let reply = all[place].clone();
+        let won = match reply.item {
+            ItemState::Won(cas) => Some((exchanges.clone(), all_keys[place].clone(), cas)),
+            ItemState::Absent | ItemState::Item(_) => None,
         };
-        if let Some((.., number)) = &won {
-            all[place].item = seen_after(*number);
+        if let Some((.., cas)) = &won {
+            all[place].item = seen_after(*cas);
         }
-        let answer = Some(Ok(Reply::Looked(looked.into())));
-        let _ = tell.send(Told { answer, won });
+        let answer = Some(Ok(Reply::LookupReply(reply.into())));
+        let _ = sender.send(Told { answer, won });
     }
-    for (at, looked) in ats.iter().zip(&all) {
-        if let Found::Won(number) = looked.item {
-            exchanges.remove(at.clone(), number);
+    for (keys, reply) in all_keys.iter().zip(&all) {
+        if let ItemState::Won(cas) = reply.item {
+            exchanges.remove(keys.clone(), cas);
         }
     }
 }
 
 /// What a lookup right after one that has won a lease would have found: the lease.
-fn seen_after(number: u64) -> Found {
-    Found::Item(Item {
+fn seen_after(cas: u64) -> ItemState {
+    ItemState::Item(Item {
         bytes: bytes::Bytes::new(),
-        number: Some(number),
+        cas: Some(cas),
     })
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Calls are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
 /// Fewer calls than this in a window decide nothing.
-const ENOUGH: u32 = 10;
+const MIN_CALLS: u32 = 10;
 /// How long a server is left alone before calls try it again. Recovery is promised within a second.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So many calls try it once the pause is over, and twice as many after each further [`PAUSE`]
@@ -69,8 +69,8 @@ impl Breaker {
         let now = Instant::now();
         state.turn(now);
         state.bad = state.bad.saturating_add(1);
-        let fails = state.bad >= ENOUGH.div_ceil(2)
-            && state.good + state.bad >= ENOUGH
+        let fails = state.bad >= MIN_CALLS.div_ceil(2)
+            && state.good + state.bad >= MIN_CALLS
             && state.bad >= state.good;
         // A try that failed begins the pause anew.
         if fails || state.open.is_some() {

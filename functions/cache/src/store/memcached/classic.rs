@@ -9,77 +9,90 @@ use bytes::Bytes;
 use memcache_async::ascii::Protocol;
 
 use super::{
-    super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
+    super::{Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError},
     exptime,
     tls::Stream,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 mod many;
 mod shared_stream;
 pub(super) mod validator;
-use shared_stream::Wire;
-use validator::{Expect, Guarded, Watcher, guarded};
+use shared_stream::SharedStream;
+use validator::{Expect, Handle, ValidatedStream, validated};
 
 pub(super) struct Classic {
-    protocol: Protocol<Guarded<Wire>>,
-    wire: Wire,
-    watcher: Watcher,
+    protocol: Protocol<ValidatedStream<SharedStream>>,
+    shared_stream: SharedStream,
+    validator: Handle,
 }
 
 impl Classic {
     pub(super) fn new(stream: Stream) -> Self {
-        let wire = Wire::new(stream);
-        let (stream, watcher) = guarded(wire.clone());
+        let shared_stream = SharedStream::new(stream);
+        let (stream, validator) = validated(shared_stream.clone());
         Self {
             protocol: Protocol::new(stream),
-            wire,
-            watcher,
+            shared_stream,
+            validator,
         }
     }
 
     /// Whether the last answer ended where it should: only then may the connection be used again.
     pub(super) fn is_clean(&self) -> bool {
-        self.watcher.watch().is_clean()
+        self.validator.lock().is_clean()
     }
 
     /// One `get` of up to four keys: the server answers in the order asked, the item before the generations.
-    pub(super) async fn lookup(&mut self, at: &Address, ask: Ask) -> Result<Looked, StoreError> {
-        let keys = [at.item(), at.marker(), at.namespace(), at.function()];
-        let (with, without) = (&keys[..], [keys[0], keys[2], keys[3]]);
-        let keys = if ask.marker { with } else { &without };
+    pub(super) async fn lookup(
+        &mut self,
+        keys: &CacheKeys,
+        options: LookupOptions,
+    ) -> Result<LookupReply, StoreError> {
+        let wanted = [
+            keys.item(),
+            keys.marker(),
+            keys.namespace(),
+            keys.function(),
+        ];
+        let (with, without) = (&wanted[..], [wanted[0], wanted[2], wanted[3]]);
+        let wanted = if options.marker { with } else { &without };
         self.expect(Expect::Values {
-            keys: keys.join(" "),
-            numbered: false,
+            keys: wanted.join(" "),
+            with_cas: false,
         });
-        let result = self.protocol.get_multi(keys).await;
+        let result = self.protocol.get_multi(wanted).await;
         let mut found = result.map_err(|error| self.fault(&error))?;
         let mut item = |key: &str| {
             found.remove(key).map(|bytes| Item {
                 bytes: Bytes::from(bytes),
-                number: None,
+                cas: None,
             })
         };
-        Ok(Looked {
-            item: item(at.item()).map_or(Found::Absent, Found::Item),
-            marker: if ask.marker { item(at.marker()) } else { None },
-            namespace: item(at.namespace()),
-            function: item(at.function()),
+        Ok(LookupReply {
+            item: item(keys.item()).map_or(ItemState::Absent, ItemState::Item),
+            marker: if options.marker {
+                item(keys.marker())
+            } else {
+                None
+            },
+            namespace: item(keys.namespace()),
+            function: item(keys.function()),
         })
     }
 
     /// `gets` of one key.
-    pub(super) async fn numbered(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn get_with_cas(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
         self.expect(Expect::Values {
             keys: key.to_owned(),
-            numbered: true,
+            with_cas: true,
         });
         match self.protocol.gets_cas(key).await {
-            // A server that was started without numbers (-C) can hold no lease.
+            // A server that was started without cas (-C) can hold no lease.
             Ok((_, 0)) => Err(StoreError::Protocol),
-            Ok((bytes, number)) => Ok(Some(Item {
+            Ok((bytes, cas)) => Ok(Some(Item {
                 bytes: bytes.into(),
-                number: Some(number),
+                cas: Some(cas),
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.fault(&error)),
@@ -91,33 +104,37 @@ impl Classic {
         key: &str,
         bytes: &[u8],
         life: Lifetime,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         self.expect(Expect::Word(&["STORED", "NOT_STORED"]));
-        match self.protocol.add(key, bytes, exptime::of(life)).await {
-            Ok(()) => Ok(Stored::Yes),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Stored::No),
+        match self
+            .protocol
+            .add(key, bytes, exptime::to_exptime(life))
+            .await
+        {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(self.fault(&error)),
         }
     }
 
-    pub(super) async fn swap(
+    pub(super) async fn compare_and_swap(
         &mut self,
         key: &str,
         bytes: &[u8],
         life: Lifetime,
-        number: u64,
-    ) -> Result<Stored, StoreError> {
+        cas: u64,
+    ) -> Result<bool, StoreError> {
         self.expect(Expect::Word(&["STORED", "EXISTS", "NOT_FOUND"]));
         match self
             .protocol
-            .cas(key, bytes, number, exptime::of(life))
+            .cas(key, bytes, cas, exptime::to_exptime(life))
             .await
         {
-            Ok(true) => Ok(Stored::Yes),
-            Ok(false) => Ok(Stored::No),
+            Ok(true) => Ok(true),
+            Ok(false) => Ok(false),
             // The crate compares with "NOT FOUND" and so takes the answer for an error.
-            Err(_) if self.watcher.watch().last_line() == b"NOT_FOUND" && self.is_clean() => {
-                Ok(Stored::No)
+            Err(_) if self.validator.lock().last_line() == b"NOT_FOUND" && self.is_clean() => {
+                Ok(false)
             }
             Err(error) => Err(self.fault(&error)),
         }
@@ -142,12 +159,12 @@ impl Classic {
     }
 
     fn expect(&self, expect: Expect) {
-        self.watcher.watch().begin(expect);
+        self.validator.lock().begin(expect);
     }
 
     fn fault(&self, error: &io::Error) -> StoreError {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-        if self.watcher.watch().is_oversize() {
+        if self.validator.lock().is_oversize() {
             return StoreError::Oversize;
         }
         match error.kind() {
@@ -160,7 +177,7 @@ impl Classic {
 impl std::fmt::Debug for Classic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Classic")
-            .field("watcher", &self.watcher)
+            .field("watcher", &self.validator)
             .finish_non_exhaustive()
     }
 }

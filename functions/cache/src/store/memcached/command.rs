@@ -1,50 +1,50 @@
 //! What a server is asked for in one exchange, and what it answers.
 
 use super::super::{
-    Ask, Found, Item, Lifetime, Looked, Slot, StoreError, Stored,
-    many::{Each, Over, Write},
+    Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    many::{Each, Precondition, Write},
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// One exchange with a server. It owns all that it needs: its caller may leave.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Lookup(Address, Ask),
-    Numbered(Address, Slot),
+    Lookup(CacheKeys, LookupOptions),
+    GetWithCas(CacheKeys, KeyKind),
     Write(OwnedWrite),
-    /// Removes the item of this number, if it is still there.
-    Remove(Address, u64),
+    /// Removes the item of this cas, if it is still there.
+    Remove(CacheKeys, u64),
     Delete(String),
     Ping,
-    Lookups(Vec<Address>, Ask),
-    Numbers(Vec<(Address, Slot)>),
+    Lookups(Vec<CacheKeys>, LookupOptions),
+    GetManyWithCas(Vec<(CacheKeys, KeyKind)>),
     Writes(Vec<OwnedWrite>),
 }
 
 /// As [`Write`], with its own address.
 #[derive(Debug, Clone)]
 pub(in super::super) struct OwnedWrite {
-    pub(in super::super) at: Address,
-    pub(in super::super) slot: Slot,
+    pub(in super::super) keys: CacheKeys,
+    pub(in super::super) kind: KeyKind,
     pub(in super::super) bytes: Vec<u8>,
     pub(in super::super) life: Lifetime,
-    pub(in super::super) over: Over,
+    pub(in super::super) precondition: Precondition,
 }
 
 impl OwnedWrite {
     pub(super) fn key(&self) -> &str {
-        self.at.slot(self.slot)
+        self.keys.of_kind(self.kind)
     }
 }
 
 impl From<&Write<'_>> for OwnedWrite {
     fn from(write: &Write<'_>) -> Self {
         Self {
-            at: write.at.clone(),
-            slot: write.slot,
+            keys: write.keys.clone(),
+            kind: write.kind,
             bytes: write.bytes.clone(),
             life: write.life,
-            over: write.over,
+            precondition: write.precondition,
         }
     }
 }
@@ -62,35 +62,35 @@ impl Command {
 
     /// Whether the answer may be a lease, which has to be given back if nobody uses it.
     pub(super) fn may_win(&self) -> bool {
-        matches!(self, Self::Lookup(_, ask) | Self::Lookups(_, ask) if ask.lease.is_some())
+        matches!(self, Self::Lookup(_, options) | Self::Lookups(_, options) if options.lease.is_some())
     }
 
-    /// The leases that this command has won by `reply`, with their numbers.
-    pub(super) fn won(&self, reply: &Reply) -> Vec<(Address, u64)> {
+    /// The leases that this command has won by `reply`, with their cas values.
+    pub(super) fn won(&self, reply: &Reply) -> Vec<(CacheKeys, u64)> {
         let all = match (self, reply) {
-            (Self::Lookup(at, _), Reply::Looked(looked)) => vec![(at, &**looked)],
-            (Self::Lookups(ats, _), Reply::Lookups(all)) => ats.iter().zip(all).collect(),
+            (Self::Lookup(keys, _), Reply::LookupReply(one)) => vec![(keys, &**one)],
+            (Self::Lookups(all_keys, _), Reply::Lookups(all)) => all_keys.iter().zip(all).collect(),
             _ => Vec::new(),
         };
         let won = all
             .into_iter()
-            .filter_map(|(at, looked)| match looked.item {
-                Found::Won(number) => Some((at.clone(), number)),
-                Found::Absent | Found::Item(_) => None,
+            .filter_map(|(keys, reply)| match reply.item {
+                ItemState::Won(cas) => Some((keys.clone(), cas)),
+                ItemState::Absent | ItemState::Item(_) => None,
             });
         won.collect()
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Reply {
-    Looked(Box<Looked>),
+    LookupReply(Box<LookupReply>),
     Item(Option<Item>),
-    Stored(Stored),
+    Stored(bool),
     Done,
-    Lookups(Vec<Looked>),
+    Lookups(Vec<LookupReply>),
     Items(Vec<Option<Item>>),
-    Writes(Each<Stored>),
+    Writes(Each<bool>),
 }
 
 /// What became of an exchange.

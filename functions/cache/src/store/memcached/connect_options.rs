@@ -4,7 +4,7 @@ use super::{handshake::Protocol, tls::Tls};
 
 /// How a server is spoken to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct How {
+pub(crate) struct ConnectOptions {
     pub(crate) protocol: Protocol,
     pub(crate) tls: Option<Tls>,
 }

@@ -1,10 +1,10 @@
 //! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
-    super::{StoreError, many::Over},
+    super::{StoreError, many::Precondition},
     classic::Classic,
     command::{Answer, Command, Reply},
-    connect_options::How,
+    connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
     meta::Meta,
     socket::{Endpoint, Socket},
@@ -25,12 +25,15 @@ enum Driver {
 }
 
 impl Connection {
-    pub(super) async fn open(to: &Endpoint, how: &How) -> Result<Self, StoreError> {
+    pub(super) async fn open(
+        to: &Endpoint,
+        connect_options: &ConnectOptions,
+    ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(how.tls.as_ref(), to, socket.clone()).await;
+        let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
         // A certificate that is not believed, or a server that speaks no TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
-        let driver = match handshake(&mut stream, how.protocol).await? {
+        let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
             Protocol::Classic | Protocol::Auto => Driver::Classic(Box::new(Classic::new(stream))),
         };
@@ -44,18 +47,21 @@ impl Connection {
     pub(super) async fn run(&mut self, command: &Command) -> Answer {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = classic.lookup(at, *ask).await?;
-                    Ok(Reply::Looked(looked.into()))
+                Command::Lookup(keys, options) => {
+                    let reply = classic.lookup(keys, *options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::Numbered(at, slot) => {
-                    classic.numbered(at.slot(*slot)).await.map(Reply::Item)
-                }
+                Command::GetWithCas(keys, kind) => classic
+                    .get_with_cas(keys.of_kind(*kind))
+                    .await
+                    .map(Reply::Item),
                 Command::Write(write) => {
                     let (key, bytes, life) = (write.key(), &write.bytes, write.life);
-                    let stored = match write.over {
-                        Over::Nothing => classic.add(key, bytes, life).await,
-                        Over::Number(number) => classic.swap(key, bytes, life, number).await,
+                    let stored = match write.precondition {
+                        Precondition::Absent => classic.add(key, bytes, life).await,
+                        Precondition::Cas(cas) => {
+                            classic.compare_and_swap(key, bytes, life, cas).await
+                        }
                     };
                     stored.map(Reply::Stored)
                 }
@@ -63,45 +69,61 @@ impl Connection {
                 Command::Remove(..) => Ok(Reply::Done),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => classic.version().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => classic.lookups(ats, *ask).await.map(Reply::Lookups),
-                Command::Numbers(slots) => {
-                    let keys: Vec<_> = slots.iter().map(|(at, slot)| at.slot(*slot)).collect();
-                    classic.numbers(&keys).await.map(Reply::Items)
+                Command::Lookups(all_keys, options) => classic
+                    .lookups(all_keys, *options)
+                    .await
+                    .map(Reply::Lookups),
+                Command::GetManyWithCas(wanted) => {
+                    let keys: Vec<_> = wanted
+                        .iter()
+                        .map(|(keys, kind)| keys.of_kind(*kind))
+                        .collect();
+                    classic.get_many(&keys).await.map(Reply::Items)
                 }
                 Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(at, ask) => {
-                    let looked = meta.lookup(at, *ask).await?;
-                    Ok(Reply::Looked(looked.into()))
+                Command::Lookup(keys, options) => {
+                    let reply = meta.lookup(keys, *options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::Numbered(at, slot) => meta.numbered(at.slot(*slot)).await.map(Reply::Item),
+                Command::GetWithCas(keys, kind) => meta
+                    .get_with_cas(keys.of_kind(*kind))
+                    .await
+                    .map(Reply::Item),
                 Command::Write(write) => {
                     let (key, bytes, life) = (write.key(), &write.bytes, write.life);
-                    let stored = match write.over {
-                        Over::Nothing => meta.add(key, bytes, life).await,
-                        Over::Number(number) => meta.swap(key, bytes, life, number).await,
+                    let stored = match write.precondition {
+                        Precondition::Absent => meta.add(key, bytes, life).await,
+                        Precondition::Cas(cas) => {
+                            meta.compare_and_swap(key, bytes, life, cas).await
+                        }
                     };
                     stored.map(Reply::Stored)
                 }
-                Command::Remove(at, number) => {
-                    let removed = meta.remove(at.item(), *number).await;
+                Command::Remove(keys, cas) => {
+                    let removed = meta.remove(keys.item(), *cas).await;
                     removed.map(|()| Reply::Done)
                 }
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(ats, ask) => meta.lookups(ats, *ask).await.map(Reply::Lookups),
-                Command::Numbers(slots) => {
-                    let keys: Vec<_> = slots.iter().map(|(at, slot)| at.slot(*slot)).collect();
-                    meta.numbers(&keys).await.map(Reply::Items)
+                Command::Lookups(all_keys, options) => {
+                    meta.lookups(all_keys, *options).await.map(Reply::Lookups)
+                }
+                Command::GetManyWithCas(wanted) => {
+                    let keys: Vec<_> = wanted
+                        .iter()
+                        .map(|(keys, kind)| keys.of_kind(*kind))
+                        .collect();
+                    meta.get_many(&keys).await.map(Reply::Items)
                 }
                 Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
             },
         }
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.socket.is_quiet()
+    pub(super) fn is_idle_and_open(&self) -> bool {
+        self.socket.is_idle_and_open()
     }
 
     pub(super) fn is_clean(&self) -> bool {

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     super::StoreError,
-    connect_options::How,
+    connect_options::ConnectOptions,
     ring::Ring,
     server::Server,
     socket::{Endpoint, Socket},
@@ -27,13 +27,13 @@ mod config;
 use config::{Config, read};
 
 /// AWS's own clients ask as often.
-const FRESH: Duration = Duration::from_secs(60);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 /// After a failure, and after a connect that failed, no sooner than this.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// One question may take this long, whatever its caller's budget.
-const PATIENCE: Duration = Duration::from_secs(1);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Sixty nodes of 250 bytes each are fewer.
-const MOST: usize = 64 << 10;
+const MAX_REPLY: usize = 64 << 10;
 
 /// The servers of one moment, and which keys each holds.
 #[derive(Debug)]
@@ -44,11 +44,15 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Servers that were there before keep their connections.
-    fn new(endpoints: &[Endpoint], how: &How, before: &[Arc<Server>]) -> Self {
+    fn new(
+        endpoints: &[Endpoint],
+        connect_options: &ConnectOptions,
+        before: &[Arc<Server>],
+    ) -> Self {
         let server = |endpoint: &Endpoint| {
             let name = endpoint.to_string();
             let kept = before.iter().find(|server| server.name == name).cloned();
-            kept.unwrap_or_else(|| Arc::new(Server::new(endpoint.clone(), how.clone())))
+            kept.unwrap_or_else(|| Arc::new(Server::new(endpoint.clone(), connect_options.clone())))
         };
         Self {
             all: endpoints.iter().map(server).collect(),
@@ -68,14 +72,14 @@ impl Servers {
 #[derive(Debug)]
 pub(super) enum Topology {
     Fixed(Arc<Servers>),
-    Told(Arc<Told>),
+    Discovered(Arc<Discovered>),
 }
 
 /// A list that a configuration endpoint tells.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Discovered {
     endpoint: Endpoint,
-    how: How,
+    connect_options: ConnectOptions,
     /// `None` until the first answer.
     servers: watch::Sender<Option<Arc<Servers>>>,
     state: Mutex<State>,
@@ -84,22 +88,22 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 struct State {
     version: u64,
-    asking: bool,
+    refreshing: bool,
     /// When to ask again; `None`: at once.
-    due: Option<Instant>,
-    asked: Option<Instant>,
+    next_refresh: Option<Instant>,
+    refreshed: Option<Instant>,
 }
 
 impl Topology {
-    pub(super) fn fixed(endpoints: &[Endpoint], how: &How) -> Self {
-        Self::Fixed(Arc::new(Servers::new(endpoints, how, &[])))
+    pub(super) fn fixed(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
+        Self::Fixed(Arc::new(Servers::new(endpoints, connect_options, &[])))
     }
 
-    pub(super) fn told(endpoint: Endpoint, how: How) -> Self {
+    pub(super) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         let servers = watch::Sender::new(None);
-        Self::Told(Arc::new(Told {
+        Self::Discovered(Arc::new(Discovered {
             endpoint,
-            how,
+            connect_options,
             servers,
             state: Mutex::default(),
         }))
@@ -109,9 +113,9 @@ impl Topology {
     pub(super) fn known(&self) -> Option<Arc<Servers>> {
         match self {
             Self::Fixed(servers) => Some(servers.clone()),
-            Self::Told(told) => {
-                told.ask_if_due();
-                told.servers.borrow().clone()
+            Self::Discovered(discovered) => {
+                discovered.refresh_if_due();
+                discovered.servers.borrow().clone()
             }
         }
     }
@@ -121,10 +125,10 @@ impl Topology {
         if let Some(servers) = self.known() {
             return Ok(servers);
         }
-        let Self::Told(told) = self else {
+        let Self::Discovered(discovered) = self else {
             return Err(StoreError::Closed);
         };
-        let mut first = told.servers.subscribe();
+        let mut first = discovered.servers.subscribe();
         let first = tokio::time::timeout(limit, first.wait_for(Option::is_some)).await;
         let servers = first
             .map_err(|_| StoreError::Timeout)?
@@ -137,55 +141,59 @@ impl Topology {
         &self,
         limit: Duration,
     ) -> Result<Arc<Servers>, (String, StoreError)> {
-        if let Self::Told(told) = self {
-            let failed = |error| (told.endpoint.to_string(), error);
-            let answer = tokio::time::timeout(limit, told.ask()).await;
+        if let Self::Discovered(discovered) = self {
+            let failed = |error| (discovered.endpoint.to_string(), error);
+            let answer = tokio::time::timeout(limit, discovered.fetch()).await;
             let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
-            told.learn(Some(config));
+            discovered.apply(Some(config));
         }
         let servers = self.servers(limit).await;
         servers.map_err(|error| ("the configuration endpoint".to_owned(), error))
     }
 
     /// A server could not be connected to: the list may be out of date.
-    pub(super) fn doubt(&self) {
-        if let Self::Told(told) = self {
-            let mut state = told.state();
-            state.due = state.asked.map(|asked| asked + AGAIN);
+    pub(super) fn mark_suspect(&self) {
+        if let Self::Discovered(discovered) = self {
+            let mut state = discovered.state();
+            state.next_refresh = state.refreshed.map(|refreshed| refreshed + RETRY_AFTER);
         }
     }
 }
 
 /// A question under way. Dropped unanswered, as with the runtime that asked it, the next caller asks again.
-struct Asking(Arc<Told>);
+struct RefreshGuard(Arc<Discovered>);
 
-impl Drop for Asking {
+impl Drop for RefreshGuard {
     fn drop(&mut self) {
-        self.0.state().asking = false;
+        self.0.state().refreshing = false;
     }
 }
 
-impl Told {
-    fn ask_if_due(self: &Arc<Self>) {
+impl Discovered {
+    fn refresh_if_due(self: &Arc<Self>) {
         let mut state = self.state();
         let now = Instant::now();
-        if state.asking || state.due.is_some_and(|due| now < due) {
+        if state.refreshing
+            || state
+                .next_refresh
+                .is_some_and(|next_refresh| now < next_refresh)
+        {
             return;
         }
-        (state.asking, state.asked) = (true, Some(now));
+        (state.refreshing, state.refreshed) = (true, Some(now));
         drop(state);
-        let asking = Asking(self.clone());
+        let refreshing = RefreshGuard(self.clone());
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(PATIENCE, asking.0.ask()).await;
-            asking.0.learn(answer.ok().and_then(Result::ok));
+            let answer = tokio::time::timeout(REFRESH_TIMEOUT, refreshing.0.fetch()).await;
+            refreshing.0.apply(answer.ok().and_then(Result::ok));
         });
     }
 
-    async fn ask(&self) -> Result<Config, StoreError> {
+    async fn fetch(&self) -> Result<Config, StoreError> {
         let socket = Socket::connect(&self.endpoint)
             .await
             .map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(self.how.tls.as_ref(), &self.endpoint, socket).await;
+        let stream = Stream::new(self.connect_options.tls.as_ref(), &self.endpoint, socket).await;
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
         let closed = |_| StoreError::Closed;
         stream
@@ -198,7 +206,7 @@ impl Told {
             if let Some(config) = read(&answer)? {
                 return Ok(config);
             }
-            if answer.len() > MOST {
+            if answer.len() > MAX_REPLY {
                 return Err(StoreError::Protocol);
             }
             if stream.read_buf(&mut answer).await.map_err(closed)? == 0 {
@@ -207,13 +215,15 @@ impl Told {
         }
     }
 
-    fn learn(&self, config: Option<Config>) {
+    fn apply(&self, config: Option<Config>) {
         let mut state = self.state();
         let Some(config) = config else {
-            state.due = state.asked.map(|asked| asked + AGAIN);
+            state.next_refresh = state.refreshed.map(|refreshed| refreshed + RETRY_AFTER);
             return;
         };
-        state.due = state.asked.map(|asked| asked + FRESH);
+        state.next_refresh = state
+            .refreshed
+            .map(|refreshed| refreshed + REFRESH_INTERVAL);
         // Nodes of a cluster learn of a change one after the other: an older list may come after a newer one.
         if config.version < state.version {
             return;
@@ -228,7 +238,7 @@ impl Told {
             let before = servers.as_ref().map_or(&[][..], |servers| &servers.all);
             let names =
                 |list: &[Arc<Server>]| list.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
-            let new = Servers::new(&endpoints, &self.how, before);
+            let new = Servers::new(&endpoints, &self.connect_options, before);
             let changed = names(before) != names(&new.all);
             if changed {
                 *servers = Some(Arc::new(new));

@@ -23,11 +23,11 @@ use super::{
     super::StoreError,
     breaker::Breaker,
     command::{Answer, Command},
-    connect_options::How,
-    pool::{Lent, Pool},
+    connect_options::ConnectOptions,
+    pool::{Pool, PooledConnection},
     socket::Endpoint,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// Exchanges that callers poll themselves: half of what a server may be connected to.
 const OWN: usize = 4;
@@ -43,15 +43,15 @@ type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) struct Exchanges {
     pool: Arc<Pool>,
     breaker: Breaker,
-    /// How many exchanges their callers poll: read without the lock.
+    /// ConnectOptions many exchanges their callers poll: read without the lock.
     count: AtomicUsize,
     polled: Mutex<Vec<Arc<Exchange>>>,
 }
 
 impl Exchanges {
-    pub(super) fn new(endpoint: Endpoint, how: How) -> Arc<Self> {
+    pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
         Arc::new(Self {
-            pool: Pool::new(endpoint, how),
+            pool: Pool::new(endpoint, connect_options),
             breaker: Breaker::new(),
             count: AtomicUsize::new(0),
             polled: Mutex::default(),
@@ -63,7 +63,7 @@ impl Exchanges {
     }
 
     /// A connection for a caller who will poll its exchange itself, if there is room for one more.
-    pub(super) fn own_connection(&self) -> Option<Lent> {
+    pub(super) fn own_connection(&self) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
             self.pool.idle()
         } else {
@@ -77,16 +77,16 @@ impl Exchanges {
         command: Command,
         begun: Instant,
         until: Instant,
-        lent: Lent,
+        pooled: PooledConnection,
     ) -> Own {
         let exchange = Arc::new(Exchange {
             exchanges: self.clone(),
             command,
             begun,
             until,
-            state: Mutex::new(State::Over),
+            state: Mutex::new(State::Precondition),
         });
-        *exchange.state() = State::Polled(Box::pin(exchange.clone().run(lent)), None);
+        *exchange.state() = State::Polled(Box::pin(exchange.clone().run(pooled)), None);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.polled().push(exchange.clone());
         Own(exchange)
@@ -95,8 +95,8 @@ impl Exchanges {
     /// One exchange, on whatever connection can be had, for a task.
     pub(super) async fn attempt(self: &Arc<Self>, command: Arc<Command>, until: Instant) -> Answer {
         let begun = Instant::now();
-        let lent = match timeout_at(until, self.connection()).await {
-            Ok(Ok(lent)) => lent,
+        let pooled = match timeout_at(until, self.connection()).await {
+            Ok(Ok(pooled)) => pooled,
             Ok(Err(error)) => {
                 self.breaker.failure();
                 return Err(error);
@@ -111,7 +111,7 @@ impl Exchanges {
         };
         let (exchanges, asked) = (self.clone(), command.clone());
         let mut running: Running =
-            Box::pin(async move { exchanges.exchange(&asked, lent, begun).await });
+            Box::pin(async move { exchanges.exchange(&asked, pooled, begun).await });
         if let Ok(answer) = timeout_at(until, &mut running).await {
             return answer;
         }
@@ -128,10 +128,15 @@ impl Exchanges {
     }
 
     /// Runs `command`, and once more on a new connection if the server has closed this one.
-    async fn exchange(&self, command: &Command, mut lent: Lent, begun: Instant) -> Answer {
-        let used = lent.connection().used();
-        let mut answer = lent.connection().run(command).await;
-        lent.put_back();
+    async fn exchange(
+        &self,
+        command: &Command,
+        mut pooled: PooledConnection,
+        begun: Instant,
+    ) -> Answer {
+        let used = pooled.connection().used();
+        let mut answer = pooled.connection().run(command).await;
+        pooled.put_back();
         if used && matches!(answer, Err(StoreError::Closed)) && command.is_repeatable() {
             // Boxed, so that the usual exchange's future does not include this one.
             answer = Box::pin(self.repeat(command)).await;
@@ -146,22 +151,22 @@ impl Exchanges {
     /// The server closed the connection while it lay idle, or restarted.
     async fn repeat(&self, command: &Command) -> Answer {
         self.pool.drain();
-        let mut lent = self.connection().await?;
-        let answer = lent.connection().run(command).await;
-        lent.put_back();
+        let mut pooled = self.connection().await?;
+        let answer = pooled.connection().run(command).await;
+        pooled.put_back();
         answer
     }
 
     /// A connection, idle or new. While none comes, those that unpolled callers hold are freed.
-    async fn connection(&self) -> Result<Lent, StoreError> {
-        if let Some(lent) = self.pool.idle() {
-            return Ok(lent);
+    async fn connection(&self) -> Result<PooledConnection, StoreError> {
+        if let Some(pooled) = self.pool.idle() {
+            return Ok(pooled);
         }
         let mut taken = pin!(self.pool.take());
         loop {
             tokio::select! {
                 biased;
-                lent = &mut taken => return lent,
+                pooled = &mut taken => return pooled,
                 () = sleep(UNPOLLED) => self.adopt(),
             }
         }
@@ -193,17 +198,17 @@ impl Exchanges {
     /// What `answer` has won finds nobody who would use it.
     pub(super) fn give_back(self: &Arc<Self>, command: &Command, answer: &Answer) {
         if let Ok(reply) = answer {
-            for (at, number) in command.won(reply) {
-                self.remove(at, number);
+            for (keys, cas) in command.won(reply) {
+                self.remove(keys, cas);
             }
         }
     }
 
     /// Removes a lease that nobody holds, in a task.
-    pub(super) fn remove(self: &Arc<Self>, at: Address, number: u64) {
+    pub(super) fn remove(self: &Arc<Self>, keys: CacheKeys, cas: u64) {
         let exchanges = self.clone();
         spawn(async move {
-            let command = Command::Remove(at, number).into();
+            let command = Command::Remove(keys, cas).into();
             // No answer: the lease ends by itself.
             let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
         });
@@ -238,7 +243,7 @@ enum State {
     Adopted(Option<Waker>),
     Answered(Answer),
     /// The caller has its answer, or has left.
-    Over,
+    Precondition,
 }
 
 impl Exchange {
@@ -246,9 +251,9 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(self: Arc<Self>, lent: Lent) -> Answer {
+    async fn run(self: Arc<Self>, pooled: PooledConnection) -> Answer {
         let exchanges = &self.exchanges;
-        exchanges.exchange(&self.command, lent, self.begun).await
+        exchanges.exchange(&self.command, pooled, self.begun).await
     }
 
     /// Whether a task goes on with it. Not if its caller polls it right now, or has just begun.
@@ -259,7 +264,7 @@ impl Exchange {
         if self.begun.elapsed() < UNPOLLED || Handle::try_current().is_err() {
             return false;
         }
-        match std::mem::replace(&mut *state, State::Over) {
+        match std::mem::replace(&mut *state, State::Precondition) {
             State::Polled(running, waker) => {
                 *state = State::Adopted(waker);
                 spawn(Ends(self.clone()).of(running));
@@ -282,7 +287,7 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// A task's duty to hand over how an exchange ended: also if the task's runtime shuts down.
+/// A task's duty to hand over connect_options an exchange ended: also if the task's runtime shuts down.
 struct Ends(Arc<Exchange>);
 
 impl Ends {
@@ -301,7 +306,7 @@ impl Ends {
                 drop(state);
                 waker.inspect(Waker::wake_by_ref);
             }
-            State::Over => {
+            State::Precondition => {
                 drop(state);
                 self.0.exchanges.give_back(&self.0.command, &answer);
             }
@@ -325,7 +330,7 @@ impl Own {
     pub(super) fn is_late(self) {
         self.0.exchanges.breaker.failure();
         if !self.0.command.may_win() {
-            *self.0.state() = State::Over;
+            *self.0.state() = State::Precondition;
         }
     }
 }
@@ -342,7 +347,7 @@ impl Future for Own {
                     keep(waker, cx);
                     return polled;
                 }
-                let ended = std::mem::replace(&mut *state, State::Over);
+                let ended = std::mem::replace(&mut *state, State::Precondition);
                 drop(state);
                 drop(ended);
                 polled
@@ -351,10 +356,12 @@ impl Future for Own {
                 keep(waker, cx);
                 Poll::Pending
             }
-            State::Answered(_) | State::Over => match std::mem::replace(&mut *state, State::Over) {
-                State::Answered(answer) => Poll::Ready(answer),
-                _ => Poll::Ready(Err(StoreError::Closed)),
-            },
+            State::Answered(_) | State::Precondition => {
+                match std::mem::replace(&mut *state, State::Precondition) {
+                    State::Answered(answer) => Poll::Ready(answer),
+                    _ => Poll::Ready(Err(StoreError::Closed)),
+                }
+            }
         }
     }
 }
@@ -371,9 +378,9 @@ impl Drop for Own {
     fn drop(&mut self) {
         let exchange = &self.0;
         exchange.exchanges.leave(exchange);
-        let left = std::mem::replace(&mut *exchange.state(), State::Over);
+        let left = std::mem::replace(&mut *exchange.state(), State::Precondition);
         match left {
-            State::Over | State::Adopted(_) => {}
+            State::Precondition | State::Adopted(_) => {}
             State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),
             State::Polled(running, _) => spawn(Ends(exchange.clone()).of(running)),
         }

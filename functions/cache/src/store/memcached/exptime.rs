@@ -9,7 +9,7 @@ const RELATIVE: u32 = 60 * 60 * 24 * 30;
 /// Dates are read as signed 32-bit numbers: one above this is in the past.
 const LATEST: u64 = i32::MAX as u64;
 
-pub(super) fn of(life: Lifetime) -> u32 {
+pub(super) fn to_exptime(life: Lifetime) -> u32 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |now| now.as_secs());

@@ -30,11 +30,14 @@ impl std::fmt::Display for Protocol {
 /// The first release with all that is used of the meta protocol, as an ElastiCache version.
 const META: [u32; 3] = [1, 6, 12];
 /// Two short lines are all that a server has to say.
-const MOST: usize = 1024;
+const MAX_REPLY: usize = 1024;
 
 /// What the server's answers choose: never [`Protocol::Auto`].
-pub(super) async fn handshake(stream: &mut Stream, wish: Protocol) -> Result<Protocol, StoreError> {
-    let lines = if wish == Protocol::Classic { 1 } else { 2 };
+pub(super) async fn handshake(
+    stream: &mut Stream,
+    wanted: Protocol,
+) -> Result<Protocol, StoreError> {
+    let lines = if wanted == Protocol::Classic { 1 } else { 2 };
     let request = if lines == 1 {
         "version\r\n"
     } else {
@@ -46,12 +49,12 @@ pub(super) async fn handshake(stream: &mut Stream, wish: Protocol) -> Result<Pro
         .map_err(|_| StoreError::Closed)?;
     stream.flush().await.map_err(|_| StoreError::Closed)?;
     let answer = read(stream, lines).await?;
-    match (choose(&answer).ok_or(StoreError::Protocol)?, wish) {
+    match (choose(&answer).ok_or(StoreError::Protocol)?, wanted) {
         (_, Protocol::Classic) => Ok(Protocol::Classic),
-        (Speaks::MetaAsUsed, _) => Ok(Protocol::Meta),
-        (Speaks::SomeMeta, Protocol::Meta) => Ok(Protocol::Meta),
-        (Speaks::ClassicOnly, Protocol::Meta) => Err(StoreError::Protocol),
-        (Speaks::SomeMeta | Speaks::ClassicOnly, _) => Ok(Protocol::Classic),
+        (Capability::MetaAsUsed, _) => Ok(Protocol::Meta),
+        (Capability::SomeMeta, Protocol::Meta) => Ok(Protocol::Meta),
+        (Capability::ClassicOnly, Protocol::Meta) => Err(StoreError::Protocol),
+        (Capability::SomeMeta | Capability::ClassicOnly, _) => Ok(Protocol::Classic),
     }
 }
 
@@ -59,7 +62,7 @@ async fn read(stream: &mut Stream, lines: usize) -> Result<String, StoreError> {
     let mut answer = Vec::with_capacity(64);
     while answer.iter().filter(|b| **b == b'\n').count() < lines {
         // Over the limit of connections, one line is all that comes.
-        if answer.len() > MOST || answer.starts_with(b"ERROR ") {
+        if answer.len() > MAX_REPLY || answer.starts_with(b"ERROR ") {
             return Err(StoreError::Protocol);
         }
         match stream.read_buf(&mut answer).await {
@@ -71,25 +74,25 @@ async fn read(stream: &mut Stream, lines: usize) -> Result<String, StoreError> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Speaks {
+enum Capability {
     ClassicOnly,
     SomeMeta,
     MetaAsUsed,
 }
 
-fn choose(answer: &str) -> Option<Speaks> {
+fn choose(answer: &str) -> Option<Capability> {
     let (version, rest) = answer.strip_prefix("VERSION ")?.split_once("\r\n")?;
     match rest {
-        "MN\r\n" if number(version).is_some_and(|version| version >= META) => {
-            Some(Speaks::MetaAsUsed)
+        "MN\r\n" if parse_version(version).is_some_and(|version| version >= META) => {
+            Some(Capability::MetaAsUsed)
         }
-        "MN\r\n" => Some(Speaks::SomeMeta),
-        "" | "ERROR\r\n" => Some(Speaks::ClassicOnly),
+        "MN\r\n" => Some(Capability::SomeMeta),
+        "" | "ERROR\r\n" => Some(Capability::ClassicOnly),
         _ => None,
     }
 }
 
-fn number(version: &str) -> Option<[u32; 3]> {
+fn parse_version(version: &str) -> Option<[u32; 3]> {
     let mut parts = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
     let mut part = || parts.next()?.ok();
     Some([part()?, part()?, part()?])
@@ -102,13 +105,13 @@ mod tests {
     #[test]
     fn the_answer_chooses() {
         let rows = [
-            ("VERSION 1.6.18\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
-            ("VERSION 1.6.22-aws\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
-            ("VERSION 2.0.0\r\nMN\r\n", Some(Speaks::MetaAsUsed)),
-            ("VERSION 1.6.9\r\nMN\r\n", Some(Speaks::SomeMeta)),
-            ("VERSION 1.4.5\r\nERROR\r\n", Some(Speaks::ClassicOnly)),
-            ("VERSION 1.6.18\r\n", Some(Speaks::ClassicOnly)),
-            ("VERSION proxy\r\nMN\r\n", Some(Speaks::SomeMeta)),
+            ("VERSION 1.6.18\r\nMN\r\n", Some(Capability::MetaAsUsed)),
+            ("VERSION 1.6.22-aws\r\nMN\r\n", Some(Capability::MetaAsUsed)),
+            ("VERSION 2.0.0\r\nMN\r\n", Some(Capability::MetaAsUsed)),
+            ("VERSION 1.6.9\r\nMN\r\n", Some(Capability::SomeMeta)),
+            ("VERSION 1.4.5\r\nERROR\r\n", Some(Capability::ClassicOnly)),
+            ("VERSION 1.6.18\r\n", Some(Capability::ClassicOnly)),
+            ("VERSION proxy\r\nMN\r\n", Some(Capability::SomeMeta)),
             ("VERSION 1.6.18\r\nMN\r\nMN\r\n", None),
             ("ERROR Too many open connections\r\n", None),
             ("HTTP/1.1 400 Bad Request\r\n\r\n", None),

@@ -2,43 +2,43 @@
 
 use bytes::Bytes;
 
-use super::super::{Ask, Found, Item, Looked};
-use crate::key::Address;
+use super::super::{Item, ItemState, LookupOptions, LookupReply};
+use crate::key::CacheKeys;
 
 /// The keys of a lookup of several addresses, in the order in which they must be read: the items first and the generations last.
 /// Each is asked for once.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct LookupKeys<'a> {
     pub(super) keys: Vec<&'a str>,
     /// The places of each address's marker, namespace and function among the keys; its item's is its own.
     others: Vec<(Option<usize>, usize, usize)>,
 }
 
 /// What stood under a key, as one protocol or the other shows it.
-pub(super) trait Shown {
-    fn found(self) -> Found;
+pub(super) trait IntoItem {
+    fn found(self) -> ItemState;
     fn item(&self) -> Item;
 }
 
-impl Shown for (Bytes, u64) {
-    fn found(self) -> Found {
-        Found::Item(self.item())
+impl IntoItem for (Bytes, u64) {
+    fn found(self) -> ItemState {
+        ItemState::Item(self.item())
     }
 
     fn item(&self) -> Item {
-        let (bytes, number) = self.clone();
+        let (bytes, cas) = self.clone();
         Item {
             bytes,
-            number: Some(number),
+            cas: Some(cas),
         }
     }
 }
 
-impl<'a> Asked<'a> {
-    pub(super) fn new(ats: &'a [Address], ask: Ask) -> Self {
-        let mut keys: Vec<&str> = ats.iter().map(|at| at.item()).collect();
-        if ask.marker {
-            keys.extend(ats.iter().map(|at| at.marker()));
+impl<'a> LookupKeys<'a> {
+    pub(super) fn new(all_keys: &'a [CacheKeys], options: LookupOptions) -> Self {
+        let mut keys: Vec<&str> = all_keys.iter().map(|keys| keys.item()).collect();
+        if options.marker {
+            keys.extend(all_keys.iter().map(|keys| keys.marker()));
         }
         // Of the few generations most are the last ones again: compared faster than hashed.
         let items = keys.len();
@@ -52,12 +52,12 @@ impl<'a> Asked<'a> {
                 |known| items + known,
             )
         };
-        let others = ats.iter().enumerate().map(|(place, at)| {
-            let marker = ask.marker.then_some(ats.len() + place);
+        let others = all_keys.iter().enumerate().map(|(place, keys)| {
+            let marker = options.marker.then_some(all_keys.len() + place);
             (
                 marker,
-                generation(at.namespace()),
-                generation(at.function()),
+                generation(keys.namespace()),
+                generation(keys.function()),
             )
         });
         let others = others.collect();
@@ -69,14 +69,14 @@ impl<'a> Asked<'a> {
         self.others.len()
     }
 
-    /// `shown` has what stood under each key.
-    pub(super) fn looked<S: Shown>(&self, mut shown: Vec<Option<S>>) -> Vec<Looked> {
-        let rest = shown.split_off(self.items());
-        let other = |place: usize| rest[place - self.items()].as_ref().map(Shown::item);
-        let looked = shown.into_iter().zip(&self.others);
-        looked
-            .map(|(item, (marker, namespace, function))| Looked {
-                item: item.map_or(Found::Absent, Shown::found),
+    /// `values` has what stood under each key.
+    pub(super) fn reply<S: IntoItem>(&self, mut values: Vec<Option<S>>) -> Vec<LookupReply> {
+        let rest = values.split_off(self.items());
+        let other = |place: usize| rest[place - self.items()].as_ref().map(IntoItem::item);
+        let reply = values.into_iter().zip(&self.others);
+        reply
+            .map(|(item, (marker, namespace, function))| LookupReply {
+                item: item.map_or(ItemState::Absent, IntoItem::found),
                 marker: marker.and_then(other),
                 namespace: other(*namespace),
                 function: other(*function),

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::{
     super::{
-        Ask, Item, Looked, Slot, StoreError, Stored,
+        Item, KeyKind, LookupOptions, LookupReply, StoreError,
         many::{Each, Write},
     },
     Memcached,
     command::{Command, Reply},
     server::Server,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// So many in one exchange. Beyond that a server's answers could fill both sockets while we still write.
 const AT_ONCE: usize = 128;
@@ -21,13 +21,16 @@ const AT_ONCE: usize = 128;
 impl Memcached {
     pub(in super::super) async fn lookup_many(
         &self,
-        ats: &[&Address],
-        ask: Ask,
+        all_keys: &[&CacheKeys],
+        options: LookupOptions,
         limit: Duration,
-    ) -> Each<Looked> {
-        self.spread(ats, limit, |server, some, left| async move {
-            let ats = some.iter().map(|at| ats[*at].clone()).collect();
-            match server.run(Command::Lookups(ats, ask), left).await? {
+    ) -> Each<LookupReply> {
+        self.spread(all_keys, limit, |server, some, left| async move {
+            let all_keys = some.iter().map(|place| all_keys[*place].clone()).collect();
+            match server
+                .run(Command::Lookups(all_keys, options), left)
+                .await?
+            {
                 Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -35,16 +38,16 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn numbered_many(
+    pub(in super::super) async fn get_many_with_cas(
         &self,
-        slots: &[(&Address, Slot)],
+        wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
     ) -> Each<Option<Item>> {
-        let ats: Vec<_> = slots.iter().map(|(at, _)| *at).collect();
-        self.spread(&ats, limit, |server, some, left| async move {
-            let slot = |at: &usize| (slots[*at].0.clone(), slots[*at].1);
-            let slots = some.iter().map(slot).collect();
-            match server.run(Command::Numbers(slots), left).await? {
+        let all_keys: Vec<_> = wanted.iter().map(|(keys, _)| *keys).collect();
+        self.spread(&all_keys, limit, |server, some, left| async move {
+            let one = |place: &usize| (wanted[*place].0.clone(), wanted[*place].1);
+            let some = some.iter().map(one).collect();
+            match server.run(Command::GetManyWithCas(some), left).await? {
                 Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
                 _ => Err(StoreError::Protocol),
             }
@@ -56,10 +59,10 @@ impl Memcached {
         &self,
         writes: &[Write<'_>],
         limit: Duration,
-    ) -> Each<Stored> {
-        let ats: Vec<_> = writes.iter().map(|write| write.at).collect();
-        self.spread(&ats, limit, |server, some, left| async move {
-            let writes = some.iter().map(|at| (&writes[*at]).into()).collect();
+    ) -> Each<bool> {
+        let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
+        self.spread(&all_keys, limit, |server, some, left| async move {
+            let writes = some.iter().map(|place| (&writes[*place]).into()).collect();
             match server.run(Command::Writes(writes), left).await? {
                 Reply::Writes(all) => Ok(all),
                 _ => Err(StoreError::Protocol),
@@ -69,7 +72,12 @@ impl Memcached {
     }
 
     /// `exchange` is given a server and the places of what belongs there. Its error is the answer to all of these.
-    async fn spread<T, F, Fut>(&self, ats: &[&Address], limit: Duration, exchange: F) -> Each<T>
+    async fn spread<T, F, Fut>(
+        &self,
+        all_keys: &[&CacheKeys],
+        limit: Duration,
+        exchange: F,
+    ) -> Each<T>
     where
         F: Fn(Arc<Server>, Vec<usize>, Duration) -> Fut,
         Fut: Future<Output = Result<Each<T>, StoreError>>,
@@ -77,16 +85,16 @@ impl Memcached {
         let begun = Instant::now();
         let servers = match self.0.servers(limit).await {
             Ok(servers) => servers,
-            Err(error) => return ats.iter().map(|_| Err(error)).collect(),
+            Err(error) => return all_keys.iter().map(|_| Err(error)).collect(),
         };
         let mut shares: HashMap<&str, (&Arc<Server>, Vec<usize>)> = HashMap::new();
-        for (place, at) in ats.iter().enumerate() {
-            let server = servers.holding(at.item());
+        for (place, keys) in all_keys.iter().enumerate() {
+            let server = servers.holding(keys.item());
             let share = shares.entry(&server.name);
             share.or_insert((server, Vec::new())).1.push(place);
         }
         let exchange = &exchange;
-        let asked = shares.into_values().map(|(server, share)| async move {
+        let refreshed = shares.into_values().map(|(server, share)| async move {
             let mut answers = Vec::with_capacity(share.len());
             for some in share.chunks(AT_ONCE) {
                 let left = limit.saturating_sub(begun.elapsed());
@@ -97,11 +105,11 @@ impl Memcached {
             }
             answers
         });
-        let answers = futures_util::future::join_all(asked).await;
-        let mut each: Vec<_> = ats.iter().map(|_| Err(StoreError::Protocol)).collect();
+        let answers = futures_util::future::join_all(refreshed).await;
+        let mut each: Vec<_> = all_keys.iter().map(|_| Err(StoreError::Protocol)).collect();
         for (place, answer) in answers.into_iter().flatten() {
             if matches!(answer, Err(StoreError::Refused)) {
-                self.0.doubt();
+                self.0.mark_suspect();
             }
             each[place] = answer;
         }

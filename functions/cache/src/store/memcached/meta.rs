@@ -9,12 +9,12 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    super::{Ask, Found, Item, Lifetime, Looked, StoreError, Stored},
+    super::{Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError},
     exptime,
-    lookup_keys::Shown,
+    lookup_keys::IntoItem,
     tls::Stream,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 mod codec;
 mod many;
@@ -56,21 +56,34 @@ impl Meta {
         self.clean
     }
 
-    pub(super) async fn lookup(&mut self, at: &Address, ask: Ask) -> Result<Looked, StoreError> {
-        let keys = [at.item(), at.marker(), at.namespace(), at.function()];
-        let without_marker = [at.item(), at.namespace(), at.function()];
-        let keys: &[_] = if ask.marker { &keys } else { &without_marker };
-        let lease = |place| ask.lease.filter(|_| place == 0);
-        let mut stands = [None, None, None, None];
-        let answer = self.gets(keys, lease, &mut stands[..keys.len()]).await?;
+    pub(super) async fn lookup(
+        &mut self,
+        keys: &CacheKeys,
+        options: LookupOptions,
+    ) -> Result<LookupReply, StoreError> {
+        let wanted = [
+            keys.item(),
+            keys.marker(),
+            keys.namespace(),
+            keys.function(),
+        ];
+        let without_marker = [keys.item(), keys.namespace(), keys.function()];
+        let wanted: &[_] = if options.marker {
+            &wanted
+        } else {
+            &without_marker
+        };
+        let lease = |place| options.lease.filter(|_| place == 0);
+        let mut spans = [None, None, None, None];
+        let answer = self.gets(wanted, lease, &mut spans[..wanted.len()]).await?;
         let [item, mut marker, mut namespace, mut function] =
-            stands.map(|stands| Some(stands?.value(&answer)));
-        if !ask.marker {
+            spans.map(|spans| Some(spans?.value(&answer)));
+        if !options.marker {
             (marker, namespace, function) = (None, marker, namespace);
         }
-        let item = item.map_or(Found::Absent, Shown::found);
+        let item = item.map_or(ItemState::Absent, IntoItem::found);
         let plain = |value: Option<Value>| Some(value?.item);
-        Ok(Looked {
+        Ok(LookupReply {
             item,
             marker: plain(marker),
             namespace: plain(namespace),
@@ -78,13 +91,13 @@ impl Meta {
         })
     }
 
-    pub(super) async fn numbered(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
-        let mut stands = [None];
-        let answer = self.gets(&[key], |_| None, &mut stands).await?;
-        let [stands] = stands;
-        match stands.map(|stands| stands.value(&answer).item) {
-            // A server that was started without numbers (-C) can hold no lease.
-            Some(Item { number: None, .. }) => Err(StoreError::Protocol),
+    pub(super) async fn get_with_cas(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
+        let mut spans = [None];
+        let answer = self.gets(&[key], |_| None, &mut spans).await?;
+        let [spans] = spans;
+        match spans.map(|spans| spans.value(&answer).item) {
+            // A server that was started without cas (-C) can hold no lease.
+            Some(Item { cas: None, .. }) => Err(StoreError::Protocol),
             item => Ok(item),
         }
     }
@@ -94,35 +107,41 @@ impl Meta {
         key: &str,
         bytes: &[u8],
         life: Lifetime,
-    ) -> Result<Stored, StoreError> {
+    ) -> Result<bool, StoreError> {
         let opaque = self.begin(1);
-        codec::add(&mut self.output, key, opaque, exptime::of(life), bytes);
+        codec::add(
+            &mut self.output,
+            key,
+            opaque,
+            exptime::to_exptime(life),
+            bytes,
+        );
         match self.status(key, opaque).await? {
-            Status::Done => Ok(Stored::Yes),
-            Status::NotStored => Ok(Stored::No),
+            Status::Done => Ok(true),
+            Status::NotStored => Ok(false),
             _ => Err(self.broken()),
         }
     }
 
-    pub(super) async fn swap(
+    pub(super) async fn compare_and_swap(
         &mut self,
         key: &str,
         bytes: &[u8],
         life: Lifetime,
-        number: u64,
-    ) -> Result<Stored, StoreError> {
+        cas: u64,
+    ) -> Result<bool, StoreError> {
         let opaque = self.begin(1);
-        codec::swap(
+        codec::compare_and_swap(
             &mut self.output,
             key,
             opaque,
-            exptime::of(life),
-            number,
+            exptime::to_exptime(life),
+            cas,
             bytes,
         );
         match self.status(key, opaque).await? {
-            Status::Done => Ok(Stored::Yes),
-            Status::Exists | Status::NotFound => Ok(Stored::No),
+            Status::Done => Ok(true),
+            Status::Exists | Status::NotFound => Ok(false),
             _ => Err(self.broken()),
         }
     }
@@ -172,7 +191,7 @@ impl Meta {
         &mut self,
         keys: &[&str],
         lease: impl Fn(usize) -> Option<u32>,
-        stands: &mut [Option<Stands>],
+        spans: &mut [Option<ValueSpan>],
     ) -> Result<Bytes, StoreError> {
         let first = self.begin(keys.len());
         for ((place, key), opaque) in keys.iter().enumerate().zip(first..) {
@@ -192,9 +211,9 @@ impl Meta {
                 Parsed::Value(value, tag) => {
                     let place = tag.opaque.checked_sub(first).ok_or(StoreError::Protocol)?;
                     let place = place as usize;
-                    match stands.get_mut(place) {
+                    match spans.get_mut(place) {
                         Some(free @ None) if keys[place].as_bytes() == tag.key => {
-                            *free = Some(Stands::new(&value, read));
+                            *free = Some(ValueSpan::new(&value, read));
                         }
                         _ => return Err(StoreError::Protocol),
                     }
@@ -211,13 +230,13 @@ impl Meta {
     /// Sends what was written and reads one status line, which must belong to it.
     async fn status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
         self.send().await?;
-        let status = self.told(key, opaque).await?;
+        let status = self.read_status(key, opaque).await?;
         self.end()?;
         Ok(status)
     }
 
     /// Reads the status line that answers the command of this key and number.
-    async fn told(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
+    async fn read_status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
         loop {
             match codec::next(&self.input)? {
                 None => self.receive().await?,
@@ -263,27 +282,27 @@ impl Meta {
 
 /// Where in an answer a value stands.
 #[derive(Debug)]
-struct Stands {
-    at: Range<usize>,
-    number: Option<u64>,
+struct ValueSpan {
+    range: Range<usize>,
+    cas: Option<u64>,
     won: bool,
 }
 
-impl Stands {
+impl ValueSpan {
     /// `value` and its line end stand before `end`.
     fn new(value: &codec::Value<'_>, end: usize) -> Self {
         let end = end - 2;
         Self {
-            at: end - value.bytes.len()..end,
-            number: value.number,
+            range: end - value.bytes.len()..end,
+            cas: value.cas,
             won: value.won,
         }
     }
 
     fn value(self, answer: &Bytes) -> Value {
-        let (bytes, number) = (answer.slice(self.at), self.number);
+        let (bytes, cas) = (answer.slice(self.range), self.cas);
         Value {
-            item: Item { bytes, number },
+            item: Item { bytes, cas },
             won: self.won,
         }
     }
@@ -297,11 +316,11 @@ struct Value {
     won: bool,
 }
 
-impl Shown for Value {
-    fn found(self) -> Found {
-        match self.item.number {
-            Some(number) if self.won && self.item.bytes.is_empty() => Found::Won(number),
-            _ => Found::Item(self.item),
+impl IntoItem for Value {
+    fn found(self) -> ItemState {
+        match self.item.cas {
+            Some(cas) if self.won && self.item.bytes.is_empty() => ItemState::Won(cas),
+            _ => ItemState::Item(self.item),
         }
     }
 

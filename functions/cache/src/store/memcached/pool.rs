@@ -1,6 +1,6 @@
 //! A few connections to one server. Each is taken out for a whole exchange and put back only after a clean end.
 //!
-//! A dropped [`Lent`] closes its connection: a cancelled caller leaves nothing behind that another could read.
+//! A dropped [`PooledConnection`] closes its connection: a cancelled caller leaves nothing behind that another could read.
 
 use std::{
     collections::VecDeque,
@@ -11,20 +11,22 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{super::StoreError, connect_options::How, connection::Connection, socket::Endpoint};
+use super::{
+    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
+};
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
-const MOST: usize = 8;
+const MAX_CONNECTIONS: usize = 8;
 /// A connect may take this long, whatever its caller's budget: a cancelled one would be begun again for ever.
-const CONNECT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that lay idle for longer, by either clock (one stands still while a Lambda environment is frozen), is
 /// looked at before it is used.
-const IDLE: Duration = Duration::from_secs(1);
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Pool {
     to: Endpoint,
-    how: How,
+    connect_options: ConnectOptions,
     state: Mutex<State>,
     /// A connection came back, or there is room for another.
     freed: Notify,
@@ -52,8 +54,8 @@ impl Default for State {
 impl State {
     /// An idle connection that can be used, and the moment at which that was found. The newest first: old ones fall idle and can be
     /// closed by the server without harm.
-    fn idle(&mut self) -> Option<(Connection, Moment)> {
-        let now = Moment::now();
+    fn idle(&mut self) -> Option<(Connection, BothClocks)> {
+        let now = BothClocks::now();
         while let Some(idle) = self.idle.pop_back() {
             if idle.is_usable(now) {
                 return Some((idle.connection, now));
@@ -68,23 +70,23 @@ impl State {
 struct Idle {
     connection: Connection,
     /// When it was last taken or made: not later than it fell idle.
-    since: Moment,
+    since: BothClocks,
 }
 
 impl Idle {
-    fn is_usable(&self, now: Moment) -> bool {
-        now.is_within(IDLE, self.since) || self.connection.is_quiet()
+    fn is_usable(&self, now: BothClocks) -> bool {
+        now.is_within(TRUSTED_IDLE, self.since) || self.connection.is_idle_and_open()
     }
 }
 
 /// A moment by both clocks.
 #[derive(Debug, Clone, Copy)]
-struct Moment {
+struct BothClocks {
     running: Instant,
     wall: SystemTime,
 }
 
-impl Moment {
+impl BothClocks {
     fn now() -> Self {
         Self {
             running: Instant::now(),
@@ -104,26 +106,26 @@ impl Moment {
 
 /// A connection out of the pool.
 #[derive(Debug)]
-pub(super) struct Lent {
+pub(super) struct PooledConnection {
     pool: Arc<Pool>,
     connection: Option<Connection>,
-    taken: Moment,
+    taken: BothClocks,
 }
 
 impl Pool {
-    pub(super) fn new(to: Endpoint, how: How) -> Arc<Self> {
+    pub(super) fn new(to: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
         Arc::new(Self {
             to,
-            how,
+            connect_options,
             state: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
     /// A connection that can be used at once. As a rule there is one.
-    pub(super) fn idle(self: &Arc<Self>) -> Option<Lent> {
+    pub(super) fn idle(self: &Arc<Self>) -> Option<PooledConnection> {
         let idle = self.state().idle();
-        idle.map(|(connection, now)| self.lend(connection, now))
+        idle.map(|(connection, now)| self.check_out(connection, now))
     }
 
     /// Whether there never was a connection, and the first one may yet come.
@@ -132,16 +134,16 @@ impl Pool {
     }
 
     /// A connection, idle or new.
-    pub(super) async fn take(self: &Arc<Self>) -> Result<Lent, StoreError> {
+    pub(super) async fn take(self: &Arc<Self>) -> Result<PooledConnection, StoreError> {
         let mut freed = pin!(self.freed.notified());
         loop {
             // Before looking, or what comes back in between would go unnoticed.
             freed.set(self.freed.notified());
             freed.as_mut().enable();
-            match self.idle_or_room() {
-                Room::Idle(connection, now) => return Ok(self.lend(connection, now)),
-                Room::None => freed.as_mut().await,
-                Room::New => {
+            match self.idle_or_new() {
+                Checkout::Idle(connection, now) => return Ok(self.check_out(connection, now)),
+                Checkout::Full => freed.as_mut().await,
+                Checkout::MayOpen => {
                     let mut connected = self.connect();
                     loop {
                         tokio::select! {
@@ -154,7 +156,7 @@ impl Pool {
                                 freed.as_mut().enable();
                                 // Its own connect goes on otherwise: begun anew, no failure of it would ever be told.
                                 if let Some((connection, now)) = self.state().idle() {
-                                    return Ok(self.lend(connection, now));
+                                    return Ok(self.check_out(connection, now));
                                 }
                             }
                         }
@@ -174,20 +176,20 @@ impl Pool {
         self.freed.notify_waiters();
     }
 
-    fn idle_or_room(&self) -> Room {
+    fn idle_or_new(&self) -> Checkout {
         let mut state = self.state();
         if let Some((connection, now)) = state.idle() {
-            return Room::Idle(connection, now);
+            return Checkout::Idle(connection, now);
         }
-        if state.open == MOST {
-            return Room::None;
+        if state.open == MAX_CONNECTIONS {
+            return Checkout::Full;
         }
         state.open += 1;
-        Room::New
+        Checkout::MayOpen
     }
 
-    fn lend(self: &Arc<Self>, connection: Connection, taken: Moment) -> Lent {
-        Lent {
+    fn check_out(self: &Arc<Self>, connection: Connection, taken: BothClocks) -> PooledConnection {
+        PooledConnection {
             pool: self.clone(),
             connection: Some(connection),
             taken,
@@ -196,29 +198,32 @@ impl Pool {
 
     /// Connects beside the caller, who may give up: the connection then serves the next one.
     fn connect(self: &Arc<Self>) -> oneshot::Receiver<Result<(), StoreError>> {
-        let (tell, told) = oneshot::channel();
-        let opening = Opening(Some(self.clone()));
+        let (sender, connected) = oneshot::channel();
+        let opening = PendingConnection(Some(self.clone()));
         let pool = self.clone();
         tokio::spawn(async move {
-            let opened = tokio::time::timeout(CONNECT, Connection::open(&pool.to, &pool.how));
+            let opened = tokio::time::timeout(
+                CONNECT_TIMEOUT,
+                Connection::open(&pool.to, &pool.connect_options),
+            );
             let opened = opened.await;
             pool.state().is_new = false;
             let error = match opened {
                 Err(_) => StoreError::Timeout,
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {
-                    let since = Moment::now();
+                    let since = BothClocks::now();
                     pool.state().idle.push_back(Idle { connection, since });
                     opening.opened();
-                    let _ = tell.send(Ok(()));
+                    let _ = sender.send(Ok(()));
                     pool.freed.notify_one();
                     return;
                 }
             };
-            let _ = tell.send(Err(error));
+            let _ = sender.send(Err(error));
             drop(opening);
         });
-        told
+        connected
     }
 
     /// One connection less. Whoever waits is told, since some wait for an idle one only.
@@ -234,16 +239,16 @@ impl Pool {
 
 /// The room that a connection under way takes. Dropped, the connection has failed: also with the runtime that made it, which
 /// another one may follow.
-struct Opening(Option<Arc<Pool>>);
+struct PendingConnection(Option<Arc<Pool>>);
 
-impl Opening {
+impl PendingConnection {
     /// The connection keeps its room.
     fn opened(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Opening {
+impl Drop for PendingConnection {
     fn drop(&mut self) {
         if let Some(pool) = self.0.take() {
             pool.make_room();
@@ -251,13 +256,13 @@ impl Drop for Opening {
     }
 }
 
-enum Room {
-    Idle(Connection, Moment),
-    New,
-    None,
+enum Checkout {
+    Idle(Connection, BothClocks),
+    MayOpen,
+    Full,
 }
 
-impl Lent {
+impl PooledConnection {
     pub(super) fn connection(&mut self) -> &mut Connection {
         self.connection
             .as_mut()
@@ -278,7 +283,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection);

@@ -8,7 +8,7 @@ use super::{
     super::StoreError,
     batching::Batcher,
     command::{Answer, Command},
-    connect_options::How,
+    connect_options::ConnectOptions,
     exchange::Exchanges,
     socket::Endpoint,
 };
@@ -21,9 +21,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(endpoint: Endpoint, how: How) -> Self {
+    pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         let name = endpoint.to_string();
-        let exchanges = Exchanges::new(endpoint, how);
+        let exchanges = Exchanges::new(endpoint, connect_options);
         Self {
             name,
             batcher: Batcher::new(exchanges.clone()),
@@ -43,7 +43,7 @@ impl Server {
         }
         let begun = Instant::now();
         let until = begun + limit;
-        let Some(lent) = self.exchanges.own_connection() else {
+        let Some(pooled) = self.exchanges.own_connection() else {
             return match timeout_at(until, self.batcher.wait(command, until)).await {
                 Ok(Ok(told)) => told.take(),
                 Ok(Err(_)) => Err(StoreError::Closed),
@@ -51,7 +51,7 @@ impl Server {
                 Err(_) => Err(StoreError::Timeout),
             };
         };
-        let mut own = self.exchanges.begin(command, begun, until, lent);
+        let mut own = self.exchanges.begin(command, begun, until, pooled);
         match timeout_at(until, &mut own).await {
             Ok(answer) => answer,
             Err(_) => {

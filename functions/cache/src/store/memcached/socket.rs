@@ -61,7 +61,7 @@ impl Socket {
 
     /// Whether the peer has neither closed the connection nor sent anything unasked. Asks the kernel and not the
     /// runtime: after a freeze the runtime has not yet heard of what happened meanwhile.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(super) fn is_idle_and_open(&self) -> bool {
         let socket = match &*self.0 {
             Raw::Tcp(stream) => SockRef::from(stream),
             Raw::Unix(stream) => SockRef::from(stream),

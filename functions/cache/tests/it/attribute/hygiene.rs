@@ -41,13 +41,19 @@ trait Everything {
     const SHAPE: () = ();
     fn fetch(&self) {}
     fn clone(&self) {}
-    fn whole(self) -> Self
+    fn into_result(self) -> Self
     where
         Self: Sized,
     {
         self
     }
-    fn split(self) -> Self
+    fn wrap(self) -> Self
+    where
+        Self: Sized,
+    {
+        self
+    }
+    fn unwrap(self) -> Self
     where
         Self: Sized,
     {

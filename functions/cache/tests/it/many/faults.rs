@@ -95,7 +95,7 @@ async fn one_value_too_large_for_the_server_leaves_the_others_stored() {
             .get_or_fetch_many(keyed("text", [1, 2, 3]), &MINUTE, text)
             .await
             .unwrap();
-        let oversize = Outcome::Miss(Fill::Failed(larder::Trouble::Oversize));
+        let oversize = Outcome::Miss(Fill::Failed(larder::CacheFailure::Oversize));
         assert_eq!(values[&2].outcome(), oversize, "{}", cache.location());
         for n in [1, 3] {
             assert_eq!(

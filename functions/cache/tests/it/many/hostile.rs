@@ -1,11 +1,11 @@
 //! Peers that answer what no memcached would: never believed, for none of the keys.
 
-use larder::Trouble;
+use larder::CacheFailure;
 use larder_testing::{Peer, Script};
 
 use super::*;
 
-async fn check(protocol: &str, answer: &str, expected: Trouble) {
+async fn check(protocol: &str, answer: &str, expected: CacheFailure) {
     let peer = Peer::start(Script::AnswerAndClose(answer.as_bytes().to_vec())).await;
     let url = format!("{}?protocol={protocol}", peer.url());
     let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
@@ -38,10 +38,10 @@ async fn classic_answers_that_lie_are_misses_for_all_keys() {
         "x".repeat(600),
         "\n".to_owned(),
     ] {
-        check("classic", &answer, Trouble::Protocol).await;
+        check("classic", &answer, CacheFailure::Protocol).await;
     }
     for cut in ["", "EN", "END\r", &format!("VALUE {one} 0 5 1\r\nab")] {
-        check("classic", cut, Trouble::Closed).await;
+        check("classic", cut, CacheFailure::Closed).await;
     }
 }
 
@@ -60,9 +60,9 @@ async fn meta_answers_that_lie_are_misses_for_all_keys() {
         "SERVER_ERROR out of memory\r\n".to_owned(),
         "x".repeat(600),
     ] {
-        check("meta", &answer, Trouble::Protocol).await;
+        check("meta", &answer, CacheFailure::Protocol).await;
     }
     for cut in ["", "M", &format!("VA 5 k{one} O0 c1\r\nab")] {
-        check("meta", cut, Trouble::Closed).await;
+        check("meta", cut, CacheFailure::Closed).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Several commands of the classic protocol in one write. memcache-async reads an answer after each command and shows the number
+//! Several commands of the classic protocol in one write. memcache-async reads an answer after each command and shows the cas
 //! of one key at a time, so these are written and read here; what is not exactly an answer to them breaks the connection.
 
 use std::collections::HashMap;
@@ -9,17 +9,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::{
     super::{
         super::{
-            Ask, Item, Looked, StoreError, Stored,
-            many::{Each, Over},
+            Item, LookupOptions, LookupReply, StoreError,
+            many::{Each, Precondition},
         },
         command::OwnedWrite,
         exptime,
-        lookup_keys::{Asked, Shown},
+        lookup_keys::{IntoItem, LookupKeys},
     },
     Classic,
-    shared_stream::Wire,
+    shared_stream::SharedStream,
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 /// The longest line of a sane server.
 const LINE: usize = 512;
@@ -31,35 +31,39 @@ const CHUNK: usize = 16 << 10;
 impl Classic {
     pub(in super::super) async fn lookups(
         &mut self,
-        ats: &[Address],
-        ask: Ask,
-    ) -> Result<Vec<Looked>, StoreError> {
-        let asked = Asked::new(ats, ask);
-        let shown = self.gets(&asked.keys).await?;
-        Ok(asked.looked(shown))
+        all_keys: &[CacheKeys],
+        options: LookupOptions,
+    ) -> Result<Vec<LookupReply>, StoreError> {
+        let lookup_keys = LookupKeys::new(all_keys, options);
+        let values = self.gets(&lookup_keys.keys).await?;
+        Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn numbers(
+    pub(in super::super) async fn get_many(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
-        let shown = self.gets(keys).await?;
-        Ok(shown
+        let values = self.gets(keys).await?;
+        Ok(values
             .iter()
-            .map(|value| value.as_ref().map(Shown::item))
+            .map(|value| value.as_ref().map(IntoItem::item))
             .collect())
     }
 
     pub(in super::super) async fn writes(
         &mut self,
         writes: &[OwnedWrite],
-    ) -> Result<Each<Stored>, StoreError> {
+    ) -> Result<Each<bool>, StoreError> {
         let mut out = Vec::new();
         for write in writes {
-            let (key, life, length) = (write.key(), exptime::of(write.life), write.bytes.len());
-            let head = match write.over {
-                Over::Nothing => format!("add {key} 0 {life} {length}\r\n"),
-                Over::Number(number) => format!("cas {key} 0 {life} {length} {number}\r\n"),
+            let (key, life, length) = (
+                write.key(),
+                exptime::to_exptime(write.life),
+                write.bytes.len(),
+            );
+            let head = match write.precondition {
+                Precondition::Absent => format!("add {key} 0 {life} {length}\r\n"),
+                Precondition::Cas(cas) => format!("cas {key} 0 {life} {length} {cas}\r\n"),
             };
             out.extend_from_slice(head.as_bytes());
             out.extend_from_slice(&write.bytes);
@@ -69,10 +73,10 @@ impl Classic {
         let mut stored = Vec::with_capacity(writes.len());
         for write in writes {
             let line = answers.line().await?;
-            stored.push(match (write.over, line.as_str()) {
-                (_, "STORED") => Ok(Stored::Yes),
-                (Over::Nothing, "NOT_STORED") => Ok(Stored::No),
-                (Over::Number(_), "EXISTS" | "NOT_FOUND") => Ok(Stored::No),
+            stored.push(match (write.precondition, line.as_str()) {
+                (_, "STORED") => Ok(true),
+                (Precondition::Absent, "NOT_STORED") => Ok(false),
+                (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
                 // Said of this item alone: the server has read it to its end, and goes on.
                 (_, line) if line.starts_with("SERVER_ERROR object too large") => {
                     Err(StoreError::Oversize)
@@ -81,7 +85,7 @@ impl Classic {
             });
         }
         answers.end()?;
-        self.watcher.watch().settle();
+        self.validator.lock().mark_complete();
         Ok(stored)
     }
 
@@ -94,43 +98,43 @@ impl Classic {
         }
         out.extend_from_slice(b"\r\n");
         let places: HashMap<_, _> = keys.iter().copied().zip(0..).collect();
-        let mut shown: Vec<Option<(Bytes, u64)>> = keys.iter().map(|_| None).collect();
+        let mut values: Vec<Option<(Bytes, u64)>> = keys.iter().map(|_| None).collect();
         let mut answers = self.send(&out).await?;
         loop {
             let line = answers.line().await?;
             if line == "END" {
                 break;
             }
-            let (key, length, number) = value(&line).ok_or(StoreError::Protocol)?;
+            let (key, length, cas) = value(&line).ok_or(StoreError::Protocol)?;
             let place: usize = *places.get(key).ok_or(StoreError::Protocol)?;
             let bytes = answers.value(length).await?;
-            // A server that was started without numbers (-C) can hold no lease.
-            if number == 0 || shown[place].replace((bytes, number)).is_some() {
+            // A server that was started without cas (-C) can hold no lease.
+            if cas == 0 || values[place].replace((bytes, cas)).is_some() {
                 return Err(StoreError::Protocol);
             }
         }
         answers.end()?;
-        self.watcher.watch().settle();
-        Ok(shown)
+        self.validator.lock().mark_complete();
+        Ok(values)
     }
 
     /// From here on the connection is not clean until its answers are read to their end.
     async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
-        self.watcher.watch().begin(super::Expect::Nothing);
+        self.validator.lock().begin(super::Expect::Nothing);
         let sent = async {
-            self.wire.write_all(out).await?;
-            self.wire.flush().await
+            self.shared_stream.write_all(out).await?;
+            self.shared_stream.flush().await
         };
         sent.await.map_err(|_| StoreError::Closed)?;
         let input = BytesMut::with_capacity(CHUNK);
         Ok(Answers {
-            wire: &mut self.wire,
+            shared_stream: &mut self.shared_stream,
             input,
         })
     }
 }
 
-/// The key, length and number of a `VALUE` line.
+/// The key, length and cas of a `VALUE` line.
 fn value(line: &str) -> Option<(&str, usize, u64)> {
     let mut words = line.strip_prefix("VALUE ")?.split(' ');
     let key = words.next()?;
@@ -140,12 +144,12 @@ fn value(line: &str) -> Option<(&str, usize, u64)> {
         .parse()
         .ok()
         .filter(|length| *length <= ITEM)?;
-    let number = words.next()?.parse().ok()?;
-    words.next().is_none().then_some((key, length, number))
+    let cas = words.next()?.parse().ok()?;
+    words.next().is_none().then_some((key, length, cas))
 }
 
 struct Answers<'a> {
-    wire: &'a mut Wire,
+    shared_stream: &'a mut SharedStream,
     input: BytesMut,
 }
 
@@ -179,7 +183,7 @@ impl Answers<'_> {
 
     async fn more(&mut self) -> Result<(), StoreError> {
         self.input.reserve(CHUNK);
-        match self.wire.read_buf(&mut self.input).await {
+        match self.shared_stream.read_buf(&mut self.input).await {
             Ok(0) | Err(_) => Err(StoreError::Closed),
             Ok(_) => Ok(()),
         }

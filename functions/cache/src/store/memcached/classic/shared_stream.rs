@@ -14,9 +14,9 @@ use super::super::tls::Stream;
 
 /// Clones are the same stream.
 #[derive(Debug, Clone)]
-pub(super) struct Wire(Arc<Mutex<BufWriter<Stream>>>);
+pub(super) struct SharedStream(Arc<Mutex<BufWriter<Stream>>>);
 
-impl Wire {
+impl SharedStream {
     /// Commands that are written in several pieces leave as one.
     pub(super) fn new(stream: Stream) -> Self {
         Self(Arc::new(Mutex::new(BufWriter::new(stream))))
@@ -27,7 +27,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for SharedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -37,7 +37,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for SharedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

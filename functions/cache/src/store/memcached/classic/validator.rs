@@ -1,7 +1,7 @@
 //! Stands between memcache-async and the socket and lets only the expected answer through.
 //!
 //! Used bare, that crate believes any length (10^12 ends the process), any key, any line that begins like a known word, and
-//! after one cancelled read it hands out other keys' values for ever. So every byte of an answer passes [`Watch`] first, which
+//! after one cancelled read it hands out other keys' values for ever. So every byte of an answer passes [`ReplyValidator`] first, which
 //! follows the classic protocol's grammar for the one command in flight. What does not fit is an error before the crate sees it,
 //! and only an answer that ended exactly where it should leaves the connection fit for another command.
 
@@ -25,7 +25,7 @@ pub(super) enum Expect {
     /// No command is in flight: every byte is wrong.
     Nothing,
     /// Any of these keys' values in any order, each at most once, then `END`; with numbers or without.
-    Values { keys: String, numbered: bool },
+    Values { keys: String, with_cas: bool },
     /// One line of exactly one of these words.
     Word(&'static [&'static str]),
     /// `VERSION …`
@@ -44,7 +44,7 @@ enum State {
 
 /// Follows one answer at a time.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct ReplyValidator {
     expect: Expect,
     state: State,
     line: Vec<u8>,
@@ -52,7 +52,7 @@ pub(super) struct Watch {
     oversize: bool,
 }
 
-impl Watch {
+impl ReplyValidator {
     fn new() -> Self {
         let line = Vec::with_capacity(LINE);
         Self {
@@ -71,7 +71,7 @@ impl Watch {
     }
 
     /// An answer was complete that was not read through here.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn mark_complete(&mut self) {
         self.state = State::Done;
     }
 
@@ -153,9 +153,9 @@ impl Watch {
         }
         match &self.expect {
             Expect::Values { .. } if line == "END" => Ok(State::Done),
-            Expect::Values { keys, numbered } => {
+            Expect::Values { keys, with_cas } => {
                 let (place, length) =
-                    value_line(line, keys, *numbered).ok_or("not a value line")?;
+                    value_line(line, keys, *with_cas).ok_or("not a value line")?;
                 if self.seen & (1 << place) != 0 {
                     return Err("a value twice");
                 }
@@ -170,7 +170,7 @@ impl Watch {
 }
 
 /// The place of the key among those asked for, and the value's length, if the line is a sound `VALUE` line.
-fn value_line(line: &str, keys: &str, numbered: bool) -> Option<(usize, usize)> {
+fn value_line(line: &str, keys: &str, with_cas: bool) -> Option<(usize, usize)> {
     let mut words = line.split(' ');
     if words.next()? != "VALUE" {
         return None;
@@ -183,7 +183,7 @@ fn value_line(line: &str, keys: &str, numbered: bool) -> Option<(usize, usize)> 
         .parse()
         .ok()
         .filter(|length| *length <= ITEM)?;
-    if numbered {
+    if with_cas {
         words.next()?.parse::<u64>().ok()?;
     }
     words.next().is_none().then_some((place, length))
@@ -191,33 +191,33 @@ fn value_line(line: &str, keys: &str, numbered: bool) -> Option<(usize, usize)> 
 
 /// The stream that memcache-async reads from and writes to.
 #[derive(Debug)]
-pub(super) struct Guarded<S> {
+pub(super) struct ValidatedStream<S> {
     stream: S,
-    watch: Arc<Mutex<Watch>>,
+    lock: Arc<Mutex<ReplyValidator>>,
 }
 
-/// The other end of a [`Guarded`]'s watch.
+/// The other end of a [`ValidatedStream`]'s watch.
 #[derive(Debug, Clone)]
-pub(super) struct Watcher(Arc<Mutex<Watch>>);
+pub(super) struct Handle(Arc<Mutex<ReplyValidator>>);
 
-impl Watcher {
-    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+impl Handle {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ReplyValidator> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) fn guarded<S>(stream: S) -> (Guarded<S>, Watcher) {
-    let watch = Arc::new(Mutex::new(Watch::new()));
+pub(super) fn validated<S>(stream: S) -> (ValidatedStream<S>, Handle) {
+    let lock = Arc::new(Mutex::new(ReplyValidator::new()));
     (
-        Guarded {
+        ValidatedStream {
             stream,
-            watch: watch.clone(),
+            lock: lock.clone(),
         },
-        Watcher(watch),
+        Handle(lock),
     )
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ValidatedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -225,9 +225,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(what) = watch.feed(&buf.filled()[before..]) {
-            watch.state = State::Broken;
+        let mut validator = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(what) = validator.feed(&buf.filled()[before..]) {
+            validator.state = State::Broken;
             // Nothing of it reaches the crate.
             buf.set_filled(before);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
@@ -236,7 +236,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ValidatedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -261,19 +261,19 @@ pub(crate) mod fuzz;
 mod tests {
     use super::*;
 
-    fn values(numbered: bool) -> Expect {
+    fn values(with_cas: bool) -> Expect {
         Expect::Values {
             keys: "a bb".to_owned(),
-            numbered,
+            with_cas,
         }
     }
 
     /// Feeds the answer whole, byte by byte and in every two pieces: all must agree.
     fn check(expect: &Expect, answer: &[u8], clean: bool) {
         let feed = |pieces: &[&[u8]]| {
-            let mut watch = Watch::new();
-            watch.begin(expect.clone());
-            pieces.iter().all(|piece| watch.feed(piece).is_ok()) && watch.is_clean()
+            let mut validator = ReplyValidator::new();
+            validator.begin(expect.clone());
+            pieces.iter().all(|piece| validator.feed(piece).is_ok()) && validator.is_clean()
         };
         let text = String::from_utf8_lossy(answer);
         assert_eq!(feed(&[answer]), clean, "{text:?}");

@@ -30,7 +30,7 @@ pub(super) struct Tag<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Value<'a> {
     pub(super) bytes: &'a [u8],
-    pub(super) number: Option<u64>,
+    pub(super) cas: Option<u64>,
     /// This very command left the item there.
     pub(super) won: bool,
 }
@@ -71,17 +71,17 @@ pub(super) fn add(out: &mut Vec<u8>, key: &str, opaque: u32, exptime: u32, bytes
     set(out, key, opaque, exptime, bytes, |out| push(out, &[" ME"]));
 }
 
-pub(super) fn swap(
+pub(super) fn compare_and_swap(
     out: &mut Vec<u8>,
     key: &str,
     opaque: u32,
     exptime: u32,
-    number: u64,
+    cas: u64,
     bytes: &[u8],
 ) {
     set(out, key, opaque, exptime, bytes, |out| {
         push(out, &[" C"]);
-        decimal(out, number);
+        decimal(out, cas);
     });
 }
 
@@ -125,14 +125,14 @@ fn push(out: &mut Vec<u8>, parts: &[&str]) {
         .for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
+fn decimal(out: &mut Vec<u8>, mut cas: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
+        digits[at] = b'0' + (cas % 10) as u8;
+        cas /= 10;
+        if cas == 0 {
             break;
         }
     }
@@ -165,8 +165,8 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
         return Ok(None);
     };
     let bytes = bytes.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
-    let (number, won) = (flags.number, flags.won);
-    let value = Value { bytes, number, won };
+    let (cas, won) = (flags.cas, flags.won);
+    let value = Value { bytes, cas, won };
     Ok(Some((Parsed::Value(value, tag), start + length + 2)))
 }
 
@@ -181,7 +181,7 @@ enum Kind {
 struct Flags<'a> {
     key: Option<&'a [u8]>,
     opaque: Option<u32>,
-    number: Option<u64>,
+    cas: Option<u64>,
     won: bool,
 }
 
@@ -194,7 +194,7 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
         b"VA" => {
             let (length, flags) = rest
                 .strip_prefix(b" ")
-                .and_then(number)
+                .and_then(cas)
                 .ok_or(StoreError::Protocol)?;
             rest = flags;
             let length = usize::try_from(length).ok();
@@ -227,14 +227,14 @@ impl<'a> Flags<'a> {
                     behind
                 }
                 b'O' => {
-                    let (opaque, behind) = number(behind)?;
+                    let (opaque, behind) = cas(behind)?;
                     flags.opaque = Some(opaque.try_into().ok()?);
                     behind
                 }
-                // Counted from 1; a server that was started without numbers says 0.
+                // Counted from 1; a server that was started without cas says 0.
                 b'c' => {
-                    let (number, behind) = number(behind).filter(|(number, _)| *number > 0)?;
-                    flags.number = Some(number);
+                    let (cas, behind) = cas(behind).filter(|(cas, _)| *cas > 0)?;
+                    flags.cas = Some(cas);
                     behind
                 }
                 // Won by another, stale, and whatever later servers add, count for nothing.
@@ -259,14 +259,14 @@ fn word(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// A number of decimal digits only, up to the next space, and the rest.
-fn number(line: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut number, mut length) = (0_u64, 0);
+fn cas(line: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut cas, mut length) = (0_u64, 0);
     for digit in line.iter().take_while(|byte| **byte != b' ') {
         let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
-        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        cas = cas.checked_mul(10)?.checked_add(digit.into())?;
         length += 1;
     }
-    (length > 0).then(|| (number, &line[length..]))
+    (length > 0).then(|| (cas, &line[length..]))
 }
 
 #[cfg(feature = "fuzzing")]

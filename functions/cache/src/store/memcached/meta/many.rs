@@ -5,38 +5,38 @@ use bytes::Buf as _;
 use super::{
     super::{
         super::{
-            Ask, Item, Looked, StoreError, Stored,
-            many::{Each, Over},
+            Item, LookupOptions, LookupReply, StoreError,
+            many::{Each, Precondition},
         },
         command::OwnedWrite,
         exptime,
-        lookup_keys::Asked,
+        lookup_keys::LookupKeys,
     },
     Meta, Value,
     codec::{self, Status},
 };
-use crate::key::Address;
+use crate::key::CacheKeys;
 
 impl Meta {
     pub(in super::super) async fn lookups(
         &mut self,
-        ats: &[Address],
-        ask: Ask,
-    ) -> Result<Vec<Looked>, StoreError> {
-        let asked = Asked::new(ats, ask);
-        let lease = |place| ask.lease.filter(|_| place < asked.items());
-        let shown = self.values(&asked.keys, lease).await?;
-        Ok(asked.looked(shown))
+        all_keys: &[CacheKeys],
+        options: LookupOptions,
+    ) -> Result<Vec<LookupReply>, StoreError> {
+        let lookup_keys = LookupKeys::new(all_keys, options);
+        let lease = |place| options.lease.filter(|_| place < lookup_keys.items());
+        let values = self.values(&lookup_keys.keys, lease).await?;
+        Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn numbers(
+    pub(in super::super) async fn get_many(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
-        let shown = self.values(keys, |_| None).await?;
-        // A server that was started without numbers (-C) can hold no lease.
-        let items = shown.into_iter().map(|value| match value {
-            Some(Value { item, .. }) if item.number.is_none() => Err(StoreError::Protocol),
+        let values = self.values(keys, |_| None).await?;
+        // A server that was started without cas (-C) can hold no lease.
+        let items = values.into_iter().map(|value| match value {
+            Some(Value { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
             value => Ok(value.map(|value| value.item)),
         });
         items.collect()
@@ -45,13 +45,19 @@ impl Meta {
     pub(in super::super) async fn writes(
         &mut self,
         writes: &[OwnedWrite],
-    ) -> Result<Each<Stored>, StoreError> {
+    ) -> Result<Each<bool>, StoreError> {
         let first = self.begin(writes.len());
         for (opaque, write) in (first..).zip(writes) {
-            let (key, life, out) = (write.key(), exptime::of(write.life), &mut self.output);
-            match write.over {
-                Over::Nothing => codec::add(out, key, opaque, life, &write.bytes),
-                Over::Number(number) => codec::swap(out, key, opaque, life, number, &write.bytes),
+            let (key, life, out) = (
+                write.key(),
+                exptime::to_exptime(write.life),
+                &mut self.output,
+            );
+            match write.precondition {
+                Precondition::Absent => codec::add(out, key, opaque, life, &write.bytes),
+                Precondition::Cas(cas) => {
+                    codec::compare_and_swap(out, key, opaque, life, cas, &write.bytes)
+                }
             }
         }
         self.send().await?;
@@ -66,10 +72,10 @@ impl Meta {
         Ok(stored)
     }
 
-    async fn stored(&mut self, key: &str, opaque: u32) -> Result<Stored, StoreError> {
-        match self.told(key, opaque).await {
-            Ok(Status::Done) => Ok(Stored::Yes),
-            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(Stored::No),
+    async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
+        match self.read_status(key, opaque).await {
+            Ok(Status::Done) => Ok(true),
+            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(false),
             Ok(Status::Barrier) => Err(StoreError::Protocol),
             Err(StoreError::Oversize) => {
                 // Said of this item alone: the server has read it to its end, and goes on.
@@ -86,9 +92,9 @@ impl Meta {
         keys: &[&str],
         lease: impl Fn(usize) -> Option<u32>,
     ) -> Result<Vec<Option<Value>>, StoreError> {
-        let mut stands: Vec<_> = keys.iter().map(|_| None).collect();
-        let answer = self.gets(keys, lease, &mut stands).await?;
-        let values = stands.into_iter();
-        Ok(values.map(|stands| Some(stands?.value(&answer))).collect())
+        let mut spans: Vec<_> = keys.iter().map(|_| None).collect();
+        let answer = self.gets(keys, lease, &mut spans).await?;
+        let values = spans.into_iter();
+        Ok(values.map(|spans| Some(spans?.value(&answer))).collect())
     }
 }

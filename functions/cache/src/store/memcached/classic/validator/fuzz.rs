@@ -27,9 +27,9 @@ pub(crate) fn reply(bytes: &[u8]) {
 }
 
 fn expectations() -> impl Iterator<Item = Expect> {
-    let values = [false, true].map(|numbered| Expect::Values {
+    let values = [false, true].map(|with_cas| Expect::Values {
         keys: KEYS.join(" "),
-        numbered,
+        with_cas,
     });
     let words = ANSWERS.map(Expect::Word);
     values
@@ -47,13 +47,13 @@ struct Judged {
 }
 
 fn judge(expect: &Expect, pieces: &[&[u8]]) -> Judged {
-    let mut watch = Watch::new();
-    watch.begin(expect.clone());
-    let fed = pieces.iter().try_for_each(|piece| watch.feed(piece));
-    assert!(watch.line.len() <= LINE);
-    let (fed, oversize) = (fed.map(|()| watch.is_clean()), watch.is_oversize());
+    let mut validator = ReplyValidator::new();
+    validator.begin(expect.clone());
+    let fed = pieces.iter().try_for_each(|piece| validator.feed(piece));
+    assert!(validator.line.len() <= LINE);
+    let (fed, oversize) = (fed.map(|()| validator.is_clean()), validator.is_oversize());
     let line = if fed == Ok(true) {
-        watch.last_line().to_vec()
+        validator.last_line().to_vec()
     } else {
         Vec::new()
     };
@@ -82,7 +82,7 @@ fn drive(bytes: &[u8], pieces: &[&[u8]]) {
         assert!(windows.any(|window| window == sent), "{value:?}");
     }
     for words in &ANSWERS[..2] {
-        let (mut crate_, watcher) = behind(pieces, Expect::Word(words));
+        let (mut crate_, validator) = behind(pieces, Expect::Word(words));
         let done = if words.contains(&"EXISTS") {
             let done = crate_.cas("a", b"x", 1, 1).now_or_never();
             done.is_some_and(|done| done.is_ok_and(|stored| stored))
@@ -90,23 +90,26 @@ fn drive(bytes: &[u8], pieces: &[&[u8]]) {
             let done = crate_.add("a", b"x", 1).now_or_never();
             done.is_some_and(|done| done.is_ok())
         };
-        assert!(!done || watcher.watch().last_line() == b"STORED");
+        assert!(!done || validator.lock().last_line() == b"STORED");
     }
 }
 
 fn answered<'a>(
     pieces: &[&'a [u8]],
-    numbered: bool,
+    with_cas: bool,
     keys: &[&str],
-) -> (Protocol<Guarded<Replay<'a>>>, Watcher) {
+) -> (Protocol<ValidatedStream<Replay<'a>>>, Handle) {
     let keys = keys.join(" ");
-    behind(pieces, Expect::Values { keys, numbered })
+    behind(pieces, Expect::Values { keys, with_cas })
 }
 
-fn behind<'a>(pieces: &[&'a [u8]], expect: Expect) -> (Protocol<Guarded<Replay<'a>>>, Watcher) {
-    let (guarded, watcher) = guarded(Replay(pieces.iter().copied().collect()));
-    watcher.watch().begin(expect);
-    (Protocol::new(guarded), watcher)
+fn behind<'a>(
+    pieces: &[&'a [u8]],
+    expect: Expect,
+) -> (Protocol<ValidatedStream<Replay<'a>>>, Handle) {
+    let (validated, validator) = validated(Replay(pieces.iter().copied().collect()));
+    validator.lock().begin(expect);
+    (Protocol::new(validated), validator)
 }
 
 /// A socket that takes everything, answers with its pieces, and closes.

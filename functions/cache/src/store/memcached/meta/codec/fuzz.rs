@@ -5,18 +5,17 @@ use crate::fuzzing::cuttings::cuttings;
 
 /// One answer: its status or its value, and the key and number that it says it belongs to.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Decoded {
     what: Result<Status, (Vec<u8>, Option<u64>, bool)>,
     tag: Option<(Vec<u8>, u32)>,
 }
 
-impl From<Parsed<'_>> for Told {
+impl From<Parsed<'_>> for Decoded {
     fn from(parsed: Parsed<'_>) -> Self {
         let (what, tag) = match parsed {
-            Parsed::Value(value, tag) => (
-                Err((value.bytes.to_vec(), value.number, value.won)),
-                Some(tag),
-            ),
+            Parsed::Value(value, tag) => {
+                (Err((value.bytes.to_vec(), value.cas, value.won)), Some(tag))
+            }
             Parsed::Status(status, tag) => (Ok(status), tag),
         };
         let tag = tag.map(|tag| (tag.key.to_vec(), tag.opaque));
@@ -27,7 +26,7 @@ impl From<Parsed<'_>> for Told {
 /// Everything that an answer was read as.
 #[derive(Debug, PartialEq)]
 struct Read {
-    parsed: Vec<Told>,
+    parsed: Vec<Decoded>,
     /// What is left over and not whole yet, or why the reading ended.
     rest: Result<Vec<u8>, StoreError>,
 }
@@ -36,16 +35,16 @@ pub(crate) fn reply(bytes: &[u8]) {
     let [whole, singly, mixed] = cuttings(bytes).map(|pieces| read(&pieces));
     assert_eq!(singly, whole);
     assert_eq!(mixed, whole);
-    let mut told = 0;
+    let mut decoded = 0;
     for parsed in &whole.parsed {
         if let Err((value, ..)) = &parsed.what {
             assert!(contains(bytes, value), "a value that was not sent");
-            told += value.len();
+            decoded += value.len();
         }
         let tag = parsed.tag.as_ref();
         assert!(tag.is_none_or(|(key, _)| contains(bytes, key)));
     }
-    assert!(told <= bytes.len(), "more than was sent");
+    assert!(decoded <= bytes.len(), "more than was sent");
 }
 
 fn read(pieces: &[&[u8]]) -> Read {

@@ -14,9 +14,9 @@ fn tag(key: &'static str, opaque: u32) -> Tag<'static> {
     Tag { key, opaque }
 }
 
-fn value(bytes: &'static [u8], number: u64, won: bool) -> Value<'static> {
-    let number = Some(number);
-    Value { bytes, number, won }
+fn value(bytes: &'static [u8], cas: u64, won: bool) -> Value<'static> {
+    let cas = Some(cas);
+    Value { bytes, cas, won }
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn each_command_is_one_line_and_its_data() {
     );
     barrier(&mut out);
     add(&mut out, "x", 9, 30, b"hi\r\n");
-    swap(&mut out, "x", 10, 60, u64::MAX, b"");
+    compare_and_swap(&mut out, "x", 10, 60, u64::MAX, b"");
     delete(&mut out, "x", 11);
     let expected = "mg a:b v c k O7 N5 q\r\nmg a:b:r v c k O8 q\r\nmn\r\n\
         ms x 4 T30 ME k O9\r\nhi\r\n\r\nms x 0 T60 C18446744073709551615 k O10\r\n\r\nmd x k O11\r\n";

@@ -43,7 +43,7 @@ impl ser::Error for KeyError {
 
 /// Appends the canonical encoding of `value` to `out`.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), KeyError> {
-    value.serialize(Canon { out, depth: 0 })
+    value.serialize(CanonicalSerializer { out, depth: 0 })
 }
 
 /// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the tuple itself.
@@ -51,12 +51,12 @@ pub(crate) fn tuple(
     write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     out: &mut Vec<u8>,
 ) -> Result<(), KeyError> {
-    Canon { out, depth: 0 }.tuple(write)
+    CanonicalSerializer { out, depth: 0 }.tuple(write)
 }
 
 /// A tuple that is being written.
 pub struct Tuple<'a> {
-    canon: Canon<'a>,
+    canonical: CanonicalSerializer<'a>,
     /// Without an element it is a unit, as `()` is.
     list: bool,
 }
@@ -73,8 +73,8 @@ impl Tuple<'_> {
         self.next()?.tuple(write)
     }
 
-    fn next(&mut self) -> Result<Canon<'_>, KeyError> {
-        let inner = self.canon.again().deeper()?;
+    fn next(&mut self) -> Result<CanonicalSerializer<'_>, KeyError> {
+        let inner = self.canonical.again().deeper()?;
         if !self.list {
             inner.out.push(b'[');
         }
@@ -83,14 +83,14 @@ impl Tuple<'_> {
     }
 }
 
-struct Canon<'a> {
+struct CanonicalSerializer<'a> {
     out: &'a mut Vec<u8>,
     depth: u8,
 }
 
-impl<'a> Canon<'a> {
-    fn again(&mut self) -> Canon<'_> {
-        Canon {
+impl<'a> CanonicalSerializer<'a> {
+    fn again(&mut self) -> CanonicalSerializer<'_> {
+        CanonicalSerializer {
             out: self.out,
             depth: self.depth,
         }
@@ -101,13 +101,13 @@ impl<'a> Canon<'a> {
         write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     ) -> Result<(), KeyError> {
         let mut tuple = Tuple {
-            canon: self,
+            canonical: self,
             list: false,
         };
         write(&mut tuple)?;
         match tuple.list {
-            true => tuple.canon.out.push(b']'),
-            false => ser::Serializer::serialize_unit(tuple.canon)?,
+            true => tuple.canonical.out.push(b']'),
+            false => ser::Serializer::serialize_unit(tuple.canonical)?,
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl<'a> Canon<'a> {
 
     fn variant(self, name: &str) -> Result<Self, KeyError> {
         let inner = self.deeper()?;
-        Canon {
+        CanonicalSerializer {
             out: &mut *inner.out,
             depth: inner.depth,
         }
@@ -160,7 +160,7 @@ impl<'a> Canon<'a> {
     }
 }
 
-impl<'a> ser::Serializer for Canon<'a> {
+impl<'a> ser::Serializer for CanonicalSerializer<'a> {
     type Ok = ();
     type Error = KeyError;
     type SerializeSeq = List<'a>;

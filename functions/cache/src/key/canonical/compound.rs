@@ -2,7 +2,7 @@
 
 use serde::ser::{self, Serialize};
 
-use super::{Canon, KeyError};
+use super::{CanonicalSerializer, KeyError};
 
 pub(crate) struct List<'a> {
     out: &'a mut Vec<u8>,
@@ -15,7 +15,7 @@ impl<'a> List<'a> {
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), KeyError> {
-        value.serialize(Canon {
+        value.serialize(CanonicalSerializer {
             out: self.out,
             depth: self.depth,
         })
@@ -71,7 +71,7 @@ impl<'a> Map<'a> {
     fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), KeyError> {
         if let Kind::Pairs(_, waiting) = &mut self.kind {
             waiting.clear();
-            key.serialize(Canon {
+            key.serialize(CanonicalSerializer {
                 out: waiting,
                 depth: self.depth,
             })?;
@@ -82,7 +82,7 @@ impl<'a> Map<'a> {
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), KeyError> {
         if let Kind::Pairs(pairs, waiting) = &mut self.kind {
             let mut bytes = Vec::new();
-            value.serialize(Canon {
+            value.serialize(CanonicalSerializer {
                 out: &mut bytes,
                 depth: self.depth,
             })?;
@@ -113,20 +113,20 @@ struct Number<'a> {
 
 impl Number<'_> {
     fn write(self, text: &str) -> Result<(), KeyError> {
-        let canon = Canon {
+        let canonical = CanonicalSerializer {
             out: self.out,
             depth: self.depth,
         };
         // The same order in which serde_json itself reads a number without `arbitrary_precision`.
         if let Ok(v) = text.parse::<u64>() {
-            return ser::Serializer::serialize_u64(canon, v);
+            return ser::Serializer::serialize_u64(canonical, v);
         }
         if let Ok(v) = text.parse::<i64>() {
-            return ser::Serializer::serialize_i64(canon, v);
+            return ser::Serializer::serialize_i64(canonical, v);
         }
         match text.parse::<f64>() {
-            Ok(v) if v.is_finite() => ser::Serializer::serialize_f64(canon, v),
-            _ => ser::Serializer::serialize_str(canon, text),
+            Ok(v) if v.is_finite() => ser::Serializer::serialize_f64(canonical, v),
+            _ => ser::Serializer::serialize_str(canonical, text),
         }
     }
 }

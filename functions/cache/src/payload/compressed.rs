@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use lz4_flex::block::{compress, decompress};
+use lz4_flex::block;
 
 use super::PayloadError;
 
 /// The bytes of an entry that stand for its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packed<'a> {
+pub(crate) enum Payload<'a> {
     Plain(&'a [u8]),
     /// The value's length in four bytes, big-endian, and one block of LZ4.
     Lz4(&'a [u8]),
@@ -23,7 +23,7 @@ const MOST: usize = 8 << 20;
 const RATIO: usize = 255;
 const LENGTH: usize = 4;
 
-impl<'a> Packed<'a> {
+impl<'a> Payload<'a> {
     pub(crate) fn bytes(self) -> &'a [u8] {
         match self {
             Self::Plain(bytes) | Self::Lz4(bytes) => bytes,
@@ -34,23 +34,23 @@ impl<'a> Packed<'a> {
     pub(crate) fn open(self) -> Result<Cow<'a, [u8]>, PayloadError> {
         match self {
             Self::Plain(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::Lz4(bytes) => unpack(bytes).map(Cow::Owned),
+            Self::Lz4(bytes) => decompress(bytes).map(Cow::Owned),
         }
     }
 }
 
-/// `plain` for [`Packed::Lz4`]; `None` if that would not be shorter.
-pub(crate) fn pack(plain: &[u8]) -> Option<Vec<u8>> {
+/// `plain` for [`Payload::Lz4`]; `None` if that would not be shorter.
+pub(crate) fn compress(plain: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(plain.len()).ok()?;
     if plain.len() > MOST {
         return None;
     }
-    let block = compress(plain);
-    let packed = [&length.to_be_bytes(), &block[..]].concat();
-    (packed.len() < plain.len()).then_some(packed)
+    let block = block::compress(plain);
+    let compressed = [&length.to_be_bytes(), &block[..]].concat();
+    (compressed.len() < plain.len()).then_some(compressed)
 }
 
-fn unpack(bytes: &[u8]) -> Result<Vec<u8>, PayloadError> {
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, PayloadError> {
     let wrong = |what: &str| PayloadError(format!("not what was compressed: {what}"));
     let (length, block) = bytes
         .split_first_chunk::<LENGTH>()
@@ -59,7 +59,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, PayloadError> {
     if length > MOST.min(block.len().saturating_mul(RATIO)) {
         return Err(wrong("longer than it can be"));
     }
-    let plain = decompress(block, length).map_err(|error| wrong(&error.to_string()))?;
+    let plain = block::decompress(block, length).map_err(|error| wrong(&error.to_string()))?;
     if plain.len() != length {
         return Err(wrong("shorter than announced"));
     }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn open(packed: &[u8]) -> Result<Vec<u8>, PayloadError> {
-        Packed::Lz4(packed).open().map(Cow::into_owned)
+        Payload::Lz4(packed).open().map(Cow::into_owned)
     }
 
     /// What an earlier release compressed must be readable for ever.
@@ -92,9 +92,9 @@ mod tests {
             b"abc".repeat(1000),
             [random.clone(), random].concat(),
         ] {
-            let packed = pack(&plain).unwrap();
-            assert!(packed.len() < plain.len());
-            assert!(open(&packed).unwrap() == plain);
+            let compressed = compress(&plain).unwrap();
+            assert!(compressed.len() < plain.len());
+            assert!(open(&compressed).unwrap() == plain);
         }
     }
 
@@ -104,14 +104,14 @@ mod tests {
             .map(|n| (n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 24) as u8)
             .collect();
         for plain in [&b""[..], b"a", b"abcdefgh", &random, &vec![0; MOST + 1]] {
-            assert_eq!(pack(plain), None, "{} bytes", plain.len());
+            assert_eq!(compress(plain), None, "{} bytes", plain.len());
         }
     }
 
     /// A mebibyte of LZ4 that claims, and could be made, to become a gigabyte; and what is cut, longer or shorter than it says.
     #[test]
     fn a_bomb_is_refused_before_it_goes_off() {
-        let inside = pack(&b"x".repeat(1000)).unwrap();
+        let inside = compress(&b"x".repeat(1000)).unwrap();
         let claims = |length: u32, block: &[u8]| [&length.to_be_bytes(), block].concat();
         let block = &inside[LENGTH..];
         let bombs = [

@@ -1,0 +1,250 @@
+//! What the emitted functions have in common: names, types, the key, and the attributes they get.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{
+    Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Type, Visibility,
+    spanned::Spanned as _,
+};
+
+use crate::{
+    args::Args,
+    function::{Function, Place, name},
+    output::{Kind, kind},
+    tokens::mentions,
+};
+
+/// What is emitted more than once.
+pub(crate) struct Parts<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) output: &'a Type,
+    pub(crate) vis: TokenStream,
+    pub(crate) shape: TokenStream,
+    /// The type arguments of the call that does the work: return type and kind.
+    pub(crate) types: TokenStream,
+    /// Where the return type stands.
+    pub(crate) here: Span,
+    /// What writes and reads the value: whether it can be cached is asked here, and nowhere else.
+    pub(crate) codec: TokenStream,
+    pub(crate) check: TokenStream,
+    pub(crate) turbofish: TokenStream,
+    /// A block: the static that knows the function and its policy.
+    pub(crate) site: TokenStream,
+    pub(crate) cache: TokenStream,
+    pub(crate) arguments: TokenStream,
+    pub(crate) attrs: Attributes<'a>,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn new(args: &Args, function: &'a Function, output: &'a Type) -> Self {
+        let Kind { kind, check } = kind(function, output);
+        let here = output.span();
+        let at_once = located_at(quote!(#output), here);
+        Self {
+            function,
+            output,
+            vis: vis(&function.vis),
+            shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
+            here,
+            types: quote_spanned!(here=> ::<#output, #kind, _>),
+            codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
+            check,
+            turbofish: turbofish(function),
+            site: site(args, &function.sig.ident),
+            cache: cache(args),
+            arguments: arguments(args, function),
+            attrs: Attributes::new(&function.attrs),
+        }
+    }
+
+    /// What a companion is called.
+    pub(crate) fn companion(&self, verb: &str) -> Ident {
+        let ident = &self.function.sig.ident;
+        match self.function.place {
+            Place::Free => Ident::new(verb, Span::call_site()),
+            _ => format_ident!("{ident}_{verb}"),
+        }
+    }
+
+    /// The wrapper's signature: patterns without `mut`, which is the body's own matter.
+    pub(crate) fn signature(&self, ident: Ident) -> Signature {
+        let mut sig = self.function.sig.clone();
+        sig.ident = ident;
+        for input in &mut sig.inputs {
+            match input {
+                FnArg::Receiver(receiver) => receiver.mutability = None,
+                FnArg::Typed(typed) => {
+                    typed.attrs.clear();
+                    if let syn::Pat::Ident(pattern) = &mut *typed.pat {
+                        pattern.mutability = None;
+                    }
+                }
+            }
+        }
+        sig
+    }
+
+    /// All arguments, as they are passed on.
+    pub(crate) fn passed(&self) -> Vec<TokenStream> {
+        let receiver = self.function.receiver().map(|receiver| {
+            let token = receiver.self_token;
+            quote!(#token)
+        });
+        let names = self.function.inputs.iter().map(|input| {
+            let name = &input.name;
+            quote!(#name)
+        });
+        receiver.into_iter().chain(names).collect()
+    }
+}
+
+/// The same tokens, all in one place: what is wrong with them is said once, and not once of each.
+fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
+    let moved = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            let inside = located_at(group.stream(), here);
+            token = TokenTree::Group(Group::new(group.delimiter(), inside));
+        }
+        token.set_span(token.span().located_at(here));
+        token
+    };
+    tokens.into_iter().map(moved).collect()
+}
+
+/// `pub(self)` says "inherent, with companions" to this attribute, and nothing to the compiler.
+fn vis(vis: &Visibility) -> TokenStream {
+    match vis {
+        Visibility::Restricted(to) if to.path.is_ident("self") => TokenStream::new(),
+        vis => quote!(#vis),
+    }
+}
+
+fn site(args: &Args, ident: &Ident) -> TokenStream {
+    let Args { name, policy, .. } = args;
+    quote! {{
+        static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
+            #name,
+            ::core::concat!(
+                ::core::module_path!(), "::", ::core::stringify!(#ident), " at ", ::core::file!(), ":", ::core::line!(),
+            ),
+            #policy,
+        );
+        &__LARDER_SITE
+    }}
+}
+
+fn cache(args: &Args) -> TokenStream {
+    match &args.cache {
+        None => quote!(::larder::__private::current()),
+        Some(cache) => {
+            let at = Span::call_site().located_at(cache.span());
+            quote_spanned!(at=> ::larder::__private::given(&(#cache)))
+        }
+    }
+}
+
+/// What is hashed into the key: a closure that writes it, part by part. Types are part of it, those of a generic function and the
+/// `Self` of a method: two instantiations never share.
+fn arguments(args: &Args, function: &Function) -> TokenStream {
+    let named = |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());
+    let of_self = (function.place != Place::Free).then(|| named(quote!(Self)));
+    let params = function.sig.generics.params.iter();
+    let types = params.filter_map(|param| match param {
+        GenericParam::Type(param) => Some(named(param.ident.to_token_stream())),
+        GenericParam::Const(param) => Some(part(&param.ident, Span::call_site())),
+        GenericParam::Lifetime(_) => None,
+    });
+    let said = match &args.key {
+        // Each element by reference: a key never takes an argument from the call.
+        Some(Expr::Tuple(tuple)) => {
+            let elements = tuple.elems.iter();
+            let inner = written(elements.map(|element| part(element, element.span())));
+            let parts = its_parts();
+            vec![quote!(::larder::__private::parts(#parts, #inner)?;)]
+        }
+        Some(key) => vec![part(key, key.span())],
+        None => {
+            let keyed = function.inputs.iter().filter(|input| input.keyed);
+            keyed
+                .map(|input| part(&input.name, input.name.span()))
+                .collect()
+        }
+    };
+    written(of_self.into_iter().chain(types).chain(said))
+}
+
+/// A closure that writes these parts.
+fn written(parts: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let its = its_parts();
+    quote!(|#its| { #(#parts)* ::core::result::Result::Ok(()) })
+}
+
+fn part(value: &impl ToTokens, here: Span) -> TokenStream {
+    let here = Span::call_site().located_at(here);
+    let its = its_parts();
+    quote_spanned!(here=> ::larder::__private::part(#its, &(#value))?;)
+}
+
+/// What the parts are written to, by a name that no argument can have.
+fn its_parts() -> Ident {
+    Ident::new("_parts", Span::mixed_site())
+}
+
+fn turbofish(function: &Function) -> TokenStream {
+    let params = function.sig.generics.params.iter();
+    let named: Vec<_> = params
+        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .map(name)
+        .collect();
+    match named[..] {
+        [] => TokenStream::new(),
+        _ => quote!(::<#(#named),*>),
+    }
+}
+
+/// By reference, whatever the function itself takes: only a call that runs it may need more.
+pub(crate) fn by_reference(receiver: &Receiver) -> TokenStream {
+    let token = receiver.self_token;
+    match &receiver.kind {
+        ReceiverKind::Reference(and, ..) => quote!(#and #token),
+        _ => quote!(&#token),
+    }
+}
+
+/// The function's own attributes, sorted by which of the emitted functions they are for.
+pub(crate) struct Attributes<'a> {
+    /// The function under its own name.
+    pub(crate) outer: Vec<&'a Attribute>,
+    /// Every one.
+    pub(crate) all: Vec<&'a Attribute>,
+    /// The one with the body.
+    pub(crate) expected: Vec<&'a Attribute>,
+    pub(crate) hidden: Option<&'a Attribute>,
+}
+
+impl<'a> Attributes<'a> {
+    fn new(attrs: &'a [Attribute]) -> Self {
+        let is =
+            |attr: &Attribute, names: &[&str]| names.iter().any(|name| attr.path().is_ident(name));
+        let (all, rest): (Vec<_>, Vec<_>) = attrs
+            .iter()
+            .partition(|attr| is(attr, &["allow", "warn", "deny", "forbid", "cfg"]));
+        let (expected, outer) = rest.into_iter().partition(|attr| is(attr, &["expect"]));
+        let hidden = |attr: &&Attribute| is(attr, &["doc"]) && mentions(attr, "hidden");
+        Self {
+            outer,
+            all,
+            expected,
+            hidden: attrs.iter().find(hidden),
+        }
+    }
+
+    /// A way from the function's page to its companions. A function without documentation gets none: `missing_docs` still counts.
+    pub(crate) fn link(&self, ident: &Ident) -> Option<TokenStream> {
+        self.outer.iter().find(|attr| attr.path().is_ident("doc"))?;
+        let line = format!(
+            "\n\nCached; its companions, such as `{ident}::invalidate`: [`{ident}`](struct@{ident})."
+        );
+        Some(quote!(#[doc = #line]))
+    }
+}
