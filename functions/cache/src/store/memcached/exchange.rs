@@ -43,7 +43,7 @@ type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
 pub(super) struct Exchanges {
     pool: Arc<Pool>,
     breaker: Breaker,
-    /// ConnectOptions many exchanges their callers poll: read without the lock.
+    /// How many exchanges their callers poll: read without the lock.
     count: AtomicUsize,
     polled: Mutex<Vec<Arc<Exchange>>>,
 }
