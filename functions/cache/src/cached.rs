@@ -242,7 +242,7 @@ fn prepared(
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.shared().log().key(site.name(), &error);
+            cache.shared().log.key(site.name(), &error);
             None
         }
     }

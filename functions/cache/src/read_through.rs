@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
         policy: &'a PolicyParts,
         deadline: Option<Instant>,
     ) -> Self {
-        Self::within(Budget::new(cache.budget(), deadline), cache, key, policy)
+        Self::within(Budget::new(cache.budget, deadline), cache, key, policy)
     }
 
     /// A verb's: its caller asked for the acknowledgement, not for speed.
@@ -127,12 +127,12 @@ impl<'a> Call<'a> {
         Self {
             cache,
             key,
-            keys: CacheKeys::new(cache.namespace(), key),
+            keys: CacheKeys::new(&cache.namespace, key),
             policy,
             until: budget.wait_until(begun, policy.wait),
             budget,
             begun,
-            counters: cache.counters().of(key.name()),
+            counters: cache.counters.of(key.name()),
         }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
     {
         let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
-            _ if self.cache.is_disabled() => {
+            _ if self.cache.disabled => {
                 Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
             }
             Freshness::Bypass => Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Requested)),
@@ -168,7 +168,7 @@ impl<'a> Call<'a> {
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Action<T> {
         let mut pause = Backoff::new(
-            self.cache.pollers(),
+            &self.cache.pollers,
             self.key.digest(),
             self.begun,
             self.until,
@@ -248,7 +248,7 @@ impl<'a> Call<'a> {
         }
         let options = self.options(Some(PLACEHOLDER_TTL_S));
         let limit = self.budget.off_path();
-        self.cache.store().lookup(&self.keys, options, limit).await
+        self.cache.store.lookup(&self.keys, options, limit).await
     }
 
     /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
@@ -256,7 +256,7 @@ impl<'a> Call<'a> {
         let options = self.options(lease);
         // By hand, as Budget::spend would hold it twice: see Call::run for what a lookup's size costs.
         let (begun, limit) = (Instant::now(), self.budget.left());
-        let reply = self.cache.store().lookup(&self.keys, options, limit).await;
+        let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);
         reply
     }
@@ -276,7 +276,7 @@ impl<'a> Call<'a> {
         T: Serialize + DeserializeOwned,
     {
         self.counters.increment(Counter::LeaseWon);
-        let flight = self.cache.flights().begin(hold.token);
+        let flight = self.cache.flights.begin(hold.token);
         let begun = Instant::now();
         let ((result, directive), cas) = self.held(&hold, capture_directive(origin)).await;
         let cost = begun.elapsed();
@@ -317,20 +317,20 @@ impl<'a> Call<'a> {
             Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker)
         );
         if let Uncoordinated::Failed(failure) = why {
-            self.cache.log().failure(self.key.name(), failure);
+            self.cache.log.failure(self.key.name(), failure);
         }
         let mut turn = None;
         if shares {
             match self
                 .cache
-                .single_flight()
+                .single_flight
                 .share(self.key.digest(), self.until)
                 .await
             {
                 Participation::Lead(mine) => turn = Some(mine),
                 Participation::WaitTimedOut => {}
                 Participation::Value { payload, created } => {
-                    let age = clock::since(self.cache.clock().now(), created);
+                    let age = clock::since(self.cache.clock.now(), created);
                     if let Some(fetched) =
                         self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
                     {
@@ -347,7 +347,7 @@ impl<'a> Call<'a> {
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)
         {
-            turn.complete(payload.into(), self.cache.clock().now());
+            turn.complete(payload.into(), self.cache.clock.now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }

@@ -37,46 +37,6 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    pub(crate) fn namespace(&self) -> &Namespace {
-        &self.namespace
-    }
-
-    pub(crate) fn seal(&self) -> &Seal {
-        &self.seal
-    }
-
-    pub(crate) fn budget(&self) -> Duration {
-        self.budget
-    }
-
-    pub(crate) fn is_disabled(&self) -> bool {
-        self.disabled
-    }
-
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    pub(crate) fn flights(&self) -> &Flights {
-        &self.flights
-    }
-
-    pub(crate) fn single_flight(&self) -> &LocalSingleFlight {
-        &self.single_flight
-    }
-
-    pub(crate) fn pollers(&self) -> &Pollers {
-        &self.pollers
-    }
-
-    pub(crate) fn counters(&self) -> &CountersByName {
-        &self.counters
-    }
-
     /// Counts what became of a call, and tells who wants to hear it.
     pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
         match event.outcome {
@@ -87,10 +47,6 @@ impl Shared {
             counters.time(Counter::OriginMicros, took);
         }
         self.observers.notify(event);
-    }
-
-    pub(crate) fn log(&self) -> &Log {
-        &self.log
     }
 
     pub(crate) fn accepts(&self, site: &Site) -> bool {

@@ -162,7 +162,7 @@ impl Cache {
         key: &Key,
         policy: &Policy,
     ) -> Option<Fetched<T>> {
-        if self.shared().is_disabled() {
+        if self.shared().disabled {
             return None;
         }
         Call::new(self.shared(), key, &policy.parts, context::deadline())
@@ -212,8 +212,8 @@ impl Cache {
     }
 
     fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {
-        let keys = CacheKeys::new(self.shared().namespace(), key);
-        let server = self.shared().store().holding(&keys);
+        let keys = CacheKeys::new(&self.shared().namespace, key);
+        let server = self.shared().store.holding(&keys);
         let server = server.as_deref().unwrap_or_else(|| self.location());
         CacheError::Unacknowledged(vec![ServerError::new(server, error)])
     }

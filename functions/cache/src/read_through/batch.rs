@@ -138,7 +138,7 @@ where
         // Once for each argument, however often it was given.
         if let Some((argument, mut fetched)) = values.remove_entry(argument) {
             fetched.cache_time = batch.budget.spent();
-            let counters = cache.counters().of(key.name());
+            let counters = cache.counters.of(key.name());
             cache.publish(&counters, &Event::value(key.name(), &fetched));
             told.insert(argument, fetched);
         }
@@ -153,7 +153,7 @@ impl<'a> BatchCall<'a> {
         freshness: Freshness,
         deadline: Option<Instant>,
     ) -> Self {
-        let budget = Budget::new(cache.budget(), deadline);
+        let budget = Budget::new(cache.budget, deadline);
         Self {
             cache,
             policy,
@@ -198,13 +198,13 @@ impl<'a> BatchCall<'a> {
         if let Some((key, _)) = keyed.first() {
             let event = Event::error(key.name(), self.budget.spent());
             self.cache
-                .publish(&self.cache.counters().of(key.name()), &event);
+                .publish(&self.cache.counters.of(key.name()), &event);
         }
     }
 
     fn bypass(&self) -> Option<Bypass> {
         match self.freshness {
-            _ if self.cache.is_disabled() => Some(Bypass::Disabled),
+            _ if self.cache.disabled => Some(Bypass::Disabled),
             Freshness::Bypass => Some(Bypass::Requested),
             Freshness::Normal | Freshness::Refresh => None,
         }

@@ -71,7 +71,7 @@ impl Call<'_> {
             (KeyKind::Function, &reply.function, function),
         ];
         for (kind, there, scope) in scopes {
-            let record = Generation::mint(self.cache.clock().now(), random::u64()).write(scope);
+            let record = Generation::mint(self.cache.clock.now(), random::u64()).write(scope);
             match there {
                 None => {
                     self.add(kind, record, Lifetime::Forever).await?;
@@ -267,7 +267,7 @@ impl Call<'_> {
                 record,
                 served_until,
                 ..
-            } if *served_until <= self.cache.clock().now() => (KeyKind::Marker, record),
+            } if *served_until <= self.cache.clock.now() => (KeyKind::Marker, record),
             ClaimKind::Marker { .. } | ClaimKind::Entry { .. } => return,
         };
         let cas = match cas {
@@ -307,7 +307,7 @@ impl Call<'_> {
     ) -> Result<Option<u64>, StoreError> {
         let exchange = self
             .cache
-            .store()
+            .store
             .get_with_cas(&self.keys, kind, self.budget.left());
         let there = self.budget.spend(exchange).await?;
         Ok(there
@@ -356,7 +356,7 @@ impl Call<'_> {
     ) -> Result<bool, StoreError> {
         let left = self.budget.left();
         self.budget
-            .spend(self.cache.store().add(&self.keys, kind, record, life, left))
+            .spend(self.cache.store.add(&self.keys, kind, record, life, left))
             .await
     }
 
@@ -370,7 +370,7 @@ impl Call<'_> {
         let left = self.budget.left();
         let exchange = self
             .cache
-            .store()
+            .store
             .compare_and_swap(&self.keys, kind, record, life, cas, left);
         self.budget.spend(exchange).await
     }

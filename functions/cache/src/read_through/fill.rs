@@ -30,11 +30,11 @@ impl Call<'_> {
         directive: CacheDirective,
         flight: &Leader<'_>,
     ) -> (Fill, i64) {
-        let created = self.cache.clock().now();
+        let created = self.cache.clock.now();
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
-                self.cache.log().unencodable(self.key.name(), &error);
+                self.cache.log.unencodable(self.key.name(), &error);
                 self.discard(hold, cas).await;
                 return refused(CacheFailure::Decode);
             }
@@ -51,14 +51,14 @@ impl Call<'_> {
             .map_or(Payload::Plain(&payload), Payload::Lz4);
         if self.size_error(packed).is_some() {
             let size = packed.bytes().len();
-            self.cache.log().oversize(self.key.name(), size);
+            self.cache.log.oversize(self.key.name(), size);
             self.discard(hold, cas).await;
             return refused(CacheFailure::Oversize);
         }
         let entry = self.entry(hold.generations, ttl, created, cost, packed);
         let fill = self.store(hold, cas, &entry).await;
         let fresh = if fill == Fill::Stored {
-            clock::until(self.cache.clock().now(), entry.fresh_until)
+            clock::until(self.cache.clock.now(), entry.fresh_until)
         } else {
             0
         };
@@ -134,7 +134,7 @@ impl Call<'_> {
         };
         let stored = match cas {
             Ok(Some(cas)) => {
-                let record = entry.write(self.keys.item(), self.keys.digest(), self.cache.seal());
+                let record = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
                 let bytes = record.len();
                 let stored = self
                     .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
@@ -157,8 +157,7 @@ impl Call<'_> {
 
     /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
-        let served =
-            Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock().now()));
+        let served = Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock.now()));
         let grace = if self.policy.stale().is_zero() {
             Duration::ZERO
         } else {
@@ -184,7 +183,7 @@ mod tests {
             namespace: generation,
             function: generation,
         };
-        let created = cache.shared().clock().now() + 900;
+        let created = cache.shared().clock.now() + 900;
         let entry = Entry {
             discard_at: created - 900,
             ..call.entry(

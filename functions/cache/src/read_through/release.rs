@@ -65,7 +65,7 @@ impl Drop for ReleaseGuard {
 
 impl HeldLease {
     async fn give_back(self) -> Option<()> {
-        let store = self.cache.store();
+        let store = &self.cache.store;
         let there = store
             .get_with_cas(&self.keys, self.kind, VERB_TIMEOUT)
             .await

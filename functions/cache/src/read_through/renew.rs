@@ -92,7 +92,7 @@ impl Call<'_> {
             return Ok(None);
         };
         let (life, limit) = (self.lease_life(), self.budget.off_path());
-        let store = self.cache.store();
+        let store = &self.cache.store;
         match store
             .compare_and_swap(&self.keys, kind, record.to_vec(), life, cas, limit)
             .await?
@@ -110,7 +110,7 @@ impl Call<'_> {
     ) -> Result<Option<u64>, StoreError> {
         let there = self
             .cache
-            .store()
+            .store
             .get_with_cas(&self.keys, kind, self.budget.off_path())
             .await?;
         Ok(there

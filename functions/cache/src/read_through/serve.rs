@@ -73,7 +73,7 @@ impl Call<'_> {
 
     /// The origin call of this process that holds the lease which this call's own lookup has shown.
     pub(super) fn flight(&self, snapshot: &Snapshot<'_>) -> Option<Arc<Flight>> {
-        self.cache.flights().of(snapshot.holder?)
+        self.cache.flights.of(snapshot.holder?)
     }
 
     /// The answer of `flight`.
@@ -88,7 +88,7 @@ impl Call<'_> {
                 created,
                 ttl,
             } => {
-                let age = clock::since(self.cache.clock().now(), created);
+                let age = clock::since(self.cache.clock.now(), created);
                 self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
             }
             FlightResult::Failed => None,
@@ -107,7 +107,7 @@ impl Call<'_> {
             Ok(value) => Some(self.fetched(value, outcome, age, ttl_left, None)),
             Err(error) => {
                 self.counters.increment(Counter::Unreadable);
-                self.cache.log().unreadable(self.key.name(), &error);
+                self.cache.log.unreadable(self.key.name(), &error);
                 None
             }
         }
@@ -136,7 +136,7 @@ impl Call<'_> {
         &self,
         stale: Option<Stale>,
     ) -> Option<Fetched<T>> {
-        let now = self.cache.clock().now();
+        let now = self.cache.clock.now();
         let stale = stale.filter(|stale| now < stale.on_error_until)?;
         self.decoded(
             Payload::Plain(&stale.payload),

@@ -71,11 +71,11 @@ struct World {
     most: Cell<u32>,
     ended: Cell<bool>,
     wrong: RefCell<Vec<String>>,
-    counters: RefCell<CountersByName>,
+    tally: RefCell<Tally>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-struct CountersByName {
+struct Tally {
     hit: u64,
     stale: u64,
     covered: u64,
@@ -103,8 +103,8 @@ impl World {
         self.wrong.borrow_mut().push(what.into());
     }
 
-    fn count(&self, count: impl FnOnce(&mut CountersByName)) {
-        count(&mut self.counters.borrow_mut());
+    fn count(&self, count: impl FnOnce(&mut Tally)) {
+        count(&mut self.tally.borrow_mut());
     }
 
     /// An origin that reads the truth at its beginning.
@@ -158,7 +158,7 @@ impl World {
                 Duration::MAX
             };
             let Ok(answer) = timeout(patience, call).await else {
-                self.count(|counters| counters.cancelled += 1);
+                self.count(|tally| tally.cancelled += 1);
                 continue;
             };
             let took = begun.elapsed();
@@ -168,18 +168,18 @@ impl World {
             let fetched = match answer {
                 None => continue,
                 Some(Err(())) => {
-                    self.count(|counters| counters.failed += 1);
+                    self.count(|tally| tally.failed += 1);
                     continue;
                 }
                 Some(Ok(fetched)) => fetched,
             };
             let (outcome, age) = (fetched.outcome(), fetched.age());
-            self.count(|counters| match outcome {
-                Outcome::Hit => counters.hit += 1,
-                Outcome::Stale => counters.stale += 1,
-                Outcome::StaleOnError => counters.covered += 1,
-                Outcome::Collapsed => counters.collapsed += 1,
-                _ => counters.origin += 1,
+            self.count(|tally| match outcome {
+                Outcome::Hit => tally.hit += 1,
+                Outcome::Stale => tally.stale += 1,
+                Outcome::StaleOnError => tally.covered += 1,
+                Outcome::Collapsed => tally.collapsed += 1,
+                _ => tally.origin += 1,
             });
             let (of, value) = (*fetched / KIND, *fetched % KIND);
             let stale = matches!(outcome, Outcome::Stale | Outcome::StaleOnError);
@@ -243,10 +243,10 @@ impl World {
                 }
             };
             if acknowledged.is_err() {
-                self.count(|counters| counters.unacknowledged += 1);
+                self.count(|tally| tally.unacknowledged += 1);
                 continue;
             }
-            self.count(|counters| counters.acknowledged += 1);
+            self.count(|tally| tally.acknowledged += 1);
             for (n, truth) in changed {
                 let floor = if softly {
                     &self.fresh[n]
@@ -286,7 +286,7 @@ impl World {
             for _ in 0..4 {
                 sleep(Duration::from_millis(random.random_range(0..500))).await;
                 let n = random.random_range(0..KEYS);
-                let keys = crate::key::CacheKeys::new(caches[0].shared().namespace(), &key(n));
+                let keys = crate::key::CacheKeys::new(&caches[0].shared().namespace, &key(n));
                 match random.random_range(0..12) {
                     0 => network.restart(),
                     1 | 2 => network.evict(keys.item()),
@@ -349,12 +349,8 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
 }
 
 /// As many runs as there are to be. Everything that was wrong in one is told with its seed.
-fn check(
-    weather: Weather,
-    careless: bool,
-    seeds: std::ops::Range<u64>,
-) -> (Vec<String>, CountersByName) {
-    let (mut wrong, mut sum) = (Vec::new(), CountersByName::default());
+fn check(weather: Weather, careless: bool, seeds: std::ops::Range<u64>) -> (Vec<String>, Tally) {
+    let (mut wrong, mut sum) = (Vec::new(), Tally::default());
     for seed in seeds {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -371,17 +367,17 @@ fn check(
                 world.most.get()
             ));
         }
-        let counters = *world.counters.borrow();
+        let tally = *world.tally.borrow();
         for (sum, more) in [
-            (&mut sum.hit, counters.hit),
-            (&mut sum.stale, counters.stale),
-            (&mut sum.covered, counters.covered),
-            (&mut sum.collapsed, counters.collapsed),
-            (&mut sum.origin, counters.origin),
-            (&mut sum.failed, counters.failed),
-            (&mut sum.cancelled, counters.cancelled),
-            (&mut sum.acknowledged, counters.acknowledged),
-            (&mut sum.unacknowledged, counters.unacknowledged),
+            (&mut sum.hit, tally.hit),
+            (&mut sum.stale, tally.stale),
+            (&mut sum.covered, tally.covered),
+            (&mut sum.collapsed, tally.collapsed),
+            (&mut sum.origin, tally.origin),
+            (&mut sum.failed, tally.failed),
+            (&mut sum.cancelled, tally.cancelled),
+            (&mut sum.acknowledged, tally.acknowledged),
+            (&mut sum.unacknowledged, tally.unacknowledged),
         ] {
             *sum += more;
         }
@@ -391,42 +387,42 @@ fn check(
 }
 
 fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let cas = |name: &str| {
+    let number = |name: &str| {
         let word = std::env::var(name).ok()?;
         Some(
             word.parse::<u64>()
                 .unwrap_or_else(|e| panic!("{name}: {e}")),
         )
     };
-    let first = cas("SIMULATION_FIRST").unwrap_or(0);
-    let seeds = first..first + cas("SIMULATION_SEEDS").unwrap_or(usual);
+    let first = number("SIMULATION_FIRST").unwrap_or(0);
+    let seeds = first..first + number("SIMULATION_SEEDS").unwrap_or(usual);
     println!("seeds {seeds:?}");
     seeds
 }
 
 #[test]
 fn in_calm_weather_one_origin_call_a_key_runs_at_a_time() {
-    let (wrong, counters) = check(Weather::Calm, false, seeds(30));
+    let (wrong, tally) = check(Weather::Calm, false, seeds(30));
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(counters.collapsed > 100, "hardly anybody waited");
+    assert!(tally.collapsed > 100, "hardly anybody waited");
 }
 
 #[test]
 fn no_answer_is_older_than_what_was_acknowledged() {
-    let (wrong, counters) = check(Weather::Writes, false, seeds(60));
+    let (wrong, tally) = check(Weather::Writes, false, seeds(60));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(
-        counters.stale > 50 && counters.covered > 5,
+        tally.stale > 50 && tally.covered > 5,
         "hardly anything was stale"
     );
 }
 
 #[test]
 fn nor_is_one_in_a_storm() {
-    let (wrong, counters) = check(Weather::Storm, false, seeds(90));
+    let (wrong, tally) = check(Weather::Storm, false, seeds(90));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(
-        counters.cancelled > 100 && counters.unacknowledged > 100,
+        tally.cancelled > 100 && tally.unacknowledged > 100,
         "hardly a storm"
     );
 }

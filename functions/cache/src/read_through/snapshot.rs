@@ -46,7 +46,7 @@ pub(super) struct Stale {
 impl<'a> Snapshot<'a> {
     pub(super) fn new(call: &Call<'_>, reply: &'a LookupReply) -> Self {
         let mut snapshot = Snapshot {
-            now: call.cache.clock().now(),
+            now: call.cache.clock.now(),
             kind: ItemKind::Absent,
             marker: Marker::NotRefreshing,
             generations: generations(call, reply),
@@ -98,7 +98,7 @@ impl<'a> Snapshot<'a> {
             Ok(_) => ItemKind::Obsolete,
             Err(reason) => {
                 call.counters.increment(Counter::Unreadable);
-                call.cache.log().unreadable(call.key.name(), &reason);
+                call.cache.log.unreadable(call.key.name(), &reason);
                 ItemKind::Obsolete
             }
         };
@@ -162,6 +162,6 @@ impl Call<'_> {
         bytes: &'a [u8],
         under: &str,
     ) -> Result<Record<'a>, entry::Unreadable> {
-        entry::read(bytes, under, self.keys.digest(), self.cache.seal())
+        entry::read(bytes, under, self.keys.digest(), &self.cache.seal)
     }
 }

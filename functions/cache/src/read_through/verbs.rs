@@ -25,7 +25,7 @@ pub(crate) enum WriteResult {
 
 impl Call<'_> {
     pub(crate) async fn invalidate(&self, limit: Duration) -> Result<(), StoreError> {
-        self.cache.store().delete(&self.keys, limit).await
+        self.cache.store.delete(&self.keys, limit).await
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
@@ -55,7 +55,7 @@ impl Call<'_> {
         let Some(cas) = self.cas_if_unchanged(KeyKind::Item, there).await? else {
             return Ok(WriteResult::Again);
         };
-        let fresh_until = entry.fresh_until.min(self.cache.clock().now());
+        let fresh_until = entry.fresh_until.min(self.cache.clock.now());
         let discard_at = entry
             .discard_at
             .min(fresh_until + clock::millis(self.policy.stale()));
@@ -115,7 +115,7 @@ impl Call<'_> {
         let entry = self.entry(
             generations,
             ttl,
-            self.cache.clock().now(),
+            self.cache.clock.now(),
             Duration::ZERO,
             payload,
         );
@@ -133,7 +133,7 @@ impl Call<'_> {
     }
 
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
-        let record = entry.write(self.keys.item(), self.keys.digest(), self.cache.seal());
+        let record = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
         match self
             .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
             .await?

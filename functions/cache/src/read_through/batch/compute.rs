@@ -32,15 +32,13 @@ impl BatchCall<'_> {
     {
         for called in &called {
             if let Permission::Uncoordinated(Uncoordinated::Failed(failure)) = called.right {
-                self.cache
-                    .log()
-                    .failure(called.key.call.key.name(), failure);
+                self.cache.log.failure(called.key.call.key.name(), failure);
             }
         }
         let flights = called.iter().map(|called| {
             let hold = called.hold()?;
             called.key.call.counters.increment(Counter::LeaseWon);
-            Some(self.cache.flights().begin(hold.token))
+            Some(self.cache.flights.begin(hold.token))
         });
         let flights: Vec<_> = flights.collect();
         let mut kept: Vec<_> = called.iter().map(Kept::new).collect();
@@ -52,7 +50,7 @@ impl BatchCall<'_> {
             Ok(answers) => {
                 let answered = Answered {
                     directive,
-                    created: self.cache.clock().now(),
+                    created: self.cache.clock.now(),
                     cost,
                 };
                 let answers = answers.into_iter().collect();
@@ -159,7 +157,7 @@ impl BatchCall<'_> {
         if writes.is_empty() {
             return;
         }
-        let exchange = self.cache.store().write_many(&writes, self.budget.left());
+        let exchange = self.cache.store.write_many(&writes, self.budget.left());
         let stored = self.budget.spend(exchange).await;
         for ((place, stored), write) in places.into_iter().zip(stored).zip(&writes) {
             let pending = &mut pending[place];

@@ -75,7 +75,7 @@ impl<A> OriginKey<'_, A> {
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
-                cache.log().unencodable(call.key.name(), &error);
+                cache.log.unencodable(call.key.name(), &error);
                 return not(discard(), Fill::Failed(CacheFailure::Decode));
             }
         };
@@ -92,7 +92,7 @@ impl<A> OriginKey<'_, A> {
             .map_or(Payload::Plain(&payload), Payload::Lz4);
         if call.size_error(packed).is_some() {
             let size = packed.bytes().len();
-            cache.log().oversize(call.key.name(), size);
+            cache.log.oversize(call.key.name(), size);
             return not(discard(), Fill::Failed(CacheFailure::Oversize));
         }
         let cas = match hold.claim {
@@ -114,7 +114,7 @@ impl<A> OriginKey<'_, A> {
             write: Some(self.store(&entry, cas)),
             counters,
             fill: Fill::Stored,
-            ttl_left: clock::until(cache.clock().now(), entry.fresh_until),
+            ttl_left: clock::until(cache.clock.now(), entry.fresh_until),
         }
     }
 
@@ -135,7 +135,7 @@ impl<A> OriginKey<'_, A> {
         Write {
             keys: &call.keys,
             kind: KeyKind::Item,
-            bytes: entry.write(call.keys.item(), call.keys.digest(), cache.seal()),
+            bytes: entry.write(call.keys.item(), call.keys.digest(), &cache.seal),
             life: call.life(entry),
             precondition: Precondition::Cas(cas),
         }
@@ -148,7 +148,7 @@ impl<A> OriginKey<'_, A> {
                 self.free(KeyKind::Item, cas)
             }
             ClaimKind::Marker { served_until, .. }
-                if *served_until <= self.key.call.cache.clock().now() =>
+                if *served_until <= self.key.call.cache.clock.now() =>
             {
                 self.free(KeyKind::Marker, cas)
             }

@@ -160,7 +160,7 @@ pub(super) fn mint<'w, A>(
             Some(item) if Generation::read(&item.bytes, scope).is_ok() => continue,
             Some(item) => Precondition::Cas(item.cas.unwrap_or(0)),
         };
-        let bytes = Generation::mint(key.call.cache.clock().now(), random::u64()).write(scope);
+        let bytes = Generation::mint(key.call.cache.clock.now(), random::u64()).write(scope);
         let life = Lifetime::Forever;
         writes.push(Write {
             keys,

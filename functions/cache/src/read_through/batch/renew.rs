@@ -140,7 +140,7 @@ impl BatchCall<'_> {
         if writes.is_empty() {
             return;
         }
-        let store = self.cache.store();
+        let store = &self.cache.store;
         let stored = store.write_many(&writes, self.budget.off_path()).await;
         for (place, stored) in places.into_iter().zip(stored) {
             if stored == Ok(false) {
@@ -158,7 +158,7 @@ impl BatchCall<'_> {
         if wanted.is_empty() {
             return;
         }
-        let items = self.cache.store().get_many_with_cas(&wanted, limit).await;
+        let items = self.cache.store.get_many_with_cas(&wanted, limit).await;
         for (place, item) in places.into_iter().zip(items) {
             let kept = &mut kept[place];
             let record = kept.record.map(|(_, record)| record);

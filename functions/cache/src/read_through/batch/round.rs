@@ -99,7 +99,7 @@ impl<'a> BatchCall<'a> {
                     created,
                     ttl,
                 }) => {
-                    let age = clock::since(key.call.cache.clock().now(), created);
+                    let age = clock::since(key.call.cache.clock.now(), created);
                     let value = || {
                         let call = &key.call;
                         call.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
@@ -121,7 +121,7 @@ impl<'a> BatchCall<'a> {
             _ => Some(PLACEHOLDER_TTL_S),
         };
         let marker = !self.policy.stale().is_zero();
-        let store = self.cache.store();
+        let store = &self.cache.store;
         let options = LookupOptions { marker, lease };
         // As in a single call: only the first lookup counts against the budget.
         if asked.iter().any(|key| key.waited) {
@@ -157,7 +157,7 @@ impl<'a> BatchCall<'a> {
         }
         let mut answers: Vec<_> = keys.iter().map(|_| None).collect();
         if !writes.is_empty() {
-            let exchange = self.cache.store().write_many(&writes, self.budget.left());
+            let exchange = self.cache.store.write_many(&writes, self.budget.left());
             for (place, answer) in whose.into_iter().zip(self.budget.spend(exchange).await) {
                 answers[place] = Some(answer);
             }
