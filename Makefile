@@ -1,4 +1,4 @@
-# Thin on purpose: what a target does is in dev/.
+# Each target is a script in dev/.
 .DEFAULT_GOAL := help
 .PHONY: help run test loadtest bench build deploy
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

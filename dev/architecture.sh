@@ -1,5 +1,5 @@
-# The two processors that Lambda has. Sourced by dev/build and dev/deploy.
-# Owns: their names here and in Rust. Must not know: what is built for them.
+# The names of Lambda's two processor architectures, here and in Rust. Sourced by dev/build and
+# dev/deploy.
 
 this_architecture() {
   case $(uname -m) in
@@ -16,7 +16,8 @@ triple() {
   esac
 }
 
-# Rust's standard library for it; cargo-lambda would download it without asking.
+# Requires Rust's standard library for the architecture; cargo-lambda would download it without
+# asking.
 require_target() {
   local target
   target=$(triple "$1") || exit 1

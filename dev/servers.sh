@@ -1,16 +1,15 @@
-# Starts and stops the servers of one command. Sourced by dev/run and dev/loadtest.
-# Owns: ports, pids and their end. Must not know: functions, routes, settings.
-# Written for bash 3.2 (macOS): no wait -n, no empty "${array[@]}" without a guard.
+# Starts and stops the servers of one command. Sourced by dev/run, dev/loadtest and dev/pictures.
+# Written for bash 3.2 (macOS): no wait -n, and no empty "${array[@]}" without a guard.
 
 scratch=$(mktemp -d)
 started=()
 nap=
-patience=120 # the most seconds that await_answer waits
+patience=120 # how many seconds await_answer waits at most
 
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 
-# start COMMAND…: in the background, in a process group of its own: Ctrl-C reaches this script alone, which
-# then ends each group in its turn. The pid is in $!.
+# start COMMAND…: runs it in the background in its own process group. Ctrl-C then reaches this
+# script alone, which stops the groups one after another. The pid is in $!.
 start() {
   set -m
   "$@" </dev/null &
@@ -20,7 +19,7 @@ start() {
 
 is_up() { kill -0 "$1" 2>/dev/null; }
 
-# attend COMMAND…: run it to its end, but stop it at once when we are told to stop.
+# attend COMMAND…: runs it to its end, but stops it at once when this script is stopped.
 attend() {
   local status=0
   start "$@"
@@ -29,14 +28,14 @@ attend() {
   return "$status"
 }
 
-# Everything that was started, newest first, with ten seconds for a clean end.
+# Stops everything that was started, newest first, with ten seconds for a clean exit.
 stop_started() {
   trap '' INT TERM HUP
   local i pid tries=100
   for ((i = ${#started[@]} - 1; i >= 0; i--)); do
     pid=${started[i]}
     kill -TERM -- "-$pid" 2>/dev/null || continue
-    kill -CONT -- "-$pid" 2>/dev/null || true # whoever was stopped cannot end
+    kill -CONT -- "-$pid" 2>/dev/null || true # a stopped process cannot handle SIGTERM
     while kill -0 -- "-$pid" 2>/dev/null && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
     kill -KILL -- "-$pid" 2>/dev/null || true
   done
@@ -44,7 +43,8 @@ stop_started() {
   rm -rf "$scratch"
 }
 trap stop_started EXIT
-# Whoever reads what we tell may go away (make … | head): bash itself tells of a memcached that is stopped, and would end in the middle.
+# The reader of our output may go away (make … | head). When it does, bash's own message about a
+# stopped memcached must not end this script half-way.
 trap '' PIPE
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -66,19 +66,20 @@ free_port() {
   die "none of 100 ports from 20000 to 32000 is free"
 }
 
-# Sets memcached_port: the kernel chooses it, so that nobody can take it meanwhile.
+# Sets memcached_port. The kernel chooses the port, so no other process can take it in between.
 start_memcached() {
-  local told=$scratch/memcached.port
-  MEMCACHED_PORT_FILENAME=$told start memcached -u "$(id -un)" -l 127.0.0.1 -p -1 -U 0
-  until [ -s "$told" ]; do
-    is_up "$!" || die "memcached ended at its start"
+  local port_file=$scratch/memcached.port
+  MEMCACHED_PORT_FILENAME=$port_file start memcached -u "$(id -un)" -l 127.0.0.1 -p -1 -U 0
+  until [ -s "$port_file" ]; do
+    is_up "$!" || die "memcached exited at its start"
     sleep 0.05
   done
-  # shellcheck disable=SC2034 # read by those who source this file
-  read -r _ _ memcached_port <"$told"
+  # shellcheck disable=SC2034 # read by the scripts that source this file
+  read -r _ _ memcached_port <"$port_file"
 }
 
-# listens PID PORT: whether it is this process that does. Only Linux tells; elsewhere it is believed.
+# listens PID PORT: whether this process listens on the port. Only Linux shows that; elsewhere it is
+# assumed.
 listens() {
   local inode
   [ -r /proc/net/tcp ] || return 0
@@ -88,7 +89,7 @@ listens() {
   return 1
 }
 
-# http_status PORT PATH: prints the status; fails when there is no answer within half of our patience.
+# http_status PORT PATH: prints the status. Fails without an answer within half of $patience.
 http_status() {
   local status
   exec 3<>"/dev/tcp/127.0.0.1/$1"
@@ -96,27 +97,30 @@ http_status() {
   read -r -t $((patience / 2)) _ status _ <&3 && echo "$status"
 }
 
-# await_answer PORT PATH STATUS PID: until it answers, which must be with this status, or the process or our patience has ended.
+# await_answer PORT PATH STATUS PID: waits for an answer, which must have this status. Fails if the
+# process ends, or after $patience seconds.
 await_answer() {
   local status end=$((SECONDS + patience))
   until attend http_status "$1" "$2" >"$scratch/status" 2>/dev/null; do
     is_up "$4" || die "the server on port $1 ended before it answered"
-    [ "$SECONDS" -lt "$end" ] || die "GET $2 on port $1 was not answered for $patience s: what should answer has ended or hangs"
+    [ "$SECONDS" -lt "$end" ] || die "GET $2 on port $1 was not answered for $patience s: the function behind it has exited or hangs"
     sleep 0.1
   done
   read -r status <"$scratch/status"
   [ "$status" = "$3" ] || die "GET $2 answered $status where $3 was expected"
 }
 
-# make waits for us when it alone is sent SIGINT or SIGHUP, and passes neither on; killed outright, it leaves us
-# behind. Linux tells both: in its handler make has the signal blocked.
+# Whether make still waits for this script. If make alone is sent SIGINT or SIGHUP it waits for us
+# and does not pass the signal on; if it is killed we are left behind. Linux shows both: in its
+# handler make blocks signals.
 is_attended() {
   [ -d /proc/self ] || return 0
   [ -d "/proc/$PPID" ] || return 1
   ! grep -q '^SigBlk:.*[^048c]$' "/proc/$PPID/status" 2>/dev/null
 }
 
-# Until nobody attends to us any more, or (then it fails) one of the given processes has ended, whose pid is in $ended.
+# watch_over PID…: waits until make is gone. Fails when one of the processes has ended; its pid is
+# in $ended.
 watch_over() {
   while is_attended; do
     for ended in "$@"; do is_up "$ended" || return 1; done

@@ -1,6 +1,6 @@
-# Reads .env, or .env.example where there is none, into the environment, and shows settings on a screen. Sourced by dev/run.
-# Owns: the file's form, the same as in functions/src/config/dotenv.rs. Must not know: which settings there are.
-# The environment beats the file; of a name that stands there twice, the last counts.
+# Reads .env, or .env.example if there is none, into the environment. Sourced by dev/run. The syntax
+# is the same as in functions/src/config/dotenv.rs. The environment beats the file; the last of two
+# equal names counts.
 
 load_settings() {
   local file=.env line number=0 name value ours=' '
@@ -12,13 +12,13 @@ load_settings() {
     number=$((number + 1)) line=${line%$'\r'}
     [ $number != 1 ] || line=${line#$'\xef\xbb\xbf'} # a byte order mark
     [[ $line =~ ^[[:space:]]*(#.*)?$ ]] && continue
-    # the line itself may hold a secret: only its number is told
+    # The line itself may hold a secret, so only its number is shown.
     [[ $line =~ $assignment ]] || die "$file, line $number: not NAME=value"
     name=${BASH_REMATCH[2]} value=${BASH_REMATCH[3]}
     if [[ $value =~ $quoted ]]; then
       value=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
     elif [[ $value == [\"\']* ]]; then
-      die "$file, line $number: the quote is not closed, or something follows it"
+      die "$file, line $number: the quote is not closed, or text follows it"
     else
       value=${value%%[[:space:]]#*}
       value=${value%"${value##*[![:space:]]}"}
@@ -30,7 +30,8 @@ load_settings() {
   done <"$file"
 }
 
-# without_password URL: as it may stand on a screen. A password may hold an @ itself: only the last one ends it.
+# without_password URL: the URL for a screen. A password may contain an @, so only the last one ends
+# it.
 without_password() {
   case $1 in
     *://*@*) echo "${1%%://*}://…@${1##*@}" ;;

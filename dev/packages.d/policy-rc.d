@@ -1,3 +1,4 @@
 #!/bin/sh
-# Debian asks this before it starts a service: 101 = do not. There only while dev/packages runs.
+# Debian runs this before it starts a service; 101 forbids it. Installed only while dev/packages
+# runs.
 exit 101

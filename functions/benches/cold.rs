@@ -1,7 +1,7 @@
-//! A cold start: from the spawn of `heavy-op` to its first `/next`, against a handler that does nothing (`examples/bare.rs`); and
-//! the sizes of the two, packed.
+//! A cold start: the time from the spawn of `heavy-op` to its first poll of `/next`, against a
+//! handler that does nothing (`examples/bare.rs`), and the compressed sizes of the two.
 //!
-//! Owns the Runtime API that only listens. The two take turns; memcached is there, as it is on Lambda.
+//! The two take turns, behind a Runtime API that only listens and beside a running memcached.
 
 use std::{
     error::Error,
@@ -21,7 +21,7 @@ mod row;
 use row::{Limit, Rounds, Row, Unit, median};
 
 const ROUNDS: usize = 31;
-/// Of each program in a round: a single one is at the mercy of whatever else the machine does in those milliseconds.
+/// Starts of each program in a round: a single one depends too much on other load at that moment.
 const STARTS: usize = 31;
 const HEAVY_OP: &str = env!("CARGO_BIN_EXE_heavy-op");
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Row::new("P6", what, "as it ships", &sizes, Limit::AtMost(1.25)).report()
 }
 
-/// `cargo build --example bare` puts it beside the functions.
+/// The example, where `cargo build --example bare` puts it beside the functions.
 fn bare() -> Result<PathBuf, Box<dyn Error>> {
     let folder = Path::new(HEAVY_OP).parent().ok_or("no folder")?;
     let path = folder.join("examples/bare");
@@ -48,7 +48,7 @@ fn bare() -> Result<PathBuf, Box<dyn Error>> {
 
 fn starts(ours: &Path, bare: &Path) -> Result<Row, Box<dyn Error>> {
     let server = Memcached::start();
-    // A function of 256 MB has a part of one core.
+    // Lambda gives a function of 256 MB a part of one core.
     cores::pin(std::process::id().into(), 0)?;
     let mut rounds = Rounds::of(Unit::Seconds);
     for round in 0..=ROUNDS {
@@ -57,7 +57,7 @@ fn starts(ours: &Path, bare: &Path) -> Result<Row, Box<dyn Error>> {
             base.push(start(bare, &server)?);
             took.push(start(ours, &server)?);
         }
-        // The first start of each also reads it from the disk.
+        // The first start of each also reads the program from the disk.
         if round > 0 {
             let took = median(took);
             rounds.add(took, took / median(base));
@@ -68,8 +68,9 @@ fn starts(ours: &Path, bare: &Path) -> Result<Row, Box<dyn Error>> {
     Ok(Row::new("P6", what, "one core", &rounds, limit))
 }
 
-/// Seconds until the program asks for its first invocation. A listener of its own: at a shared one, a connection that an earlier
-/// program left behind was once taken for the next start.
+/// Seconds until the program polls for its first invocation. Each start has its own listener: with
+/// a shared one, a connection that an earlier program left behind was once taken for the next
+/// start.
 fn start(program: &Path, server: &Memcached) -> Result<f64, Box<dyn Error>> {
     let api = TcpListener::bind(("127.0.0.1", 0))?;
     let mut command = Command::new(program);
@@ -84,11 +85,12 @@ fn start(program: &Path, server: &Memcached) -> Result<f64, Box<dyn Error>> {
     let begun = Instant::now();
     let child = Started(command.spawn()?);
     let (stream, _) = api.accept()?;
-    // Open for as long as the program lives: one whose question is never answered waits; one whose connection is closed ends with an
-    // error (`SendRequest`), if it gets that far before it is killed.
-    let mut asked = BufReader::new(stream);
+    // The connection stays open while the program lives. A program whose poll is not answered
+    // waits, but one whose connection is closed may print an error (`SendRequest`) before it is
+    // killed.
+    let mut request = BufReader::new(stream);
     let mut line = String::new();
-    asked.read_line(&mut line)?;
+    request.read_line(&mut line)?;
     let took = begun.elapsed().as_secs_f64();
     drop(child);
     if !line.starts_with("GET /2018-06-01/runtime/invocation/next ") {
@@ -97,7 +99,7 @@ fn start(program: &Path, server: &Memcached) -> Result<f64, Box<dyn Error>> {
     Ok(took)
 }
 
-/// A program that is ended before anything else goes on.
+/// A running program, which is killed and reaped on drop.
 struct Started(Child);
 
 impl Drop for Started {
@@ -107,7 +109,7 @@ impl Drop for Started {
     }
 }
 
-/// Bytes after deflate, which is what a zip file holds.
+/// The program's bytes after deflate, as in a zip file.
 fn packed(program: &Path) -> Result<f64, Box<dyn Error>> {
     let output = Command::new("gzip")
         .args(["-9", "-c"])

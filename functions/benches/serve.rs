@@ -1,6 +1,6 @@
-//! Warm answers over HTTP: `local` against the Flask program in the folder `SEED_PEER` under gunicorn, both asked by wrk in turn.
-//!
-//! Owns the cores on which they and memcached run, and what wrk is asked for. Without `SEED_PEER` it measures nothing and says so.
+//! Warm answers over HTTP: `local` against the Flask program in the folder `SEED_PEER` under
+//! gunicorn. wrk loads both in turn, on fixed cores. Without `SEED_PEER` nothing is measured, and a
+//! line says so.
 
 use std::{
     env,
@@ -21,13 +21,13 @@ mod row;
 use row::{Limit, Rounds, Row, Unit};
 
 const ROUNDS: usize = 7;
-/// Of each turn of wrk, in seconds.
-const TURN: &str = "2s";
-const PATIENCE: Duration = Duration::from_secs(180);
-/// From the request to end until the end: gunicorn gives its workers 30 s.
-const ENDING: Duration = Duration::from_secs(40);
+/// The duration of one run of wrk.
+const RUN_DURATION: &str = "2s";
+const START_TIMEOUT: Duration = Duration::from_secs(180);
+/// How long a server may take to stop: gunicorn gives its workers 30 s.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Whose fault it is that there is no figure.
+/// Which side prevented a measurement.
 enum Failed {
     Ours(Box<dyn Error>),
     Theirs(Box<dyn Error>),
@@ -101,7 +101,7 @@ fn measure(server: &Memcached, ours: &Http, theirs: &Http) -> Result<(), Failed>
     Ok(())
 }
 
-/// How much is asked at a time, and where wrk and memcached run. The HTTP servers are on core 0.
+/// The number of connections, and the core of wrk and memcached. The HTTP servers are on core 0.
 #[derive(Clone, Copy)]
 struct Load {
     connections: u32,
@@ -126,13 +126,13 @@ impl Load {
     }
 }
 
-/// A server on core 0.
+/// An HTTP server on core 0.
 struct Http {
     child: Child,
     port: u16,
 }
 
-struct Seen {
+struct Measured {
     rate: f64,
     p99: f64,
 }
@@ -159,13 +159,13 @@ impl Http {
         Self::start(command, port)
     }
 
-    /// Waits until it answers, and has the user in its cache.
+    /// Waits until the server answers, which also fills its cache.
     fn start(mut command: Command, port: u16) -> Result<Self, Box<dyn Error>> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let mut http = Self { child, port };
         let begun = Instant::now();
         while !http.answers() {
-            if http.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
+            if http.child.try_wait()?.is_some() || begun.elapsed() > START_TIMEOUT {
                 let program = command.get_args().last().unwrap_or_default();
                 return Err(format!("{} does not answer", program.display()).into());
             }
@@ -188,29 +188,29 @@ impl Http {
         ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
     }
 
-    fn load(&self, path: &str, load: Load) -> Result<Seen, Box<dyn Error>> {
+    fn load(&self, path: &str, load: Load) -> Result<Measured, Box<dyn Error>> {
         let output = on_core(load.core, "wrk")
-            .args(["--threads=1", "--latency", "--duration", TURN])
+            .args(["--threads=1", "--latency", "--duration", RUN_DURATION])
             .arg(format!("--connections={}", load.connections))
             .arg(format!("http://127.0.0.1:{}{path}", self.port))
             .output()?;
-        let told = String::from_utf8(output.stdout)?;
-        if told.contains("Non-2xx") || told.contains("Socket errors") {
-            return Err(format!("not every request was answered:\n{told}").into());
+        let output_text = String::from_utf8(output.stdout)?;
+        if output_text.contains("Non-2xx") || output_text.contains("Socket errors") {
+            return Err(format!("not every request was answered:\n{output_text}").into());
         }
         let word = |name: &str| {
-            let line = told
+            let line = output_text
                 .lines()
                 .find(|line| line.trim_start().starts_with(name))?;
             line.split_whitespace().last()
         };
         let (rate, p99) = word("Requests/sec:").zip(word("99%")).ok_or_else(|| {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            format!("wrk (the package wrk) said nothing of use: {told}{stderr}")
+            format!("wrk (the package wrk) printed no figures: {output_text}{stderr}")
         })?;
-        Ok(Seen {
+        Ok(Measured {
             rate: rate.parse()?,
-            p99: seconds(p99).ok_or("a time that is none")?,
+            p99: seconds(p99).ok_or("wrk printed an invalid time")?,
         })
     }
 }
@@ -220,11 +220,11 @@ impl Drop for Http {
         let pid = self.child.id().to_string();
         let mut runs = || matches!(self.child.try_wait(), Ok(None));
         if runs() {
-            // gunicorn ends its workers on a TERM.
+            // On SIGTERM gunicorn stops its workers.
             let _ = Command::new("kill").args(["-TERM", &pid]).status();
         }
         let begun = Instant::now();
-        while runs() && begun.elapsed() < ENDING {
+        while runs() && begun.elapsed() < STOP_TIMEOUT {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();
@@ -238,7 +238,7 @@ fn on_core(core: u32, program: &str) -> Command {
     command
 }
 
-/// wrk's `1.25ms`, `87.00us` or `1.02s`.
+/// Parses a duration as wrk prints it: `1.25ms`, `87.00us` or `1.02s`.
 fn seconds(word: &str) -> Option<f64> {
     let digits = word.trim_end_matches(char::is_alphabetic);
     let unit = match &word[digits.len()..] {

@@ -1,4 +1,5 @@
-//! The least that a function of `lambda_http` can be: what `heavy-op` starts beside in `make bench`.
+//! The smallest possible function of `lambda_http`, with which `make bench` compares the start of
+//! `heavy-op`.
 
 use std::convert::Infallible;
 

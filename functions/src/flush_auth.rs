@@ -1,5 +1,5 @@
-//! Who may flush. Owns the four modes and the refusal of other sites' pages; must not know what a flush does.
-//! Whatever is missing, unreadable or unexpected is refused.
+//! Who may flush: the four modes, and the refusal of requests from other sites' pages. A missing,
+//! unreadable or unexpected credential is refused.
 
 mod browser;
 mod token;
@@ -8,12 +8,12 @@ use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-use crate::config::flush_mode::Mode;
-use crate::config::host::{Place, Reach};
+use crate::config::flush_mode::FlushMode;
+use crate::config::host::{Exposure, Host};
 use crate::http::problem::Problem;
 use token::{TokenCheck, Verdict};
 
-/// `FLUSH_AUTH` as it holds where we run.
+/// `FLUSH_AUTH` as it applies where the process runs.
 #[derive(Debug)]
 pub struct FlushAuth(Rule);
 
@@ -26,22 +26,25 @@ enum Rule {
 }
 
 impl FlushAuth {
-    /// The rule for `mode` at `place`. `open` holds only where other machines cannot reach us.
-    pub fn new(mode: Mode, place: Place) -> Self {
-        Self(match (mode, place) {
-            (Mode::Deny, _) => Rule::Deny("flushing is switched off (FLUSH_AUTH=deny)"),
-            (Mode::Token(digest), _) => Rule::Token(TokenCheck::new(digest)),
-            (Mode::Iam, _) => Rule::Iam,
-            (Mode::Open, Place::Emulator(Reach::Loopback) | Place::Local(Reach::Loopback)) => {
-                Rule::Open
-            }
-            (Mode::Open, _) => Rule::Deny(
-                "FLUSH_AUTH=open is refused: it needs a server that only this machine can reach",
+    /// The rule for `mode` on `host`. `open` applies only where no other machine can reach the
+    /// process.
+    pub fn new(mode: FlushMode, host: Host) -> Self {
+        Self(match (mode, host) {
+            (FlushMode::Deny, _) => Rule::Deny("flushing is switched off (FLUSH_AUTH=deny)"),
+            (FlushMode::Token(digest), _) => Rule::Token(TokenCheck::new(digest)),
+            (FlushMode::Iam, _) => Rule::Iam,
+            (
+                FlushMode::Open,
+                Host::Emulator(Exposure::Loopback) | Host::Local(Exposure::Loopback),
+            ) => Rule::Open,
+            (FlushMode::Open, _) => Rule::Deny(
+                "FLUSH_AUTH=open is refused: it needs a server that only its own machine can reach",
             ),
         })
     }
 
-    /// Lets the request pass, or says why not: 401 without a valid token, 429 after too many, 403 otherwise.
+    /// Admits the request, or says why not: 401 without a valid token, 429 after too many invalid
+    /// ones, 403 otherwise.
     pub fn check(&self, request: &Request) -> Result<(), Problem> {
         let origin = browser::refuse_other_sites(request.headers())?;
         match &self.0 {
@@ -49,7 +52,7 @@ impl FlushAuth {
             Rule::Token(check) => check_token(check, request.headers()),
             Rule::Iam if iam_caller(request).is_some() => Ok(()),
             Rule::Iam => Err(forbidden("flushing needs an IAM caller")),
-            // A name that an attacker lets point at 127.0.0.1 makes his page "same-origin".
+            // DNS rebinding: an attacker's name that resolves to 127.0.0.1 is "same-origin" too.
             Rule::Open if origin.is_none_or(crate::config::host::is_loopback) => Ok(()),
             Rule::Open => Err(forbidden("the page's own host is not a loopback address")),
         }
@@ -80,7 +83,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     (values.next().is_none() && scheme.eq_ignore_ascii_case(b"bearer ")).then_some(token)
 }
 
-/// The caller that AWS put into the event: HTTP API and Function URL, or REST API. A header never counts.
+/// The caller that AWS has put into the event's request context. A header never counts.
 fn iam_caller(request: &Request) -> Option<&str> {
     let arn = match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context
@@ -119,24 +122,24 @@ mod tests {
 
     #[test]
     fn open_holds_only_where_no_other_machine_reaches_us() {
-        for (place, expected) in [
-            (Place::Local(Reach::Loopback), 200),
-            (Place::Emulator(Reach::Loopback), 200),
-            (Place::Local(Reach::Network), 403),
-            (Place::Emulator(Reach::Network), 403),
-            (Place::Lambda, 403),
+        for (host, expected) in [
+            (Host::Local(Exposure::Loopback), 200),
+            (Host::Emulator(Exposure::Loopback), 200),
+            (Host::Local(Exposure::Network), 403),
+            (Host::Emulator(Exposure::Network), 403),
+            (Host::Lambda, 403),
         ] {
             assert_eq!(
-                asked(&FlushAuth::new(Mode::Open, place), &[]),
+                asked(&FlushAuth::new(FlushMode::Open, host), &[]),
                 expected,
-                "{place:?}"
+                "{host:?}"
             );
         }
     }
 
     #[test]
     fn iam_never_believes_a_header() {
-        let auth = FlushAuth::new(Mode::Iam, Place::Lambda);
+        let auth = FlushAuth::new(FlushMode::Iam, Host::Lambda);
         for header in [
             "x-amzn-request-context",
             "x-amzn-iam-user-arn",
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_rebound_name_is_not_loopback() {
-        let auth = FlushAuth::new(Mode::Open, Place::Local(Reach::Loopback));
+        let auth = FlushAuth::new(FlushMode::Open, Host::Local(Exposure::Loopback));
         let mut request = lambda_http::http::Request::post("/flush")
             .body(lambda_http::Body::Empty)
             .unwrap();
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_bearer_scheme_is_read_in_any_case_and_only_once() {
-        let auth = FlushAuth::new(Mode::Token(TokenDigest::of(b"right")), Place::Lambda);
+        let auth = FlushAuth::new(FlushMode::Token(TokenDigest::of(b"right")), Host::Lambda);
         assert_eq!(asked(&auth, &[("authorization", "Bearer right")]), 200);
         assert_eq!(asked(&auth, &[("authorization", "bearer right")]), 200);
         assert_eq!(asked(&auth, &[("authorization", "Basic right")]), 401);

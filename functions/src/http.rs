@@ -1,4 +1,4 @@
-//! What all routes share of HTTP: reading a request, and writing its answer. Knows no route.
+//! What all routes share: reading a request and writing a response. No file here knows a route.
 
 pub(crate) mod cache_status;
 pub(crate) mod cached_reply;

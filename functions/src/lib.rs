@@ -1,24 +1,22 @@
-//! What the functions heavy-op, user, flush and page are made of. Owns HTTP, settings and the two origins; must not know
-//! how anything is cached (crate `larder` does).
+//! The Lambda functions heavy-op, user, flush and page: HTTP, settings and the two origins. How
+//! values are cached is the business of the crate `larder`.
 //!
 //! # Layout
 //!
-//! One request's way is one file of [`routes`]: `heavy_op`, `user`, `flush`, `page`. Each is a
-//! [`Handler`], an `async fn(Request) -> Response` that runs alike on Lambda, in the emulator and in
-//! one local process:
+//! Each route is one file of [`routes`] and one [`Handler`], an `async fn(Request) -> Response`
+//! that runs unchanged on Lambda, in the emulator and in the local server. Imports point down this
+//! table:
 //!
-//! | room | owns |
+//! | module | contents |
 //! |---|---|
-//! | [`runtime`] | processes: a function's on Lambda, all handlers in one over HTTP, the migration |
-//! | [`routes`] | the way from a request to its answer; one of the two origins (`heavy_op::report`) |
+//! | [`runtime`] | processes: one function on Lambda, all handlers over HTTP, the migration |
+//! | [`routes`] | one file a route; `heavy_op::report` is the first of the two origins |
 //! | [`flush_auth`] | who may flush |
-//! | [`http`] | what routes share: methods, inputs, headers, error answers |
-//! | [`users`] | the users' database: the other origin |
-//! | [`telemetry`] | lines of log and of metrics |
-//! | [`config`] | settings, and where we run |
-//! | [`origin_calls`] | how often the origins were really called |
-//!
-//! Imports point down this table.
+//! | [`http`] | what the routes share: methods, inputs, headers, error responses |
+//! | [`users`] | the users' database: the second origin |
+//! | [`telemetry`] | log lines and metrics lines |
+//! | [`config`] | settings, and where the process runs |
+//! | [`origin_calls`] | a count of the real origin calls |
 
 pub mod config;
 pub mod flush_auth;
@@ -33,15 +31,16 @@ use std::future::Future;
 
 pub use lambda_http::Request;
 
-/// The answer to one request.
+/// The response to one request.
 pub type Response = lambda_http::Response<lambda_http::Body>;
 
-/// One route's way from a request to its answer; the same on Lambda and off it.
+/// One route; the same code serves it on Lambda and off it.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers the request. Failures are answers too, so there is no error.
+    /// Answers the request. A failure is a response too, so there is no error type.
     fn handle(&self, request: Request) -> impl Future<Output = Response> + Send;
 
-    /// What makes the first answer quicker and can be done before there is a request. May be broken off, or not be done.
+    /// Work that makes the first response faster and needs no request. It is optional: the caller
+    /// may cancel it or skip it.
     fn warm_up(&self) -> impl Future<Output = ()> + Send {
         std::future::ready(())
     }

@@ -1,4 +1,4 @@
-//! One file a route, from the request to the answer. Start reading here, with [`heavy_op`].
+//! One file a route, from the request to the response. Start reading here, with [`heavy_op`].
 
 pub mod flush;
 pub mod heavy_op;

@@ -1,5 +1,5 @@
-//! Processes that serve the [`routes`](crate::routes): a function's on Lambda and in the emulator, and
-//! one that serves all of them over HTTP; and the function that migrates the database.
+//! The processes: one function on Lambda or in the emulator, all routes in one local HTTP server,
+//! and the function that migrates the database.
 
 pub mod lambda;
 pub mod local;

@@ -1,4 +1,4 @@
-//! Lines about invocations, for CloudWatch: the log, and metrics.
+//! What CloudWatch receives from a function: log lines, and one metrics line for each invocation.
 
 pub(crate) mod emf;
 pub mod log;

@@ -1,5 +1,5 @@
-//! The users' database: the second origin. Owns what a user is and the one question; must not know HTTP or the cache.
-//! Opened at first use, so that a database that is down fails requests and not the start.
+//! The users' database, which is the second origin: what a user is, and the one query. It is opened
+//! on first use, so that a database that is down fails requests and not the start.
 
 mod iam;
 pub mod migration;
@@ -24,7 +24,7 @@ pub struct User {
     pub id: i64,
     /// Any Unicode.
     pub name: String,
-    /// At example.com: nobody's.
+    /// An address at example.com, which belongs to no person.
     pub email: String,
     /// Where the user lives.
     pub city: String,
@@ -45,17 +45,17 @@ impl From<Row> for User {
     }
 }
 
-/// The database failed; what it said is for the log only.
+/// The database failed. Its own text is for the log only.
 #[derive(Debug, thiserror::Error)]
 #[error("the users' database failed: {0}")]
 pub struct DbError(#[from] sqlx::Error);
 
-/// Who makes the table.
+/// Who creates the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tables {
-    /// Whoever first asks, with the 500 users of a first try.
-    MadeAtFirstUse,
-    /// The function `migrate`: whoever serves requests may only read.
+pub enum Schema {
+    /// The first query creates it, with 500 sample users.
+    CreatedOnFirstUse,
+    /// The function `migrate` has created it; the role of `user` may only read.
     Migrated,
 }
 
@@ -70,11 +70,11 @@ enum Database {
 }
 
 impl Users {
-    /// The users at `url`; does not connect. A SQLite file is nobody else's, so its table is always made.
-    pub fn at(url: DatabaseUrl, tables: Tables) -> Self {
+    /// The users at `url`. This does not connect. A SQLite file is always created on first use.
+    pub fn new(url: DatabaseUrl, schema: Schema) -> Self {
         Self(match url {
-            DatabaseUrl::Sqlite(file) => Database::Sqlite(Sqlite::at(file)),
-            DatabaseUrl::Postgres(url) => Database::Postgres(Postgres::at(url, tables)),
+            DatabaseUrl::Sqlite(file) => Database::Sqlite(Sqlite::new(file)),
+            DatabaseUrl::Postgres(url) => Database::Postgres(Postgres::new(url, schema)),
         })
     }
 

@@ -1,13 +1,15 @@
-//! `make run` from outside, as its user meets it. A binary of its own: it builds the very programs that the other tests start.
+//! `make run` from outside, as a user sees it. It is a test binary of its own because it builds the
+//! programs that the other tests start.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use larder_testing::Port;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
@@ -33,7 +35,8 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let database = format!("sqlite://{}", folder.path().join("users.sqlite").display());
-        // A shell that starts these tests in its background has them ignore Ctrl-C, and with them all that they start.
+        // A shell that starts these tests in the background makes them ignore SIGINT, and their
+        // children inherit that.
         let mut make = Command::new("env");
         make.args([
             "--default-signal=INT",
@@ -41,7 +44,7 @@ impl Run {
             "run",
             &format!("PORT={port}"),
         ])
-        // make would pass on to its child what it was itself called with, by `make test`.
+        // Otherwise this make would inherit the arguments of `make test`.
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .envs([
@@ -51,14 +54,14 @@ impl Run {
         ])
         .envs([("DATABASE_URL", database.as_str()), ("FLUSH_AUTH", "open")])
         .env("HEAVY_OP_MS", "2000")
-        // A busy machine uses up what users have.
+        // The default budget is too short on a busy machine.
         .env("CACHE_BUDGET_MS", "5000")
         .envs(variables.iter().copied())
         .current_dir(ROOT)
         .stdin(Stdio::null())
         .stdout(file("stdout"))
         .stderr(file("stderr"))
-        // As a terminal does, so that Ctrl-C reaches all of it and not this test.
+        // As in a terminal, so that SIGINT reaches the whole group and not this test.
         .process_group(0);
         Self {
             make: make.spawn().unwrap(),
@@ -67,20 +70,20 @@ impl Run {
         }
     }
 
-    fn told(&self) -> String {
+    fn output(&self) -> String {
         let read = |name| std::fs::read_to_string(self.folder.path().join(name)).unwrap();
         read("stdout") + &read("stderr")
     }
 
-    /// Until it says that it is up. It builds first.
+    /// Waits until it says that it is up. It builds first.
     fn is_up(&mut self) {
         let limit = Instant::now() + BUILD;
-        while !self.told().contains("Ctrl-C stops it") {
+        while !self.output().contains("Ctrl-C stops it") {
             let ended = self.make.try_wait().unwrap();
             assert!(
                 ended.is_none() && Instant::now() < limit,
                 "{ended:?}: {}",
-                self.told()
+                self.output()
             );
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -96,17 +99,17 @@ impl Run {
             if let Some(status) = self.make.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < limit, "still running: {}", self.told());
+            assert!(Instant::now() < limit, "still running: {}", self.output());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// A whole answer, head and body.
+    /// Sends a request, and returns the whole response with its headers.
     fn ask(&self, method: &str, target: &str) -> String {
         ask(self.port, method, target)
     }
 
-    /// What was started by this run carries its database in its environment.
+    /// The processes of this run: their environment names its database.
     fn processes(&self) -> Vec<String> {
         let mark = self.folder.path().as_os_str().as_encoded_bytes();
         let has = |text: Vec<u8>| text.windows(mark.len()).any(|part| part == mark);
@@ -138,20 +141,16 @@ fn ask(port: u16, method: &str, target: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn has(answer: &str, part: &str) {
     assert!(answer.contains(part), "no {part:?} in {answer:?}");
 }
 
 #[test]
 fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind() {
-    let mut run = Run::start(free_port());
+    let port = Port::reserve();
+    let mut run = Run::start(port.number());
     run.is_up();
-    has(&run.told(), &format!("http://localhost:{}/", run.port));
+    has(&run.output(), &format!("http://localhost:{}/", run.port));
 
     has(&run.ask("GET", "/"), "<!doctype html>");
     let first = run.ask("GET", NASTY);
@@ -172,7 +171,7 @@ fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind(
 
     let mut second = Run::start(run.port);
     assert_ne!(second.ends(), Some(0));
-    has(&second.told(), &format!("port {} is taken", run.port));
+    has(&second.output(), &format!("port {} is taken", run.port));
 
     assert!(run.processes().len() > 4, "{:?}", run.processes());
     kill_process_group(Pid::from_child(&run.make), Signal::INT).unwrap();
@@ -185,7 +184,7 @@ fn one_command_serves_everything_refuses_a_taken_port_and_leaves_nothing_behind(
     assert!(TcpStream::connect(("127.0.0.1", run.port)).is_err());
 }
 
-/// Whether in one try of five two keys are computed side by side: another load on the machine may spoil the others.
+/// Whether two keys are computed concurrently in one try of five: other load may spoil the rest.
 fn slow_keys_do_not_queue(port: u16) -> bool {
     let took = |keys: &[String]| {
         let begun = Instant::now();
@@ -205,26 +204,27 @@ fn slow_keys_do_not_queue(port: u16) -> bool {
 
 #[test]
 fn a_setting_that_no_function_would_take_is_named_and_nothing_is_started() {
-    let mut run = Run::start_with(free_port(), &[("HEAVY_OP_MS", "3s")]);
+    let port = Port::reserve();
+    let mut run = Run::start_with(port.number(), &[("HEAVY_OP_MS", "3s")]);
     assert_ne!(run.ends_within(BUILD), Some(0));
-    let told = run.told();
-    has(&told, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);
-    assert!(!told.contains("larder is up"), "{told}");
+    let output = run.output();
+    has(&output, r#"error: HEAVY_OP_MS: "3s" is not a whole number"#);
+    assert!(!output.contains("larder is up"), "{output}");
     assert_eq!(run.processes(), [""; 0]);
 }
 
 #[test]
-fn a_port_that_is_none_is_refused() {
+fn an_invalid_port_is_refused() {
     for port in ["0", "x", "65536"] {
-        let told = Command::new("make")
+        let output = Command::new("make")
             .args(["run", &format!("PORT={port}")])
             .env_remove("MAKEFLAGS")
             .current_dir(Path::new(ROOT))
             .output()
             .unwrap();
-        assert!(!told.status.success());
+        assert!(!output.status.success());
         has(
-            &String::from_utf8_lossy(&told.stderr),
+            &String::from_utf8_lossy(&output.stderr),
             "PORT is not a port number",
         );
     }

@@ -5,37 +5,37 @@ pub(crate) mod tool;
 
 use crate::analysis::check::{Check, GROUND_TRUTH, Verdict};
 use crate::analysis::origin_calls::OriginCalls;
-use crate::analysis::phase_summary::PhaseSum;
-use crate::analysis::totals::{Canaries, Ledger};
+use crate::analysis::phase_summary::PhaseSummary;
+use crate::analysis::totals::{FlushProbe, Totals};
 use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
 /// Fewer rounds than this give no interval worth the name.
-const FEWEST_ROUNDS: usize = 3;
+const MIN_ROUNDS: usize = 3;
 
 /// All checks over a finished run. `wanted_rounds` were asked for.
-pub(crate) fn all(ledger: &Ledger, canaries: &Canaries, wanted_rounds: usize) -> Vec<Check> {
+pub(crate) fn all(totals: &Totals, flush_probe: &FlushProbe, wanted_rounds: usize) -> Vec<Check> {
     vec![
-        ground_truth(&ledger.phases),
-        purity(ledger, Phase::Cold),
-        purity(ledger, Phase::Warm),
-        bypass(ledger),
-        replay(ledger),
-        flush(canaries),
-        failures(ledger),
-        told(ledger),
-        values(ledger),
-        clocks(ledger),
-        tool::calibration(&ledger.calibrated),
-        tool::goose(&ledger.phases),
-        tool::littles_law(&ledger.phases),
-        tool::generator(&ledger.phases),
-        completeness(ledger, wanted_rounds),
+        ground_truth(&totals.phases),
+        purity(totals, Phase::Cold),
+        purity(totals, Phase::Warm),
+        bypass(totals),
+        replay(totals),
+        flush(flush_probe),
+        failures(totals),
+        outcomes(totals),
+        values(totals),
+        clocks(totals),
+        tool::calibration(&totals.calibrated),
+        tool::goose(&totals.phases),
+        tool::littles_law(&totals.phases),
+        tool::generator(&totals.phases),
+        completeness(totals, wanted_rounds),
     ]
 }
 
 /// Each phase on its own: a hit called a miss in one and a miss called a hit in another would cancel out in a sum.
-fn ground_truth(phases: &[PhaseSum]) -> Check {
+fn ground_truth(phases: &[PhaseSummary]) -> Check {
     let mut total = 0;
     // A later phase may yet contradict its answers, which weighs more.
     let mut unprovable = None;
@@ -84,8 +84,8 @@ fn ground_truth(phases: &[PhaseSum]) -> Check {
     )
 }
 
-fn purity(ledger: &Ledger, phase: Phase) -> Check {
-    let phases = || ledger.phases.iter().filter(|sum| sum.phase == phase);
+fn purity(totals: &Totals, phase: Phase) -> Check {
+    let phases = || totals.phases.iter().filter(|sum| sum.phase == phase);
     let (answers, hits): (u64, u64) = (
         phases().map(|sum| sum.answers).sum(),
         phases().map(|sum| sum.hits).sum(),
@@ -104,23 +104,23 @@ fn purity(ledger: &Ledger, phase: Phase) -> Check {
     // A thousandth may expire or be evicted between its cold and its warm request. Where the cache says that it failed
     // it is believed, as its origin calls are counted; each failure, also to store in the cold phase, explains one miss.
     // But it must not fail more than now and then.
-    let rounds = ledger
+    let rounds = totals
         .phases
         .iter()
         .filter(|sum| matches!(sum.phase, Phase::Cold | Phase::Warm));
-    let troubled: u64 = rounds.map(|sum| sum.troubled).sum();
+    let cache_failures: u64 = rounds.map(|sum| sum.cache_failures).sum();
     let misses = answers - hits;
-    let unexplained = misses.saturating_sub(troubled);
+    let unexplained = misses.saturating_sub(cache_failures);
     let detail = format!(
-        "{hits} of {answers} answers for stored keys were hits; {troubled} times the cache failed, and said so"
+        "{hits} of {answers} answers for stored keys were hits; {cache_failures} times the cache failed, and said so"
     );
     let pure = answers > 0 && unexplained * 1000 <= answers && misses * 20 <= answers;
     Check::holds("warm answers are hits", pure, detail)
 }
 
-fn bypass(ledger: &Ledger) -> Check {
+fn bypass(totals: &Totals) -> Check {
     let phases = || {
-        ledger
+        totals
             .phases
             .iter()
             .filter(|sum| sum.phase == Phase::Bypass)
@@ -141,9 +141,9 @@ fn bypass(ledger: &Ledger) -> Check {
 }
 
 /// One in a hundred may fall into a race that the model does not know.
-fn replay(ledger: &Ledger) -> Check {
+fn replay(totals: &Totals) -> Check {
     let name = "mixed traffic replays";
-    let Some(agreement) = &ledger.agreement else {
+    let Some(agreement) = &totals.agreement else {
         return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
     };
     let (answers, contradicted) = (agreement.answers, agreement.contradicted);
@@ -157,13 +157,13 @@ fn replay(ledger: &Ledger) -> Check {
     Check::holds(name, answers > 0 && contradicted * 100 <= answers, detail)
 }
 
-fn flush(canaries: &Canaries) -> Check {
+fn flush(flush_probe: &FlushProbe) -> Check {
     let name = "flush empties the cache";
-    let Canaries {
+    let FlushProbe {
         asked,
         survived,
         failed,
-    } = canaries;
+    } = flush_probe;
     match (asked, survived, failed) {
         (_, _, Some(reason)) => Check::new(name, Verdict::Fail, reason),
         (0, ..) => Check::new(name, Verdict::NotCheckable, "the target has no flush"),
@@ -181,9 +181,9 @@ fn flush(canaries: &Canaries) -> Check {
 }
 
 /// Failures while the cache is broken are a finding about the target, not a flaw of the measurement.
-fn failures(ledger: &Ledger) -> Check {
+fn failures(totals: &Totals) -> Check {
     let failures = || {
-        ledger
+        totals
             .failures
             .iter()
             .filter(|((phase, ..), _)| *phase != Phase::Faults)
@@ -203,9 +203,9 @@ fn failures(ledger: &Ledger) -> Check {
 }
 
 /// A thousandth may say nothing that can be read, and is in no figure.
-fn told(ledger: &Ledger) -> Check {
+fn outcomes(totals: &Totals) -> Check {
     let count = |unknown: bool| -> u64 {
-        let rows = ledger.latencies.iter();
+        let rows = totals.latencies.iter();
         rows.filter(|((.., outcome), _)| !unknown || *outcome == Outcome::Unknown)
             .map(|(_, latencies)| latencies.count())
             .sum()
@@ -218,8 +218,8 @@ fn told(ledger: &Ledger) -> Check {
     )
 }
 
-fn values(ledger: &Ledger) -> Check {
-    let (changed, compared) = (ledger.changed_values, ledger.compared_values);
+fn values(totals: &Totals) -> Check {
+    let (changed, compared) = (totals.changed_values, totals.compared_values);
     Check::holds(
         "a warm value is the cold one",
         changed == 0,
@@ -227,8 +227,8 @@ fn values(ledger: &Ledger) -> Check {
     )
 }
 
-fn clocks(ledger: &Ledger) -> Check {
-    let count = ledger.impossibly_fast;
+fn clocks(totals: &Totals) -> Check {
+    let count = totals.impossibly_fast;
     Check::holds(
         "client time ≥ server time",
         count == 0,
@@ -236,13 +236,13 @@ fn clocks(ledger: &Ledger) -> Check {
     )
 }
 
-fn completeness(ledger: &Ledger, wanted: usize) -> Check {
-    let complete = ledger
+fn completeness(totals: &Totals, wanted: usize) -> Check {
+    let complete = totals
         .phases
         .iter()
         .filter(|sum| sum.phase == Phase::Warm && sum.answers > 0)
         .count();
-    let enough = complete >= wanted.min(FEWEST_ROUNDS);
+    let enough = complete >= wanted.min(MIN_ROUNDS);
     Check::holds(
         "enough rounds",
         enough,
@@ -254,18 +254,18 @@ fn completeness(ledger: &Ledger, wanted: usize) -> Check {
 mod tests {
     use super::*;
 
-    fn phase(claimed: u64, counted: OriginCalls) -> PhaseSum {
-        PhaseSum {
+    fn phase(claimed: u64, counted: OriginCalls) -> PhaseSummary {
+        PhaseSummary {
             claimed,
             counted,
-            ..PhaseSum::blank(Phase::Cold)
+            ..PhaseSummary::blank(Phase::Cold)
         }
     }
 
     #[test]
     fn a_phase_that_nobody_can_count_hides_no_lie_of_a_later_one() {
         let unprovable = || phase(1, OriginCalls::Unprovable("a was there before".into()));
-        let verdict = |phases: &[PhaseSum]| ground_truth(phases).verdict;
+        let verdict = |phases: &[PhaseSummary]| ground_truth(phases).verdict;
         let honest = phase(2, OriginCalls::Counted(2));
         assert_eq!(verdict(&[unprovable(), honest]), Verdict::NotCheckable);
         let lie = phase(2, OriginCalls::Counted(3));
@@ -274,16 +274,16 @@ mod tests {
 
     #[test]
     fn a_round_without_warm_answers_is_no_round() {
-        let warm = |answers| PhaseSum {
+        let warm = |answers| PhaseSummary {
             answers,
-            ..PhaseSum::blank(Phase::Warm)
+            ..PhaseSummary::blank(Phase::Warm)
         };
         let verdict = |answers: [u64; 3]| {
-            let ledger = Ledger {
+            let totals = Totals {
                 phases: answers.map(warm).to_vec(),
-                ..Ledger::default()
+                ..Totals::default()
             };
-            completeness(&ledger, 5).verdict
+            completeness(&totals, 5).verdict
         };
         assert_eq!(verdict([9, 9, 9]), Verdict::Pass);
         assert_eq!(verdict([9, 0, 9]), Verdict::Fail);

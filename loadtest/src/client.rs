@@ -14,8 +14,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, Url};
 use serde_json::Value;
 
-use crate::client::connection::{Line, Raw, Wire};
-use crate::client::request::Question;
+use crate::client::connection::{Connection, ConnectionPool, RawResponse};
+use crate::client::request::RequestSpec;
 use crate::client::sample::{Answer, Diagnostics, Sample};
 use crate::target::outcome::Failure;
 use crate::target::{Function, Target, server_timing};
@@ -27,7 +27,7 @@ pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
 pub(crate) struct Client {
     /// Writes requests down; they are sent over the wire.
     http: reqwest::Client,
-    wire: Wire,
+    pool: ConnectionPool,
     base: String,
     target: Target,
     epoch: Instant,
@@ -42,7 +42,7 @@ impl Client {
                 .no_proxy()
                 .build()
                 .map_err(|e| e.to_string())?,
-            wire: Wire::new(base)?,
+            pool: ConnectionPool::new(base)?,
             base: base.as_str().trim_end_matches('/').to_owned(),
             target,
             epoch: Instant::now(),
@@ -65,64 +65,63 @@ impl Client {
     }
 
     /// Connects once, for whoever asks first. An error is a sentence that says why it cannot.
-    pub(crate) async fn reach(&self) -> Result<(), String> {
-        let reached = tokio::time::timeout(self.timeout, self.wire.reach()).await;
+    pub(crate) async fn check_connection(&self) -> Result<(), String> {
+        let reached = tokio::time::timeout(self.timeout, self.pool.open_one()).await;
         let reached = reached.unwrap_or_else(|_| Err(format!("not within {:?}", self.timeout)));
         reached.map_err(|why| format!("cannot connect to {}: {why}", self.base))
     }
 
     /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
-    pub(crate) async fn ask(&self, question: &Question, latest: Duration) -> Sample {
+    pub(crate) async fn ask(&self, spec: &RequestSpec, latest: Duration) -> Sample {
         let begun = Instant::now();
-        match self.line(latest).await {
-            Ok(line) => self.ask_over(line, question, latest).await,
-            Err(failure) => self.sample(question, (begun, begun.elapsed()), Err(failure)),
+        match self.connection(latest).await {
+            Ok(connection) => self.ask_on(connection, spec, latest).await,
+            Err(failure) => self.sample(spec, (begun, begun.elapsed()), Err(failure)),
         }
     }
 
     /// A connection for one question. To connect is no part of what is timed: it is neither the cache's nor the function's.
-    pub(crate) async fn line(&self, latest: Duration) -> Result<Line<'_>, Failure> {
-        within(self.limit(latest), self.wire.line()).await
+    pub(crate) async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
+        within(self.limit(latest), self.pool.checkout()).await
     }
 
     /// As [`Client::ask`], over a connection that was made before.
-    pub(crate) async fn ask_over(
+    pub(crate) async fn ask_on(
         &self,
-        line: Line<'_>,
-        question: &Question,
+        connection: Connection<'_>,
+        spec: &RequestSpec,
         latest: Duration,
     ) -> Sample {
-        let function = &self.target.functions[question.function];
-        let path = function.path_for(&question.key);
+        let function = &self.target.functions[spec.function];
+        let path = function.path_for(&spec.key);
         let mut request = self.request(Method::GET, &path, String::new());
-        if let (true, Some(value), Ok(request)) =
-            (question.past_the_cache, &self.target.bypass, &mut request)
+        if let (true, Some(value), Ok(request)) = (spec.bypass, &self.target.bypass, &mut request)
             && let Ok(value) = value.parse()
         {
             request.headers_mut().insert("cache-control", value);
         }
         let begun = Instant::now();
-        let exchange = async { line.exchange(request?).await };
+        let exchange = async { connection.exchange(request?).await };
         match within(self.limit(latest), exchange).await {
             Ok(raw) => {
-                let answer = read(&self.target, function, &question.key, &raw);
-                let mut sample = self.sample(question, (raw.sent, raw.took), answer);
+                let answer = read(&self.target, function, &spec.key, &raw);
+                let mut sample = self.sample(spec, (raw.sent, raw.took), answer);
                 sample.connecting = raw.connecting;
                 sample
             }
             // Of a failure there is no end but that it was given up.
-            Err(failure) => self.sample(question, (begun, begun.elapsed()), Err(failure)),
+            Err(failure) => self.sample(spec, (begun, begun.elapsed()), Err(failure)),
         }
     }
 
     fn sample(
         &self,
-        question: &Question,
+        spec: &RequestSpec,
         (sent, took): (Instant, Duration),
         answer: Result<Answer, Failure>,
     ) -> Sample {
         let sent = sent.duration_since(self.epoch);
-        Sample::of(question.function, question.number, sent, took, answer)
+        Sample::new(spec.function, spec.key_index, sent, took, answer)
     }
 
     fn limit(&self, latest: Duration) -> Duration {
@@ -174,8 +173,11 @@ impl Client {
         request.map_err(|_| Failure::Connect)
     }
 
-    async fn exchange(&self, request: Result<Request<Body>, Failure>) -> Result<Raw, Failure> {
-        let exchange = async { self.wire.line().await?.exchange(request?).await };
+    async fn exchange(
+        &self,
+        request: Result<Request<Body>, Failure>,
+    ) -> Result<RawResponse, Failure> {
+        let exchange = async { self.pool.checkout().await?.exchange(request?).await };
         within(self.timeout, exchange).await
     }
 }
@@ -196,7 +198,12 @@ fn remedy(status: u16) -> String {
     }
 }
 
-fn read(target: &Target, function: &Function, key: &str, raw: &Raw) -> Result<Answer, Failure> {
+fn read(
+    target: &Target,
+    function: &Function,
+    key: &str,
+    raw: &RawResponse,
+) -> Result<Answer, Failure> {
     if raw.status != 200 {
         return Err(Failure::Status(raw.status));
     }
@@ -228,7 +235,7 @@ fn read(target: &Target, function: &Function, key: &str, raw: &Raw) -> Result<An
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(key_index) => Some(key_index.to_string()),
         _ => None,
     }
 }

@@ -27,4 +27,4 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 /// Why there is no measurement: a sentence for the user, and the exit code.
-pub(crate) struct Failure(pub(crate) Exit, pub(crate) String);
+pub(crate) struct CommandError(pub(crate) Exit, pub(crate) String);

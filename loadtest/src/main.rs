@@ -34,22 +34,22 @@ use clap::Parser;
 use crate::commands::cli::{Cli, Command};
 use crate::commands::stdout::Stdout;
 use crate::commands::{preflight, reports, run};
-use crate::error::{Exit, Failure};
+use crate::error::{CommandError, Exit};
 use crate::load::interrupt;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     start(&command)
-        .unwrap_or_else(|Failure(exit, text)| {
+        .unwrap_or_else(|CommandError(exit, text)| {
             eprintln!("loadtest: {text}");
             exit
         })
         .into()
 }
 
-fn start(command: &Command) -> Result<Exit, Failure> {
+fn start(command: &Command) -> Result<Exit, CommandError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Failure(Exit::Failed, format!("{what}: {error}"))
+        CommandError(Exit::Failed, format!("{what}: {error}"))
     };
     interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
     let mut stdout = Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
@@ -63,7 +63,7 @@ fn start(command: &Command) -> Result<Exit, Failure> {
         Command::Preflight(args) => runtime.block_on(preflight::preflight(args, &mut stdout)),
         Command::Calibrate(args) => runtime.block_on(preflight::calibrate(args, &mut stdout)),
         Command::Compare(args) => reports::compare(args, &mut stdout),
-        Command::Report(args) => reports::again(args, &mut stdout),
+        Command::Report(args) => reports::report(args, &mut stdout),
         Command::Schema => reports::schema(&mut stdout),
     }?;
     let printed = stdout.end();

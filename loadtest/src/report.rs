@@ -1,7 +1,7 @@
 //! report.json as types, and how a run becomes one.
 
-#[cfg(test)]
-pub(crate) mod blank;
 pub(crate) mod build;
 pub(crate) mod judgement;
 pub(crate) mod model;
+#[cfg(test)]
+pub(crate) mod test_report;

@@ -11,7 +11,7 @@ use std::path::Path;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::target::outcome_source::Witness;
+use crate::target::outcome_source::OutcomeSource;
 
 /// The built-in target: the routes, names and JSON of this project's own functions.
 const BUILT_IN: &str = include_str!("target/larder.toml");
@@ -21,7 +21,7 @@ const BUILT_IN: &str = include_str!("target/larder.toml");
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Target {
     /// What in an answer tells a hit from a miss.
-    pub(crate) outcome: Witness,
+    pub(crate) outcome: OutcomeSource,
     pub(crate) flush: Option<Flush>,
     /// The `Cache-Control` of a request that the target answers past its cache; none if it has no such way.
     pub(crate) bypass: Option<String>,

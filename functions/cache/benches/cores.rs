@@ -1,8 +1,9 @@
-//! Which core a process runs on. Unpinned, a single client's median jumps between 7 and 48 µs with the scheduler's mood.
+//! Which core a process runs on. Without pinning, the scheduler moves a single client's median
+//! between 7 and 48 µs.
 
 use std::{error::Error, process::Command};
 
-/// Puts a process on `core`, with all its threads and with what it starts from now on.
+/// Pins a process to `core`, with all its threads and the processes that it starts from now on.
 pub(crate) fn pin(pid: u64, core: u32) -> Result<(), Box<dyn Error>> {
     let (core, pid) = (core.to_string(), pid.to_string());
     let output = Command::new("taskset")
@@ -13,5 +14,5 @@ pub(crate) fn pin(pid: u64, core: u32) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let told = String::from_utf8_lossy(&output.stderr);
-    Err(format!("core {core} can not be had: {}", told.trim()).into())
+    Err(format!("core {core} is not available: {}", told.trim()).into())
 }

@@ -1,6 +1,7 @@
-//! Another cache's process: it says "ready", is told lines, and answers each with a line.
+//! The process of another cache: it prints "ready", and answers each line with a line.
 //!
-//! Owns how long is waited for it: one that ends, hangs or says something else is an error, and never a benchmark without an end.
+//! Bounds the wait for its answers: a process that ends, hangs or prints something else is an
+//! error, and does not block the benchmark.
 
 use std::{
     error::Error,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-/// Some load a whole language before they are ready.
+/// Some have to load an interpreter first.
 #[allow(dead_code, reason = "tests have less patience")]
 pub(crate) const START: Duration = Duration::from_secs(60);
 
@@ -23,7 +24,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Waits until it says that it is ready.
+    /// Waits until it prints "ready".
     pub(crate) fn start(command: &mut Command, patience: Duration) -> Result<Self, Box<dyn Error>> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -32,7 +33,8 @@ impl Process {
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (orders, said) = pipes.ok_or("no pipes")?;
         let (hear, answers) = channel();
-        // A thread of its own, since a pipe can not be read for a limited time. It ends with the process.
+        // Reads in a separate thread, since a pipe cannot be read with a timeout. The thread ends
+        // with the process.
         thread::spawn(move || {
             let mut lines = BufReader::new(said).lines().map_while(Result::ok);
             lines.try_for_each(|line| hear.send(line))
@@ -48,7 +50,7 @@ impl Process {
         }
     }
 
-    /// What is told to one that has ended goes nowhere: that is seen when it is to answer.
+    /// A process that has ended does not read this; that shows when its answer is missing.
     pub(crate) fn tell(&mut self, order: impl Display) {
         let _ = writeln!(self.orders, "{order}");
     }

@@ -1,7 +1,7 @@
-//! One line of the table that `make bench` prints: what was measured, as a ratio, beside its limit.
+//! One line of the table that `make bench` prints: a measurement as a ratio, with its limit.
 //!
-//! Owns how a line looks and where it is kept. Every benchmark of the workspace prints such lines and appends them to `rows.jsonl`
-//! in the folder behind `--out`.
+//! Every benchmark of the workspace prints such lines and appends them to `rows.jsonl` in the
+//! folder after `--out`.
 
 use std::{error::Error, fmt, io::Write as _, path::PathBuf};
 
@@ -13,7 +13,7 @@ use rounds::Readable;
 #[allow(unused_imports, reason = "not every benchmark has times of its own")]
 pub(crate) use rounds::{Rounds, Unit, median};
 
-/// What a ratio is held against.
+/// What a ratio is compared with.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
@@ -23,9 +23,9 @@ pub(crate) use rounds::{Rounds, Unit, median};
 pub(crate) enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// Somebody else's figure, for comparison.
+    /// Another program's figure, for comparison.
     Peer,
-    /// Told so that its growth is seen; nobody promised a number.
+    /// Shown so that changes are noticed; there is no limit.
     NoTarget,
 }
 
@@ -36,15 +36,15 @@ impl Limit {
     }
 }
 
-/// Ratios over all rounds.
+/// The ratios of all rounds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     /// Of the target.
     id: &'static str,
     what: String,
-    /// Cores, connections, servers: what else was fixed.
+    /// Cores, connections, servers: the fixed conditions.
     setting: String,
-    /// The median of what was measured itself.
+    /// The median of the figure itself.
     measured: f64,
     unit: Unit,
     min: f64,
@@ -76,7 +76,7 @@ impl Row {
         }
     }
 
-    /// Prints the row and keeps it.
+    /// Prints the row and appends it to the file.
     pub(crate) fn report(&self) -> Result<(), Box<dyn Error>> {
         println!("{self}");
         let Some(folder) = std::env::args().skip_while(|arg| arg != "--out").nth(1) else {
@@ -92,7 +92,7 @@ impl Row {
     }
 }
 
-/// Says what the columns of the rows are, and of which measurements.
+/// Prints the titles of the columns, for these measurements.
 pub(crate) fn heading(title: &str) {
     let [id, setting, measured] = ["", "setting", "measured"];
     println!(
@@ -101,7 +101,7 @@ pub(crate) fn heading(title: &str) {
     );
 }
 
-/// Says so of somebody else's program that could not be measured: the others are, all the same.
+/// Reports that another program could not be measured; the others still are.
 #[allow(dead_code, reason = "not every benchmark has peers")]
 pub(crate) fn left_out(what: impl fmt::Display, why: &dyn Error) {
     println!("    {what}: left out: {why}");

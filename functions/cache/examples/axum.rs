@@ -1,7 +1,9 @@
-//! A cached function behind axum; each answer says in `Cache-Status` (RFC 9211) how it came about.
+//! A cached function behind axum. `Cache-Status` (RFC 9211) of each answer shows where it came
+//! from.
 //!
-//! `cargo run -p larder --example axum`, then twice `curl -i localhost:3000/report/north`: a miss that takes 300 ms, and a hit.
-//! The cache is where `CACHE_URL` says, else at `localhost:11211`; without one, every answer is a miss that names the trouble.
+//! Run `cargo run -p larder --example axum`, then twice `curl -i localhost:3000/report/north`: a
+//! miss that takes 300 ms, and a hit. The cache is the one of `CACHE_URL`, or at `localhost:11211`.
+//! If there is none, every answer is a miss that names the failure.
 
 use std::time::Duration;
 
@@ -43,7 +45,7 @@ async fn report(region: &str) -> Result<Report, NoRegion> {
     })
 }
 
-/// The function's own errors are the only ones: the cache has none for a caller.
+/// The only errors are the function's own: the cache never adds one.
 async fn answer(Path(region): Path<String>) -> Result<impl IntoResponse, (StatusCode, String)> {
     let fetched = report::fetch(&region).await;
     let fetched = fetched.map_err(|error| (StatusCode::NOT_FOUND, error.to_string()))?;

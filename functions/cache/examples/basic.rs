@@ -1,6 +1,7 @@
-//! The attribute, and what stands beside a cached function.
+//! The attribute, and the companions of a cached function.
 //!
-//! `cargo run -p larder --example basic` (in this process), or with `CACHE_URL=memcached://localhost:11211`.
+//! `cargo run -p larder --example basic` (in this process), or with
+//! `CACHE_URL=memcached://localhost:11211`.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .budget(Duration::from_millis(20))
         .build()?;
     println!("{}\n", cache.configuration());
-    // A ttl that is known at run time only: an impossible one is an error.
+    // A ttl that is only known at run time: an impossible one is an error.
     let mut parts = PolicyParts::new(Duration::from_secs(60));
     parts.stale_if_error = Duration::from_secs(300);
     let policy = Policy::try_build(parts)?;

@@ -1,6 +1,7 @@
-//! What each step of caching buys: the same load on the same origin, one step after the other.
+//! What each step of caching buys: the same load on the same origin, step by step.
 //!
-//! `cargo run -p larder --example ladder` (in this process), or with `CACHE_URL=memcached://localhost:11211`.
+//! `cargo run -p larder --example ladder` (in this process), or with
+//! `CACHE_URL=memcached://localhost:11211`.
 
 use std::{
     collections::HashMap,
@@ -39,7 +40,7 @@ async fn get(cache: &Cache, n: u64, policy: &Policy) {
     assert_eq!(*fetched, n * 2);
 }
 
-/// Fifty callers at once; how long each took.
+/// Fifty callers at once; returns how long each took.
 async fn crowd(cache: &Cache, policy: &Policy) -> Vec<Duration> {
     let one = async || {
         let begun = Instant::now();

@@ -1,6 +1,7 @@
 //! A list of users, most of them cached: one lookup, and one query for those that are missing.
 //!
-//! `cargo run -p larder --example many` (in this process), or with `CACHE_URL=memcached://localhost:11211`.
+//! `cargo run -p larder --example many` (in this process), or with
+//! `CACHE_URL=memcached://localhost:11211`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -15,7 +16,7 @@ struct User {
     name: String,
 }
 
-/// Imagine a database. It has no users above 500, and says so when it is asked.
+/// Imagine a database without users above 500.
 #[derive(Debug)]
 struct Database;
 
@@ -36,7 +37,7 @@ impl Database {
 #[error("the database does not answer")]
 struct DbError;
 
-/// One user. Its entries are those of [`users`]: the name, the version and the arguments make the key.
+/// One user. It shares its entries with [`users`], since name, version and arguments make the key.
 #[larder::cached("user", policy = USER, skip(database))]
 async fn user(id: u64, database: &Database) -> Result<Option<User>, DbError> {
     let users = database.users(vec![id]).await?;

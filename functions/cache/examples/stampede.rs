@@ -1,4 +1,5 @@
-//! A stampede to watch: many processes ask one memcached for the same cold keys, and the table counts the origin's calls.
+//! A stampede to watch: many processes ask one memcached for the same cold keys, and a table shows
+//! how often the origin was called.
 //!
 //! `cargo run -p larder --example stampede -- --help`
 
@@ -64,7 +65,7 @@ impl Options {
                 _ => return Err(format!("{option} is not an option")),
             }
         }
-        // A killed holder costs a lease, and then the origin's time once more.
+        // A killed holder costs the lease's time, and then the origin's time once more.
         order.wait += order.lease + 2 * order.origin;
         Ok(Self {
             processes,

@@ -1,4 +1,5 @@
-//! The time that cache I/O may add to one call: one sum over all its exchanges, cut by the invocation's deadline.
+//! The time that cache I/O may add to one call, as a sum over all its exchanges, limited by the
+//! deadline.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,10 +8,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A year: no process waits longer, and no clock overflows.
+/// A year: no process waits longer, and adding it to a clock does not overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
-/// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not for speed.
+/// What one exchange of an explicit verb may take: its caller asked for the acknowledgement, not
+/// for speed.
 pub(crate) const VERB_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -30,12 +32,13 @@ impl Budget {
         }
     }
 
-    /// What the next exchange may take.
+    /// The limit for the next exchange.
     pub(crate) fn left(&self) -> Duration {
         self.until_deadline(self.total.saturating_sub(self.spent()))
     }
 
-    /// What an exchange that runs beside the origin may take: it adds nothing to the call.
+    /// The limit for an exchange that runs at the same time as the origin, which adds nothing to
+    /// the call.
     pub(crate) fn off_path(&self) -> Duration {
         self.until_deadline(self.total)
     }
@@ -44,7 +47,8 @@ impl Budget {
         Duration::from_micros(self.spent.load(Ordering::Relaxed))
     }
 
-    /// Runs one exchange or several at once, which were given [`Budget::left`] as their limit, and takes their time off.
+    /// Runs one exchange, or several at the same time, with [`Budget::left`] as their limit, and
+    /// charges the time.
     pub(crate) async fn spend<T>(&self, exchange: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let result = exchange.await;
@@ -52,19 +56,19 @@ impl Budget {
         result
     }
 
-    /// Takes off what has passed since `begun`.
+    /// Charges the time since `begun`.
     pub(crate) fn charge(&self, begun: Instant) {
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.spent.fetch_add(took, Ordering::Relaxed);
     }
 
-    /// The moment until which a caller who began at `begun` may wait for another's origin call.
+    /// Until when a caller that began at `begun` may wait for another caller's origin call.
     pub(crate) fn wait_until(&self, begun: Instant, wait: Duration) -> Instant {
         let end = begun + wait.min(LONGEST);
         self.deadline.map_or(end, |deadline| end.min(deadline))
     }
 
-    /// Whether the invocation has ended for this call.
+    /// Whether the deadline has passed.
     pub(crate) fn is_over(&self) -> bool {
         self.deadline
             .is_some_and(|deadline| deadline <= Instant::now())

@@ -1,4 +1,4 @@
-//! A cache: a store, a namespace, and the rules that hold for all of its functions. Cheap to clone, shared by all clones.
+//! A cache: a store, a namespace, and the settings of all its functions.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,7 +29,7 @@ mod verbs;
 pub(crate) use installed::current;
 pub use installed::{AlreadyInstalled, install, with_cache};
 
-/// What a flush empties. Never more than this cache's own namespace.
+/// What [`Cache::flush`] empties: at most the cache's own namespace.
 ///
 /// ```
 /// # use larder::{Cache, Scope, with_cache};
@@ -49,13 +49,14 @@ pub use installed::{AlreadyInstalled, install, with_cache};
 pub enum Scope<'a> {
     /// Every function of the namespace.
     All,
-    /// One function, by the name in its attribute.
+    /// One function, by the name in its attribute or [`Key`].
     Name(&'a str),
 }
 
-/// A cache.
+/// A cache. Cloning it is cheap, and all clones share connections and counters. Several caches can
+/// be used side by side.
 ///
-/// Making one never connects: a server that is down costs its callers hits, not their start.
+/// Making one does not connect, so a server that is down cannot prevent a start.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -68,13 +69,16 @@ pub enum Scope<'a> {
 /// with_cache(cache, square(12)).await;
 /// with_cache(same.clone(), square(12)).await;
 /// assert_eq!((same.stats().miss, same.stats().hit), (1, 1));
+/// assert_eq!(same.stats_by_name()["square"].hit, 1);
+/// assert_eq!((same.location(), same.namespace()), ("memory:", "larder"));
 /// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct Cache(Arc<Shared>);
 
 impl Cache {
-    /// The value of `key`: from the cache, from another caller's origin call, or from `origin`.
+    /// Gets the value of `key`: from the cache, from another caller's origin call, or from
+    /// `origin`.
     ///
     /// ```
     /// # use std::{convert::Infallible, time::Duration};
@@ -94,7 +98,8 @@ impl Cache {
     /// ```
     ///
     /// # Errors
-    /// The origin's own, and no other: trouble with the cache becomes an [`Outcome`](crate::Outcome).
+    /// The origin's own. A failure of the cache is no error; it shows in the
+    /// [`Outcome`](crate::Outcome).
     pub async fn get_or_fetch<T, E, F, Fut>(
         &self,
         key: &Key,
@@ -110,16 +115,18 @@ impl Cache {
         read_through(&self.0, key, &policy.parts, freshness, deadline, origin).await
     }
 
-    /// The values of many keys, each given with the argument that the origin knows it by: what is cached from the cache, the rest from
-    /// `origin`, which is called once for all that are missing.
+    /// Gets the values of many keys. Each is given with the argument by which the origin knows it.
+    /// `origin` is called once, with the arguments of all keys that are not cached.
     ///
-    /// One lookup a server finds what is there, and one write a server stores what was not. Each key has a lease of its own, as in
-    /// [`Cache::get_or_fetch`]: those that another caller computes just now are waited for while `origin` computes the others.
-    /// Should that caller fail, or take longer than the policy's `wait`, `origin` is called once more, for these.
+    /// Each server gets one lookup and one write for all of its keys. Each key has its own lease,
+    /// as in [`Cache::get_or_fetch`]: for keys that another caller is computing, this call waits
+    /// while `origin` computes the others. If that caller fails, or takes longer than the policy's
+    /// `wait`, `origin` is called once more for these keys.
     ///
-    /// The result has an entry for each argument, however often it was given; what `origin` did not answer with is in neither the
-    /// result nor the cache. To cache an absence, answer with `None` and give the policy a
-    /// [`negative_ttl`](Policy::negative_ttl). An answer that was not asked for is dropped.
+    /// The result has one entry for each distinct argument. An argument that `origin` does not
+    /// answer is neither in the result nor in the cache. To cache an absence, let `origin` answer
+    /// `None`, and give the policy a [`negative_ttl`](Policy::negative_ttl). Answers for other
+    /// arguments are dropped.
     ///
     /// ```
     /// # use std::{collections::HashMap, convert::Infallible, time::Duration};
@@ -141,21 +148,23 @@ impl Cache {
     /// }
     /// let names = cache.get_or_fetch_many(keyed, &NAME, names).await.unwrap();
     /// assert_eq!(*names[&7], "user 7");
-    /// assert_eq!(names.len(), 2); // 7 and 8: the origin knows no 999
+    /// assert_eq!(names.len(), 2); // 7 and 8: the origin does not answer 999
     /// # Ok(())
     /// # }
     /// ```
     ///
-    /// A server is asked for 128 keys at a time, one such lookup after the other within the budget of the whole call: with thousands of
-    /// keys a server, give the call a larger [budget](crate::Builder::budget) or divide it. Keys that it does not suffice for go to the
-    /// origin and are not stored.
+    /// A lookup asks a server for at most 128 keys; further lookups follow one after the other,
+    /// within the [budget](crate::Builder::budget) of the whole call. Keys for which the budget
+    /// does not suffice go to the origin and are not stored: with thousands of keys on a server,
+    /// raise the budget or split the call.
     ///
-    /// An outcome's origin time, and what [`min_cost`](Policy::min_cost) compares with, is that of the whole origin call. While the
-    /// cache is unreachable, callers of this process do not share an origin call for many, as they do one for a single key.
+    /// The origin time of each value, with which [`min_cost`](Policy::min_cost) is compared, is
+    /// that of the whole origin call. While the cache is unreachable, callers of one process do not
+    /// share the origin calls for many keys, as they share those for a single key.
     ///
     /// # Errors
-    /// The origin's own, unchanged, even if some of the values were there: unless a stale one may be served for every key that it was
-    /// called for ([`stale_if_error`](Policy::stale_if_error)).
+    /// The origin's own, even if other keys had cached values; unless every key of that origin call
+    /// has a stale value that may be served ([`stale_if_error`](Policy::stale_if_error)).
     pub async fn get_or_fetch_many<A, T, E, M, F, Fut>(
         &self,
         keyed: impl IntoIterator<Item = (Key, A)>,
@@ -176,24 +185,12 @@ impl Cache {
             .await
     }
 
-    /// Empties `scope` on every server, in parallel; other namespaces keep their entries.
-    /// Costs one small write a server however many entries there are.
-    ///
-    /// ```
-    /// # use larder::{Cache, Scope, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let cache = Cache::memory();
-    /// with_cache(cache.clone(), square(12)).await;
-    /// cache.flush(Scope::All).await.unwrap();
-    /// assert!(with_cache(cache, square::peek(12)).await.is_none());
-    /// # }
-    /// ```
+    /// Empties `scope` on every server, in parallel; each has a second to answer. Other namespaces
+    /// keep their entries. It costs one small write on each server, however many entries there are.
     ///
     /// # Errors
-    /// [`CacheError::Unacknowledged`] names the servers whose entries may live on; repeating is safe.
+    /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
+    /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let generation = match scope {
             Scope::All => self.0.namespace.generation().to_owned(),
@@ -214,19 +211,8 @@ impl Cache {
             })
     }
 
-    /// Asks every server whether it is there. For start lines and health checks; nothing depends on the answer.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
-    /// for (server, answer) in cache.ping().await {
-    ///     assert_eq!(server, "127.0.0.1:1");
-    ///     assert!(answer.is_err()); // nobody is there
-    /// }
-    /// # }
-    /// ```
+    /// Asks every server, as `host:port`, whether it answers within a second. For health checks;
+    /// calls do not depend on it.
     pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
         let answers = self.0.store.ping(VERB_TIMEOUT).await.into_iter();
         let error = |server: &str, reason| {
@@ -237,71 +223,31 @@ impl Cache {
             .collect()
     }
 
-    /// Where the cache is, as a URL without secrets: `memory:` or `memcached://host:port,…`.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert_eq!(Cache::memory().location(), "memory:");
-    /// ```
+    /// Where the cache is, as a URL without secrets: `memory:`, `memcached://host:port,…`.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.0.location
     }
 
-    /// The settings that count, and who said so. Shows no secret.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let shown = Cache::memory().configuration().to_string();
-    /// assert!(shown.starts_with("CACHE_URL=memory: (builder)"));
-    /// ```
+    /// The settings in use, and where each comes from. Shows no secret.
     #[must_use]
     pub fn configuration(&self) -> &Configuration {
         &self.0.configuration
     }
 
     /// The prefix of every key.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert_eq!(Cache::memory().namespace(), "larder");
-    /// ```
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.0.namespace.name()
     }
 
-    /// How many calls ended how.
-    ///
-    /// ```
-    /// # use larder::{Cache, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = Cache::memory();
-    /// with_cache(cache.clone(), square(12)).await;
-    /// assert_eq!((cache.stats().miss, cache.stats().hit), (1, 0));
-    /// # }
-    /// ```
+    /// The counters of all calls since the cache was made.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.counters.total()
     }
 
-    /// The same for each function, by its name; of more than 256 names the others are counted together.
-    ///
-    /// ```
-    /// # use larder::{Cache, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = Cache::memory();
-    /// with_cache(cache.clone(), square(12)).await;
-    /// assert_eq!(cache.stats_by_name()["square"].miss, 1);
-    /// # }
-    /// ```
+    /// The counters of each function, by its name. Above 256 names the others are counted together.
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
         self.0.counters.by_name()

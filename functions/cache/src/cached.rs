@@ -1,6 +1,7 @@
-//! What the attribute's one call leads to: a function's return type told apart, its name checked, its cache found.
+//! What the attribute's generated code calls: it distinguishes return types, checks the function's
+//! name and finds its cache.
 //!
-//! Not for use by hand; the attribute names it by way of `larder::__private`.
+//! Not a public API; the attribute uses it through `larder::__private`.
 
 use std::{convert::Infallible, marker::PhantomData, pin::Pin};
 
@@ -18,13 +19,14 @@ mod value_traits;
 use value_traits::{Codec, Coded, Lent};
 pub use value_traits::{part, parts, value};
 
-/// Functions whose value is all that they return.
+/// Functions that return their value.
 pub const PLAIN: u8 = 0;
-/// Functions that may fail: only `Ok` is cached.
+/// Functions that return a `Result`: only `Ok` is cached.
 pub const RESULT: u8 = 1;
 
-/// Tells a `Result` from everything else, through any alias: `Probe::<R>::__LARDER_KIND`. The inherent constants
-/// of a `Result` hide the trait's; their names are such that no other trait in scope has them.
+/// Distinguishes a `Result` from everything else, through any alias: `Probe::<R>::__LARDER_KIND`.
+/// The inherent constants of a `Result` hide those of the trait. No other trait in scope has
+/// constants of these names.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<R>);
 
@@ -45,10 +47,10 @@ pub trait Plain {
 
 impl<R> Plain for Probe<R> {}
 
-/// Says of a type that it is a `Result`.
+/// Marks a type that is a `Result`.
 #[derive(Debug)]
 pub struct Fallible;
-/// Says of a type that it is none.
+/// Marks a type that is not a `Result`.
 #[derive(Debug)]
 pub struct Whole;
 
@@ -61,23 +63,25 @@ pub struct Whole;
 pub trait NoResult {}
 impl NoResult for Whole {}
 
-/// Compiles for return types that are not a `Result`: where their kind can not be computed, this proves it.
+/// Only compiles for return types that are not a `Result`: a proof where their kind cannot be
+/// computed.
 pub fn no_result<S: NoResult>(_: S) {}
 
-/// A return type, taken apart into what is cached and what is not. `KIND` comes from [`Probe`].
+/// A return type, split into the part that is cached and the part that is not. `KIND` comes from
+/// [`Probe`].
 pub trait Shape<const KIND: u8>: Sized {
-    /// What is cached.
+    /// The part that is cached.
     type Value;
-    /// What is not.
+    /// The part that is not cached.
     type Error;
     /// What `fetch` returns.
     type Fetched;
 
-    /// Takes a return value apart.
+    /// Splits a return value.
     fn into_result(self) -> Result<Self::Value, Self::Error>;
-    /// What `fetch` returns of a call.
+    /// The return value of `fetch`.
     fn wrap(result: Result<Fetched<Self::Value>, Self::Error>) -> Self::Fetched;
-    /// What the function itself returns of what `fetch` returned.
+    /// The function's return value, from that of `fetch`.
     fn unwrap(fetched: Self::Fetched) -> Self;
 }
 
@@ -118,25 +122,25 @@ impl<T, E> Shape<RESULT> for Result<T, E> {
     }
 }
 
-/// The cache of a call whose attribute names none: the surrounding one.
+/// The cache of a call whose attribute names none.
 #[must_use]
 pub fn current() -> Option<Cache> {
     cache::current()
 }
 
-/// The cache that `cache = …` names, whatever it lies in.
+/// The cache that `cache = …` names, also behind references and smart pointers.
 #[must_use]
 pub fn given(cache: &Cache) -> Option<Cache> {
     Some(cache.clone())
 }
 
-/// The origin's future where it does not make the call's larger: a hit has none, cached functions call each other, and what
-/// surrounds them would reach the compiler's limit of futures in futures.
+/// Boxes the origin's future: a hit never runs it, and nested cached functions would exceed rustc's
+/// recursion limit.
 fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
     Box::pin(origin)
 }
 
-/// A memoised call.
+/// A cached call.
 pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
@@ -155,7 +159,7 @@ pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     })
 }
 
-/// As [`fetch`], with a new value whatever stands there.
+/// As [`fetch`], with a new value in place of the present one.
 pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
     site: &'static Site,
@@ -229,7 +233,7 @@ pub fn key(
     Key::of_elements(site.name(), site.policy().parts.version, arguments)
 }
 
-/// The cache and the key of a call; `None`: there is no cache for it, and the origin answers.
+/// The cache and the key of a call; `None` if there is no cache and the origin answers.
 fn prepared(
     cache: Option<Cache>,
     site: &'static Site,

@@ -1,5 +1,5 @@
-//! The wall clock, in milliseconds. Entries carry its times because a server's own clock is shown only by the meta protocol.
-//! No clock of a client decides who holds a lease.
+//! The wall clock, in milliseconds. Entries carry its times, because only the meta protocol shows a
+//! server's clock. No client's clock decides which caller holds a lease.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,10 +11,11 @@ pub(crate) type Millis = u64;
 /// The clock of one cache.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Clock {
-    /// The machine's: what is cached is shared with other machines.
+    /// The machine's clock, for entries that are shared with other machines.
     Wall,
-    /// The machine's, or tokio's if that is ahead: in a test that pauses tokio's it is, and after a freeze of the process it is not.
-    /// For a cache that is shared with nobody.
+    /// The later one of the machine's clock and tokio's, for a cache of this process. Tokio's is
+    /// ahead in a test that pauses and advances it; the machine's is ahead after a freeze of the
+    /// process.
     OrTokio { began: Millis, at: Instant },
 }
 
@@ -29,7 +30,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Millis {
         match self {
             Self::Wall => now(),
-            // Rounded down: a duration that is not over yet must not seem to be.
+            // Rounded down, so that a duration never seems to be over too early.
             Self::OrTokio { began, at } => {
                 let passed = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
                 now().max(began.saturating_add(passed))
@@ -38,12 +39,12 @@ impl Clock {
     }
 }
 
-/// Time passed at `now` since `then`; zero if that is yet to come.
+/// The time from `then` to `now`; zero if `then` is in the future.
 pub(crate) fn since(now: Millis, then: Millis) -> Duration {
     Duration::from_millis(now.saturating_sub(then))
 }
 
-/// Whole seconds from `now` until `then`, rounded up; negative, and at most -1, when it has passed.
+/// Whole seconds from `now` until `then`, rounded up; at most -1 if `then` has passed.
 pub(crate) fn until(now: Millis, then: Millis) -> i64 {
     let seconds = then.abs_diff(now).div_ceil(1000);
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! What surrounds a call: until when, and how fresh. Set for a task.
+//! The deadline and the freshness of a call, set for a task.
 
 use tokio::time::Instant;
 
@@ -9,8 +9,9 @@ tokio::task_local! {
     static FRESHNESS: Freshness;
 }
 
-/// Runs `future` with calls to the cache bounded by `deadline`; once it has passed, they go to their origin at once. One that has
-/// passed already means none: the local Lambda emulator sends the year 1970.
+/// Runs `future` with a deadline for its cache I/O and its waiting: cached calls that reach it go
+/// to their origin at once. A deadline that has already passed is ignored, since the local Lambda
+/// emulator sends the year 1970.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -25,7 +26,7 @@ tokio::task_local! {
 /// # async fn main() {
 /// with_cache(Cache::memory(), async {
 ///     let soon = tokio::time::Instant::now() + Duration::from_secs(1);
-///     // The second waits for the first's origin call, but no longer than it may: then it makes its own.
+///     // The second call waits for the first until its deadline, then makes its own origin call.
 ///     let (first, second) = tokio::join!(slow::fetch(7), with_deadline(soon, slow::fetch(7)));
 ///     assert_eq!(first.outcome(), Outcome::Miss(Fill::Stored));
 ///     assert_eq!(second.outcome(), Outcome::Miss(Fill::NotStored));
@@ -38,7 +39,7 @@ pub fn with_deadline<F: Future>(deadline: Instant, future: F) -> impl Future<Out
     DEADLINE.scope(deadline, future)
 }
 
-/// Runs `future` with `freshness` for the memoised calls inside it.
+/// Runs `future` with `freshness` for its cached calls.
 ///
 /// ```
 /// # use larder::{Cache, Freshness, with_cache, with_freshness};

@@ -1,16 +1,20 @@
-//! The records that stand under keys on a server, byte for byte.
+//! The records that are stored under the keys of a server, byte for byte.
 //!
-//! Owns the envelope: kind, format, whose record it is, under which generations it was made, until when it holds, and a
-//! check over all of it. Knows nothing of sockets, and of values only that they are bytes.
+//! A record says its kind and format, the key to which it belongs, the generations under which it
+//! was made, how long it is valid, and has a check over all of it. Values are only bytes here. The
+//! page `guide::how_it_works` explains what each record is for.
 //!
 //! ```text
-//! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · … · check 8 (xxh3) or 32 (HMAC-SHA-256, entries only)
-//! V entry        flags 1 (1 signed, 2 compressed) · zero 3 · id 8 · stamp 32 · created 8 · soft 8 · hard 8 · cost 4 · version 4 · length 4 · payload
-//! L lease        token 16 · stamp 32 · subject 8
+//! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · body · check 8, or 32 if signed
+//! V entry        flags 1 · zero 3 · id 8 · generations 32 · created 8 · fresh until 8
+//!                discard at 8 · cost 4 · version 4 · length 4 · payload
+//! L lease        token 16 · generations 32 · id of the entry that is refreshed 8
 //! F freed lease  nothing
 //! G generation   time 8 · random 8
 //! ```
-//! Numbers are big-endian; times are milliseconds since 1970, cost is in microseconds. The check covers the record's key too.
+//! Numbers are big-endian; times are milliseconds since 1970; cost is in microseconds. Flags are 1
+//! for a signed and 2 for a compressed entry. The check is xxh3 or HMAC-SHA-256, and covers the
+//! memcached key, too.
 
 use crate::{clock::Millis, key::CacheKeys};
 
@@ -27,7 +31,7 @@ const FORMAT: u8 = 1;
 const HEAD: usize = 20;
 const CHECK: usize = 8;
 
-/// What stands under the key of an item.
+/// The record under the key of an item or of a marker.
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
     Entry(Entry<'a>),
@@ -35,7 +39,7 @@ pub(crate) enum Record<'a> {
     Freed,
 }
 
-/// Why bytes are no record of this key. Each is a miss with a reason.
+/// Why bytes are not a record of this key. Each of them is a miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("too short or too long")]
@@ -54,7 +58,7 @@ pub(crate) enum Unreadable {
     Times,
 }
 
-/// Reads what stands under `key`, which is an item's key or its marker.
+/// Decodes the record under `key`, which is the key of an item or of its marker.
 pub(crate) fn read<'a>(
     bytes: &'a [u8],
     key: &str,
@@ -70,7 +74,8 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// The record that a holder leaves when its origin failed: nobody's, and gone after two seconds.
+/// The record that a holder leaves if its origin failed. It belongs to no caller and expires after
+/// two seconds.
 pub(crate) fn freed(keys: &CacheKeys) -> Vec<u8> {
     finish(start(b'F', keys.digest(), 0), keys.item())
 }
@@ -114,7 +119,7 @@ fn checked<'a>(bytes: &'a [u8], key: &str, body: usize) -> Result<&'a [u8], Unre
     Ok(body)
 }
 
-/// Not against forgers (that is [`Seal`]'s), but against torn, mixed and misrouted bytes.
+/// Protects against cut, mixed and misrouted bytes. [`Seal`] protects against forged ones.
 fn checksum(body: &[u8], key: &str) -> [u8; CHECK] {
     use twox_hash::XxHash3_64 as Xxh3;
     Xxh3::oneshot_with_seed(Xxh3::oneshot(key.as_bytes()), body).to_be_bytes()

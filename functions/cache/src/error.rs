@@ -1,8 +1,8 @@
-//! The error of the explicit verbs. A memoised call has none of its own: it returns its function's.
+//! The error of the explicit verbs. A cached call has none of its own: it returns its function's.
 
 use crate::{key::KeyError, store::StoreError};
 
-/// Why a verb such as `invalidate` or `flush` could not be acknowledged.
+/// Why a verb such as `invalidate` or `flush` failed. A cached call never returns it.
 ///
 /// ```
 /// # use larder::{Cache, CacheError, with_cache};
@@ -13,7 +13,7 @@ use crate::{key::KeyError, store::StoreError};
 /// assert_eq!(square::invalidate(12).await, Err(CacheError::NotInstalled));
 /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
 /// with_cache(down, async {
-///     assert_eq!(square(12).await, 144); // a call is answered all the same
+///     assert_eq!(square(12).await, 144); // a call is answered nevertheless
 ///     assert!(matches!(square::invalidate(12).await, Err(CacheError::Unacknowledged(_))));
 /// })
 /// .await;
@@ -22,30 +22,31 @@ use crate::{key::KeyError, store::StoreError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// No cache is installed and none is given by [`with_cache`](crate::with_cache).
+    /// There is no cache, neither from [`install`](crate::install) nor from
+    /// [`with_cache`](crate::with_cache).
     #[error("no cache is installed")]
     NotInstalled,
-    /// Another function has this name: what would be stored is what that one would read.
+    /// Another cached function has the same name, and would read what this one stores.
     #[error("another cached function is named {0:?}")]
     NameTaken(&'static str),
-    /// The arguments have no key.
+    /// The arguments cannot be made into a key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// These servers did not acknowledge. What they hold may live on; the verb can be repeated.
+    /// These servers did not acknowledge the verb. Their entries may live on; repeating it is safe.
     #[error("not acknowledged by {}", list(.0))]
     Unacknowledged(Vec<ServerError>),
-    /// The value can not be encoded, or is larger than its policy allows.
-    #[error("the value can not be stored: {0}")]
+    /// The value cannot be encoded, or its policy does not allow it to be stored.
+    #[error("the value cannot be stored: {0}")]
     Value(String),
-    /// Others kept writing the entry while this verb tried to. It can be repeated.
-    #[error("others kept writing the entry")]
+    /// Other callers wrote the entry during each of this verb's tries. Repeating it is safe.
+    #[error("other callers kept writing the entry")]
     Contended,
 }
 
-/// One server's failure.
+/// Which server failed, and why.
 ///
 /// ```
-/// # use larder::{Cache, Scope};
+/// # use larder::{Cache, CacheError, Scope};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
@@ -54,6 +55,8 @@ pub enum CacheError {
 ///     error.to_string(),
 ///     "not acknowledged by 127.0.0.1:1 (connection refused or unreachable)"
 /// );
+/// let CacheError::Unacknowledged(servers) = error else { panic!() };
+/// assert_eq!(servers[0].server(), "127.0.0.1:1");
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,17 +74,7 @@ impl ServerError {
         }
     }
 
-    /// `host:port` of the server.
-    ///
-    /// ```
-    /// # use larder::{Cache, CacheError, Scope};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
-    /// let Err(CacheError::Unacknowledged(servers)) = down.flush(Scope::All).await else { panic!() };
-    /// assert_eq!(servers[0].server(), "127.0.0.1:1");
-    /// # }
-    /// ```
+    /// The server as `host:port`, or the path of its Unix socket.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server

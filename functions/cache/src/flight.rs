@@ -1,7 +1,8 @@
-//! Callers of this process who share one origin call.
+//! Callers of one process that share an origin call.
 //!
-//! A flight carries the origin's answer, encoded, from the caller who leads to those who joined. It survives a leader who is
-//! cancelled, panics or fails: its followers are told, and one of them leads next. Errors stay with their caller.
+//! A flight carries the encoded answer of the origin from the leader to the callers that joined. If
+//! the leader is cancelled, panics or fails, the others are notified, and one of them leads next.
+//! An error only goes to the leader's own caller.
 
 use std::{
     collections::HashMap,
@@ -23,17 +24,18 @@ pub(crate) use uncached::{LocalSingleFlight, Participation};
 /// How a flight ended.
 #[derive(Debug, Clone)]
 pub(crate) enum FlightResult {
-    /// The encoded value, when the origin had answered, and for how many seconds the value is to be kept: 0 if it is not.
+    /// The encoded value, the time when the origin answered, and the ttl in seconds, 0 if it is not
+    /// stored.
     Value {
         payload: Bytes,
         created: Millis,
         ttl: i64,
     },
-    /// The leader failed or is gone.
+    /// The leader failed, or was cancelled.
     Failed,
 }
 
-/// One origin call that others may wait for.
+/// One origin call that other callers may wait for.
 #[derive(Debug)]
 pub(crate) struct Flight(watch::Sender<Option<FlightResult>>);
 
@@ -42,7 +44,7 @@ impl Flight {
         Arc::new(Self(watch::Sender::new(None)))
     }
 
-    /// How it ends; `None` if that is not known by `until`.
+    /// Waits for its end; `None` if it has not ended at `until`.
     pub(crate) async fn result_by(&self, until: Instant) -> Option<FlightResult> {
         let mut result = self.0.subscribe();
         let result = result.wait_for(Option::is_some);
@@ -53,7 +55,7 @@ impl Flight {
         }
     }
 
-    /// How it ended, if it has.
+    /// How it ended, if it has ended.
     pub(crate) fn result(&self) -> Option<FlightResult> {
         self.0.borrow().clone()
     }
@@ -73,12 +75,13 @@ impl Flight {
     }
 }
 
-/// The flights of this process, by the token of the lease that their leader holds. A caller joins one only after its own lookup
-/// has shown that lease: then the origin call began after everything that was acknowledged before the caller came.
+/// The flights of this process, by the token of the lease that their leader holds. A caller only
+/// joins a flight if its own lookup has shown that lease. Then the origin call began after every
+/// change that was acknowledged before the caller came.
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<HashMap<Token, Arc<Flight>>>);
 
-/// The leader's end of a flight. Dropped without landing, the flight has failed.
+/// The leader's end of a flight. If it is dropped early, the flight has failed.
 #[derive(Debug)]
 pub(crate) struct Leader<'a> {
     flights: &'a Flights,
@@ -107,7 +110,7 @@ impl Flights {
 }
 
 impl Leader<'_> {
-    /// `ttl`: how long the value is to be kept; `None` if it is not.
+    /// `ttl` is `None` if the value is not stored.
     pub(crate) fn complete(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
         self.flight.complete(FlightResult::Value {
             payload,

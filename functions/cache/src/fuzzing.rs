@@ -1,13 +1,14 @@
-//! What must hold for any bytes at all, one function for each place where bytes from outside are read.
+//! What must hold for any bytes: one function for each place where bytes from outside are read.
 //!
-//! The fuzz targets in `fuzz/` call these, and `tests/it/corpus.rs` replays what they were given. Each panics where a promise is
-//! broken. Owns only the entry points and the ways to cut an answer; what must hold stands beside what it is about.
+//! The fuzz targets in `fuzz/` call these, and `tests/it/corpus.rs` replays their corpus. Each
+//! panics if a promise is broken. The checks themselves are beside the code that they check.
 
 pub(crate) mod cuttings;
 
 use crate::{entry, payload, store::memcached};
 
-/// An answer of a server that speaks the meta protocol: any cutting of it reads as the whole does, and no value is made up.
+/// An answer of a server with the meta protocol: however it is cut, it reads as the whole, and no
+/// value is invented.
 ///
 /// # Panics
 /// If it does not.
@@ -15,18 +16,20 @@ pub fn meta_reply(bytes: &[u8]) {
     memcached::fuzz::meta_reply(bytes);
 }
 
-/// An answer of a server that speaks the classic protocol, to each kind of command, through the guard and through the driver.
+/// An answer of a server with the classic protocol to each kind of command, through the guard and
+/// through the driver.
 ///
 /// # Panics
-/// If a cutting is judged otherwise than the whole, or a value gets through that was not asked for.
+/// If it reads differently when it is cut, or if a value gets through that was not asked for.
 pub fn classic_reply(bytes: &[u8]) {
     memcached::fuzz::classic_reply(bytes);
 }
 
-/// What stands under a key: as it is, and again with its check made right, so that what lies behind the check is reached too.
+/// A record: as it is, and with its check corrected, so that the code after the check is reached,
+/// too.
 ///
 /// # Panics
-/// If it reads as something that does not write back to the same bytes, or reads under another key.
+/// If it decodes to something that does not encode to the same bytes, or decodes under another key.
 pub fn record(bytes: &[u8]) {
     entry::fuzz::record(bytes);
 }
@@ -34,7 +37,7 @@ pub fn record(bytes: &[u8]) {
 /// A value, decoded as several types.
 ///
 /// # Panics
-/// If what decoded does not encode to bytes that decode to the same.
+/// If a decoded value does not encode to bytes that decode to the same value.
 pub fn payload(bytes: &[u8]) {
     payload::fuzz::payload(bytes);
 }
@@ -42,7 +45,7 @@ pub fn payload(bytes: &[u8]) {
 /// A compressed value.
 ///
 /// # Panics
-/// If it opens to more than it may, or to something that does not open again.
+/// If it decompresses to more than the limit, or to something that does not survive a round trip.
 pub fn packed(bytes: &[u8]) {
     payload::fuzz::packed(bytes);
 }

@@ -1,7 +1,8 @@
-//! How to do what: one page a need. [`ladder`] is the place to begin. Its code is run by the tests.
+//! How to do what, one page for each need: begin with [`getting_started`]. [`how_it_works`]
+//! explains what happens in memcached. The tests run the code of all pages.
 
-#[doc = include_str!("guide/ladder.md")]
-pub mod ladder {}
+#[doc = include_str!("guide/getting_started.md")]
+pub mod getting_started {}
 #[doc = include_str!("guide/invalidate.md")]
 pub mod invalidate {}
 #[doc = include_str!("guide/absence.md")]
@@ -12,5 +13,7 @@ pub mod testing {}
 pub mod schema {}
 #[doc = include_str!("guide/tenants.md")]
 pub mod tenants {}
-#[doc = include_str!("guide/coming.md")]
-pub mod coming {}
+#[doc = include_str!("guide/how_it_works.md")]
+pub mod how_it_works {}
+#[doc = include_str!("guide/migrating.md")]
+pub mod migrating {}

@@ -11,33 +11,53 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! larder::install(larder::Cache::memory()).unwrap(); // or Cache::from_env(): memcached
-//! assert_eq!(square(12).await, Ok(144)); // the origin
-//! assert!(square::fetch(12).await.unwrap().is_hit()); // the cache
-//! square::invalidate(12).await.unwrap(); // acknowledged, or an error
+//! assert_eq!(square(12).await, Ok(144)); // calls the function: the origin
+//! assert!(square::fetch(12).await.unwrap().is_hit()); // answered by the cache
+//! square::invalidate(12).await.unwrap(); // acknowledged by the server, or an error
 //! # }
 //! ```
 //!
-//! A method too: its companions stand beside it, as `user_fetch` or `user_invalidate`. Without a cache, or with one that fails, the
-//! function answers as if it were not cached: a memoised call returns exactly what the function itself would.
+//! Methods can be cached too: their companions are called `user_fetch`, `user_invalidate` and so
+//! on. Without a cache, or with one that fails, a cached function answers as if it were not cached:
+//! it returns exactly what the function itself would.
 //!
 //! # Where to go from here
-//! * [`cached`](macro@cached): all that the attribute understands
-//! * [`Policy`]: how long, how stale, how large; [`Cache::builder`] and [`Cache::from_env`]: the settings
+//! * [`cached`](macro@cached): the attribute and all its arguments
+//! * [`Policy`]: ttl, stale windows, sizes; [`Cache::builder`] and [`Cache::from_env`]: the
+//!   settings
 //! * [`Cache::get_or_fetch`], [`Cache::get_or_fetch_many`]: without the attribute
 #![cfg_attr(
     any(doc, doctest),
-    doc = "* [`guide`]: [what each step buys](guide::ladder), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [coming from other caches](guide::coming)"
+    doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
+    doc = "* [How it works](guide::how_it_works): what is sent to memcached and stored there, and why that is safe"
 )]
 //!
-//! # Layout
-//! * [`cached`](macro@cached) and `cached`: the attribute, and what its one call leads to
-//! * `cache`: the handle, its verbs, how it is made and which one a task uses; `shared`: what its clones share
-//! * `read_through`: one call's way, the only place that sees everything; `read_through::batch`: many keys in one call
-//! * `flight`: callers of one process who share an origin call
-//! * `policy`, `key`, `entry`, `payload`: decisions and bytes, without clock or socket
-//! * `store`: where bytes are kept: `memory`, and `memcached`, which alone opens sockets
-//! * [`origin`]: what an origin says about the value that it returns
-//! * `options`: the settings; `context`: a call's deadline and freshness; `telemetry`: counters, events and log lines
+//! # Architecture
+//!
+//! ```text
+//!  #[cached] ──▶ macros: parses the attribute, writes one call
+//!                   │
+//!  Cache::get_or_fetch, invalidate, put, …          settings: builder, environment
+//!                   │                                   │
+//!                   ▼                                   ▼
+//!  ┌──────────── read-through: one call, from lookup to answer ────────────┐
+//!  │ decision   serve, lead, or wait: a table   flight     callers of one  │
+//!  │ key        the four keys of a call                    process share   │
+//!  │ policy     how long, how stale                        a call          │
+//!  │ entry      records, byte for byte          budget     limits cache I/O│
+//!  │ payload    values as MessagePack           telemetry  counters, spans │
+//!  └───────────────────────────────┬───────────────────────────────────────┘
+//!                                  ▼ lookup, add, compare-and-swap, delete
+//!  ┌───────────── store: keeps bytes, decides nothing ─────────────────────┐
+//!  │ memory      moka, in this process                                     │
+//!  │ memcached   ring ▸ server: breaker, pool, batches ▸ connection:       │
+//!  │             classic or meta protocol ▸ TCP, TLS, Unix sockets         │
+//!  └───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Arrows point at what a component uses; nothing points back up. The components on the left see no
+//! clock and no socket, so that tables can test them. Only `store/memcached` opens sockets. Start
+//! reading at the head of `read_through.rs`.
 
 #![warn(missing_docs)]
 
@@ -73,17 +93,17 @@ pub use fetched::Fetched;
 pub use key::{Key, KeyError};
 /// Memoises an async function: `#[larder::cached("name", ttl = "60s", …)]`.
 ///
-/// The name is what its entries are called on the server, 1 to 64 of `a-z A-Z 0-9 . _ -`. It has to be the function's own: of two
-/// functions with one name in a cache, the second is not cached, and an error is logged.
+/// The name, 1 to 64 of `a-z A-Z 0-9 . _ -`, is part of the keys of its entries. It must be unique
+/// in a cache: of two functions with one name the second is not cached, and an error is logged.
 ///
 /// | argument | meaning |
 /// |---|---|
 /// | `ttl = "60s"` | [`Policy::ttl`]; a time is a whole number of `ms`, `s`, `m` or `h` |
-/// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost` = `"…"` | the [`Policy`]'s setters of these names, each with a time |
+/// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost` = `"…"` | the setters of these names of [`Policy`], each with a time |
 /// | `jitter`, `max_size`, `compress_over`, `version` = *number* | the same, with a number |
 /// | `policy = A_CONST` | a [`Policy`] in place of all of these |
-/// | `skip(db, self)` | arguments that are no part of the key, and need not implement `Serialize` |
-/// | `key = (self.tenant, id)` | what the key is made of, in place of all arguments |
+/// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
+/// | `key = (self.tenant, id)` | the key's parts, in place of all arguments |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 ///
 /// ```
@@ -97,7 +117,7 @@ pub use key::{Key, KeyError};
 ///     name: String,
 /// }
 ///
-/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(600));
+/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).jitter(10);
 ///
 /// #[larder::cached("user", policy = USER, skip(db))]
 /// async fn user(id: u64, db: &Db) -> Result<User, DbError> {
@@ -116,14 +136,15 @@ pub use key::{Key, KeyError};
 /// # }
 /// ```
 ///
-/// # What stands beside it
-/// Of a free function `user` these are `user::fetch`, and so on; of a method `user` they are methods, `user_fetch`.
+/// # Companions
+/// The attribute adds these functions: `user::fetch` and so on for a function `user`; for a method
+/// `user` they are methods, `user_fetch` and so on.
 ///
 /// | companion | arguments | |
 /// |---|---|---|
-/// | `fetch` | all | the call with what became of it: a [`Fetched`], in a `Result` if the function has one |
-/// | `refresh` | all | a new value from the origin, stored in place of the old one |
-/// | `uncached` | all | the function as it was written |
+/// | `fetch` | all | the same call, which returns a [`Fetched`]: the value, its source, age and outcome |
+/// | `refresh` | all | gets a new value from the origin and stores it in place of the old one |
+/// | `uncached` | all | the function without the cache |
 /// | `peek` | of the key, and those that `cache` names | the cached value, fresh or stale, if there is one; never calls the origin |
 /// | `put` | the same, and `&value` | stores a value |
 /// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
@@ -157,9 +178,11 @@ pub use key::{Key, KeyError};
 /// ```
 ///
 /// # Methods
-/// What `self` adds to the key has to be said, by `skip(self)` or in `key`. A method of a trait, or of its implementation, is cached
-/// without companions: nothing may stand beside it there. A private method looks the same; `pub(self)` gives it its companions. An
-/// associated function without `self` says that it is one by `skip(self)`. Under `#[async_trait]` nothing can be cached.
+/// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
+/// `key`. An associated function without `self` is marked by `skip(self)`, too. Methods of traits
+/// and of their implementations are cached without companions, since nothing may be added there. A
+/// private method looks the same; declare it `pub(self)` to get its companions. Methods
+/// under `#[async_trait]` cannot be cached.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -188,10 +211,11 @@ pub use key::{Key, KeyError};
 /// ```
 ///
 /// # What can be cached
-/// Arguments need `Serialize`, the value needs `Serialize` and `DeserializeOwned`. Of a `Result` only `Ok` is cached, of an `Option`
-/// `None` only with a `negative_ttl`. An alias of `Result` is seen through, but in generic functions and methods it has to be written
-/// as `Result<…>`; what may be a `Result` unseen is refused, for its errors would be cached. A generic function needs `key`; its types
-/// are part of every key.
+/// Arguments must implement `Serialize`, the value `Serialize` and `DeserializeOwned`. Of a
+/// `Result` only `Ok` is cached; `None` is cached only with a `negative_ttl`. An alias of `Result`
+/// is recognised in plain functions; generic functions and methods must write `Result<…>`, and a
+/// return type there that may hide a `Result` is an error, because its errors would be cached. A
+/// generic function needs `key`; its type parameters are part of every key.
 pub use larder_macros::cached;
 pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
@@ -201,7 +225,7 @@ pub use telemetry::{
     metrics::{FailureCounts, Stats},
 };
 
-/// What generated code names. Not part of the API.
+/// For generated code. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{

@@ -1,4 +1,4 @@
-//! The settings of a cache, from a builder and a lookup that it is given. The only place that knows their names.
+//! The settings of a cache, from a builder and a lookup function.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ pub(crate) use names::check as check_names;
 /// | `CACHE_SIGNING_KEY_PREVIOUS` | unset | still verifies during a rotation |
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// `None`: in this process.
+    /// `None` for a cache in this process.
     pub(crate) servers: Option<Servers>,
     pub(crate) namespace: Namespace,
     pub(crate) budget: Duration,
@@ -45,19 +45,19 @@ pub(crate) struct Options {
 /// The memcached servers of one cache.
 #[derive(Debug)]
 pub(crate) enum Servers {
-    /// These, at least one.
+    /// A list of at least one server.
     Listed {
         endpoints: Vec<Endpoint>,
         connect_options: ConnectOptions,
     },
-    /// Those that this ElastiCache configuration endpoint tells.
+    /// The servers that an ElastiCache configuration endpoint lists.
     Discovered {
         endpoint: Endpoint,
         connect_options: ConnectOptions,
     },
 }
 
-/// A signing key shorter than this is guessed, not broken.
+/// A shorter signing key could be guessed.
 const KEY_MIN: usize = 16;
 
 /// Where a setting is looked up: in the builder, then in the environment.
@@ -68,7 +68,8 @@ struct Lookup<'a> {
 
 impl Lookup<'_> {
     fn get(&self, setting: Setting) -> Option<String> {
-        // An empty variable is an unset one: that is how compose files and shells pass "nothing".
+        // An empty variable counts as unset, since compose files and shells pass "nothing" that
+        // way.
         let variable = || (self.environment)(setting.name()).filter(|value| !value.is_empty());
         self.builder
             .get(setting)
@@ -76,7 +77,7 @@ impl Lookup<'_> {
             .or_else(variable)
     }
 
-    /// The value, understood by `parse`, which says what is wrong with it.
+    /// The value as `parse` reads it; its error says what is wrong.
     fn parsed<T>(
         &self,
         setting: Setting,
@@ -133,7 +134,7 @@ impl Options {
         }
     }
 
-    /// What counts, and who said so.
+    /// The settings in use, and where each comes from.
     fn effective(&self, lookup: &Lookup<'_>) -> Configuration {
         let mut all = Configuration::default();
         let protocol = match &self.servers {
@@ -161,8 +162,8 @@ impl Options {
     }
 }
 
-/// Refuses a variable of the environment that is almost one of ours, or one of ours that is not UTF-8: an unreadable
-/// signing key must not switch signing off.
+/// Refuses a variable of the environment that is almost one of ours, or one of ours that is not
+/// UTF-8: an unreadable signing key must not switch signing off.
 pub(crate) fn check_environment() -> Result<(), OptionsError> {
     check_names(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))?;
     for setting in Setting::ALL {
@@ -177,7 +178,7 @@ pub(crate) fn check_environment() -> Result<(), OptionsError> {
 fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
     let url = lookup.parsed(Setting::Url, url::parse)?;
     let tls = matches!(&url, Some(Some(parsed)) if parsed.tls);
-    // Whoever names a certificate means to be protected by it.
+    // A certificate without TLS is an error, because it was given for protection.
     if !tls && lookup.get(Setting::CaFile).is_some() {
         let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";
         return Err(lookup.error(Setting::CaFile, problem));
@@ -241,7 +242,8 @@ fn disabled(text: &str) -> Result<bool, String> {
 fn seal(lookup: &Lookup<'_>) -> Result<Seal, OptionsError> {
     let key = |text: &str| {
         if text.contains(char::REPLACEMENT_CHARACTER) {
-            // How a caller's lookup passes on what is not UTF-8: a key that many others would equal.
+            // Lossy conversion replaces what is not UTF-8 by this character: many keys would become
+            // equal.
             Err("not UTF-8".to_owned())
         } else if text.len() < KEY_MIN {
             Err(format!("shorter than {KEY_MIN} bytes"))

@@ -1,7 +1,9 @@
-//! What an origin says about the value that it is about to return: for how long it may be kept, or that it may not be kept at all.
+//! What an origin can say about the value that it is about to return: how long it may be kept, or
+//! that it must not be kept.
 //!
-//! Free functions over a task-local, and not an argument: so a memoised function keeps its signature, and its body, a closure of
-//! [`Cache::get_or_fetch`](crate::Cache::get_or_fetch) and whatever these call all say it in the same words.
+//! These are functions over a task-local, not arguments, so a cached function keeps its signature.
+//! They work in a cached function, in the closure of
+//! [`Cache::get_or_fetch`](crate::Cache::get_or_fetch), and in all that these call.
 //!
 //! ```
 //! # use std::{convert::Infallible, time::Duration};
@@ -23,10 +25,11 @@
 //! # }
 //! ```
 //!
-//! Outside an origin call both do nothing. The last word counts. A memoised function that an origin calls speaks of its own value
-//! only; called as `uncached` it is a plain function, and speaks for its caller as any other does. A task that
-//! an origin spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) what is said holds for every value
-//! of that origin call.
+//! Outside an origin call both do nothing. Of several calls in one origin the last one counts. If
+//! an origin calls another cached function, what that one says applies to its own value only;
+//! called as `uncached` it is a plain function, and speaks for its caller. A task that an origin
+//! spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) they apply
+//! to every value of the origin call.
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
@@ -44,9 +47,9 @@ pub(crate) enum CacheDirective {
     NoStore,
 }
 
-/// Keeps this value fresh for `ttl` from the moment the origin has answered, whatever its policy says; also a `None` that the policy
-/// would not keep. The policy's jitter still shortens it, and its stale windows follow. Zero is [`no_store`]; more than ten years
-/// are ten years.
+/// Keeps this value fresh for `ttl` after the origin answers, in place of the policy's ttl; also a
+/// `None` that the policy would not keep. The policy's jitter shortens it, and its stale windows
+/// follow it. Zero means [`no_store`]; the maximum is ten years.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -72,8 +75,8 @@ pub fn ttl(ttl: Duration) {
     });
 }
 
-/// Keeps this value out of the cache, and the entry that it was to replace as well. Callers of this process who already wait for it
-/// still get it.
+/// Keeps this value out of the cache, and removes the entry that it would have replaced. Callers in
+/// this process that already wait for it still get it.
 ///
 /// ```
 /// #[larder::cached("progress", ttl = "60s")]
@@ -100,11 +103,11 @@ pub fn no_store() {
 }
 
 fn set_directive(directive: CacheDirective) {
-    // Nobody listens outside an origin call.
+    // Fails outside an origin call, where there is nothing to set.
     let _ = DIRECTIVE.try_with(|last| last.set(directive));
 }
 
-/// Calls an origin and listens.
+/// Calls an origin, and captures what it says about its value.
 pub(crate) async fn capture_directive<F: Future>(origin: F) -> (F::Output, CacheDirective) {
     let mut origin = pin!(DIRECTIVE.scope(Cell::default(), origin));
     let answer = origin.as_mut().await;

@@ -1,9 +1,9 @@
-//! What became of one call, in the field's words. Knows nothing of HTTP; a handler translates these into headers.
+//! How a call was answered. A handler translates these words into HTTP headers.
 
 use crate::store::StoreError;
 
-/// What became of a call. Exactly one origin call stands behind each that is not
-/// [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) or [`Collapsed`](Outcome::Collapsed).
+/// How a call was answered. [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) and
+/// [`Collapsed`](Outcome::Collapsed) made no origin call of their own; each of the others made one.
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Fill, Outcome, with_cache};
@@ -27,13 +27,13 @@ pub enum Outcome {
     Hit,
     /// An entry past its ttl, served while another caller refreshes it.
     Stale,
-    /// An entry past its ttl, served because this caller's own origin call failed.
+    /// An entry past its ttl, served because this call's own origin call failed.
     StaleOnError,
-    /// Nothing usable was there; the origin answered.
+    /// There was no usable entry; the origin answered.
     Miss(Fill),
     /// The entry was past its ttl; the origin answered.
     Expired(Fill),
-    /// The request asked for a new value ([`Freshness::Refresh`]); the origin answered.
+    /// The caller asked for a new value ([`Freshness::Refresh`]); the origin answered.
     Refreshed(Fill),
     /// Another caller's origin call answered this one.
     Collapsed,
@@ -61,10 +61,10 @@ pub enum Outcome {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
-    /// It was, and the server said so.
+    /// It was, and the server acknowledged it.
     Stored,
-    /// It was not, as it should be: `None` without a `negative_ttl`, cheaper than `min_cost`, invalidated meanwhile, or
-    /// computed without a lease after waiting in vain.
+    /// It was not, and should not be: `None` without a `negative_ttl`, cheaper than `min_cost`,
+    /// invalidated in the meantime, or computed without a lease after the policy's `wait`.
     NotStored,
     /// The cache failed, before or after the origin call.
     Failed(CacheFailure),
@@ -93,9 +93,9 @@ pub enum CacheFailure {
     Refused,
     /// The server closed the connection.
     Closed,
-    /// The server's answer was none.
+    /// The server's answer was invalid.
     Protocol,
-    /// The value could not be encoded. (An entry that can not be read is a miss, counted as
+    /// The value could not be encoded. (An entry that cannot be decoded is a miss, counted as
     /// [`Stats::unreadable`](crate::Stats::unreadable).)
     Decode,
     /// The value is larger than the policy or the server allows.
@@ -132,7 +132,7 @@ impl std::fmt::Display for CacheFailure {
     }
 }
 
-/// Why the cache was left alone.
+/// Why the cache was neither read nor written.
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Outcome, with_cache};
@@ -146,15 +146,15 @@ impl std::fmt::Display for CacheFailure {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bypass {
-    /// Switched off, no cache installed, or the function's name is taken by another function.
+    /// The cache is disabled or not installed, or another function has the same name.
     Disabled,
-    /// Its server failed too often just now.
+    /// The circuit breaker of the key's server is open: too many of its last calls failed.
     Breaker,
-    /// The request asked for it ([`Freshness::Bypass`]).
+    /// The caller asked for it ([`Freshness::Bypass`]).
     Requested,
 }
 
-/// What a request wants of the cache; see [`with_freshness`](crate::with_freshness).
+/// How a caller wants the cache to be used; see [`with_freshness`](crate::with_freshness).
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Fill, Freshness, Outcome, with_cache, with_freshness};
@@ -177,7 +177,7 @@ pub enum Bypass {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Freshness {
-    /// Whatever the policy allows.
+    /// As the policy allows.
     #[default]
     Normal,
     /// A new value from the origin, stored for others (HTTP's `no-cache`).
@@ -203,7 +203,7 @@ pub enum Freshness {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The origin, called by this caller or by another whom it waited for.
+    /// The origin, called by this call or by another one that it waited for.
     Origin,
     /// A fresh entry.
     Cache,
@@ -213,13 +213,6 @@ pub enum Source {
 
 impl Outcome {
     /// Where the value came from.
-    ///
-    /// ```
-    /// # use larder::{Outcome, Source};
-    /// assert_eq!(Outcome::Hit.source(), Source::Cache);
-    /// assert_eq!(Outcome::StaleOnError.source(), Source::Stale);
-    /// assert_eq!(Outcome::Collapsed.source(), Source::Origin);
-    /// ```
     #[must_use]
     pub fn source(self) -> Source {
         match self {
@@ -235,7 +228,7 @@ impl Outcome {
 pub(crate) enum Uncoordinated {
     Bypassed(Bypass),
     Failed(CacheFailure),
-    /// Waited for another caller's origin call as long as it may.
+    /// Waited for another caller's origin call for as long as the policy allows.
     Waited,
 }
 
@@ -259,7 +252,7 @@ impl From<StoreError> for Uncoordinated {
 }
 
 impl StoreError {
-    /// `None` when the server was not even asked.
+    /// `None` if the breaker was open and the server was not asked.
     pub(crate) fn failure(self) -> Option<CacheFailure> {
         Some(match self {
             Self::Timeout => CacheFailure::Timeout,

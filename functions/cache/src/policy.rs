@@ -1,33 +1,49 @@
-//! How long a value lives and how it is refilled: one `const` value a function.
-//!
-//! Owns the knobs and the rules between them. Knows no clock, key or server.
+//! How long a value lives and how it is refilled: one `const` value for each function.
 
 use std::time::Duration;
 
 /// How one function's values are cached.
 ///
-/// Made in a `const`, an impossible combination does not compile:
-///
 /// ```
-/// # use std::time::Duration;
-/// const USER: larder::Policy = larder::Policy::ttl(Duration::from_secs(60))
-///     .jitter(10)
+/// # use std::{convert::Infallible, time::Duration};
+/// # use larder::{Cache, Key, Policy};
+/// const NAME: Policy = Policy::ttl(Duration::from_secs(60))
+///     .jitter(10) // fresh for 54 to 60 s
 ///     .stale_while_revalidate(Duration::from_secs(30))
 ///     .negative_ttl(Duration::from_secs(5));
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
+/// cache.put(&key, &NAME, &"Ada").await.unwrap();
+/// tokio::time::advance(Duration::from_secs(75)).await;
+/// let call = || {
+///     let origin = async || {
+///         tokio::time::sleep(Duration::from_secs(1)).await;
+///         Ok::<_, Infallible>("Grace".to_owned())
+///     };
+///     cache.get_or_fetch(&key, &NAME, origin)
+/// };
+/// // Past its ttl, within its stale window: the first caller refreshes, the second need not wait.
+/// let (first, second) = tokio::join!(call(), call());
+/// assert_eq!((first.unwrap().as_str(), second.unwrap().as_str()), ("Grace", "Ada"));
+/// # }
 /// ```
+///
+/// In a `const`, an impossible combination does not compile:
 ///
 /// ```compile_fail
 /// # use std::time::Duration;
 /// const NEVER: larder::Policy = larder::Policy::ttl(Duration::ZERO);
 /// ```
 ///
-/// Times from settings or requests go through [`Policy::try_build`] instead, which answers with an error.
+/// For times from settings or requests use [`Policy::try_build`], which returns an error instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     pub(crate) parts: PolicyParts,
 }
 
-/// The knobs of a [`Policy`] as plain values, for [`Policy::try_build`].
+/// The parameters of a [`Policy`] as plain values, for [`Policy::try_build`].
 ///
 /// ```
 /// # use std::time::Duration;
@@ -62,7 +78,7 @@ pub struct PolicyParts {
     pub version: u32,
 }
 
-/// Why [`Policy::try_build`] refused.
+/// Why [`Policy::try_build`] failed: the first rule that the parts break.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -75,14 +91,7 @@ pub struct PolicyParts {
 pub struct PolicyError(&'static str);
 
 impl PolicyParts {
-    /// Everything at its default but the ttl.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::PolicyParts;
-    /// let parts = PolicyParts::new(Duration::from_secs(60));
-    /// assert_eq!((parts.lease, parts.wait), (Duration::from_secs(5), Duration::from_secs(10)));
-    /// ```
+    /// All parameters at their defaults, except the ttl.
     #[must_use]
     pub const fn new(ttl: Duration) -> Self {
         Self {
@@ -143,47 +152,21 @@ impl PolicyParts {
 /// Ten years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(315_360_000);
 
-/// memcached's items end at 1 MiB with their key (at most 250 bytes) and header (59 to 63 bytes, measured on 1.6.18 to 1.6.45).
+/// memcached limits an item to 1 MiB with its key (at most 250 bytes) and its header (59 to 63
+/// bytes, measured on 1.6.18 to 1.6.45).
 const MAX_SIZE: usize = 1_048_000;
 
-/// Each setter panics on an impossible value: in a `const` that is a compile error, which is what they are for.
+/// Each setter panics on an impossible value. They are meant for a `const`, where that is a compile
+/// error.
 impl Policy {
-    /// Entries are fresh for `ttl`. Counted from the moment the origin answered.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// tokio::time::advance(Duration::from_secs(90)).await;
-    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
-    /// # }
-    /// ```
+    /// Entries are fresh for `ttl` (more than 0, at most ten years) after the origin answered.
     #[must_use]
     pub const fn ttl(ttl: Duration) -> Self {
         Self::sound(PolicyParts::new(ttl))
     }
 
-    /// Shortens each entry's ttl by a random part of it, at most `percent` (0 to 50; default 0): entries that
-    /// were filled together then do not expire together.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).jitter(10);
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// let left = cache.peek::<String>(&key, &NAME).await.unwrap().ttl_left();
-    /// assert!((54..=60).contains(&left));
-    /// # }
-    /// ```
+    /// Shortens each entry's ttl by a random part of it, at most `percent` (0 to 50, default 0), so
+    /// that entries that were filled together do not expire together.
     #[must_use]
     pub const fn jitter(self, percent: u8) -> Self {
         Self::sound(PolicyParts {
@@ -192,31 +175,9 @@ impl Policy {
         })
     }
 
-    /// For this long after its ttl an entry is still served to those who find another caller refreshing it.
-    /// The caller who refreshes waits for the new value: nothing runs after an answer.
-    ///
-    /// ```
-    /// # use std::{convert::Infallible, time::Duration};
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy =
-    ///     Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_secs(30));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// tokio::time::advance(Duration::from_secs(75)).await;
-    /// let call = |name: &'static str| {
-    ///     let origin = async move || {
-    ///         tokio::time::sleep(Duration::from_secs(1)).await;
-    ///         Ok::<_, Infallible>(name.to_owned())
-    ///     };
-    ///     cache.get_or_fetch(&key, &NAME, origin)
-    /// };
-    /// let (first, second) = tokio::join!(call("Grace"), call("Grace"));
-    /// assert_eq!((first.unwrap().as_str(), second.unwrap().as_str()), ("Grace", "Ada"));
-    /// # }
-    /// ```
+    /// How long after its ttl an entry is served while another caller refreshes it (default 0, at
+    /// most ten years). The caller that refreshes waits for the new value: nothing runs in the
+    /// background.
     #[must_use]
     pub const fn stale_while_revalidate(self, window: Duration) -> Self {
         Self::sound(PolicyParts {
@@ -225,22 +186,8 @@ impl Policy {
         })
     }
 
-    /// For this long after its ttl an entry is served when the origin fails.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Outcome, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(600));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// tokio::time::advance(Duration::from_secs(90)).await;
-    /// let name = cache.get_or_fetch(&key, &NAME, || async { Err::<String, _>("down") }).await;
-    /// assert_eq!(name.unwrap().outcome(), Outcome::StaleOnError);
-    /// # }
-    /// ```
+    /// How long after its ttl an entry is served if the caller's own origin call fails (default 0,
+    /// at most ten years).
     #[must_use]
     pub const fn stale_if_error(self, window: Duration) -> Self {
         Self::sound(PolicyParts {
@@ -249,21 +196,8 @@ impl Policy {
         })
     }
 
-    /// `None` (also inside `Ok`) is cached for this long. Without it `None` is not cached.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &None::<String>).await.unwrap();
-    /// let absent = cache.peek::<Option<String>>(&key, &NAME).await.unwrap();
-    /// assert_eq!((absent.is_none(), absent.ttl_left()), (true, 5));
-    /// # }
-    /// ```
+    /// How long `None` and `Ok(None)` are cached (more than 0, at most the ttl). By default they
+    /// are not cached.
     #[must_use]
     pub const fn negative_ttl(self, ttl: Duration) -> Self {
         Self::sound(PolicyParts {
@@ -272,17 +206,9 @@ impl Policy {
         })
     }
 
-    /// How long a holder's lease outlives its last sign of life (2 s to 1 h; default 5 s, in whole seconds, rounded up).
-    /// It is renewed while the origin runs; after a crash or freeze others take over when it has passed.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Policy, PolicyParts};
-    /// const SLOW: Policy = Policy::ttl(Duration::from_secs(60)).lease(Duration::from_secs(30));
-    /// let mut parts = PolicyParts::new(Duration::from_secs(60));
-    /// parts.lease = Duration::from_secs(1);
-    /// assert!(Policy::try_build(parts).is_err()); // as a `const`, it would not compile
-    /// ```
+    /// How long the lease of a caller that calls the origin lasts without renewal (2 s to 1 h,
+    /// default 5 s, rounded up to whole seconds). It is renewed while the origin runs. If its
+    /// holder crashes or freezes, another caller takes over after this time.
     #[must_use]
     pub const fn lease(self, lease: Duration) -> Self {
         Self::sound(PolicyParts {
@@ -291,48 +217,14 @@ impl Policy {
         })
     }
 
-    /// How long a caller waits for another caller's origin call before it makes its own (at most 1 h; default 10 s).
-    ///
-    /// ```
-    /// # use std::{convert::Infallible, time::Duration};
-    /// # use larder::{Cache, Fill, Key, Outcome, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).wait(Duration::from_secs(1));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// let call = || {
-    ///     let origin = async || {
-    ///         tokio::time::sleep(Duration::from_secs(3)).await;
-    ///         Ok::<_, Infallible>("Ada".to_owned())
-    ///     };
-    ///     cache.get_or_fetch(&key, &NAME, origin)
-    /// };
-    /// let (first, second) = tokio::join!(call(), call());
-    /// assert_eq!(first.unwrap().outcome(), Outcome::Miss(Fill::Stored));
-    /// assert_eq!(second.unwrap().outcome(), Outcome::Miss(Fill::NotStored)); // its own call
-    /// # }
-    /// ```
+    /// How long a caller waits for another caller's origin call before it makes its own, whose
+    /// value is not stored (at most 1 h, default 10 s).
     #[must_use]
     pub const fn wait(self, wait: Duration) -> Self {
         Self::sound(PolicyParts { wait, ..self.parts })
     }
 
-    /// Values whose origin call was quicker than this are not stored (default 0).
-    ///
-    /// ```
-    /// # use std::{convert::Infallible, time::Duration};
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).min_cost(Duration::from_millis(5));
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// let quick = || async { Ok::<_, Infallible>("Ada".to_owned()) };
-    /// cache.get_or_fetch(&key, &NAME, quick).await.unwrap();
-    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
-    /// # }
-    /// ```
+    /// Values whose origin call took less time than this are not stored (default 0).
     #[must_use]
     pub const fn min_cost(self, cost: Duration) -> Self {
         Self::sound(PolicyParts {
@@ -341,20 +233,8 @@ impl Policy {
         })
     }
 
-    /// Entries above this many bytes, as they are stored, are not stored (default and most: 1,048,000).
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).max_size(1000);
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// assert!(cache.put(&key, &NAME, &"Ada").await.is_ok());
-    /// assert!(cache.put(&key, &NAME, &"Ada".repeat(1000)).await.is_err());
-    /// # }
-    /// ```
+    /// Entries of more than this many bytes are not stored: the encoded value, compressed if it is,
+    /// and 132 bytes of envelope (1 to 1,048,000, the default).
     #[must_use]
     pub const fn max_size(self, bytes: usize) -> Self {
         Self::sound(PolicyParts {
@@ -363,20 +243,9 @@ impl Policy {
         })
     }
 
-    /// Values above this many encoded bytes, up to 8 MiB, are compressed with LZ4 if that makes them shorter (default: none is).
-    /// It saves the server's memory and lets a value above `max_size` in; a hit costs the decompression, some 0.2 µs a KiB.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const NAME: Policy = Policy::ttl(Duration::from_secs(60)).max_size(1000).compress_over(500);
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// assert!(cache.put(&key, &NAME, &"Ada".repeat(1000)).await.is_ok());
-    /// # }
-    /// ```
+    /// Values of more than this many encoded bytes, up to 8 MiB, are compressed with LZ4 if that
+    /// makes them shorter (default: never). It saves memory on the server, and lets in values above
+    /// `max_size`. Decompression costs a hit some 0.2 µs for each KiB.
     #[must_use]
     pub const fn compress_over(self, bytes: usize) -> Self {
         Self::sound(PolicyParts {
@@ -385,22 +254,8 @@ impl Policy {
         })
     }
 
-    /// The schema version of the value (default 0). Raise it when the meaning of a field changes and its type does not:
-    /// old and new releases then keep their own entries.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// const CENTS: Policy = Policy::ttl(Duration::from_secs(60));
-    /// const EUROS: Policy = CENTS.version(1);
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &CENTS, &950).await.unwrap();
-    /// assert!(cache.peek::<u32>(&key, &EUROS).await.is_none());
-    /// # }
-    /// ```
+    /// The schema version of the value (default 0). Raise it when the meaning of a field changes
+    /// but its type does not: old and new releases then keep separate entries.
     #[must_use]
     pub const fn version(self, version: u32) -> Self {
         Self::sound(PolicyParts {
@@ -409,18 +264,10 @@ impl Policy {
         })
     }
 
-    /// A policy from values that are known only at run time.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Policy, PolicyParts};
-    /// let policy = |seconds| Policy::try_build(PolicyParts::new(Duration::from_secs(seconds)));
-    /// assert_eq!(policy(60), Ok(Policy::ttl(Duration::from_secs(60))));
-    /// assert!(policy(0).is_err());
-    /// ```
+    /// A policy from values that are only known at run time.
     ///
     /// # Errors
-    /// [`PolicyError`] names the first rule that the parts break.
+    /// [`PolicyError`] if the parts break a rule.
     pub const fn try_build(parts: PolicyParts) -> Result<Self, PolicyError> {
         match parts.wrong() {
             None => Ok(Self { parts }),

@@ -1,7 +1,55 @@
-//! One call's way, down once and up once: look up, decide, and serve, or call the origin and fill.
+//! One cached call: look up, decide, and serve, or call the origin and fill.
 //!
-//! The only place that sees everything. Nothing that the cache does wrong gets past here: a call ends with its origin's own
-//! value or error, or with a value that was verified.
+//! A call ends with its origin's own value or error, or with a value that was verified. An error of
+//! the cache never reaches its caller; it becomes part of the outcome. This is the only module that
+//! sees everything: keys, records, the store, the policy, the budget.
+//!
+//! This is the short form of the algorithm. The page `guide::how_it_works` has the records byte for
+//! byte, two timelines, the verbs and the limits.
+//!
+//! **Four keys**, all on the server of the first:
+//!
+//! ```text
+//! K   larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
+//! K:r larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
+//! F   larder:@fn:report      the generation of the function
+//! N   larder:@all            the generation of the namespace
+//! ```
+//!
+//! **One lookup** reads K, K:r if the policy has a stale window, N and F, in this order, on one
+//! connection. [`decision::decide`] decides what follows from it:
+//!
+//! ```text
+//! a generation is missing        create it with `add`, look up again
+//! entry, fresh                   serve it
+//! entry, stale                   marker held: serve it; else try for the marker: winner calls the
+//!                                origin, loser serves it
+//! entry, past its windows        the same, but wait in place of serving
+//! nothing                        try to `add` a lease: winner calls the origin, loser waits
+//! placeholder of this lookup     the lease is ours: call the origin
+//! lease, or another placeholder  wait: look up again after 1 ms, later after 4 % of the wait
+//! anything else                  replace it by our lease with `cas`; refused: look up again
+//! ```
+//!
+//! **One leader.** The holder of the lease calls the origin, renews the lease meanwhile, and fills
+//! with a `cas` over the lease (a refresh: over the stale entry). The others see the entry in their
+//! next lookup; those of the leader's process get the value from its flight.
+//!
+//! **No late fill.** There is no `set`. A value is only written by `cas`, over an item that was
+//! read before the origin was called. An invalidation, an expiry, an eviction, a takeover or a
+//! `put` in between changes or removes that item, and the fill is refused:
+//!
+//! ```text
+//! filler: add K lease · gets K → cas 7 · reads the old row ·············· cas K entry 7 → refused
+//! writer:                                  commits the new row · delete K
+//! ```
+//!
+//! **A flush** deletes a generation on every server. Entries and leases carry the generations of
+//! the lookup that led to them. A record with others than the present ones counts as "anything
+//! else"; so does what a late fill stores after a flush.
+//!
+//! **Bounds.** Cache I/O is cut by the budget, a wait by the policy's `wait` and the deadline. A
+//! call for which either ends calls its origin and stores nothing.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

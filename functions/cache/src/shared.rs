@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Counts what became of a call, and tells who wants to hear it.
+    /// Counts a call that has ended, and notifies the observer.
     pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
         match event.outcome {
             Some(outcome) => counters.outcome(outcome),

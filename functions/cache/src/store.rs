@@ -1,7 +1,8 @@
-//! Where records stand. A store moves bytes and cas values; it never decodes them and takes no decision.
+//! Where records are kept. A store moves bytes; it never decodes them and decides nothing.
 //!
-//! There are two, both real: [`memory`] in this process, and [`memcached`]. An item's cas changes with every write of it;
-//! a compare-and-swap names the cas that it expects. There is no plain "set": see the crate's page on why.
+//! There are two: [`memory`] in this process, and [`memcached`]. Every write of an item changes its
+//! cas number, and a compare-and-swap names the number that it expects. There is no `set`: a
+//! delayed `set` could undo an invalidation.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ pub(crate) struct Item {
 pub(crate) struct LookupOptions {
     /// Also the refresh marker: the policy has a stale window.
     pub(crate) marker: bool,
-    /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can; others ignore it.
+    /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can;
+    /// others ignore it.
     pub(crate) lease: Option<u32>,
 }
 
@@ -80,7 +82,8 @@ pub(crate) enum Lifetime {
 }
 
 impl Lifetime {
-    /// Rounded up to whole seconds; a second is added because memcached's own seconds may end at once.
+    /// Rounded up to whole seconds; a second is added because memcached's own seconds may end at
+    /// once.
     pub(crate) fn at_least(time: Duration) -> Self {
         let up = 1 + u64::from(time.subsec_nanos() > 0);
         let seconds = time.as_secs().saturating_add(up);
@@ -111,7 +114,8 @@ pub(crate) enum StoreError {
     Breaker,
 }
 
-/// A store. Closed: these two kinds and no others. Every exchange takes the time that it may last at most.
+/// A store. Closed: these two kinds and no others. Every exchange takes the time that it may last
+/// at most.
 #[derive(Debug)]
 pub(crate) enum Store {
     Memory(memory::Memory),
@@ -121,7 +125,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it passes through many hands.
+    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it
+    /// passes through many hands.
     pub(crate) async fn lookup(
         &self,
         keys: &CacheKeys,

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::routes::flush::Flush;
+use functions::routes::flush::FlushHandler;
 
 fn main() -> ExitCode {
-    functions::runtime::lambda::run(Flush::new)
+    functions::runtime::lambda::run(FlushHandler::new)
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::routes::heavy_op::HeavyOp;
+use functions::routes::heavy_op::HeavyOpHandler;
 
 fn main() -> ExitCode {
-    functions::runtime::lambda::run(HeavyOp::new)
+    functions::runtime::lambda::run(HeavyOpHandler::new)
 }

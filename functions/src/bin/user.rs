@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use functions::config::context::{self as start, Start};
-use functions::routes::user::User;
+use functions::config::context::Context;
+use functions::config::environment;
+use functions::routes::user::UserHandler;
 use functions::users::DatabaseUrl;
 
 fn main() -> ExitCode {
-    let make = |start: &Start| User::new(start, DatabaseUrl::from_lookup(start::environment)?);
+    let make = |context: &Context| {
+        UserHandler::new(context, DatabaseUrl::from_lookup(environment::variable)?)
+    };
     functions::runtime::lambda::run(make)
 }

@@ -1,60 +1,50 @@
-//! The start of a process. Owns the order: log, settings, cache; must not know which handlers follow.
-//! Connects to nothing, so that no start depends on a cache or a database being up.
+//! The start of a process: it reads the settings and installs the cache. It connects to nothing, so
+//! a process starts whether or not a cache or a database is up.
 
 use larder::Cache;
 
-use crate::config::host::Place;
+use crate::config::host::Host;
 use crate::config::settings::{Settings, SettingsError};
 
-/// What handlers are made from.
+/// What handlers are built from.
 #[derive(Clone)]
-pub struct Start {
-    /// Our own settings.
+pub struct Context {
+    /// The functions' own settings.
     pub settings: Settings,
     /// The cache that is installed for this process.
     pub cache: Cache,
-    /// Where we run.
-    pub place: Place,
+    /// Where the process runs.
+    pub host: Host,
 }
 
-/// Why a process does not start; names the variable.
+/// Why a process does not start. The message names the variable.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// One of our own.
+    /// A variable of the functions is invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// One of the cache's.
+    /// A variable of the cache is invalid.
     #[error(transparent)]
     Cache(#[from] larder::OptionsError),
-    /// A second start in one process.
+    /// The process has a cache already.
     #[error(transparent)]
     Installed(#[from] larder::AlreadyInstalled),
 }
 
-impl Start {
+impl Context {
     /// Reads all settings through `lookup` and installs the cache.
     pub fn from_lookup(
         lookup: impl Fn(&str) -> Option<String>,
-        place: impl FnOnce(&Settings) -> Place,
+        host: impl FnOnce(&Settings) -> Host,
     ) -> Result<Self, StartError> {
         let settings = Settings::from_lookup(&lookup)?;
         let cache = Cache::from_lookup(|name| lookup(name).filter(|value| !value.is_empty()))?;
         larder::install(cache.clone())?;
-        let place = place(&settings);
+        let host = host(&settings);
         Ok(Self {
             settings,
             cache,
-            place,
+            host,
         })
     }
-}
-
-/// The names of the environment's variables.
-pub fn names() -> impl Iterator<Item = String> {
-    std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
-}
-
-/// The environment. A value that is not Unicode comes with replacement characters, so that it is refused and not ignored.
-pub fn environment(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -1,21 +1,21 @@
-//! The file `.env`: `NAME=value` lines. Owns its syntax, the part that Compose, shells and cargo-lambda agree on;
-//! must not change the environment: whoever asks gets the environment's value first, then the file's.
+//! The file `.env`: lines of `NAME=value`, in the syntax on which Compose, shells and cargo-lambda
+//! agree. Reading it does not change the environment; the caller prefers the environment's value.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A `.env` that cannot be used. Shows no line of it, for it may hold a secret.
+/// An invalid `.env`. The message shows no line of it, because a line may hold a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum DotenvError {
-    /// It exists but cannot be read.
+    /// The file exists but cannot be read.
     #[error("cannot read .env: {0}")]
     Io(#[from] std::io::Error),
-    /// A line, counted from 1, is not `NAME=value`.
+    /// This line, counted from 1, is not `NAME=value`.
     #[error(".env, line {0}: not NAME=value")]
     Line(usize),
 }
 
-/// The variables of the file at `path`; none if there is no such file.
+/// Reads the file at `path`. A missing file has no variables.
 pub fn read(path: &Path) -> Result<HashMap<String, String>, DotenvError> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text),
@@ -62,7 +62,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(is_part)
 }
 
-/// The value without its quotes, or without the comment behind it; `None` if a quote is left open.
+/// The value without its quotes, or without a trailing comment; `None` if a quote is not closed.
 fn unquoted(value: &str) -> Option<&str> {
     let Some(quote) = value
         .chars()
@@ -76,7 +76,8 @@ fn unquoted(value: &str) -> Option<&str> {
     (rest.is_empty() || rest.starts_with('#')).then_some(inner)
 }
 
-/// A `#` begins a comment only behind white space, so that a URL keeps its fragment.
+/// Removes a trailing comment. A `#` starts one only after white space, so a URL keeps its
+/// fragment.
 fn without_comment(value: &str) -> &str {
     let mut hashes = value.match_indices('#').map(|(at, _)| &value[..at]);
     hashes

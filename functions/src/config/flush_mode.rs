@@ -7,16 +7,16 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// `FLUSH_AUTH` as it was said.
+/// The value of `FLUSH_AUTH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Nobody may flush.
+pub enum FlushMode {
+    /// Every flush is refused.
     Deny,
-    /// Whoever has the token of this digest.
+    /// A caller with the token of this digest may flush.
     Token(TokenDigest),
-    /// Whoever AWS itself has recognised.
+    /// A caller that AWS has authenticated by IAM may flush.
     Iam,
-    /// Everybody who can reach us, where only this machine can.
+    /// Every caller may flush, if only this machine can reach the server.
     Open,
 }
 
@@ -30,7 +30,7 @@ impl TokenDigest {
         Self(Sha256::digest(token).into())
     }
 
-    /// Whether it is this token's digest. Compared in constant time.
+    /// Whether this is the digest of `token`; compared in constant time.
     pub(crate) fn is_of(&self, token: &[u8]) -> bool {
         Self::of(token).0.ct_eq(&self.0).into()
     }

@@ -1,59 +1,60 @@
-//! Where this process runs. Owns how that is recognised; must not know what follows from it.
+//! Where this process runs, and how that is recognised.
 
 use std::net::{IpAddr, SocketAddr};
 
 /// Where requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Host {
     /// AWS Lambda.
     Lambda,
-    /// A Runtime API that is not AWS's: the emulator, or a test's.
-    Emulator(Reach),
-    /// Our own listener.
-    Local(Reach),
+    /// A Runtime API that is not AWS's: the emulator's, or a test's.
+    Emulator(Exposure),
+    /// The local server's own listener.
+    Local(Exposure),
 }
 
-/// Who can reach this place.
+/// Which machines can reach the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// Programs of this machine only.
+pub enum Exposure {
+    /// This machine only.
     Loopback,
     /// Other machines too.
     Network,
 }
 
-impl Place {
-    /// The place of a function's process. AWS sets `AWS_LAMBDA_INITIALIZATION_TYPE`; the emulator does not.
+impl Host {
+    /// Where a function's process runs. AWS sets `AWS_LAMBDA_INITIALIZATION_TYPE`; the emulator
+    /// does not.
     pub fn of_function(lookup: impl Fn(&str) -> Option<String>) -> Self {
         if lookup("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() {
             return Self::Lambda;
         }
-        Self::Emulator(reach_of_url(
+        Self::Emulator(exposure_of_url(
             &lookup("AWS_LAMBDA_RUNTIME_API").unwrap_or_default(),
         ))
     }
 
-    /// The place of the local server.
+    /// Where the local server runs.
     pub fn listening_on(address: SocketAddr) -> Self {
-        Self::Local(reach_of(address.ip()))
+        Self::Local(exposure_of(address.ip()))
     }
 }
 
-/// Whether a host as in a URL or a `Host` header, with or without a port, names this machine's loopback.
+/// Whether an authority, as in a URL or a `Host` header, names this machine's loopback interface.
 pub(crate) fn is_loopback(authority: &str) -> bool {
-    reach_of_url(authority) == Reach::Loopback
+    exposure_of_url(authority) == Exposure::Loopback
 }
 
-fn reach_of(ip: IpAddr) -> Reach {
+fn exposure_of(ip: IpAddr) -> Exposure {
     if ip.to_canonical().is_loopback() {
-        Reach::Loopback
+        Exposure::Loopback
     } else {
-        Reach::Network
+        Exposure::Network
     }
 }
 
-/// The reach of `[http://]host[:port][/path]`; whatever cannot be read counts as the network.
-fn reach_of_url(url: &str) -> Reach {
+/// The exposure of `[http://]host[:port][/path]`. An unreadable host counts as the network.
+fn exposure_of_url(url: &str) -> Exposure {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
@@ -61,9 +62,9 @@ fn reach_of_url(url: &str) -> Reach {
         None => authority.split(':').next().unwrap_or_default(),
     };
     match host.parse() {
-        Ok(ip) => reach_of(ip),
-        Err(_) if host.eq_ignore_ascii_case("localhost") => Reach::Loopback,
-        Err(_) => Reach::Network,
+        Ok(ip) => exposure_of(ip),
+        Err(_) if host.eq_ignore_ascii_case("localhost") => Exposure::Loopback,
+        Err(_) => Exposure::Network,
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
             "[::1]:9000",
             "http://LOCALHOST/x",
         ] {
-            assert_eq!(reach_of_url(url), Reach::Loopback, "{url}");
+            assert_eq!(exposure_of_url(url), Exposure::Loopback, "{url}");
         }
         for url in [
             "",
@@ -90,7 +91,7 @@ mod tests {
             "127.0.0.1.evil.example",
             "10.0.0.1:1",
         ] {
-            assert_eq!(reach_of_url(url), Reach::Network, "{url}");
+            assert_eq!(exposure_of_url(url), Exposure::Network, "{url}");
         }
     }
 
@@ -101,10 +102,10 @@ mod tests {
             "AWS_LAMBDA_RUNTIME_API" => Some("127.0.0.1:9001".to_owned()),
             _ => None,
         };
-        assert_eq!(Place::of_function(on_lambda), Place::Lambda);
+        assert_eq!(Host::of_function(on_lambda), Host::Lambda);
         assert_eq!(
-            Place::of_function(|_| None),
-            Place::Emulator(Reach::Network)
+            Host::of_function(|_| None),
+            Host::Emulator(Exposure::Network)
         );
     }
 }

@@ -1,35 +1,37 @@
-//! What the environment says to the functions. Owns names, defaults and limits of our own variables, read through a lookup
-//! that it is given; must not know the variables of the cache (`larder` reads those through the same lookup), nor those of the
-//! users' database: only who asks it reads them, and holds the code of its drivers.
+//! The functions' own variables: names, defaults and limits. They are read through a lookup, so
+//! that tests need no environment. `larder` reads the cache's variables through the same lookup,
+//! and [`users`](crate::users) those of its database: a function without users holds no database
+//! driver.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::flush_mode::{Mode, TokenDigest};
+use super::flush_mode::{FlushMode, TokenDigest};
 
-/// The settings of a process, all of them checked. An empty variable counts as unset.
+/// The checked settings of a process. An empty variable counts as unset.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `HEAVY_OP_MS`: how long the heavy operation takes; 3 s, at most 1 min.
+    /// `HEAVY_OP_MS`: how long the heavy operation takes. Default 3 s, at most 1 min.
     pub heavy_op: Duration,
-    /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush; nobody.
-    pub flush_auth: Mode,
-    /// `DIAGNOSTICS`: off.
+    /// `FLUSH_AUTH` with `FLUSH_TOKEN_SHA256`: who may flush. Default `deny`.
+    pub flush_auth: FlushMode,
+    /// `DIAGNOSTICS`. Default off.
     pub diagnostics: Diagnostics,
-    /// `LISTEN`: where the local server listens; `127.0.0.1:5000`.
+    /// `LISTEN`: where the local server listens. Default `127.0.0.1:5000`.
     pub listen: SocketAddr,
 }
 
-/// Whether a client may look behind the cache, and steer it.
+/// Whether clients get diagnostic headers and may control the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnostics {
-    /// No.
+    /// Neither.
     Off,
-    /// Answers carry `X-Instance`, `X-Invocation` and `X-Origin-Calls`; a request's `Cache-Control` is honoured.
+    /// Responses carry `X-Instance`, `X-Invocation` and `X-Origin-Calls`, and a request's
+    /// `Cache-Control` is honoured.
     On,
 }
 
-/// A variable that cannot be used. Never shows a value that may be a secret.
+/// An invalid variable. The message never shows a value that may be a secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {reason}")]
 pub struct SettingsError {
@@ -40,14 +42,14 @@ pub struct SettingsError {
 }
 
 impl Settings {
-    /// Reads every setting through `lookup`, and fails at the first that is unknown or cannot be parsed.
+    /// Reads every setting through `lookup`. The first invalid one is the error.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let token = optional(value("FLUSH_TOKEN_SHA256"), flush_token)?;
         Ok(Self {
             heavy_op: optional(value("HEAVY_OP_MS"), heavy_op)?.unwrap_or(Duration::from_secs(3)),
             flush_auth: optional(value("FLUSH_AUTH"), |text| flush_auth(text, token))?
-                .unwrap_or(Mode::Deny),
+                .unwrap_or(FlushMode::Deny),
             diagnostics: optional(value("DIAGNOSTICS"), diagnostics)?.unwrap_or(Diagnostics::Off),
             listen: optional(value("LISTEN"), listen)?.unwrap_or(LISTEN),
         })
@@ -63,13 +65,13 @@ fn optional<T>(
     value.map(|text| parse(&text)).transpose()
 }
 
-/// One minute: no Lambda behind an HTTP API may take longer than 30 s anyway.
+/// One minute: an HTTP API ends a request after 30 s anyway.
 const LONGEST_HEAVY_OP_MS: u64 = 60_000;
 
 fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
     match text.parse() {
         Ok(ms) if ms <= LONGEST_HEAVY_OP_MS => Ok(Duration::from_millis(ms)),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "HEAVY_OP_MS",
             format!("{text:?} is not a whole number of milliseconds from 0 to 60000"),
         )),
@@ -78,23 +80,23 @@ fn heavy_op(text: &str) -> Result<Duration, SettingsError> {
 
 fn flush_token(text: &str) -> Result<TokenDigest, SettingsError> {
     text.parse()
-        .map_err(|reason| unusable("FLUSH_TOKEN_SHA256", reason))
+        .map_err(|reason| invalid("FLUSH_TOKEN_SHA256", reason))
 }
 
-fn flush_auth(text: &str, token: Option<TokenDigest>) -> Result<Mode, SettingsError> {
+fn flush_auth(text: &str, token: Option<TokenDigest>) -> Result<FlushMode, SettingsError> {
     match text {
-        "deny" => Ok(Mode::Deny),
-        "iam" => Ok(Mode::Iam),
-        "open" => Ok(Mode::Open),
-        "token" => token.map(Mode::Token).ok_or_else(|| {
-            unusable(
+        "deny" => Ok(FlushMode::Deny),
+        "iam" => Ok(FlushMode::Iam),
+        "open" => Ok(FlushMode::Open),
+        "token" => token.map(FlushMode::Token).ok_or_else(|| {
+            invalid(
                 "FLUSH_TOKEN_SHA256",
-                "is needed by FLUSH_AUTH=token: the token's SHA-256 in hexadecimal".into(),
+                "FLUSH_AUTH=token needs it: the SHA-256 of the token in hexadecimal".into(),
             )
         }),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "FLUSH_AUTH",
-            format!("{text:?} is none of deny, token, iam, open"),
+            format!("{text:?} is not one of deny, token, iam, open"),
         )),
     }
 }
@@ -103,7 +105,7 @@ fn diagnostics(text: &str) -> Result<Diagnostics, SettingsError> {
     match text {
         "off" => Ok(Diagnostics::Off),
         "on" => Ok(Diagnostics::On),
-        _ => Err(unusable(
+        _ => Err(invalid(
             "DIAGNOSTICS",
             format!("{text:?} is neither on nor off"),
         )),
@@ -115,14 +117,14 @@ fn listen(text: &str) -> Result<SocketAddr, SettingsError> {
         .strip_prefix("localhost:")
         .map(|port| format!("127.0.0.1:{port}"));
     numeric.as_deref().unwrap_or(text).parse().map_err(|_| {
-        unusable(
+        invalid(
             "LISTEN",
             format!("{text:?} is not an address with a port, such as 127.0.0.1:5000 or [::1]:5000"),
         )
     })
 }
 
-fn unusable(variable: &'static str, reason: String) -> SettingsError {
+fn invalid(variable: &'static str, reason: String) -> SettingsError {
     SettingsError { variable, reason }
 }
 
@@ -143,10 +145,13 @@ mod tests {
     fn nothing_set_is_the_documented_default() {
         let settings = with(&[]).unwrap();
         assert_eq!(settings.heavy_op, Duration::from_secs(3));
-        assert_eq!(settings.flush_auth, Mode::Deny);
+        assert_eq!(settings.flush_auth, FlushMode::Deny);
         assert_eq!(settings.diagnostics, Diagnostics::Off);
         assert_eq!(settings.listen.to_string(), "127.0.0.1:5000");
-        assert_eq!(with(&[("FLUSH_AUTH", "")]).unwrap().flush_auth, Mode::Deny);
+        assert_eq!(
+            with(&[("FLUSH_AUTH", "")]).unwrap().flush_auth,
+            FlushMode::Deny
+        );
     }
 
     #[test]
@@ -180,7 +185,7 @@ mod tests {
             with(&[("FLUSH_AUTH", "token"), ("FLUSH_TOKEN_SHA256", &digest)])
                 .unwrap()
                 .flush_auth,
-            Mode::Token(_)
+            FlushMode::Token(_)
         ));
     }
 

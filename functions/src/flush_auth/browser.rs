@@ -1,12 +1,12 @@
-//! Refuses what another site's page sends through a visitor's browser. Owns the reading of the headers that browsers add
-//! and scripts cannot forge; must not know who may flush.
+//! Refuses requests that another site's page sends through a visitor's browser. It reads the
+//! headers that browsers add and scripts cannot forge.
 
 use lambda_http::http::{HeaderMap, header};
 
 use super::forbidden;
 use crate::http::problem::Problem;
 
-/// The authority of the page that asks, if a page does; refuses those that are not our own.
+/// The authority of the page that sent the request, if one did. A page of another site is refused.
 pub(super) fn refuse_other_sites(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     for site in headers.get_all("sec-fetch-site") {
         if !matches!(site.as_bytes(), b"same-origin" | b"none") {
@@ -28,7 +28,7 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST)?.to_str().ok()
 }
 
-/// `host[:port]` of `http(s)://host[:port]`; the origin `null` has none.
+/// The `host[:port]` of `http(s)://host[:port]`; the origin `null` has none.
 fn authority(origin: &str) -> Option<&str> {
     origin
         .strip_prefix("https://")

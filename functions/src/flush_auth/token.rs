@@ -1,26 +1,25 @@
-//! The check of a bearer token. Owns the comparison, in constant time and by digest, and the pause after failures;
-//! must not know HTTP.
+//! The check of a bearer token by its digest, and the cool-down after too many invalid ones.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::config::flush_mode::TokenDigest;
 
-/// Invalid tokens in a row that are simply refused; a person's typing errors stay below it.
+/// Invalid tokens in a row that have no consequence; a person's typing errors stay below it.
 const FREE_FAILURES: u32 = 5;
-/// How long every token is refused after one failure more.
+/// How long every token is refused after one more failure.
 const COOLDOWN: Duration = Duration::from_secs(10);
 
-/// What is said to a token.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// Not even looked at; the time until the next one will be.
+    /// The token was not checked; checks resume after this time.
     CoolingDown(Duration),
 }
 
-/// The check with its memory of failures, which is this process's own.
+/// The check, with the failures that this process has seen.
 #[derive(Debug)]
 pub(super) struct TokenCheck {
     digest: TokenDigest,
@@ -49,7 +48,7 @@ impl TokenCheck {
         let Some(token) = token else {
             return Verdict::Refused;
         };
-        // A panic cannot leave two integers in a state that would matter.
+        // Any two values of the fields are valid, so a poisoned lock does no harm.
         let mut failures = self
             .failures
             .lock()
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_without_a_token_locks_nobody_out() {
+    fn requests_without_a_token_lock_out_no_caller() {
         let check = TokenCheck::new(TokenDigest::of(b"right"));
         for _ in 0..100 {
             assert_eq!(check.verdict(None), Verdict::Refused);

@@ -1,16 +1,17 @@
-//! `Cache-Status` (RFC 9211): how the answer came about, as one structured field. Owns the words; must not decide anything.
-//! Every `fwd` without `collapsed` is exactly one origin call.
+//! `Cache-Status` (RFC 9211): how a response came about, as one structured field. Every `fwd`
+//! without `collapsed` is exactly one origin call.
 
 use lambda_http::http::HeaderValue;
 use larder::{Bypass, Fill, Outcome};
 
-use crate::http::headers::written;
+use crate::http::headers::format_value;
 
-/// The header for an outcome and the seconds that its value stays fresh, negative when it is stale.
+/// The header for an outcome, and for the seconds that its value stays fresh: negative if it is
+/// stale.
 pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
-        Outcome::Hit | Outcome::Stale => written(format_args!("larder; hit; ttl={ttl}")),
-        Outcome::StaleOnError => written(format_args!(
+        Outcome::Hit | Outcome::Stale => format_value(format_args!("larder; hit; ttl={ttl}")),
+        Outcome::StaleOnError => format_value(format_args!(
             "larder; fwd=stale; detail=origin-error; ttl={ttl}"
         )),
         Outcome::Miss(fill) => forwarded("miss", fill),
@@ -24,16 +25,16 @@ pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
         Outcome::Bypassed(Bypass::Breaker) => {
             HeaderValue::from_static("larder; fwd=bypass; detail=breaker")
         }
-        // Outcomes to come: whatever they are, they are no hit that a client could rely on.
+        // An outcome of a later version of larder. A client must not take it for a hit.
         _ => HeaderValue::from_static("larder; fwd=bypass"),
     }
 }
 
 fn forwarded(why: &str, fill: Fill) -> HeaderValue {
     match fill {
-        Fill::Stored => written(format_args!("larder; fwd={why}; stored")),
-        Fill::NotStored => written(format_args!("larder; fwd={why}")),
-        Fill::Failed(trouble) => written(format_args!("larder; fwd={why}; detail={trouble}")),
+        Fill::Stored => format_value(format_args!("larder; fwd={why}; stored")),
+        Fill::NotStored => format_value(format_args!("larder; fwd={why}")),
+        Fill::Failed(trouble) => format_value(format_args!("larder; fwd={why}; detail={trouble}")),
     }
 }
 

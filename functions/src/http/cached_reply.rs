@@ -1,5 +1,5 @@
-//! Where an answer's value came from, and how long that took. Owns the body's shape and the two headers that say so;
-//! must not know what the value is.
+//! The response for a value from [`larder`]: the body's shape, and the two headers that say where
+//! the value came from and how long that took.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use serde::Serialize;
 
 use crate::Response;
 use crate::http::cache_status::cache_status;
-use crate::http::headers::written;
-use crate::telemetry::emf::{self, Fetched, Told};
+use crate::http::headers::format_value;
+use crate::telemetry::emf::{self, CacheReport, CacheResult};
 
-/// Bytes in which most bodies fit, so that they are not copied as they grow.
-const ROOM: usize = 512;
+/// Enough for most bodies, so that the buffer need not grow.
+const BODY_CAPACITY: usize = 512;
 
-/// What a client is told about one fetched value.
-pub(crate) struct Provenance {
+/// What a response says about one fetched value.
+pub(crate) struct CachedReply {
     source: &'static str,
     age: Duration,
     took: Duration,
     cache_status: HeaderValue,
     server_timing: HeaderValue,
-    told: Fetched,
+    cache_result: CacheResult,
 }
 
 #[derive(Serialize)]
@@ -34,11 +34,11 @@ struct Body<'a, T> {
     took_ms: f64,
 }
 
-impl Provenance {
-    /// The provenance of a value that was asked for at `started`.
+impl CachedReply {
+    /// The reply for a value whose request arrived at `started`.
     pub(crate) fn of<T>(fetched: &larder::Fetched<T>, started: Instant) -> Self {
         let took = started.elapsed();
-        let told = Fetched {
+        let cache_result = CacheResult {
             outcome: fetched.outcome(),
             cache: fetched.cache_time(),
             origin: fetched.origin_time().unwrap_or_default(),
@@ -52,20 +52,20 @@ impl Provenance {
             age: fetched.age(),
             took,
             cache_status: cache_status(fetched.outcome(), fetched.ttl_left()),
-            server_timing: server_timing(told.cache, told.origin, took),
-            told,
+            server_timing: server_timing(cache_result.cache, cache_result.origin, took),
+            cache_result,
         }
     }
 
-    /// 200 with the value.
-    pub(crate) fn reply(self, result: &impl Serialize) -> Response {
+    /// The response 200 with the value as JSON.
+    pub(crate) fn json(self, result: &impl Serialize) -> Response {
         let body = Body {
             result,
             source: self.source,
             age_s: tenths(self.age.as_secs_f64()),
             took_ms: tenths(milliseconds(self.took)),
         };
-        let mut json = Vec::with_capacity(ROOM);
+        let mut json = Vec::with_capacity(BODY_CAPACITY);
         serde_json::to_writer(&mut json, &body).expect("our own structs always serialise");
         let json = String::from_utf8(json).expect("JSON is UTF-8");
         let mut response = Response::new(json.into());
@@ -73,12 +73,12 @@ impl Provenance {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        self.stamp(response)
+        self.with_headers(response)
     }
 
-    /// The same answer with the headers that tell its provenance, which whoever meters the invocation is told, too.
-    pub(crate) fn stamp(self, mut response: Response) -> Response {
-        emf::tell(Told::Fetched(self.told));
+    /// Adds the two headers to a response, and records the cache result for the metrics line.
+    pub(crate) fn with_headers(self, mut response: Response) -> Response {
+        emf::record(CacheReport::Fetched(self.cache_result));
         let headers = response.headers_mut();
         headers.insert(HeaderName::from_static("cache-status"), self.cache_status);
         headers.insert(HeaderName::from_static("server-timing"), self.server_timing);
@@ -88,12 +88,13 @@ impl Provenance {
 
 fn server_timing(cache: Duration, origin: Duration, total: Duration) -> HeaderValue {
     let [cache, origin, total] = [cache, origin, total].map(Milliseconds);
-    written(format_args!(
+    format_value(format_args!(
         "cache;dur={cache}, origin;dur={origin}, total;dur={total}"
     ))
 }
 
-/// To the microsecond, with whole numbers: as a float, the three were a fourteenth of what a warm answer costs.
+/// Milliseconds to three decimals, by integer arithmetic: formatting the three as floats cost a
+/// fourteenth of a warm response.
 struct Milliseconds(Duration);
 
 impl fmt::Display for Milliseconds {

@@ -1,16 +1,15 @@
-//! Until when an invocation's answer must be there. Owns the reading of the invocation's context; must not know what is
-//! done in that time.
+//! The deadline of an invocation, from its Lambda context.
 
 use std::time::{Duration, SystemTime};
 
 use lambda_http::{Request, RequestExt};
 use tokio::time::Instant;
 
-/// Kept for the answer's own way back.
+/// Time that is reserved for sending the response.
 const RESERVE: Duration = Duration::from_millis(200);
 
-/// The instant by which the handler should be ready. None off Lambda, and none for a deadline in the past, which is
-/// what the emulator sends.
+/// The instant by which the handler should be done. `None` off Lambda, and for a deadline in the
+/// past, which is what the emulator sends.
 pub(crate) fn of(request: &Request) -> Option<Instant> {
     let deadline =
         SystemTime::UNIX_EPOCH + Duration::from_millis(request.lambda_context_ref()?.deadline);
@@ -21,7 +20,7 @@ pub(crate) fn of(request: &Request) -> Option<Instant> {
     Instant::now().checked_add(usable(left))
 }
 
-/// Of a very short time the half is kept, not all.
+/// The time left minus the reserve. Of a very short time, half is reserved and not all.
 fn usable(left: Duration) -> Duration {
     left.saturating_sub(RESERVE).max(left / 2)
 }

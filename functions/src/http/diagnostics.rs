@@ -1,5 +1,6 @@
-//! What `DIAGNOSTICS=on` shows and allows: ground truth for the load test. Owns this process's identity and request count;
-//! must not know what the requests are.
+//! What `DIAGNOSTICS=on` adds: this process's id, its request count and its origin calls as
+//! headers, which the load test uses as ground truth, and control over the cache by
+//! `Cache-Control`.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +13,10 @@ use crate::origin_calls;
 
 static INVOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Random, so that two environments of one function can be told apart.
+/// Random, to distinguish two environments of one function.
 static INSTANCE: LazyLock<HeaderValue> = LazyLock::new(|| {
     let mut id = [0; 8];
-    // Without a random source only the diagnosis suffers: the process id still tells most processes apart.
+    // Without a random source the process id still distinguishes most processes.
     if getrandom::fill(&mut id).is_err() {
         id = u64::from(std::process::id()).to_be_bytes();
     }
@@ -27,8 +28,8 @@ pub(crate) fn count_invocation() {
     INVOCATIONS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Adds the diagnostic headers, if they are on.
-pub(crate) fn reveal(diagnostics: Diagnostics, headers: &mut HeaderMap) {
+/// Adds the diagnostic headers if diagnostics are on.
+pub(crate) fn add_headers(diagnostics: Diagnostics, headers: &mut HeaderMap) {
     if diagnostics == Diagnostics::On {
         headers.insert("x-instance", INSTANCE.clone());
         headers.insert("x-invocation", INVOCATIONS.load(Ordering::Relaxed).into());
@@ -36,7 +37,7 @@ pub(crate) fn reveal(diagnostics: Diagnostics, headers: &mut HeaderMap) {
     }
 }
 
-/// What the request's `Cache-Control` asks for, if it may ask.
+/// The freshness that the request's `Cache-Control` asks for, if diagnostics are on.
 pub(crate) fn freshness(diagnostics: Diagnostics, headers: &HeaderMap) -> Freshness {
     if diagnostics == Diagnostics::Off {
         return Freshness::Normal;

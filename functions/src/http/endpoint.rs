@@ -1,5 +1,5 @@
-//! What every request and every answer have in common. Owns methods, the body's limit, HEAD and the headers that are on
-//! every answer; must not know any route.
+//! What every route has in common: allowed methods, the limit of a body, HEAD, the deadline, and
+//! the headers of every response.
 
 use futures_util::future::BoxFuture;
 use lambda_http::http::{HeaderValue, Method, StatusCode, header};
@@ -10,10 +10,10 @@ use crate::config::settings::Diagnostics;
 use crate::http::problem::Problem;
 use crate::http::{deadline, diagnostics, headers};
 
-/// The most bytes that a request's body may have.
+/// The largest body of a request, in bytes.
 pub const MAX_BODY: usize = 4096;
 
-/// The methods of a route.
+/// The methods that a route allows.
 #[derive(Clone, Copy, Debug)]
 pub enum Methods {
     /// GET, and HEAD, which is GET without the body.
@@ -38,15 +38,15 @@ impl Methods {
     }
 }
 
-/// The frame around a handler's own work.
+/// The part of a route that is the same for all: what surrounds a handler's own work.
 #[derive(Clone, Copy, Debug)]
-pub struct Exchange {
+pub struct Endpoint {
     methods: Methods,
     diagnostics: Diagnostics,
 }
 
-impl Exchange {
-    /// The frame of a route.
+impl Endpoint {
+    /// The endpoint of a route.
     pub fn new(methods: Methods, diagnostics: Diagnostics) -> Self {
         Self {
             methods,
@@ -54,10 +54,10 @@ impl Exchange {
         }
     }
 
-    /// Runs `work` if the request is admitted, within its deadline and with the freshness that it asks for, and
-    /// completes the answer. Boxed, as each layer that it is handed through would hold it twice, and moving it would be a
-    /// seventh of a warm answer.
-    pub async fn answer(
+    /// Runs `work` if the request is admitted, within its deadline and with the freshness that it
+    /// asks for, and completes the response. `work` is boxed: each layer that it passes would hold
+    /// it twice, and moving it cost a seventh of a warm response.
+    pub async fn respond(
         &self,
         request: &Request,
         work: BoxFuture<'_, Result<Response, Problem>>,
@@ -107,12 +107,12 @@ impl Exchange {
     }
 
     fn complete(&self, response: &mut Response) {
-        headers::guard(response.headers_mut());
-        diagnostics::reveal(self.diagnostics, response.headers_mut());
+        headers::set_defaults(response.headers_mut());
+        diagnostics::add_headers(self.diagnostics, response.headers_mut());
     }
 }
 
-/// The same answer as HEAD gives it: with the length that GET's body would have.
+/// The response to HEAD: without the body, but with the length of GET's body.
 fn without_body(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if parts.status != StatusCode::NOT_MODIFIED {
@@ -130,9 +130,9 @@ mod tests {
     async fn asked(methods: Methods, method: Method, body: usize) -> Response {
         let mut request = Request::new("x".repeat(body).into());
         *request.method_mut() = method;
-        let exchange = Exchange::new(methods, Diagnostics::Off);
-        exchange
-            .answer(
+        let endpoint = Endpoint::new(methods, Diagnostics::Off);
+        endpoint
+            .respond(
                 &request,
                 Box::pin(async { Ok(Response::new("four".into())) }),
             )

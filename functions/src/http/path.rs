@@ -1,9 +1,10 @@
-//! The request's path as our routes know it. Owns the differences between event kinds; must not know the routes' meaning.
+//! The path of a request as the routes know it, whatever kind of event carried it.
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-/// The path without the stage that API Gateway puts before it (v2 with a named stage does, v1 does not).
+/// The path without the stage that API Gateway puts before it: v2 does so for a named stage, v1
+/// never.
 pub(crate) fn of(request: &Request) -> &str {
     // Off Lambda there is no event, and `raw_http_path` is empty.
     let path = match request.raw_http_path() {

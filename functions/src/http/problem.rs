@@ -1,5 +1,5 @@
-//! Error answers (RFC 9457). Owns their shape; must not carry anything that its maker did not mean for the client:
-//! an error's own text stays in the log.
+//! Error responses (RFC 9457). They carry only what was written for the client; the text of an
+//! underlying error stays in the log.
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use crate::Response;
 use crate::http::headers;
-use crate::telemetry::emf::{self, Told};
+use crate::telemetry::emf::{self, CacheReport};
 
-/// An answer that says what went wrong, as `application/problem+json`.
+/// An error response, as `application/problem+json`.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -30,8 +30,8 @@ struct Body<'a> {
     servers: &'a [String],
 }
 
-/// A handler that panics has answered with 500, and the process lives on.
-pub(crate) fn caught(work: impl Future<Output = Response>) -> impl Future<Output = Response> {
+/// Turns a panic of a handler into a 500, so that the process survives it.
+pub(crate) fn catch_panic(work: impl Future<Output = Response>) -> impl Future<Output = Response> {
     let answer = AssertUnwindSafe(work).catch_unwind();
     answer.map(|answer| {
         answer.unwrap_or_else(|_| {
@@ -51,7 +51,7 @@ impl Problem {
         }
     }
 
-    /// 400: the request itself is wrong, and `detail` names what.
+    /// 400: the request is invalid, and `detail` says why.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -61,34 +61,35 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 502: an origin failed. What it said is logged and kept from the client; that it did is told to whoever meters invocations.
+    /// 502: an origin failed. Its error is logged and not shown to the client; the failure is
+    /// recorded for the metrics line.
     pub fn origin_failed(origin: &'static str, error: &impl std::error::Error) -> Self {
         tracing::error!(origin, %error, "the origin failed");
         let detail = format!("the origin of {origin} failed");
-        emf::tell(Told::OriginFailed);
+        emf::record(CacheReport::OriginFailed);
         Self::new(StatusCode::BAD_GATEWAY, detail)
     }
 
-    /// The same with a header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The same with the member `servers`.
+    /// Adds the member `servers`.
     #[must_use]
     pub fn with_servers(mut self, servers: Vec<String>) -> Self {
         self.servers = servers;
         self
     }
 
-    /// What the client is told.
+    /// The text for the client.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The answer.
+    /// The response.
     pub fn into_response(self) -> Response {
         let body = Body {
             r#type: "about:blank",
@@ -106,8 +107,8 @@ impl Problem {
             HeaderValue::from_static("application/problem+json"),
         );
         response.headers_mut().extend(self.headers);
-        // Not each problem passes through an exchange: a panic does not, nor what is wrong with a request's body.
-        headers::guard(response.headers_mut());
+        // A panic and an invalid body do not pass through an endpoint, which would add these.
+        headers::set_defaults(response.headers_mut());
         response
     }
 }

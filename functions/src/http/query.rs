@@ -1,11 +1,11 @@
-//! The query of `heavy-op`: exactly one `param`. Owns its rules; must not know what the value is used for.
-//! Judged on the raw query, because a decoder that replaces invalid bytes would let two parameters share one answer.
+//! The query of `heavy-op`: exactly one `param`. The raw query is parsed, because a decoder that
+//! replaces invalid bytes would let two different parameters share one cached answer.
 
 use percent_encoding::percent_decode;
 
 use crate::http::problem::Problem;
 
-/// The most bytes that the decoded parameter may have.
+/// The longest decoded parameter, in bytes.
 const MAX_BYTES: usize = 1024;
 
 /// The value of `param`: UTF-8 of 1 to 1024 bytes after decoding, where `+` is a space.

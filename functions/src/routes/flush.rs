@@ -1,40 +1,41 @@
-//! `POST /flush`, from the request to the answer. Must not know how a flush works or who may ask for it.
+//! `POST /flush`, from the request to the response. How a flush works and who may ask for it is not
+//! known here.
 
 use lambda_http::Request;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use larder::{Cache, CacheError, Scope};
 use serde::Deserialize;
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
 use crate::flush_auth::FlushAuth;
-use crate::http::endpoint::{Exchange, Methods};
+use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::problem::Problem;
 use crate::{Handler, Response};
 
-/// The handler.
-pub struct Flush {
-    exchange: Exchange,
+/// The handler of `/flush`.
+pub struct FlushHandler {
+    endpoint: Endpoint,
     auth: FlushAuth,
     cache: Cache,
 }
 
-impl Flush {
-    /// The handler with the settings and the cache of `start`.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+impl FlushHandler {
+    /// The handler with the settings and the cache of `context`.
+    pub fn new(context: &Context) -> Result<Self, SettingsError> {
         Ok(Self {
-            exchange: Exchange::new(Methods::Post, start.settings.diagnostics),
-            auth: FlushAuth::new(start.settings.flush_auth.clone(), start.place),
-            cache: start.cache.clone(),
+            endpoint: Endpoint::new(Methods::Post, context.settings.diagnostics),
+            auth: FlushAuth::new(context.settings.flush_auth.clone(), context.host),
+            cache: context.cache.clone(),
         })
     }
 }
 
-impl Handler for Flush {
+impl Handler for FlushHandler {
     async fn handle(&self, request: Request) -> Response {
         let work = Box::pin(async {
             self.auth.check(&request)?;
-            let name = scope(request.body())?;
+            let name = parse_scope(request.body())?;
             let scope = if name == "all" {
                 Scope::All
             } else {
@@ -46,7 +47,7 @@ impl Handler for Flush {
                 .map_err(|error| not_flushed(&error))?;
             Ok(flushed(name))
         });
-        self.exchange.answer(&request, work).await
+        self.endpoint.respond(&request, work).await
     }
 }
 
@@ -56,13 +57,13 @@ struct Body {
     scope: String,
 }
 
-/// What to flush; everything if the body is empty.
-fn scope(body: &[u8]) -> Result<&'static str, Problem> {
+/// Reads what to flush; an empty body means everything.
+fn parse_scope(body: &[u8]) -> Result<&'static str, Problem> {
     let body = body.trim_ascii();
     if body.is_empty() {
         return Ok("all");
     }
-    // serde would take a list of one for it, too.
+    // serde would accept a list of one element as well.
     let object = body.starts_with(b"{").then_some(body);
     let scope = object
         .and_then(|object| serde_json::from_slice(object).ok())
@@ -122,7 +123,7 @@ mod tests {
             ("all", None),
             ("\u{0}", None),
         ] {
-            assert_eq!(scope(body.as_bytes()).ok(), expected, "{body}");
+            assert_eq!(parse_scope(body.as_bytes()).ok(), expected, "{body}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /heavy-op?param=P`, from the request to the answer. Must not know how the report is computed or cached.
+//! `GET /heavy-op?param=P`, from the request to the response. How the report is computed and cached
+//! is not known here.
 
 mod report;
 
@@ -9,55 +10,56 @@ use larder::Cache;
 
 pub use report::Report;
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
-use crate::http::cached_reply::Provenance;
-use crate::http::endpoint::{Exchange, Methods};
+use crate::http::cached_reply::CachedReply;
+use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::query;
 use crate::{Handler, Response, origin_calls};
 
-/// The heavy operation: takes `busy`, most of it asleep.
-#[larder::cached("heavy-op", ttl = "60s", skip(busy))]
-async fn heavy_op(param: &str, busy: Duration) -> Report {
+/// The heavy operation: it takes `duration`, most of it asleep.
+#[larder::cached("heavy-op", ttl = "60s", skip(duration))]
+async fn heavy_op(param: &str, duration: Duration) -> Report {
     origin_calls::count();
-    let end = tokio::time::Instant::now() + busy;
+    let end = tokio::time::Instant::now() + duration;
     let report = Report::about(param).await;
     tokio::time::sleep_until(end).await;
     report
 }
 
-/// The handler.
+/// The handler of `/heavy-op`.
 #[derive(Debug)]
-pub struct HeavyOp {
-    exchange: Exchange,
-    busy: Duration,
+pub struct HeavyOpHandler {
+    endpoint: Endpoint,
+    duration: Duration,
     cache: Cache,
 }
 
-impl HeavyOp {
-    /// The handler with the settings of `start`.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
-        let settings = &start.settings;
+impl HeavyOpHandler {
+    /// The handler with the settings of `context`.
+    pub fn new(context: &Context) -> Result<Self, SettingsError> {
+        let settings = &context.settings;
         Ok(Self {
-            exchange: Exchange::new(Methods::Read, settings.diagnostics),
-            busy: settings.heavy_op,
-            cache: start.cache.clone(),
+            endpoint: Endpoint::new(Methods::Read, settings.diagnostics),
+            duration: settings.heavy_op,
+            cache: context.cache.clone(),
         })
     }
 }
 
-impl Handler for HeavyOp {
+impl Handler for HeavyOpHandler {
     async fn handle(&self, request: Request) -> Response {
         let started = Instant::now();
         let work = Box::pin(async {
             let param = query::param(request.uri().query())?;
-            let report = heavy_op::fetch(&param, self.busy).await;
-            Ok(Provenance::of(&report, started).reply(&*report))
+            let report = heavy_op::fetch(&param, self.duration).await;
+            Ok(CachedReply::of(&report, started).json(&*report))
         });
-        self.exchange.answer(&request, work).await
+        self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }

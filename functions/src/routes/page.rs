@@ -1,21 +1,21 @@
-//! The page: `/`, `/style.css`, `/app.js`. Owns their headers; must not know what they show.
+//! The page: `/`, `/style.css` and `/app.js`, with their headers.
 
 use lambda_http::Request;
 use lambda_http::http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
-use crate::http::endpoint::{Exchange, Methods};
+use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::path;
 use crate::http::problem::Problem;
 use crate::{Handler, Response};
 
-/// Our own files and our own requests; no code within the page, no frame around it.
+/// Allows the page's own files and its own requests; no inline code, and no frame around the page.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// One file, as it is sent.
+/// One file of the page.
 struct Asset {
     path: &'static str,
     content_type: &'static str,
@@ -23,17 +23,17 @@ struct Asset {
     etag: HeaderValue,
 }
 
-/// The handler.
-pub struct Page {
-    exchange: Exchange,
+/// The handler of the page's files.
+pub struct PageHandler {
+    endpoint: Endpoint,
     assets: [Asset; 3],
 }
 
-impl Page {
-    /// The handler with the settings of `start`.
-    pub fn new(start: &Start) -> Result<Self, SettingsError> {
+impl PageHandler {
+    /// The handler with the settings of `context`.
+    pub fn new(context: &Context) -> Result<Self, SettingsError> {
         Ok(Self {
-            exchange: Exchange::new(Methods::Read, start.settings.diagnostics),
+            endpoint: Endpoint::new(Methods::Read, context.settings.diagnostics),
             assets: [
                 Asset::new(
                     "/",
@@ -55,15 +55,15 @@ impl Page {
     }
 }
 
-impl Handler for Page {
+impl Handler for PageHandler {
     async fn handle(&self, request: Request) -> Response {
         let path = path::of(&request);
         let work = Box::pin(async {
             let asset = self.assets.iter().find(|asset| asset.path == path);
             let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
-            Ok(asset.answer(request.headers()))
+            Ok(asset.respond(request.headers()))
         });
-        self.exchange.answer(&request, work).await
+        self.endpoint.respond(&request, work).await
     }
 }
 
@@ -80,8 +80,8 @@ impl Asset {
         }
     }
 
-    fn answer(&self, asked: &HeaderMap) -> Response {
-        let unchanged = is_known(asked, &self.etag);
+    fn respond(&self, request_headers: &HeaderMap) -> Response {
+        let unchanged = etag_matches(request_headers, &self.etag);
         let mut response = Response::new(if unchanged {
             lambda_http::Body::Empty
         } else {
@@ -89,7 +89,8 @@ impl Asset {
         });
         let headers = response.headers_mut();
         headers.insert(header::ETAG, self.etag.clone());
-        // Kept, but asked for every time: a deploy shows at once, and costs a visitor one 304.
+        // Browsers keep the file but ask each time: a deploy shows at once, for the price of one
+        // 304.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(
             header::CONTENT_SECURITY_POLICY,
@@ -115,9 +116,9 @@ impl Asset {
     }
 }
 
-/// Whether `If-None-Match` names this tag.
-fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = asked
+/// Whether `If-None-Match` names this entity tag.
+fn etag_matches(request_headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = request_headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok());
@@ -134,7 +135,7 @@ mod tests {
     fn asked(if_none_match: Option<&str>) -> Response {
         let mut headers = HeaderMap::new();
         headers.extend(if_none_match.map(|value| (header::IF_NONE_MATCH, value.parse().unwrap())));
-        Asset::new("/", "text/html", "<p>").answer(&headers)
+        Asset::new("/", "text/html", "<p>").respond(&headers)
     }
 
     #[test]

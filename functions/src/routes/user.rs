@@ -1,4 +1,5 @@
-//! `GET /user/{id}`, from the request to the answer. Must not know where users are kept or cached.
+//! `GET /user/{id}`, from the request to the response. Where users are stored and cached is not
+//! known here.
 
 use std::time::{Duration, Instant};
 
@@ -6,39 +7,39 @@ use lambda_http::Request;
 use larder::{Cache, Policy};
 use percent_encoding::percent_decode_str;
 
-use crate::config::context::Start;
-use crate::config::host::Place;
+use crate::config::context::Context;
+use crate::config::host::Host;
 use crate::config::settings::SettingsError;
-use crate::http::cached_reply::Provenance;
-use crate::http::endpoint::{Exchange, Methods};
+use crate::http::cached_reply::CachedReply;
+use crate::http::endpoint::{Endpoint, Methods};
 use crate::http::path;
 use crate::http::problem::Problem;
-use crate::users::{DatabaseUrl, DbError, Tables, User as Row, Users};
+use crate::users::{DatabaseUrl, DbError, Schema, User, Users};
 use crate::{Handler, Response};
 
-/// A user who does not exist may be made any moment, so that answer is kept for a shorter time.
+/// A missing user may be created at any moment, so a 404 is cached for a shorter time.
 const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
 
 /// One user's row.
 #[larder::cached("user", policy = USER, skip(db))]
-async fn user(id: i64, db: &Users) -> Result<Option<Row>, DbError> {
+async fn user(id: i64, db: &Users) -> Result<Option<User>, DbError> {
     db.find(id).await
 }
 
-/// The handler.
+/// The handler of `/user/{id}`.
 #[derive(Debug)]
-pub struct User {
-    exchange: Exchange,
+pub struct UserHandler {
+    endpoint: Endpoint,
     users: Users,
     cache: Cache,
 }
 
-impl User {
-    /// The handler with the settings of `start`, for the users in `database`. On Lambda a SQLite file would be another one in every
-    /// environment.
-    pub fn new(start: &Start, database: DatabaseUrl) -> Result<Self, SettingsError> {
-        let tables = match (start.place, &database) {
-            (Place::Lambda, DatabaseUrl::Sqlite(_)) => {
+impl UserHandler {
+    /// The handler with the settings of `context`, for the users in `database`. SQLite is refused
+    /// on Lambda: every environment would have its own file.
+    pub fn new(context: &Context, database: DatabaseUrl) -> Result<Self, SettingsError> {
+        let schema = match (context.host, &database) {
+            (Host::Lambda, DatabaseUrl::Sqlite(_)) => {
                 return Err(SettingsError {
                     variable: "DATABASE_URL",
                     reason:
@@ -46,42 +47,44 @@ impl User {
                             .to_owned(),
                 });
             }
-            (Place::Lambda, DatabaseUrl::Postgres(_)) => Tables::Migrated,
-            _ => Tables::MadeAtFirstUse,
+            (Host::Lambda, DatabaseUrl::Postgres(_)) => Schema::Migrated,
+            _ => Schema::CreatedOnFirstUse,
         };
         Ok(Self {
-            exchange: Exchange::new(Methods::Read, start.settings.diagnostics),
-            users: Users::at(database, tables),
-            cache: start.cache.clone(),
+            endpoint: Endpoint::new(Methods::Read, context.settings.diagnostics),
+            users: Users::new(database, schema),
+            cache: context.cache.clone(),
         })
     }
 }
 
-impl Handler for User {
+impl Handler for UserHandler {
     async fn handle(&self, request: Request) -> Response {
         let started = Instant::now();
         let work = Box::pin(async {
-            let id = id(path::of(&request))?;
+            let id = parse_id(path::of(&request))?;
             let row = user::fetch(id, &self.users)
                 .await
                 .map_err(|error| Problem::origin_failed("user", &error))?;
-            let provenance = Provenance::of(&row, started);
+            let reply = CachedReply::of(&row, started);
             Ok(match &*row {
-                Some(row) => provenance.reply(row),
-                None => provenance.stamp(Problem::not_found("no such user").into_response()),
+                Some(row) => reply.json(row),
+                None => reply.with_headers(Problem::not_found("no such user").into_response()),
             })
         });
-        self.exchange.answer(&request, work).await
+        self.endpoint.respond(&request, work).await
     }
 
-    /// Connects to the cache: what the first call's budget does not go into cannot keep its answer from being stored.
+    /// Connects early: otherwise the handshake would use up the first call's 50 ms budget and its
+    /// answer would not be stored.
     async fn warm_up(&self) {
         self.cache.ping().await;
     }
 }
 
-/// The id in `/user/{id}`. Events may carry it undecoded, or only in the path, so only the path counts.
-fn id(path: &str) -> Result<i64, Problem> {
+/// The id in `/user/{id}`. It is read from the path, because events differ: some carry a path
+/// parameter undecoded, and some carry none.
+fn parse_id(path: &str) -> Result<i64, Problem> {
     let bad = || {
         Problem::bad_request("the user's id is not a whole number from 1 to 9223372036854775807")
     };
@@ -111,7 +114,7 @@ mod tests {
             ("/7", 7),
             ("/user/9223372036854775807", i64::MAX),
         ] {
-            assert_eq!(id(path).unwrap(), expected, "{path}");
+            assert_eq!(parse_id(path).unwrap(), expected, "{path}");
         }
         for path in [
             "/user/0",
@@ -128,7 +131,7 @@ mod tests {
             "/user/٣",
             "/",
         ] {
-            assert!(id(path).is_err(), "{path}");
+            assert!(parse_id(path).is_err(), "{path}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A function's process, on Lambda and in the emulator. Owns its start and its loop; must not know any route.
+//! The process of one function, on Lambda and in the emulator: its start and its loop. It serves
+//! any [`Handler`] and knows no route.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -11,27 +12,29 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
 
-use crate::config::context::{self as start, Start};
-use crate::config::host::Place;
+use crate::config::context::Context;
+use crate::config::environment;
+use crate::config::host::Host;
 use crate::config::settings::SettingsError;
 use crate::http::problem;
 use crate::telemetry::emf::{self, Invocation};
 use crate::telemetry::log;
 use crate::{Handler, Response};
 
-/// So often what makes the first answer quicker lets the others have their turn: the question for the first invocation, sent before it,
-/// needs fewer.
-const TURNS: u8 = 4;
-/// How long what makes the first answer quicker may take: twice what the cache may add to a call by default.
-const WARM_UP: Duration = Duration::from_millis(100);
+/// Yields before the warm-up, so that the runtime's first poll for an invocation is sent first. The
+/// poll needs fewer than four.
+const YIELDS_BEFORE_WARM_UP: u8 = 4;
+/// The longest that the warm-up may take: twice the cache's default budget for one call.
+const WARM_UP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Serves invocations with the handler that `make` makes, one at a time or as many as `AWS_LAMBDA_MAX_CONCURRENCY`
-/// allows, until the runtime ends the process. A bad setting ends the start with exit code 1 and its name on stderr.
-pub fn run<H: Handler>(make: impl FnOnce(&Start) -> Result<H, SettingsError>) -> ExitCode {
-    log::begin();
+/// Serves invocations with the handler that `make` returns, one at a time or as many at once as
+/// `AWS_LAMBDA_MAX_CONCURRENCY` allows, until the runtime ends the process. An invalid setting ends
+/// the process with exit code 1 and the setting's name on stderr.
+pub fn run<H: Handler>(make: impl FnOnce(&Context) -> Result<H, SettingsError>) -> ExitCode {
+    log::init();
     log_panics();
-    let result = match threads() {
-        Ok(threads) => threads.block_on(serve(make)),
+    let result = match build_runtime() {
+        Ok(runtime) => runtime.block_on(serve(make)),
         Err(error) => Err(error.into()),
     };
     match result {
@@ -43,44 +46,45 @@ pub fn run<H: Handler>(make: impl FnOnce(&Start) -> Result<H, SettingsError>) ->
     }
 }
 
-/// One thread for one invocation at a time: a second one would only be started, and woken up. For several, one for each processor, so
-/// that computing for one caller does not hold up another.
-fn threads() -> std::io::Result<Runtime> {
-    let at_once = start::environment("AWS_LAMBDA_MAX_CONCURRENCY");
+/// A process that serves one invocation at a time gets one thread: a second one would only cost its
+/// start and wake-ups. A process that serves several gets one thread a processor, so that computing
+/// for one caller does not delay another.
+fn build_runtime() -> std::io::Result<Runtime> {
+    let at_once = environment::variable("AWS_LAMBDA_MAX_CONCURRENCY");
     let several = at_once
         .and_then(|count| count.parse::<u32>().ok())
         .is_some_and(|count| count > 1);
-    let mut threads = if several {
+    let mut runtime = if several {
         Builder::new_multi_thread()
     } else {
         Builder::new_current_thread()
     };
-    threads.enable_all().build()
+    runtime.enable_all().build()
 }
 
 async fn serve<H: Handler>(
-    make: impl FnOnce(&Start) -> Result<H, SettingsError>,
+    make: impl FnOnce(&Context) -> Result<H, SettingsError>,
 ) -> Result<(), lambda_http::Error> {
-    if start::environment("AWS_LAMBDA_RUNTIME_API").is_none() {
+    if environment::variable("AWS_LAMBDA_RUNTIME_API").is_none() {
         return Err("this is a Lambda function; `cargo run` starts all of them locally, `cargo lambda watch` emulates Lambda".into());
     }
-    larder::Cache::check_variables(start::names())?;
-    let start = Start::from_lookup(start::environment, |_| {
-        Place::of_function(start::environment)
+    larder::Cache::check_variables(environment::names())?;
+    let context = Context::from_lookup(environment::variable, |_| {
+        Host::of_function(environment::variable)
     })?;
     let function = Arc::new(Function {
-        handler: make(&start)?,
-        meter: (start.place == Place::Lambda)
-            .then(|| start::environment("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()),
+        handler: make(&context)?,
+        metrics_name: (context.host == Host::Lambda)
+            .then(|| environment::variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()),
         warm: OnceCell::new(),
     });
-    end_when_told()?;
+    exit_on_sigterm()?;
     if is_frozen_before_use() {
         function.warm_up().await;
     }
     let warming = Arc::clone(&function);
     tokio::spawn(async move {
-        for _ in 0..TURNS {
+        for _ in 0..YIELDS_BEFORE_WARM_UP {
             tokio::task::yield_now().await;
         }
         warming.warm_up().await;
@@ -92,14 +96,17 @@ async fn serve<H: Handler>(
     .await
 }
 
-/// Provisioned concurrency: the process is frozen with its question for an invocation, and asked when it has long been thawed.
+/// Whether Lambda may freeze this process before its first invocation, as with provisioned
+/// concurrency: it is frozen once it has polled, and thawed when an invocation arrives. Such a
+/// process warms up before it polls.
 fn is_frozen_before_use() -> bool {
-    let kind = start::environment("AWS_LAMBDA_INITIALIZATION_TYPE");
+    let kind = environment::variable("AWS_LAMBDA_INITIALIZATION_TYPE");
     kind.is_some_and(|kind| kind != "on-demand")
 }
 
-/// Lambda ends an environment that has an extension with SIGTERM, between two invocations: there is nothing to finish.
-fn end_when_told() -> std::io::Result<()> {
+/// Exits on SIGTERM. Lambda sends it to an environment that has an extension, and only between two
+/// invocations, so there is no work to finish.
+fn exit_on_sigterm() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
         terminate.recv().await;
@@ -108,25 +115,26 @@ fn end_when_told() -> std::io::Result<()> {
     Ok(())
 }
 
-/// What serves invocations.
+/// One function, ready to serve invocations.
 struct Function<H> {
     handler: H,
-    /// Its name, where invocations are metered: where somebody pays, and where there is somebody to read it.
-    meter: Option<String>,
+    /// The function's name in its metrics. `None` off Lambda, where no metrics are written.
+    metrics_name: Option<String>,
     warm: OnceCell<()>,
 }
 
 impl<H: Handler> Function<H> {
-    /// Begun while the process asks for its first invocation, and waited for by that: neither waits for the other's way. A process that
-    /// is frozen in between, as with provisioned concurrency, goes on where it was; what died meanwhile is given up.
+    /// Warms up once. This runs while the process polls for its first invocation, which awaits it,
+    /// so the two round trips overlap. If Lambda freezes the process meanwhile, the warm-up resumes
+    /// after the thaw, and connections that broke are dropped.
     async fn warm_up(&self) {
         let warm = async {
-            let _ = tokio::time::timeout(WARM_UP, self.handler.warm_up()).await;
+            let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.handler.warm_up()).await;
         };
         self.warm.get_or_init(|| warm).await;
     }
 
-    /// One invocation, under its id in the log; with its line of metrics where they are metered.
+    /// Serves one invocation. Its log lines carry its id, and on Lambda it writes one metrics line.
     async fn invoke(&self, request: Request) -> Response {
         let begun = Instant::now();
         self.warm_up().await;
@@ -134,28 +142,29 @@ impl<H: Handler> Function<H> {
         let id = context
             .map(|context| context.request_id.clone())
             .unwrap_or_default();
-        let work = emf::listen(problem::caught(self.handler.handle(request)));
-        let (response, told) = log::of_invocation(id.clone(), work).await;
-        if let Some(function) = &self.meter {
+        let work = emf::capture(problem::catch_panic(self.handler.handle(request)));
+        let (response, cache_report) = log::in_invocation(id.clone(), work).await;
+        if let Some(function) = &self.metrics_name {
             let invocation = Invocation {
                 function,
                 request_id: &id,
                 status: response.status().as_u16(),
-                told,
+                cache_report,
                 latency: begun.elapsed(),
             };
-            // One write: lines of invocations that run side by side do not mix. Without a reader there is nobody to tell.
+            // One write, so that the lines of concurrent invocations do not mix. A closed stdout
+            // has no reader, so an error is ignored.
             let _ = std::io::stdout().write_all((invocation.line() + "\n").as_bytes());
         }
         response
     }
 }
 
-/// A line of the log in place of Rust's own, which is no JSON and may show a request's values.
+/// Logs a panic in place of Rust's own message, which is not JSON and may show a request's values.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, "panicked");
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
     }));
 }
 
@@ -178,7 +187,7 @@ mod tests {
         let request = Request::new(lambda_http::Body::Text("secret".to_owned()));
         let function = Function {
             handler: Panics,
-            meter: None,
+            metrics_name: None,
             warm: OnceCell::new(),
         };
         let response = function.invoke(request).await;

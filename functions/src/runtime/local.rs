@@ -1,5 +1,5 @@
-//! All handlers in one process, over HTTP/1.1. Owns the listener, the routes and the graceful end; must not know what the
-//! handlers do.
+//! All handlers in one process, over HTTP/1.1: the listener, the routes and the graceful shutdown.
+//! What a handler does is not known here.
 
 mod connection;
 
@@ -14,40 +14,40 @@ use hyper_util::server::graceful::GracefulShutdown;
 use lambda_http::Request;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::context::Start;
+use crate::config::context::Context;
 use crate::config::settings::SettingsError;
-use crate::routes::flush::Flush;
-use crate::routes::heavy_op::HeavyOp;
-use crate::routes::page::Page;
-use crate::routes::user::User;
+use crate::routes::flush::FlushHandler;
+use crate::routes::heavy_op::HeavyOpHandler;
+use crate::routes::page::PageHandler;
+use crate::routes::user::UserHandler;
 use crate::users::DatabaseUrl;
 use crate::{Handler, Response};
 
-/// How long requests that are under way may still take when the process is asked to end.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long a client may take to send a request's head.
+/// How long requests in progress may take once the process has been asked to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send a request's headers.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The four handlers behind one address.
 pub struct Local {
-    heavy_op: HeavyOp,
-    user: User,
-    flush: Flush,
-    page: Page,
+    heavy_op: HeavyOpHandler,
+    user: UserHandler,
+    flush: FlushHandler,
+    page: PageHandler,
 }
 
 impl Local {
-    /// The handlers with the settings of `start`, for the users in `database`.
-    pub fn new(start: &Start, database: DatabaseUrl) -> Result<Self, SettingsError> {
+    /// The handlers with the settings of `context`, for the users in `database`.
+    pub fn new(context: &Context, database: DatabaseUrl) -> Result<Self, SettingsError> {
         Ok(Self {
-            heavy_op: HeavyOp::new(start)?,
-            user: User::new(start, database)?,
-            flush: Flush::new(start)?,
-            page: Page::new(start)?,
+            heavy_op: HeavyOpHandler::new(context)?,
+            user: UserHandler::new(context, database)?,
+            flush: FlushHandler::new(context)?,
+            page: PageHandler::new(context)?,
         })
     }
 
-    /// The same routes as the emulator's and the stack's; the page answers 404 for what is nobody's.
+    /// The same routes as in the emulator and on AWS. The page answers every other path with 404.
     async fn route(&self, request: Request) -> Response {
         match request.uri().path() {
             "/heavy-op" => self.heavy_op.handle(request).await,
@@ -57,7 +57,7 @@ impl Local {
         }
     }
 
-    /// Serves until `stop` is ready, then lets the requests under way come to their end.
+    /// Serves until `stop` is ready, then lets the requests in progress finish.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let local = Arc::new(self);
         let connections = GracefulShutdown::new();
@@ -72,40 +72,40 @@ impl Local {
             }
         }
         drop(listener);
-        if tokio::time::timeout(GRACE, connections.shutdown())
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, connections.shutdown())
             .await
             .is_err()
         {
-            tracing::warn!("requests were still under way after {GRACE:?}");
+            tracing::warn!("requests were still in progress after {SHUTDOWN_TIMEOUT:?}");
         }
     }
 }
 
 fn connect(stream: TcpStream, local: Arc<Local>, connections: &GracefulShutdown) {
-    // Small answers must not wait for the client's acknowledgement of the one before.
+    // Without it a small response waits for the acknowledgement of the previous one.
     let _ = stream.set_nodelay(true);
     let service =
-        hyper::service::service_fn(move |request| connection::answer(request, Arc::clone(&local)));
+        hyper::service::service_fn(move |request| connection::respond(request, Arc::clone(&local)));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        // A client that breaks off or talks nonsense is its own trouble.
+        // A client that disconnects or breaks the protocol is not our error.
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection ended");
         }
     });
 }
 
-/// Too many open files pass; without a pause the loop would spin until they do.
+/// Running out of file descriptors is temporary. Without a pause the loop would spin until it ends.
 async fn pause_after(error: &io::Error) {
     tracing::warn!(%error, "cannot accept a connection");
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-/// `/user/` and one segment.
+/// Whether the path is `/user/` and one segment.
 fn is_user(path: &str) -> bool {
     path.strip_prefix("/user/")
         .is_some_and(|id| !id.is_empty() && !id.contains('/'))

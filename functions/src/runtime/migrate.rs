@@ -1,20 +1,22 @@
-//! The function `migrate`: invoked by whoever deploys, with the master's secret as its event, `{"username": …,
-//! "password": …}`. Owns the event; must not keep the secret, nor repeat it in an answer or a log.
+//! The function `migrate`. The operator invokes it after a deploy, with the master user's secret as
+//! the event: `{"username": …, "password": …}`. The secret is not kept, and appears in no response
+//! and no log line.
 
 use std::process::ExitCode;
 
 use lambda_http::lambda_runtime::{self, Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use crate::config::context as start;
+use crate::config::environment;
 use crate::config::settings::Settings;
 use crate::telemetry::log;
 use crate::users::migration::{self, Migrated};
 use crate::users::{DatabaseUrl, PostgresUrl};
 
-/// Serves invocations until the runtime ends the process. A bad setting ends the start with exit code 1.
+/// Serves invocations until the runtime ends the process. An invalid setting ends the process with
+/// exit code 1.
 pub async fn run() -> ExitCode {
-    log::begin();
+    log::init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,12 +27,12 @@ pub async fn run() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    Settings::from_lookup(start::environment)?;
-    let url = match DatabaseUrl::from_lookup(start::environment)? {
+    Settings::from_lookup(environment::variable)?;
+    let url = match DatabaseUrl::from_lookup(environment::variable)? {
         DatabaseUrl::Postgres(url) => url,
         DatabaseUrl::Sqlite(_) => {
             return Err(
-                "DATABASE_URL: only a Postgres is migrated; a SQLite file is made at first use"
+                "DATABASE_URL: only Postgres needs a migration; a SQLite file is created on first use"
                     .into(),
             );
         }
@@ -43,11 +45,12 @@ async fn serve() -> Result<(), Error> {
 }
 
 async fn migrate(url: &PostgresUrl, event: &Value) -> Result<Migrated, Error> {
-    // Taken apart by hand: a message of serde would show what it did not expect.
+    // Read by hand, because an error message of serde would show the unexpected value.
     let text = |name: &str| {
         let text = event[name].as_str().filter(|text| !text.is_empty());
-        text.map(str::to_owned)
-            .ok_or_else(|| format!("the event has no {name:?}: it is to be the master's secret"))
+        text.map(str::to_owned).ok_or_else(|| {
+            format!("the event has no {name:?}: pass the master user's secret as the event")
+        })
     };
     let url = url.with_login(text("username")?, text("password")?);
     Ok(migration::migrate(&url).await?)

@@ -1,5 +1,6 @@
-//! One line of metrics an invocation, in CloudWatch's Embedded Metric Format: what the alarms and the dashboard of template.yaml count.
-//! Owns the line, and the place where a handler leaves what it is made of; must not know how a value came about.
+//! One metrics line for each invocation, in CloudWatch's Embedded Metric Format. The alarms and the
+//! dashboard of template.yaml count these lines. Handlers leave the cache result in a task-local
+//! slot.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -9,59 +10,59 @@ use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
 tokio::task_local! {
-    static TOLD: Cell<Option<Told>>;
+    static REPORT: Cell<Option<CacheReport>>;
 }
 
-/// Tells whoever meters the invocation that this task serves. Off Lambda nobody does: an answer is not to carry it there.
-pub(crate) fn tell(told: Told) {
-    let _ = TOLD.try_with(|place| place.set(Some(told)));
+/// Records the cache result for this invocation's metrics line. Does nothing off Lambda.
+pub(crate) fn record(report: CacheReport) {
+    let _ = REPORT.try_with(|slot| slot.set(Some(report)));
 }
 
-/// The answer of `work`, and what it told.
-pub(crate) async fn listen<T>(work: impl Future<Output = T>) -> (T, Option<Told>) {
+/// Runs `work`, and returns its output with what it recorded.
+pub(crate) async fn capture<T>(work: impl Future<Output = T>) -> (T, Option<CacheReport>) {
     let work = async {
         let answer = work.await;
-        (answer, TOLD.with(Cell::get))
+        (answer, REPORT.with(Cell::get))
     };
-    TOLD.scope(Cell::new(None), work).await
+    REPORT.scope(Cell::new(None), work).await
 }
 
-/// What a handler that asked the cache tells of its answer.
+/// What a handler that called the cache reports.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told {
+pub(crate) enum CacheReport {
     /// A value was fetched.
-    Fetched(Fetched),
-    /// The cache had none, and the origin failed.
+    Fetched(CacheResult),
+    /// The cache had no value, and the origin failed.
     OriginFailed,
 }
 
-/// What became of one fetched value.
+/// How one value was fetched.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fetched {
+pub(crate) struct CacheResult {
     pub(crate) outcome: Outcome,
     pub(crate) cache: Duration,
     pub(crate) origin: Duration,
 }
 
-/// One invocation, answered.
+/// One finished invocation.
 pub(crate) struct Invocation<'a> {
-    /// As CloudWatch names it in the functions' other metrics.
+    /// The function's name, as in CloudWatch's own metrics of it.
     pub(crate) function: &'a str,
     pub(crate) request_id: &'a str,
     pub(crate) status: u16,
-    /// `None`: the cache was not asked, or it is not known what became of that.
-    pub(crate) told: Option<Told>,
+    /// `None` if the cache was not called, or the handler did not report.
+    pub(crate) cache_report: Option<CacheReport>,
     pub(crate) latency: Duration,
 }
 
 impl Invocation<'_> {
-    /// The line, without its end.
+    /// The line, without its line break.
     pub(crate) fn line(&self) -> String {
         let (outcome, counts) = self.counts();
         let mut metrics = vec![("Requests", "Count", json!(1))];
         metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
         metrics.push(("Latency", "Milliseconds", milliseconds(self.latency)));
-        if let Some(Told::Fetched(fetched)) = self.told {
+        if let Some(CacheReport::Fetched(fetched)) = self.cache_report {
             metrics.push(("CacheTime", "Milliseconds", milliseconds(fetched.cache)));
             metrics.push(("OriginTime", "Milliseconds", milliseconds(fetched.origin)));
         }
@@ -86,7 +87,7 @@ impl Invocation<'_> {
                 "Timestamp": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
                 "CloudWatchMetrics": [
                     {"Namespace": "larder", "Dimensions": [["function"]], "Metrics": defined},
-                    // By outcome, requests alone: each further metric of each outcome would be paid for.
+                    // Only requests are counted by outcome: CloudWatch charges for each metric.
                     {
                         "Namespace": "larder",
                         "Dimensions": [["function", "outcome"]],
@@ -99,33 +100,33 @@ impl Invocation<'_> {
     }
 
     fn counts(&self) -> (&'static str, [(&'static str, bool); 4]) {
-        let (outcome, hit, origin, trouble) = match self.told {
-            Some(Told::OriginFailed) => ("failed", false, true, false),
-            // Such as a flush that was not acknowledged: no origin had a part in it.
+        let (outcome, hit, origin, cache_failed) = match self.cache_report {
+            Some(CacheReport::OriginFailed) => ("failed", false, true, false),
+            // Such as a flush that was not acknowledged: it calls no origin.
             None if self.status >= 500 => ("failed", false, false, false),
             None => ("none", false, false, false),
-            Some(Told::Fetched(Fetched { outcome, .. })) => {
-                let (word, hit) = word(outcome);
+            Some(CacheReport::Fetched(CacheResult { outcome, .. })) => {
+                let (name, hit) = outcome_name(outcome);
                 (
-                    word,
+                    name,
                     hit,
                     !hit || outcome == Outcome::StaleOnError,
-                    is_trouble(outcome),
+                    is_cache_failure(outcome),
                 )
             }
         };
         let counts = [
-            ("Lookups", self.told.is_some()),
+            ("Lookups", self.cache_report.is_some()),
             ("Hits", hit),
             ("OriginCalls", origin),
-            ("CacheErrors", trouble),
+            ("CacheErrors", cache_failed),
         ];
         (outcome, counts)
     }
 }
 
-/// The outcome's name as a dimension, and whether the cache answered.
-fn word(outcome: Outcome) -> (&'static str, bool) {
+/// The outcome's name as a dimension, and whether it counts as a hit.
+fn outcome_name(outcome: Outcome) -> (&'static str, bool) {
     match outcome {
         Outcome::Hit => ("hit", true),
         Outcome::Stale => ("stale", true),
@@ -139,7 +140,7 @@ fn word(outcome: Outcome) -> (&'static str, bool) {
     }
 }
 
-fn is_trouble(outcome: Outcome) -> bool {
+fn is_cache_failure(outcome: Outcome) -> bool {
     match outcome {
         Outcome::Miss(fill) | Outcome::Expired(fill) | Outcome::Refreshed(fill) => {
             matches!(fill, Fill::Failed(_))
@@ -158,22 +159,22 @@ mod tests {
     use larder::CacheFailure;
 
     fn check(status: u16, outcome: Option<Outcome>, expected: (&str, [u8; 4])) {
-        let told = outcome.map(|outcome| {
-            Told::Fetched(Fetched {
+        let cache_report = outcome.map(|outcome| {
+            CacheReport::Fetched(CacheResult {
                 outcome,
                 cache: Duration::from_micros(1500),
                 origin: Duration::ZERO,
             })
         });
-        check_told(status, told, expected);
+        check_report(status, cache_report, expected);
     }
 
-    fn check_told(status: u16, told: Option<Told>, expected: (&str, [u8; 4])) {
+    fn check_report(status: u16, cache_report: Option<CacheReport>, expected: (&str, [u8; 4])) {
         let invocation = Invocation {
             function: "user",
             request_id: "id",
             status,
-            told,
+            cache_report,
             latency: Duration::from_millis(2),
         };
         let line: Value = serde_json::from_str(&invocation.line()).unwrap();
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(line["Latency"], 2.0);
         assert_eq!(
             line.get("CacheTime").is_some(),
-            matches!(told, Some(Told::Fetched(_)))
+            matches!(cache_report, Some(CacheReport::Fetched(_)))
         );
     }
 
@@ -224,8 +225,12 @@ mod tests {
             ("bypassed", [1, 0, 1, 0]),
         );
         check(400, None, ("none", [0, 0, 0, 0]));
-        check_told(502, Some(Told::OriginFailed), ("failed", [1, 0, 1, 0]));
-        // A flush that was not acknowledged, a panic.
+        check_report(
+            502,
+            Some(CacheReport::OriginFailed),
+            ("failed", [1, 0, 1, 0]),
+        );
+        // A flush that was not acknowledged, or a panic.
         check(502, None, ("failed", [0, 0, 0, 0]));
     }
 }

@@ -1,5 +1,5 @@
-//! The log: warnings and errors, as plain lines or, where Lambda is told to (`LoggingConfig: {LogFormat: JSON}`), one JSON object a
-//! line. Owns the lines' form; must not know what is logged. Nothing logs a request's values.
+//! The log: warnings and errors on stderr, as plain lines, or as one JSON object a line where the
+//! function's `LoggingConfig` asks for it. No line contains a request's values.
 
 use std::fmt;
 
@@ -11,32 +11,33 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::context as start;
-use crate::telemetry::timestamp as moment;
+use crate::config::environment;
+use crate::telemetry::timestamp;
 
 tokio::task_local! {
     static INVOCATION: String;
 }
 
-/// Runs `work` as part of the invocation with this id: its lines carry it.
-pub(crate) async fn of_invocation<F: Future>(id: String, work: F) -> F::Output {
+/// Runs `work`, whose log lines then carry this invocation's id.
+pub(crate) async fn in_invocation<F: Future>(id: String, work: F) -> F::Output {
     INVOCATION.scope(id, work).await
 }
 
-/// Logs to stderr from now on, for as long as the process lives.
-pub fn begin() {
+/// Starts logging to stderr.
+pub fn init() {
     let lines = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_max_level(LevelFilter::WARN);
-    if start::environment("AWS_LAMBDA_LOG_FORMAT").as_deref() == Some("JSON") {
+    if environment::variable("AWS_LAMBDA_LOG_FORMAT").as_deref() == Some("JSON") {
         lines.event_format(Json).init();
     } else {
         lines.init();
     }
 }
 
-/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the names that Lambda's own lines have.
+/// `{"timestamp": RFC 3339, "level": …, "message": …, "requestId": …, "target": …, …}`, with the
+/// names of Lambda's own log lines.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json
@@ -53,7 +54,7 @@ where
         let mut line = Fields::default();
         event.record(&mut line);
         let known = [
-            ("timestamp", moment::rfc3339()),
+            ("timestamp", timestamp::rfc3339()),
             ("level", event.metadata().level().to_string()),
             ("target", event.metadata().target().to_owned()),
         ];

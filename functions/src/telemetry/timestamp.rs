@@ -1,4 +1,4 @@
-//! The time of day as text. Owns nothing but the two forms that AWS asks for.
+//! The current time as text, in the two formats that AWS asks for.
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};

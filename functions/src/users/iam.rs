@@ -1,7 +1,7 @@
-//! Logging in to RDS without a password: a request to `rds-db:connect` that is signed here (SigV4, as for a link) and
-//! never sent; RDS checks the signature. Owns the signing; must not know what the token opens.
+//! Logging in to RDS without a password. The token is a request to `rds-db:connect` that is signed
+//! here (SigV4, as for a presigned URL) and never sent; RDS checks the signature.
 //!
-//! Fifty lines, so that neither the AWS SDK nor its second TLS stack is in every cold start.
+//! Fifty lines, so that neither the AWS SDK nor its second TLS stack is part of every cold start.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use hmac::{Hmac, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-/// As whom and where tokens are signed: what Lambda puts into the environment.
+/// The credentials and the region for signing, which Lambda puts into the environment.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Signer {
     region: String,
@@ -18,10 +18,11 @@ pub(super) struct Signer {
     session_token: Option<String>,
 }
 
-/// How long a token opens a connection, in seconds: the longest that RDS allows. A connection that is open stays so.
-const EXPIRES: &str = "900";
+/// How long a token can open connections, in seconds: the longest that RDS allows. An open
+/// connection outlives its token.
+const EXPIRES_S: &str = "900";
 const SERVICE: &str = "rds-db";
-/// All but RFC 3986's unreserved characters.
+/// Every character except RFC 3986's unreserved ones.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -29,6 +30,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Signer {
+    /// Reads the credentials.
+    ///
     /// # Errors
     /// The name of a variable that is not set.
     pub(super) fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, String> {
@@ -43,19 +46,20 @@ impl Signer {
         })
     }
 
-    /// What `user` says instead of a password at `host:port` within 15 minutes of `moment` (`20261126T062910Z`).
-    pub(super) fn token(&self, host: &str, port: u16, user: &str, moment: &str) -> String {
-        let day = &moment[..8];
+    /// The token that replaces the password of `user` at `host:port` for 15 minutes from
+    /// `timestamp` (`20261126T062910Z`).
+    pub(super) fn token(&self, host: &str, port: u16, user: &str, timestamp: &str) -> String {
+        let day = &timestamp[..8];
         let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
         let credential = format!("{}/{scope}", self.access_key);
-        // in the order of their names, as they are signed
+        // SigV4 signs the parameters in the order of their names.
         let mut query = vec![
             ("Action", "connect"),
             ("DBUser", user),
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
             ("X-Amz-Credential", &credential),
-            ("X-Amz-Date", moment),
-            ("X-Amz-Expires", EXPIRES),
+            ("X-Amz-Date", timestamp),
+            ("X-Amz-Expires", EXPIRES_S),
         ];
         query.extend(
             self.session_token
@@ -70,7 +74,7 @@ impl Signer {
         let query = query.join("&");
         let nothing = hex::encode(Sha256::digest(b""));
         let request = format!("GET\n/\n{query}\nhost:{host}:{port}\n\nhost\n{nothing}");
-        let signature = signature(&self.secret_key, moment, &scope, &request);
+        let signature = signature(&self.secret_key, timestamp, &scope, &request);
         format!("{host}:{port}/?{query}&X-Amz-Signature={signature}")
     }
 }
@@ -83,8 +87,8 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// SigV4's signature of a canonical request; `scope` is `DAY/REGION/SERVICE/aws4_request`.
-fn signature(secret_key: &str, moment: &str, scope: &str, request: &str) -> String {
+/// The SigV4 signature of a canonical request; `scope` is `DAY/REGION/SERVICE/aws4_request`.
+fn signature(secret_key: &str, timestamp: &str, scope: &str, request: &str) -> String {
     let key = scope
         .split('/')
         .fold(format!("AWS4{secret_key}").into_bytes(), |key, part| {
@@ -93,7 +97,7 @@ fn signature(secret_key: &str, moment: &str, scope: &str, request: &str) -> Stri
     let request = hex::encode(Sha256::digest(request));
     hex::encode(hmac(
         &key,
-        &format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{request}"),
+        &format!("AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{request}"),
     ))
 }
 
@@ -109,7 +113,8 @@ mod tests {
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-    /// The worked examples of AWS's documentation: a request with signed headers to IAM, and a link to an object of S3.
+    /// The worked examples of AWS's documentation: a request to IAM with signed headers, and a
+    /// presigned URL of an object in S3.
     #[test]
     fn the_documented_requests_have_the_documented_signatures() {
         let list_users = "GET\n/\nAction=ListUsers&Version=2010-05-08\n\
@@ -157,7 +162,7 @@ mod tests {
         );
     }
 
-    /// Signatures of `generate_db_auth_token` (botocore) for the same moment.
+    /// The expected signatures are those of botocore's `generate_db_auth_token` at the same time.
     #[test]
     fn tokens_are_those_of_the_aws_sdk() {
         let session = Some("IQoJb3JpZ2luX2VjEXAMPLE//////////+token==");

@@ -1,5 +1,5 @@
-//! The database as the functions expect it: the table with its users, and the role that may only read it. Owns the
-//! role and its rights; must not know where the master's password comes from.
+//! Prepares a database for the functions: the table with its users, and the role that may only read
+//! it.
 
 use serde::Serialize;
 use sqlx::Connection as _;
@@ -8,22 +8,23 @@ use sqlx::postgres::PgConnection;
 use super::url::PostgresUrl;
 use super::{DbError, postgres, seed};
 
-/// As whom the function `user` logs in.
+/// The role as which the function `user` logs in.
 pub const ROLE: &str = "larder";
 
-/// What is there afterwards.
+/// The state after a migration.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Migrated {
-    /// Rows of the table.
+    /// The number of rows in the table.
     pub users: i64,
-    /// Who may read them.
+    /// The role that may read them.
     pub role: &'static str,
 }
 
-/// Brings the database at `url`, whose user owns it, to what the functions expect. May be repeated, and by several at once.
+/// Migrates the database at `url`, whose user owns it. Migrations may be repeated and run at the
+/// same time.
 ///
 /// # Errors
-/// What the database said; nothing is half done then.
+/// The database refused a statement. Each step is one transaction, so none is half done.
 pub async fn migrate(url: &PostgresUrl) -> Result<Migrated, DbError> {
     let mut connection = postgres::connect(url).await?;
     seed::into_postgres(&mut connection).await?;
@@ -35,7 +36,8 @@ pub async fn migrate(url: &PostgresUrl) -> Result<Migrated, DbError> {
     Ok(Migrated { users, role: ROLE })
 }
 
-/// The role logs in by IAM alone: it has no password. It sees the table and can change nothing.
+/// Creates the role. It has no password and logs in by IAM; it may read the table and change
+/// nothing.
 async fn grant(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     for statement in [

@@ -1,9 +1,9 @@
-//! The users in Postgres. Owns the connections: at most two a process, made when they are needed, and kept between
-//! requests. Must not know who asks.
+//! The users in Postgres, over at most two connections a process, which are opened on demand and
+//! kept between requests.
 //!
-//! No pool of sqlx: that one looks after a connection in a task of its own once the answer is out, when Lambda has
-//! frozen the process, and takes two more round trips a query for it. Here a connection is taken out for a question and
-//! put back only after a whole answer, so none is ever in an unknown state.
+//! sqlx's own pool is not used: it tends a connection in a background task after the response, when
+//! Lambda has frozen the process, and takes two more round trips a query. Here a connection is
+//! taken for one query and put back only after its whole answer, so its state is always known.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,84 +14,88 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::url::{Login, PostgresUrl};
-use super::{Row, Tables, seed};
-use crate::telemetry::timestamp as moment;
+use super::{Row, Schema, seed};
+use crate::telemetry::timestamp;
 
-/// An environment of Lambda serves one request at a time, or up to 16 that share these; a small database takes 80.
-const CONNECTIONS: usize = 2;
-/// How long one question may take, with all that it needs.
-const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection that has stood idle may take: its server may be gone without a word.
-const REUSED: Duration = Duration::from_secs(1);
-/// How long a server that is just starting is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(50);
+/// An environment of Lambda serves one request at a time, or up to 16 that share these. A small
+/// database accepts 80 connections.
+const MAX_CONNECTIONS: usize = 2;
+/// How long one query may take, including a connection.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a query on an idle connection may take: its server may have vanished without a reset.
+const REUSED_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait for a server that is just starting.
+const STARTUP_WAIT: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 pub(super) struct Postgres {
     url: PostgresUrl,
-    tables: Tables,
-    made: OnceCell<()>,
-    room: Semaphore,
+    schema: Schema,
+    table_created: OnceCell<()>,
+    permits: Semaphore,
     idle: Mutex<Vec<PgConnection>>,
 }
 
 impl Postgres {
-    pub(super) fn at(url: PostgresUrl, tables: Tables) -> Self {
+    pub(super) fn new(url: PostgresUrl, schema: Schema) -> Self {
         Self {
             url,
-            tables,
-            made: OnceCell::new(),
-            room: Semaphore::new(CONNECTIONS),
+            schema,
+            table_created: OnceCell::new(),
+            permits: Semaphore::new(MAX_CONNECTIONS),
             idle: Mutex::default(),
         }
     }
 
     pub(super) async fn find(&self, id: i64) -> Result<Option<Row>, Error> {
-        let answer = timeout(TIMEOUT, self.ask(id)).await;
+        let answer = timeout(QUERY_TIMEOUT, self.query(id)).await;
         answer.unwrap_or(Err(Error::PoolTimedOut))
     }
 
-    async fn ask(&self, id: i64) -> Result<Option<Row>, Error> {
-        let _room = self.room.acquire().await.expect("is never closed");
-        if let Some(connection) = self.take() {
-            match timeout(REUSED, self.row(connection, id)).await {
+    async fn query(&self, id: i64) -> Result<Option<Row>, Error> {
+        let _permit = self.permits.acquire().await.expect("is never closed");
+        if let Some(connection) = self.take_idle() {
+            match timeout(REUSED_TIMEOUT, self.fetch(connection, id)).await {
                 Ok(Ok(row)) => return Ok(row),
-                // It was closed, or told to go, or nothing comes: so it is with the other one that stood idle.
-                Ok(Err(_)) | Err(_) => drop(self.take()),
+                // The connection was closed, terminated, or is silent. The other idle one probably
+                // is too.
+                Ok(Err(_)) | Err(_) => drop(self.take_idle()),
             }
         }
         let mut connection = connect(&self.url).await?;
-        if self.tables == Tables::MadeAtFirstUse {
+        if self.schema == Schema::CreatedOnFirstUse {
             let make = async || seed::into_postgres(&mut connection).await;
-            self.made.get_or_try_init(make).await?;
+            self.table_created.get_or_try_init(make).await?;
         }
-        self.row(connection, id).await
+        self.fetch(connection, id).await
     }
 
-    async fn row(&self, mut connection: PgConnection, id: i64) -> Result<Option<Row>, Error> {
+    async fn fetch(&self, mut connection: PgConnection, id: i64) -> Result<Option<Row>, Error> {
         let find = sqlx::query_as(super::FIND).bind(id);
         let row = find.fetch_optional(&mut connection).await?;
         self.idle.lock().expect("holds no panic").push(connection);
         Ok(row)
     }
 
-    fn take(&self) -> Option<PgConnection> {
+    fn take_idle(&self) -> Option<PgConnection> {
         self.idle.lock().expect("holds no panic").pop()
     }
 }
 
-/// A new connection. A server that is just starting or restarting is given a moment.
+/// Opens a connection. While the server is starting, it tries again for a moment.
 pub(super) async fn connect(url: &PostgresUrl) -> Result<PgConnection, Error> {
-    let patience = Instant::now() + PATIENCE;
-    let until = Instant::now() + TIMEOUT;
+    let startup_limit = Instant::now() + STARTUP_WAIT;
+    let until = Instant::now() + QUERY_TIMEOUT;
     loop {
-        // Made anew: a token is good for 15 minutes.
+        // Built for each attempt: an IAM token expires after 15 minutes.
         let options = options(url);
         match timeout_at(until, PgConnection::connect_with(&options))
             .await
             .unwrap_or(Err(Error::PoolTimedOut))
         {
-            Err(error) if is_passing(&error) && Instant::now() < patience => sleep(PAUSE).await,
+            Err(error) if is_transient(&error) && Instant::now() < startup_limit => {
+                sleep(RETRY_DELAY).await
+            }
             result => return result,
         }
     }
@@ -110,16 +114,16 @@ fn options(url: &PostgresUrl) -> PgConnectOptions {
         Login::Password(None) => options,
         Login::Password(Some(password)) => options.password(password),
         Login::Iam(signer) => {
-            options.password(&signer.token(&url.host, url.port, &url.user, &moment::sigv4()))
+            options.password(&signer.token(&url.host, url.port, &url.user, &timestamp::sigv4()))
         }
     }
 }
 
-/// Whether the same question may well be answered in a moment.
-fn is_passing(error: &Error) -> bool {
+/// Whether the next attempt may succeed in a moment.
+fn is_transient(error: &Error) -> bool {
     match error {
         Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        // It starts or stops; it has too many connections just now.
+        // The server starts or stops, or has too many connections at the moment.
         Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
         _ => false,
     }

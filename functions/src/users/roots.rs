@@ -1,18 +1,18 @@
-//! Whom a connection to Postgres believes. Owns the root certificates of Amazon RDS; must not know a URL.
+//! The root certificates that a connection to Postgres trusts, with those of Amazon RDS.
 
 use sqlx::postgres::PgConnectOptions;
 
-/// Certificates of all regions, each after a line that says its region.
+/// The certificates of all regions, each after a comment line that names its region.
 const RDS: &str = include_str!("rds-roots.pem");
 
 /// Root certificates.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Roots {
-    /// Those that browsers have.
+    /// The public ones, as in browsers.
     Public,
-    /// Those in a PEM file, too; read at each connection.
+    /// The public ones and those of a PEM file, which is read for each connection.
     File(String),
-    /// Those of RDS in one region, too.
+    /// The public ones and those of RDS in one region.
     Rds(String),
 }
 
@@ -26,7 +26,8 @@ impl Roots {
         let pem = of_region(region);
         if pem.is_empty() {
             return Err(format!(
-                "no root certificate of RDS in {region:?} is known here: name the file of the region's bundle with sslrootcert"
+                "sslrootcert=rds has no root certificate for the region {region:?}: \
+                 name the file of that region's bundle instead"
             ));
         }
         Ok(Self::Rds(pem))
@@ -41,7 +42,7 @@ impl Roots {
     }
 }
 
-/// The certificates of one region alone: three to parse at a connection and to believe, not all.
+/// The certificates of one region, so that a connection parses and trusts three and not all.
 fn of_region(region: &str) -> String {
     let head = format!("Amazon RDS {region} ");
     RDS.split("# ")

@@ -1,12 +1,12 @@
-//! The 500 users of a new database, the same ones everywhere: 25 first names with 20 family names. Owns the table; must
-//! not know who asks.
+//! The table, and the 500 users of a new database. They are the same everywhere: 25 first names
+//! with 20 family names.
 
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqlitePool, SqliteTransaction};
 
-/// With the spelling for the address.
-const FIRST: [(&str, &str); 25] = [
+/// First names, each with its spelling in the e-mail address.
+const FIRST_NAMES: [(&str, &str); 25] = [
     ("María", "maria"),
     ("José", "jose"),
     ("Zoë", "zoe"),
@@ -34,7 +34,7 @@ const FIRST: [(&str, &str); 25] = [
     ("Emily", "emily"),
 ];
 
-const FAMILY: [(&str, &str); 20] = [
+const FAMILY_NAMES: [(&str, &str); 20] = [
     ("García", "garcia"),
     ("Nuñez", "nunez"),
     ("O’Connor", "oconnor"),
@@ -69,16 +69,16 @@ const CITIES: [&str; 9] = [
     "Dublin",
 ];
 
-/// Makes and fills the table unless it is there. One transaction: of processes that start together the first one
-/// does it, and the others wait for SQLite's lock and then see the whole table.
+/// Creates and fills the table unless it exists, in one transaction: of processes that start
+/// together the first does it, and the others wait for SQLite's lock and then see the whole table.
 pub(super) async fn into_sqlite(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    let is_planted =
+    let table_exists =
         "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'users')";
-    if sqlx::query_scalar(is_planted).fetch_one(pool).await? {
+    if sqlx::query_scalar(table_exists).fetch_one(pool).await? {
         return Ok(());
     }
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    if !sqlx::query_scalar(is_planted)
+    if !sqlx::query_scalar(table_exists)
         .fetch_one(&mut *transaction)
         .await?
     {
@@ -104,10 +104,10 @@ async fn fill_sqlite(transaction: &mut SqliteTransaction<'_>) -> Result<(), sqlx
     Ok(())
 }
 
-/// The same in Postgres, where a lock of this number stands for SQLite's.
+/// The same in Postgres, where an advisory lock takes the place of SQLite's.
 pub(super) async fn into_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let is_planted = "SELECT to_regclass('users') IS NOT NULL";
-    if sqlx::query_scalar(is_planted)
+    let table_exists = "SELECT to_regclass('users') IS NOT NULL";
+    if sqlx::query_scalar(table_exists)
         .fetch_one(&mut *connection)
         .await?
     {
@@ -117,7 +117,7 @@ pub(super) async fn into_postgres(connection: &mut PgConnection) -> Result<(), s
     sqlx::query("SELECT pg_advisory_xact_lock(7105648)")
         .execute(&mut *transaction)
         .await?;
-    if !sqlx::query_scalar(is_planted)
+    if !sqlx::query_scalar(table_exists)
         .fetch_one(&mut *transaction)
         .await?
     {
@@ -153,13 +153,15 @@ async fn fill_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Error>
 }
 
 fn people() -> impl Iterator<Item = (String, String, &'static str)> {
-    (0..FIRST.len() * FAMILY.len()).map(person)
+    (0..FIRST_NAMES.len() * FAMILY_NAMES.len()).map(person)
 }
 
-/// Name, address and city of one of the 500; neighbours share neither first nor family name.
+/// Name, address and city of one of the 500. Neighbours share neither the first nor the family
+/// name.
 fn person(number: usize) -> (String, String, &'static str) {
-    let first = FIRST[number % FIRST.len()];
-    let family = FAMILY[(number / FIRST.len() + number % FIRST.len()) % FAMILY.len()];
+    let first = FIRST_NAMES[number % FIRST_NAMES.len()];
+    let family = FAMILY_NAMES
+        [(number / FIRST_NAMES.len() + number % FIRST_NAMES.len()) % FAMILY_NAMES.len()];
     let email = format!("{}.{}@example.com", first.1, family.1);
     (
         format!("{} {}", first.0, family.0),

@@ -1,4 +1,4 @@
-//! The users in a SQLite file, made and filled at first use. Owns the pool; must not know who asks.
+//! The users in a SQLite file, which is created and filled on first use.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::sync::OnceCell;
 use super::url::SqliteFile;
 use super::{Row, seed};
 
-/// A Lambda environment serves one request at a time; `local` a few.
-const CONNECTIONS: u32 = 4;
-/// How long a request waits for a connection; a cached answer never does.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// An emulated function serves one request at a time, the local server a few.
+const MAX_CONNECTIONS: u32 = 4;
+/// How long a query waits for a connection. A cached answer needs none.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Sqlite {
@@ -21,7 +21,7 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn at(file: SqliteFile) -> Self {
+    pub(super) fn new(file: SqliteFile) -> Self {
         Self {
             file,
             pool: OnceCell::new(),
@@ -38,8 +38,8 @@ impl Sqlite {
 
     async fn open(&self) -> Result<SqlitePool, sqlx::Error> {
         let options = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE);
+            .max_connections(MAX_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT);
         let pool = options.connect_with(self.file.options()).await?;
         seed::into_sqlite(&pool).await?;
         Ok(pool)
@@ -49,11 +49,11 @@ impl Sqlite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::users::{DatabaseUrl, Tables, Users};
+    use crate::users::{DatabaseUrl, Schema, Users};
 
     fn at(path: &std::path::Path) -> Users {
         let url = DatabaseUrl::from_lookup(|_| Some(format!("sqlite://{}", path.display())));
-        Users::at(url.unwrap(), Tables::MadeAtFirstUse)
+        Users::new(url.unwrap(), Schema::CreatedOnFirstUse)
     }
 
     async fn pool(path: &std::path::Path) -> SqlitePool {

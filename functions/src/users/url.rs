@@ -1,5 +1,5 @@
-//! `DATABASE_URL`. Owns which databases there are and what a URL may say of them; must not connect, and never shows a
-//! password.
+//! `DATABASE_URL`: which databases exist and what their URLs may say. Nothing here connects, and no
+//! message shows a password.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -11,13 +11,13 @@ use url::Url;
 
 use super::iam::Signer;
 use super::roots::Roots;
-use crate::config::host as place;
+use crate::config::host;
 use crate::config::settings::SettingsError;
 
-/// Where the users are.
+/// Where the users are stored.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// A SQLite file, made at first use.
+    /// A SQLite file, which is created on first use.
     Sqlite(SqliteFile),
     /// A Postgres server.
     Postgres(PostgresUrl),
@@ -38,41 +38,41 @@ pub struct PostgresUrl {
     pub(super) tls: Tls,
 }
 
-/// What stands for a password.
+/// How a user proves its identity.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Login {
     Password(Option<String>),
-    /// A token for each connection, signed here.
+    /// By an IAM token, which is signed here for each connection.
     Iam(Signer),
 }
 
-/// How a connection is encrypted, and whom it believes.
+/// How a connection is encrypted, and which certificates it trusts.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Tls {
-    pub(super) mode: Mode,
+    pub(super) mode: SslMode,
     pub(super) roots: Roots,
 }
 
-/// `sslmode`, without those that fall back to no encryption.
+/// `sslmode`, without the modes that fall back to no encryption.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum SslMode {
     Disable,
-    /// Encrypted, with whomever.
+    /// Encrypted, without a check of the server's certificate.
     Require,
     VerifyFull,
 }
 
-/// In the working directory, and in `.gitignore`.
+/// In the working directory; `.gitignore` lists it.
 const DEFAULT_FILE: &str = "users.sqlite";
 const FORMS: &str = "is neither sqlite://FILE nor postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE";
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl DatabaseUrl {
-    /// `DATABASE_URL`; if it is unset, a file in the working directory. An empty variable counts as unset.
+    /// Reads `DATABASE_URL`. If it is unset or empty, a file in the working directory is used.
     ///
     /// # Errors
-    /// What is wrong with it, without its text: it may hold a password.
+    /// The URL is invalid. The message does not repeat it, because it may hold a password.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let Some(text) = value("DATABASE_URL") else {
@@ -87,7 +87,7 @@ impl DatabaseUrl {
     /// Reads the URL, and with `auth=iam` the credentials that Lambda puts into the environment.
     ///
     /// # Errors
-    /// What is wrong, without the text itself.
+    /// The URL is invalid; the message does not repeat it.
     fn parse(text: &str, lookup: Lookup<'_>) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("sqlite", _)) => SqliteFile::parse(text).map(Self::Sqlite),
@@ -120,7 +120,7 @@ impl SqliteFile {
         }
         let options =
             SqliteConnectOptions::from_str(text).map_err(|_| "is not sqlite://FILE".to_owned())?;
-        // `?mode=ro` is an operator's wish that stands.
+        // A `mode` of the URL, such as `?mode=ro`, is kept.
         Ok(Self(if text.contains("mode=") {
             options
         } else {
@@ -130,7 +130,7 @@ impl SqliteFile {
 }
 
 impl PostgresUrl {
-    /// The same server for another user.
+    /// The same server and database with another login.
     pub(crate) fn with_login(&self, user: String, password: String) -> Self {
         Self {
             user,
@@ -152,17 +152,17 @@ impl PostgresUrl {
             return Err(FORMS.to_owned());
         }
         let password = url.password().map(|text| decoded(text, "the password"));
-        let mut said = Parameters::default();
+        let mut parameters = Parameters::default();
         for (name, value) in url.query_pairs() {
-            said.take(&name, &value)?;
+            parameters.set(&name, &value)?;
         }
-        let login = match said.iam {
+        let login = match parameters.iam {
             false => Login::Password(password.transpose()?),
-            true if password.is_some() => Err("has a password although it says auth=iam")?,
+            true if password.is_some() => Err("has a password, which auth=iam excludes")?,
             true => Login::Iam(Signer::from_lookup(lookup)?),
         };
-        let tls = said.tls(authority, lookup)?;
-        if matches!(login, Login::Iam(_)) && tls.mode != Mode::VerifyFull {
+        let tls = parameters.tls(authority, lookup)?;
+        if matches!(login, Login::Iam(_)) && tls.mode != SslMode::VerifyFull {
             return Err(
                 "auth=iam sends a token that is a password: sslmode must be verify-full".into(),
             );
@@ -179,39 +179,39 @@ impl PostgresUrl {
     }
 }
 
-/// What may follow the `?`.
+/// The parameters after the `?`.
 #[derive(Default)]
 struct Parameters {
     iam: bool,
-    mode: Option<Mode>,
+    mode: Option<SslMode>,
     roots: Option<String>,
 }
 
 impl Parameters {
-    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match (name, value) {
             ("auth", "iam") => self.iam = true,
             ("auth", "password") => self.iam = false,
             ("auth", _) => Err("auth is neither password nor iam")?,
-            ("sslmode", "disable") => self.mode = Some(Mode::Disable),
-            ("sslmode", "require") => self.mode = Some(Mode::Require),
-            ("sslmode", "verify-full") => self.mode = Some(Mode::VerifyFull),
-            ("sslmode", _) => Err("sslmode is none of disable, require, verify-full")?,
+            ("sslmode", "disable") => self.mode = Some(SslMode::Disable),
+            ("sslmode", "require") => self.mode = Some(SslMode::Require),
+            ("sslmode", "verify-full") => self.mode = Some(SslMode::VerifyFull),
+            ("sslmode", _) => Err("sslmode is not one of disable, require, verify-full")?,
             ("sslrootcert", path) => self.roots = Some(path.to_owned()),
             _ => Err("has an unknown parameter; there are auth, sslmode, sslrootcert")?,
         }
         Ok(())
     }
 
-    /// Only what stays on this machine goes unencrypted without having been asked to.
+    /// Without `sslmode`, only a connection within this machine is unencrypted.
     fn tls(self, authority: &str, lookup: Lookup<'_>) -> Result<Tls, String> {
         let mode = match self.mode {
             Some(mode) => mode,
-            None if place::is_loopback(authority) => Mode::Disable,
-            None => Mode::VerifyFull,
+            None if host::is_loopback(authority) => SslMode::Disable,
+            None => SslMode::VerifyFull,
         };
         let roots = match self.roots {
-            Some(_) if mode != Mode::VerifyFull => {
+            Some(_) if mode != SslMode::VerifyFull => {
                 return Err("has an sslrootcert, which only sslmode=verify-full checks".into());
             }
             None => Roots::Public,
@@ -222,12 +222,12 @@ impl Parameters {
     }
 }
 
-impl From<Mode> for PgSslMode {
-    fn from(mode: Mode) -> Self {
+impl From<SslMode> for PgSslMode {
+    fn from(mode: SslMode) -> Self {
         match mode {
-            Mode::Disable => Self::Disable,
-            Mode::Require => Self::Require,
-            Mode::VerifyFull => Self::VerifyFull,
+            SslMode::Disable => Self::Disable,
+            SslMode::Require => Self::Require,
+            SslMode::VerifyFull => Self::VerifyFull,
         }
     }
 }

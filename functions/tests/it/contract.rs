@@ -1,14 +1,14 @@
-//! Methods, inputs and headers: one table, asked of the functions and of the local server.
+//! Methods, inputs and headers: one table, for the functions and for the local server.
 
-use crate::ask::{Answer, Ask};
 use crate::postgres::Postgres;
+use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
-/// What is asked, the status that has to come back, and a part of the body.
-struct Row(Ask, u16, &'static str);
+/// A request, the status it must get, and a part of the body.
+struct Row(Request, u16, &'static str);
 
 fn get(target: &str, status: u16, says: &'static str) -> Row {
-    Row(Ask::get(target), status, says)
+    Row(Request::get(target), status, says)
 }
 
 fn inputs() -> Vec<Row> {
@@ -44,28 +44,28 @@ fn inputs() -> Vec<Row> {
         get("/user/-1", 400, "whole number"),
         get("/user/abc", 400, "whole number"),
         get("/user/%27%20OR%201=1", 400, "whole number"),
-        Row(Ask::flush(""), 200, r#"{"flushed":"all"}"#),
+        Row(Request::flush(""), 200, r#"{"flushed":"all"}"#),
         Row(
-            Ask::flush(r#"{"scope":"all"}"#),
+            Request::flush(r#"{"scope":"all"}"#),
             200,
             r#"{"flushed":"all"}"#,
         ),
         Row(
-            Ask::flush(r#"{"scope":"heavy-op"}"#),
+            Request::flush(r#"{"scope":"heavy-op"}"#),
             200,
             r#"{"flushed":"heavy-op"}"#,
         ),
         Row(
-            Ask::flush(r#"{"scope":"user"}"#),
+            Request::flush(r#"{"scope":"user"}"#),
             200,
             r#"{"flushed":"user"}"#,
         ),
-        Row(Ask::flush(r#"{"scope":"everything"}"#), 400, "scope"),
-        Row(Ask::flush("{"), 400, "scope"),
-        Row(Ask::flush(&" ".repeat(4096)), 200, "flushed"),
-        Row(Ask::flush(&" ".repeat(4097)), 413, "4096 bytes"),
+        Row(Request::flush(r#"{"scope":"everything"}"#), 400, "scope"),
+        Row(Request::flush("{"), 400, "scope"),
+        Row(Request::flush(&" ".repeat(4096)), 200, "flushed"),
+        Row(Request::flush(&" ".repeat(4097)), 413, "4096 bytes"),
         Row(
-            Ask::get("/heavy-op?param=a").body("x".repeat(4097)),
+            Request::get("/heavy-op?param=a").body("x".repeat(4097)),
             413,
             "4096 bytes",
         ),
@@ -97,18 +97,18 @@ async fn inputs_are_answered_alike_with_either_database() {
 
 async fn inputs_are_answered(sites: [Site; 2]) {
     for site in sites {
-        for Row(ask, status, says) in inputs() {
-            let answer = site.ask(&ask).await;
+        for Row(request, status, says) in inputs() {
+            let answer = site.send(&request).await;
             assert_eq!(
                 answer.status,
                 status,
-                "{}: {ask:?}: {answer:?}",
+                "{}: {request:?}: {answer:?}",
                 site.name()
             );
             let body = answer.body.to_lowercase();
             assert!(
                 body.contains(&says.to_lowercase()),
-                "{}: {ask:?}: {answer:?}",
+                "{}: {request:?}: {answer:?}",
                 site.name()
             );
             check_headers(&answer);
@@ -116,8 +116,8 @@ async fn inputs_are_answered(sites: [Site; 2]) {
     }
 }
 
-/// What every answer has, and every problem.
-fn check_headers(answer: &Answer) {
+/// The headers of every response, and the members of every problem.
+fn check_headers(answer: &Response) {
     assert_eq!(
         answer.header("x-content-type-options"),
         "nosniff",
@@ -158,7 +158,7 @@ async fn a_foreign_method_is_answered_405_with_the_allowed_ones() {
             ("/flush", "POST"),
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-                let answer = site.ask(&Ask::new(method, target)).await;
+                let answer = site.send(&Request::new(method, target)).await;
                 let is_allowed = allowed.split(", ").any(|allowed| allowed == method);
                 assert_eq!(
                     answer.status == 405,
@@ -189,7 +189,7 @@ async fn head_answers_as_get_does_but_without_a_body() {
         ] {
             site.get(target).await;
             let got = site.get(target).await;
-            let head = site.ask(&Ask::new("HEAD", target)).await;
+            let head = site.send(&Request::new("HEAD", target)).await;
             assert_eq!(
                 (head.status, head.body.as_str()),
                 (got.status, ""),
@@ -243,7 +243,7 @@ async fn the_page_allows_no_inline_code_and_is_sent_once() {
             );
             assert!(!csp.contains("unsafe"), "{csp}");
             let again = site
-                .ask(&Ask::get(target).header("if-none-match", answer.header("etag")))
+                .send(&Request::get(target).header("if-none-match", answer.header("etag")))
                 .await;
             assert_eq!(
                 (again.status, again.body.as_str()),

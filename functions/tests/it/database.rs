@@ -1,4 +1,5 @@
-//! A database that fails: 502, nothing cached, nothing told; and used again when it is back.
+//! A database that fails is a 502, which is neither cached nor explained. Once it recovers it is
+//! used.
 
 use larder_testing::Memcached;
 
@@ -47,7 +48,7 @@ async fn a_postgres_that_is_down_is_a_502_and_one_that_is_back_is_used_at_once()
         assert!(!answer.body.contains("127.0.0.1"), "{answer:?}");
         assert_eq!(site.get("/user/1").await.status, 200, "it is cached");
         postgres.restart();
-        // The connections that stood idle are dead: nobody is to notice.
+        // The idle connections are dead, and no client may notice.
         for id in 3..7 {
             let answer = site.get(&format!("/user/{id}")).await;
             assert_eq!(answer.status, 200, "{}: {answer:?}", site.name());
@@ -56,10 +57,10 @@ async fn a_postgres_that_is_down_is_a_502_and_one_that_is_back_is_used_at_once()
             Site::Functions(functions) => &functions.user.program,
             Site::Local(local) => &local.program,
         };
-        let told = program.stdout() + &program.stderr();
+        let output = program.stdout() + &program.stderr();
         assert!(
-            !told.contains(PASSWORD) && !told.contains("hunter2"),
-            "{told}"
+            !output.contains(PASSWORD) && !output.contains("hunter2"),
+            "{output}"
         );
     }
 }

@@ -2,10 +2,10 @@
 
 use larder_testing::Memcached;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 use crate::site;
 
-fn number(answer: &Answer, name: &str) -> u64 {
+fn number(answer: &Response, name: &str) -> u64 {
     answer
         .header(name)
         .parse()
@@ -13,7 +13,7 @@ fn number(answer: &Answer, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn the_counters_tell_origin_calls_apart_from_requests() {
+async fn the_counters_distinguish_origin_calls_from_requests() {
     let memcached = Memcached::start();
     let mut variables = site::variables(&memcached.url());
     variables.push(("DIAGNOSTICS", "on".to_owned()));
@@ -64,7 +64,7 @@ async fn a_request_steers_the_cache_only_with_diagnostics() {
             assert!(!site.get(&target).await.is_hit());
             for (directive, expected) in [("no-cache", no_cache), ("no-store", no_store)] {
                 let answer = site
-                    .ask(&Ask::get(&target).header("cache-control", directive))
+                    .send(&Request::get(&target).header("cache-control", directive))
                     .await;
                 let expected_now = if expected.is_empty() {
                     answer.is_hit()
@@ -77,8 +77,9 @@ async fn a_request_steers_the_cache_only_with_diagnostics() {
                     site.name()
                 );
             }
-            let unseen = Ask::get(format!("{target}-unseen")).header("cache-control", "no-store");
-            let first = site.ask(&unseen).await;
+            let unseen =
+                Request::get(format!("{target}-unseen")).header("cache-control", "no-store");
+            let first = site.send(&unseen).await;
             let then = site.get(&unseen.target).await;
             assert_eq!(
                 then.is_hit(),

@@ -1,14 +1,14 @@
-//! A request as the events of API Gateway, ALB and Function URL carry it, and their answers.
+//! A request as the events of API Gateway, ALB and Function URLs carry it, and their responses.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 
-/// Who sends the event.
+/// The AWS service that sends the event.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Sender {
+pub(crate) enum EventSource {
     /// API Gateway, HTTP API, payload 2.0; a Function URL's events have the same shape.
     HttpApi,
     /// The same with a stage that is not `$default`.
@@ -20,30 +20,30 @@ pub(crate) enum Sender {
     FunctionUrl,
 }
 
-pub(crate) const SENDERS: [Sender; 5] = [
-    Sender::HttpApi,
-    Sender::HttpApiWithStage,
-    Sender::RestApi,
-    Sender::Alb,
-    Sender::FunctionUrl,
+pub(crate) const EVENT_SOURCES: [EventSource; 5] = [
+    EventSource::HttpApi,
+    EventSource::HttpApiWithStage,
+    EventSource::RestApi,
+    EventSource::Alb,
+    EventSource::FunctionUrl,
 ];
 
 const HOST: &str = "abc.execute-api.eu-west-1.amazonaws.com";
 
-impl Sender {
-    /// The event for `ask`.
-    pub(crate) fn event(self, ask: &Ask) -> Value {
+impl EventSource {
+    /// The event that carries `request`.
+    pub(crate) fn event(self, request: &Request) -> Value {
         match self {
-            Self::HttpApi => v2(ask, "$default", HOST),
-            Self::HttpApiWithStage => v2(ask, "prod", HOST),
-            Self::FunctionUrl => v2(ask, "$default", "abc.lambda-url.eu-west-1.on.aws"),
-            Self::RestApi => v1(ask),
-            Self::Alb => alb(ask),
+            Self::HttpApi => v2(request, "$default", HOST),
+            Self::HttpApiWithStage => v2(request, "prod", HOST),
+            Self::FunctionUrl => v2(request, "$default", "abc.lambda-url.eu-west-1.on.aws"),
+            Self::RestApi => v1(request),
+            Self::Alb => alb(request),
         }
     }
 
-    /// What the client would see of the function's answer.
-    pub(crate) fn answer(answer: &Value) -> Answer {
+    /// The response that a client would see.
+    pub(crate) fn answer(answer: &Value) -> Response {
         assert_eq!(answer["isBase64Encoded"], json!(false), "{answer}");
         let single = answer["headers"].as_object().into_iter().flatten();
         let multi = answer["multiValueHeaders"]
@@ -57,7 +57,7 @@ impl Sender {
                 .unwrap_or_default()
                 .to_owned()
         };
-        Answer {
+        Response {
             status: answer["statusCode"].as_u64().unwrap() as u16,
             headers: single
                 .chain(multi)
@@ -68,17 +68,17 @@ impl Sender {
     }
 }
 
-/// A sample event that asks what `ask` does: what says so is replaced, and everything else stays as AWS has it.
-pub(crate) fn of_sample(mut sample: Value, ask: &Ask) -> Value {
+/// AWS's sample event with the method, path, query and body of `request`; the rest stays as it is.
+pub(crate) fn of_sample(mut sample: Value, request: &Request) -> Value {
     let many = sample.get("multiValueQueryStringParameters").is_some();
     let mut asking = if sample["version"] == "2.0" {
-        v2(ask, "$default", HOST)
+        v2(request, "$default", HOST)
     } else if sample["requestContext"].get("elb").is_some() {
-        alb(ask)
+        alb(request)
     } else {
-        v1(ask)
+        v1(request)
     };
-    // An ALB sends either single values or lists, as its target group is set.
+    // An ALB sends either single values or lists, depending on its target group.
     if many && asking.get("multiValueQueryStringParameters").is_none() {
         let single = asking["queryStringParameters"].take();
         let lists = single.as_object().unwrap().iter();
@@ -112,65 +112,66 @@ pub(crate) fn of_sample(mut sample: Value, ask: &Ask) -> Value {
     }
     if sample["requestContext"].get("http").is_some() {
         sample["requestContext"]["http"]["path"] = asking["requestContext"]["http"]["path"].clone();
-        sample["requestContext"]["http"]["method"] = json!(ask.method);
+        sample["requestContext"]["http"]["method"] = json!(request.method);
     }
     sample
 }
 
-fn headers(ask: &Ask, host: &str) -> Map<String, Value> {
+fn headers(request: &Request, host: &str) -> Map<String, Value> {
     let mut headers = Map::from_iter([
         ("host".to_owned(), json!(host)),
         ("x-forwarded-proto".to_owned(), json!("https")),
     ]);
     headers.extend(
-        ask.headers
+        request
+            .headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), json!(value))),
     );
     headers
 }
 
-fn body(ask: &Ask) -> Value {
-    if ask.body.is_empty() {
+fn body(request: &Request) -> Value {
+    if request.body.is_empty() {
         Value::Null
     } else {
-        json!(ask.body)
+        json!(request.body)
     }
 }
 
-fn v2(ask: &Ask, stage: &str, host: &str) -> Value {
+fn v2(request: &Request, stage: &str, host: &str) -> Value {
     let prefix = if stage == "$default" {
         String::new()
     } else {
         format!("/{stage}")
     };
-    let path = format!("{prefix}{}", ask.path());
+    let path = format!("{prefix}{}", request.path());
     json!({
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": ask.query(),
-        "headers": headers(ask, host),
+        "rawQueryString": request.query(),
+        "headers": headers(request, host),
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "abc",
             "domainName": host,
             "domainPrefix": "abc",
-            "http": {"method": ask.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
+            "http": {"method": request.method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
             "requestId": "id",
             "routeKey": "$default",
             "stage": stage,
             "time": "22/Nov/2026:12:00:00 +0000",
             "timeEpoch": 1_795_348_800_000_u64
         },
-        "body": body(ask),
+        "body": body(request),
         "isBase64Encoded": false
     })
 }
 
-fn v1(ask: &Ask) -> Value {
+fn v1(request: &Request) -> Value {
     let mut multi: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in pairs(ask) {
+    for (name, value) in pairs(request) {
         multi.entry(decoded(name)).or_default().push(decoded(value));
     }
     let single: Map<_, _> = multi
@@ -179,10 +180,10 @@ fn v1(ask: &Ask) -> Value {
         .collect();
     json!({
         "resource": "/{proxy+}",
-        "path": ask.path(),
-        "httpMethod": ask.method,
-        "headers": headers(ask, HOST),
-        "multiValueHeaders": headers(ask, HOST).into_iter().map(|(name, value)| (name, json!([value]))).collect::<Map<_, _>>(),
+        "path": request.path(),
+        "httpMethod": request.method,
+        "headers": headers(request, HOST),
+        "multiValueHeaders": headers(request, HOST).into_iter().map(|(name, value)| (name, json!([value]))).collect::<Map<_, _>>(),
         "queryStringParameters": if single.is_empty() { Value::Null } else { json!(single) },
         "multiValueQueryStringParameters": if multi.is_empty() { Value::Null } else { json!(multi) },
         "pathParameters": null,
@@ -190,38 +191,39 @@ fn v1(ask: &Ask) -> Value {
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "abc",
-            "httpMethod": ask.method,
+            "httpMethod": request.method,
             "identity": {"sourceIp": "192.0.2.1", "userAgent": "test"},
-            "path": format!("/prod{}", ask.path()),
+            "path": format!("/prod{}", request.path()),
             "protocol": "HTTP/1.1",
             "requestId": "id",
             "resourceId": "id",
             "resourcePath": "/{proxy+}",
             "stage": "prod"
         },
-        "body": body(ask),
+        "body": body(request),
         "isBase64Encoded": false
     })
 }
 
-/// An ALB hands parameters over as they came, undecoded.
-fn alb(ask: &Ask) -> Value {
-    let query: Map<_, _> = pairs(ask)
+/// An ALB does not decode parameters.
+fn alb(request: &Request) -> Value {
+    let query: Map<_, _> = pairs(request)
         .map(|(name, value)| (name.to_owned(), json!(value)))
         .collect();
     json!({
         "requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/t/1"}},
-        "httpMethod": ask.method,
-        "path": ask.path(),
+        "httpMethod": request.method,
+        "path": request.path(),
         "queryStringParameters": query,
-        "headers": headers(ask, "alb.example.com"),
-        "body": ask.body,
+        "headers": headers(request, "alb.example.com"),
+        "body": request.body,
         "isBase64Encoded": false
     })
 }
 
-fn pairs(ask: &Ask) -> impl Iterator<Item = (&str, &str)> {
-    ask.query()
+fn pairs(request: &Request) -> impl Iterator<Item = (&str, &str)> {
+    request
+        .query()
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))

@@ -1,12 +1,13 @@
-//! Events of API Gateway (HTTP and REST), ALB and Function URL: the same question, the same answer.
+//! Events of API Gateway (HTTP and REST), ALB and Function URLs: the same request gets the same
+//! response.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::ask::Ask;
-use crate::event::{self, SENDERS, Sender};
+use crate::event::{self, EVENT_SOURCES, EventSource};
+use crate::request::Request;
 use crate::site::{self, Functions, Site};
 
 async fn functions() -> Box<Functions> {
@@ -20,57 +21,69 @@ async fn functions() -> Box<Functions> {
 async fn every_sender_gets_the_same_answers() {
     let functions = functions().await;
     let nasty = "/heavy-op?param=%C3%B1and%C3%BA+%E2%98%95%0D%0Aflush_all%26%2B%25";
-    for sender in SENDERS {
-        for (ask, status, says) in [
+    for source in EVENT_SOURCES {
+        for (request, status, says) in [
             (
-                Ask::get(nasty),
+                Request::get(nasty),
                 200,
                 r#""param":"ñandú ☕\r\nflush_all&+%""#,
             ),
-            (Ask::get("/heavy-op"), 400, "missing"),
-            (Ask::get("/heavy-op?param="), 400, "empty"),
-            (Ask::get("/heavy-op?param=a&x=1"), 400, "unknown parameter"),
-            (Ask::new("DELETE", "/heavy-op?param=a"), 405, "not allowed"),
-            (Ask::get("/user/7"), 200, r#""id":7"#),
-            (Ask::get("/user/%37"), 200, r#""id":7"#),
-            (Ask::get("/user/501"), 404, "no such user"),
-            (Ask::get("/user/x"), 400, "whole number"),
-            (Ask::get("/"), 200, "<!doctype html>"),
-            (Ask::get("/app.js"), 200, "fetch"),
-            (Ask::get("/nothing"), 404, "no such page"),
+            (Request::get("/heavy-op"), 400, "missing"),
+            (Request::get("/heavy-op?param="), 400, "empty"),
             (
-                Ask::flush(r#"{"scope":"user"}"#),
+                Request::get("/heavy-op?param=a&x=1"),
+                400,
+                "unknown parameter",
+            ),
+            (
+                Request::new("DELETE", "/heavy-op?param=a"),
+                405,
+                "not allowed",
+            ),
+            (Request::get("/user/7"), 200, r#""id":7"#),
+            (Request::get("/user/%37"), 200, r#""id":7"#),
+            (Request::get("/user/501"), 404, "no such user"),
+            (Request::get("/user/x"), 400, "whole number"),
+            (Request::get("/"), 200, "<!doctype html>"),
+            (Request::get("/app.js"), 200, "fetch"),
+            (Request::get("/nothing"), 404, "no such page"),
+            (
+                Request::flush(r#"{"scope":"user"}"#),
                 200,
                 r#"{"flushed":"user"}"#,
             ),
-            (Ask::flush(&" ".repeat(4097)), 413, "4096 bytes"),
+            (Request::flush(&" ".repeat(4097)), 413, "4096 bytes"),
         ] {
-            let answer = functions.ask(sender, &ask).await;
-            assert_eq!(answer.status, status, "{sender:?} {ask:?}: {answer:?}");
+            let answer = functions.send(source, &request).await;
+            assert_eq!(answer.status, status, "{source:?} {request:?}: {answer:?}");
             assert!(
                 answer.body.to_lowercase().contains(&says.to_lowercase()),
-                "{sender:?} {ask:?}: {answer:?}"
+                "{source:?} {request:?}: {answer:?}"
             );
         }
-        let again = functions.ask(sender, &Ask::get(nasty)).await;
-        assert!(again.is_hit(), "{sender:?}: {again:?}");
+        let again = functions.send(source, &Request::get(nasty)).await;
+        assert!(again.is_hit(), "{source:?}: {again:?}");
     }
 }
 
 #[tokio::test]
 async fn a_repeated_parameter_is_refused_where_the_event_shows_it() {
     let functions = functions().await;
-    for sender in [Sender::HttpApi, Sender::RestApi, Sender::FunctionUrl] {
+    for source in [
+        EventSource::HttpApi,
+        EventSource::RestApi,
+        EventSource::FunctionUrl,
+    ] {
         let answer = functions
-            .ask(sender, &Ask::get("/heavy-op?param=a&param=b"))
+            .send(source, &Request::get("/heavy-op?param=a&param=b"))
             .await;
-        assert_eq!(answer.status, 400, "{sender:?}: {answer:?}");
+        assert_eq!(answer.status, 400, "{source:?}: {answer:?}");
     }
 }
 
-/// The sample events that come with the crate of AWS's event types, which lambda_http is built on.
+/// The sample events of the crate aws_lambda_events, on which lambda_http is built.
 fn samples() -> PathBuf {
-    // Of this platform's packages only: those were downloaded to build this test.
+    // Only this platform's packages are certain to have been downloaded, to build this test.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked"])
@@ -118,9 +131,9 @@ async fn the_samples_of_aws_get_the_same_answers() {
             ("/user/7", 200, r#""id":7"#),
             ("/user/501", 404, "no such user"),
         ] {
-            let ask = Ask::get(target);
+            let request = Request::get(target);
             let answer = functions
-                .invoke(&ask, event::of_sample(event.clone(), &ask))
+                .invoke(&request, event::of_sample(event.clone(), &request))
                 .await;
             assert_eq!(answer.status, status, "{sample} {target}: {answer:?}");
             assert!(answer.body.contains(says), "{sample} {target}: {answer:?}");

@@ -1,22 +1,23 @@
-//! A memcached that freezes or dies: every request is answered, hardly slower than by the origin, and hits come back
-//! within a second.
+//! A memcached that freezes or dies: every request is answered, little slower than by the origin,
+//! and hits return within a second.
 //!
-//! A busy machine may hold up one answer, but not one in each of five runs; a wrong answer fails at once.
+//! A busy machine may delay one answer, but not one in each of five runs. A wrong answer fails at
+//! once.
 
 use std::time::{Duration, Instant};
 
 use larder_testing::Memcached;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
-/// What the contract grants the cache on top of the origin, in milliseconds.
+/// The most that the cache may add to the origin's time, in milliseconds.
 const ALLOWED_MS: f64 = 100.0;
-/// Within which hits have to be back.
+/// How soon hits must return.
 const RETURN: Duration = Duration::from_secs(1);
 const RUNS: usize = 5;
 
-/// The worst that a run saw.
+/// The worst values of one run.
 #[derive(Debug, Default)]
 struct Run {
     slower_ms: f64,
@@ -89,7 +90,7 @@ async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
     let mut memcached = Memcached::start();
     memcached.kill();
     for site in site::both(site::variables(&memcached.url())).await {
-        let answer = site.ask(&Ask::flush("")).await;
+        let answer = site.send(&Request::flush("")).await;
         assert_eq!(answer.status, 502, "{}: {answer:?}", site.name());
         let server = format!("127.0.0.1:{}", memcached.port());
         assert_eq!(answer.json()["servers"], serde_json::json!([server]));
@@ -97,17 +98,17 @@ async fn a_flush_that_no_server_acknowledged_is_a_502_that_names_the_server() {
 }
 
 async fn warm(site: &Site) {
-    let patience = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(30);
     let mut last = site.get("/user/1").await;
     while !last.is_hit() {
         assert_eq!(last.status, 200, "{}: {last:?}", site.name());
-        assert!(Instant::now() < patience, "{}: {last:?}", site.name());
+        assert!(Instant::now() < deadline, "{}: {last:?}", site.name());
         last = site.get("/user/1").await;
     }
 }
 
-/// Asks for known keys and new ones while there is no cache. How much slower than its origin the slowest answer was, in
-/// milliseconds.
+/// Requests known and new keys while there is no cache. Returns by how much the slowest answer
+/// exceeded its origin's time, in milliseconds.
 async fn slowest(site: &Site) -> f64 {
     let mut slowest: f64 = slower(site, &site.get("/heavy-op?param=while-down").await);
     for id in 100..110 {
@@ -117,7 +118,7 @@ async fn slowest(site: &Site) -> f64 {
     slowest
 }
 
-fn slower(site: &Site, answer: &Answer) -> f64 {
+fn slower(site: &Site, answer: &Response) -> f64 {
     assert_eq!(answer.status, 200, "{}: {answer:?}", site.name());
     assert!(!answer.is_hit(), "{}: {answer:?}", site.name());
     answer.timing("total") - answer.timing("origin")

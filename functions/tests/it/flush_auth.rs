@@ -1,11 +1,11 @@
-//! Who may flush, in every mode: asked of the real binaries.
+//! Who may flush, in every mode of the real binaries.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ask::{Answer, Ask};
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::program::{self, Variables};
+use crate::request::{Request, Response};
 use crate::runtime_api::Function;
 use crate::site::{self, Site};
 
@@ -27,33 +27,34 @@ async fn on_lambda(mut variables: Variables) -> Function {
     Function::start(program::FLUSH, &variables).await
 }
 
-async fn invoke(function: &Function, event: Value) -> Answer {
-    Sender::answer(&function.invoke(event).await.unwrap())
+async fn invoke(function: &Function, event: Value) -> Response {
+    EventSource::answer(&function.invoke(event).await.unwrap())
 }
 
 #[tokio::test]
-async fn nobody_may_flush_unless_told_otherwise() {
+async fn flushing_is_denied_by_default() {
     let mut unset = with_auth("deny");
     unset.pop();
     for variables in [unset, with_auth("deny"), with_auth("")] {
         for site in site::both(variables).await {
             assert_eq!(
-                site.ask(&Ask::flush("")).await.status,
+                site.send(&Request::flush("")).await.status,
                 403,
                 "{}",
                 site.name()
             );
-            let with_token = Ask::flush("").header("authorization", "Bearer ");
-            assert_eq!(site.ask(&with_token).await.status, 403, "{}", site.name());
+            let with_token = Request::flush("").header("authorization", "Bearer ");
+            assert_eq!(site.send(&with_token).await.status, 403, "{}", site.name());
         }
     }
 }
 
 #[tokio::test]
 async fn a_token_is_needed_and_guessing_is_slowed_down() {
-    let bearer = |token: &str| Ask::flush("").header("authorization", format!("Bearer {token}"));
+    let bearer =
+        |token: &str| Request::flush("").header("authorization", format!("Bearer {token}"));
     for site in site::both(with_token("s3cret")).await {
-        let without = site.ask(&Ask::flush("")).await;
+        let without = site.send(&Request::flush("")).await;
         assert_eq!(
             (without.status, without.header("www-authenticate")),
             (401, "Bearer"),
@@ -61,17 +62,17 @@ async fn a_token_is_needed_and_guessing_is_slowed_down() {
             site.name()
         );
         assert_eq!(
-            site.ask(&bearer("s3cret")).await.status,
+            site.send(&bearer("s3cret")).await.status,
             200,
             "{}",
             site.name()
         );
         for _ in 0..6 {
-            let wrong = site.ask(&bearer("wrong")).await;
+            let wrong = site.send(&bearer("wrong")).await;
             assert_eq!(wrong.status, 401, "{}", site.name());
             assert!(!wrong.body.contains("wrong"), "{wrong:?}");
         }
-        let right = site.ask(&bearer("s3cret")).await;
+        let right = site.send(&bearer("s3cret")).await;
         assert_eq!(right.status, 429, "{}", site.name());
         assert!(
             right.header("retry-after").parse::<u64>().unwrap() <= 11,
@@ -84,14 +85,14 @@ async fn a_token_is_needed_and_guessing_is_slowed_down() {
 async fn open_is_refused_on_lambda_and_where_the_network_reaches_us() {
     let on_lambda = on_lambda(with_auth("open")).await;
     assert_eq!(
-        invoke(&on_lambda, Sender::HttpApi.event(&Ask::flush("")))
+        invoke(&on_lambda, EventSource::HttpApi.event(&Request::flush("")))
             .await
             .status,
         403
     );
     for site in site::both(with_auth("open")).await {
         assert_eq!(
-            site.ask(&Ask::flush("")).await.status,
+            site.send(&Request::flush("")).await.status,
             200,
             "{}",
             site.name()
@@ -102,7 +103,7 @@ async fn open_is_refused_on_lambda_and_where_the_network_reaches_us() {
     let mut exposed = program::Program::start(program::LOCAL, &exposed);
     let rest = exposed.line("larder listens at http://0.0.0.0:").await;
     let port: u16 = rest.split('/').next().unwrap().parse().unwrap();
-    let answer = crate::http::ask(([127, 0, 0, 1], port).into(), &Ask::flush("")).await;
+    let answer = crate::http::send(([127, 0, 0, 1], port).into(), &Request::flush("")).await;
     assert_eq!(answer.status, 403, "{answer:?}");
 }
 
@@ -110,8 +111,8 @@ async fn open_is_refused_on_lambda_and_where_the_network_reaches_us() {
 async fn every_mode_refuses_another_sites_page() {
     for variables in [with_auth("open"), with_token("s3cret")] {
         for site in site::both(variables).await {
-            let ask = || {
-                Ask::flush("")
+            let request = || {
+                Request::flush("")
                     .header("authorization", "Bearer s3cret")
                     .header("host", "localhost")
             };
@@ -121,13 +122,13 @@ async fn every_mode_refuses_another_sites_page() {
                 ("origin", "https://evil.example"),
                 ("origin", "null"),
             ] {
-                let answer = site.ask(&ask().header(name, value)).await;
+                let answer = site.send(&request().header(name, value)).await;
                 assert_eq!(answer.status, 403, "{} {name}: {value}", site.name());
             }
-            let own = ask()
+            let own = request()
                 .header("sec-fetch-site", "same-origin")
                 .header("origin", "http://localhost");
-            assert_eq!(site.ask(&own).await.status, 200, "{}", site.name());
+            assert_eq!(site.send(&own).await.status, 200, "{}", site.name());
         }
     }
 }
@@ -137,17 +138,17 @@ async fn iam_believes_the_event_and_no_header() {
     let function = on_lambda(with_auth("iam")).await;
     let caller = json!({"accessKey": "A", "accountId": "1", "callerId": "C", "cognitoIdentity": null,
         "principalOrgId": null, "userArn": "arn:aws:iam::123456789012:user/a", "userId": "U"});
-    for sender in [Sender::HttpApi, Sender::FunctionUrl] {
-        let mut event = sender.event(&Ask::flush(""));
+    for source in [EventSource::HttpApi, EventSource::FunctionUrl] {
+        let mut event = source.event(&Request::flush(""));
         assert_eq!(
             invoke(&function, event.clone()).await.status,
             403,
-            "{sender:?}"
+            "{source:?}"
         );
         event["requestContext"]["authorizer"] = json!({"iam": caller});
-        assert_eq!(invoke(&function, event).await.status, 200, "{sender:?}");
+        assert_eq!(invoke(&function, event).await.status, 200, "{source:?}");
     }
-    let mut event = Sender::RestApi.event(&Ask::flush(""));
+    let mut event = EventSource::RestApi.event(&Request::flush(""));
     assert_eq!(invoke(&function, event.clone()).await.status, 403);
     event["requestContext"]["identity"]["userArn"] = caller["userArn"].clone();
     assert_eq!(invoke(&function, event).await.status, 200);
@@ -158,19 +159,19 @@ async fn iam_believes_the_event_and_no_header() {
         "x-amzn-lambda-context",
         "x-amz-user-arn",
     ] {
-        let ask = Ask::flush("").header(name, forged.clone());
-        for sender in crate::event::SENDERS {
+        let request = Request::flush("").header(name, forged.clone());
+        for source in crate::event::EVENT_SOURCES {
             assert_eq!(
-                invoke(&function, sender.event(&ask)).await.status,
+                invoke(&function, source.event(&request)).await.status,
                 403,
-                "{sender:?} {name}"
+                "{source:?} {name}"
             );
         }
     }
     let local = Site::local(&with_auth("iam")).await;
     assert_eq!(
         local
-            .ask(&Ask::flush("").header("x-amzn-request-context", forged))
+            .send(&Request::flush("").header("x-amzn-request-context", forged))
             .await
             .status,
         403

@@ -1,46 +1,47 @@
-//! A function's process, frozen between invocations as Lambda freezes it, while its connections to memcached die: the
-//! next invocation has no error, the right answer, and is not later than its origin by more than the cache's budget.
+//! A function's process is frozen between invocations, as Lambda freezes it, while its connections
+//! to memcached die. The next invocation gets the right answer without an error, and exceeds its
+//! origin's time by no more than the cache's budget.
 
 use std::time::{Duration, Instant};
 
 use larder_testing::{Memcached, Noise};
 use rustix::process::Signal;
 
-use crate::ask::{Answer, Ask};
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::program;
+use crate::request::{Request, Response};
 use crate::runtime_api::Function;
 use crate::site;
 
 const ROUNDS: u32 = 5;
-/// The cache's default budget, and the contract's slack for a busy machine.
+/// The cache's default budget, plus slack for a busy machine.
 const ALLOWED: Duration = Duration::from_millis(50 + 25);
-/// What an invocation may still take, as Lambda tells it.
+/// The time that Lambda leaves an invocation.
 const LEFT: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn user(memcached: &Memcached) -> Function {
     Function::start(program::USER, &site::with_default_budget(&memcached.url())).await
 }
 
-async fn invoke(function: &Function, id: u32) -> Answer {
-    let event = Sender::HttpApi.event(&Ask::get(format!("/user/{id}")));
-    let answer = Sender::answer(&function.invoke_within(LEFT, event).await.unwrap());
+async fn invoke(function: &Function, id: u32) -> Response {
+    let event = EventSource::HttpApi.event(&Request::get(format!("/user/{id}")));
+    let answer = EventSource::answer(&function.invoke_within(LEFT, event).await.unwrap());
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.json()["result"]["id"], id, "{answer:?}");
     answer
 }
 
-/// Until the answer is in the cache, and with it a connection in use.
+/// Invokes until the answer comes from the cache, so that a connection is in use.
 async fn warm(function: &Function, id: u32) {
     let begun = Instant::now();
     while !invoke(function, id).await.is_hit() {
-        assert!(begun.elapsed() < PATIENCE, "no hit");
+        assert!(begun.elapsed() < TIMEOUT, "no hit");
     }
 }
 
-/// Thaws the process for an invocation that is there already, and holds its time against the contract.
-async fn thawed(function: &Function, id: u32) -> Answer {
+/// Thaws the process while an invocation is waiting, and checks how long that takes.
+async fn thawed(function: &Function, id: u32) -> Response {
     let noise = Noise::start();
     let begun = Instant::now();
     let thaw = async { function.program.signal(Signal::CONT) };
@@ -64,15 +65,15 @@ async fn connections_that_were_closed_during_a_freeze_are_not_used() {
         until_all_are_closed(&memcached).await;
         hits += u32::from(thawed(&function, id).await.is_hit());
     }
-    // Connecting anew fits into the budget, if not on a busy machine each time.
+    // A new connection fits into the budget, though not every time on a busy machine.
     assert!(hits > 0);
 }
 
-/// One connection is left: that of the question.
+/// Waits until only the connection that reads this statistic is left.
 async fn until_all_are_closed(memcached: &Memcached) {
     let begun = Instant::now();
     while memcached.stat("curr_connections") > 2 {
-        assert!(begun.elapsed() < PATIENCE, "memcached closes no connection");
+        assert!(begun.elapsed() < TIMEOUT, "memcached closes no connection");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Requests over HTTP/1.1: on a connection of its own, or one after the other on the same.
+//! Requests over HTTP/1.1, each on its own connection or several on one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 
-/// Far beyond what any answer takes; a test that hangs fails instead.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than any answer takes, so that a hanging test fails.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-pub(crate) async fn ask(address: SocketAddr, ask: &Ask) -> Answer {
-    Connection::open(address).await.ask(ask).await
+pub(crate) async fn send(address: SocketAddr, request: &Request) -> Response {
+    Connection::open(address).await.send(request).await
 }
 
 pub(crate) struct Connection {
@@ -31,24 +31,27 @@ impl Connection {
         Self { address, sender }
     }
 
-    pub(crate) async fn ask(&mut self, ask: &Ask) -> Answer {
-        tokio::time::timeout(PATIENCE, self.exchange(ask))
+    pub(crate) async fn send(&mut self, request: &Request) -> Response {
+        tokio::time::timeout(TIMEOUT, self.exchange(request))
             .await
             .expect("no answer in 30 s")
             .unwrap()
     }
 
-    async fn exchange(&mut self, ask: &Ask) -> Result<Answer, Box<dyn std::error::Error>> {
-        let mut request = hyper::Request::builder()
-            .method(ask.method)
-            .uri(&ask.target);
-        if !ask.headers.iter().any(|(name, _)| *name == "host") {
-            request = request.header("host", self.address.to_string());
+    async fn exchange(
+        &mut self,
+        request: &Request,
+    ) -> Result<Response, Box<dyn std::error::Error>> {
+        let mut builder = hyper::Request::builder()
+            .method(request.method)
+            .uri(&request.target);
+        if !request.headers.iter().any(|(name, _)| *name == "host") {
+            builder = builder.header("host", self.address.to_string());
         }
-        for (name, value) in &ask.headers {
-            request = request.header(*name, value);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
         }
-        let request = request.body(Full::new(Bytes::from(ask.body.clone())))?;
+        let request = builder.body(Full::new(Bytes::from(request.body.clone())))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status().as_u16();
@@ -60,7 +63,7 @@ impl Connection {
         });
         let headers = headers.collect();
         let body = response.into_body().collect().await?.to_bytes();
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body: String::from_utf8(body.to_vec())?,

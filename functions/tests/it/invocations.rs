@@ -1,13 +1,13 @@
-//! A function's process as Lambda treats it: deadlines, several invocations at once, a start that fails.
+//! A function's process as Lambda treats it: deadlines, concurrent invocations, failed starts.
 
 use std::time::Duration;
 
 use larder_testing::Memcached;
 use tokio::net::TcpListener;
 
-use crate::ask::Ask;
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::program::{self, Program};
+use crate::request::Request;
 use crate::runtime_api::Function;
 use crate::site;
 
@@ -15,13 +15,13 @@ use crate::site;
 async fn a_deadline_ahead_changes_no_answer() {
     let memcached = Memcached::start();
     let function = Function::start(program::HEAVY_OP, &site::variables(&memcached.url())).await;
-    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    let event = EventSource::HttpApi.event(&Request::get("/heavy-op?param=a"));
     for hit in [false, true] {
         let answer = function
             .invoke_within(Duration::from_secs(30), event.clone())
             .await
             .unwrap();
-        let answer = Sender::answer(&answer);
+        let answer = EventSource::answer(&answer);
         assert_eq!((answer.status, answer.is_hit()), (200, hit), "{answer:?}");
     }
 }
@@ -46,10 +46,10 @@ async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
     variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", "16".to_owned()));
     variables.push(("DIAGNOSTICS", "on".to_owned()));
     let function = std::sync::Arc::new(Function::start(program::HEAVY_OP, &variables).await);
-    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    let event = EventSource::HttpApi.event(&Request::get("/heavy-op?param=a"));
     let invocations = (0..16).map(|_| {
         let (function, event) = (std::sync::Arc::clone(&function), event.clone());
-        tokio::spawn(async move { Sender::answer(&function.invoke(event).await.unwrap()) })
+        tokio::spawn(async move { EventSource::answer(&function.invoke(event).await.unwrap()) })
     });
     for invocation in invocations.collect::<Vec<_>>() {
         let answer = invocation.await.unwrap();
@@ -64,21 +64,21 @@ async fn sixteen_invocations_at_once_share_one_process_and_one_origin_call() {
 #[tokio::test]
 async fn a_panic_is_reported_and_the_process_lives_on() {
     let function = Function::start(program::USER, &site::variables("memory:")).await;
-    let good = Sender::HttpApi.event(&Ask::get("/user/7"));
-    // No URL can be made of it, and that makes lambda_http panic.
+    let good = EventSource::HttpApi.event(&Request::get("/user/7"));
+    // It is no valid URL, which makes lambda_http panic.
     let mut bad = good.clone();
     bad["headers"]["host"] = "not a host".into();
     for _ in 0..3 {
         assert!(function.invoke(bad.clone()).await.is_err());
         let answer = function.invoke(good.clone()).await.unwrap();
-        assert_eq!(Sender::answer(&answer).status, 200);
+        assert_eq!(EventSource::answer(&answer).status, 200);
     }
 }
 
 #[tokio::test]
-async fn a_process_that_is_told_to_end_does_so_cleanly() {
+async fn sigterm_ends_a_process_cleanly() {
     let mut function = Function::start(program::HEAVY_OP, &site::variables("memory:")).await;
-    let event = Sender::HttpApi.event(&Ask::get("/heavy-op?param=a"));
+    let event = EventSource::HttpApi.event(&Request::get("/heavy-op?param=a"));
     assert!(function.invoke(event).await.is_ok());
     function.program.signal(rustix::process::Signal::TERM);
     assert_eq!(function.program.ended().await, Some(0));

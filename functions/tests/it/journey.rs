@@ -1,19 +1,19 @@
-//! The main job on a real memcached: the origin answers first, the cache from then on, until a flush.
+//! The main job on a real memcached: the origin answers first, then the cache, until a flush.
 
 use larder_testing::Memcached;
 use serde_json::Value;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 use crate::site::{self, Site};
 
 /// `ñandú ☕`, a line break and a memcached command.
 const NASTY: &str = "/heavy-op?param=%C3%B1and%C3%BA%20%E2%98%95%0D%0Aflush_all";
 
-fn is_cold(answer: &Answer) -> bool {
+fn is_cold(answer: &Response) -> bool {
     answer.cache_status() == "larder; fwd=miss; stored"
 }
 
-fn source(answer: &Answer) -> Value {
+fn source(answer: &Response) -> Value {
     answer.json()["source"].clone()
 }
 
@@ -88,7 +88,7 @@ async fn a_flush_empties_what_it_names_and_nothing_else() {
         ] {
             warm(&site).await;
             let flushed = site
-                .ask(&Ask::flush(&format!(r#"{{"scope":"{scope}"}}"#)))
+                .send(&Request::flush(&format!(r#"{{"scope":"{scope}"}}"#)))
                 .await;
             assert_eq!(flushed.body, format!(r#"{{"flushed":"{scope}"}}"#));
             let (heavy_op, user) = (site.get(NASTY).await, site.get("/user/7").await);
@@ -123,7 +123,7 @@ async fn flushing_one_namespace_leaves_the_others_entries() {
     for (flushed, kept) in [(&one, &other), (&other, &one)] {
         warm(flushed).await;
         warm(kept).await;
-        assert_eq!(flushed.ask(&Ask::flush("")).await.status, 200);
+        assert_eq!(flushed.send(&Request::flush("")).await.status, 200);
         assert!(kept.get(NASTY).await.is_hit() && kept.get("/user/7").await.is_hit());
         assert!(!flushed.get(NASTY).await.is_hit() && !flushed.get("/user/7").await.is_hit());
     }

@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::ask::Ask;
 use crate::program::{self, Program};
+use crate::request::Request;
 use crate::site::Local;
 
 fn any_port() -> (&'static str, String) {
@@ -34,7 +34,7 @@ async fn without_settings_everything_is_in_the_process() {
 }
 
 #[tokio::test]
-async fn the_start_lines_tell_whether_memcached_answers() {
+async fn the_start_lines_say_whether_memcached_answers() {
     let mut memcached = Memcached::start();
     let port = memcached.port();
     let variables = [
@@ -70,24 +70,24 @@ async fn a_port_alone_names_a_memcached_of_this_machine() {
     let memcached = Memcached::start();
     let port = memcached.port();
     let mut local = Local::start(&[("MEMCACHED_PORT", port.to_string())]).await;
-    let told = local.program.line("cache:").await;
-    assert!(told.contains(&format!("localhost:{port}")), "{told}");
+    let output = local.program.line("cache:").await;
+    assert!(output.contains(&format!("localhost:{port}")), "{output}");
     let variables = [any_port(), ("MEMCACHED_PORT", "many".to_owned())];
     let mut program = Program::start(program::LOCAL, &variables);
     assert_eq!(program.ended().await, Some(1));
-    let told = program.stderr();
-    assert!(told.contains("MEMCACHED_PORT"), "{told}");
+    let output = program.stderr();
+    assert!(output.contains("MEMCACHED_PORT"), "{output}");
 }
 
 #[tokio::test]
-async fn a_flush_that_is_open_to_nobody_is_told_at_the_start() {
+async fn the_start_lines_say_why_flushing_is_denied() {
     let exposed = [
         ("LISTEN", "0.0.0.0:0".to_owned()),
         ("FLUSH_AUTH", "open".to_owned()),
     ];
     let mut program = Program::start(program::LOCAL, &exposed);
-    let told = program.line("flush:").await;
-    assert!(told.contains("LISTEN is a loopback address"), "{told}");
+    let output = program.line("flush:").await;
+    assert!(output.contains("LISTEN is a loopback address"), "{output}");
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn the_file_env_is_read_and_the_environment_beats_it() {
         "{answer:?}"
     );
     assert_eq!(answer.header("x-instance"), "");
-    assert_eq!(local.ask(&Ask::flush("")).await.status, 200);
+    assert_eq!(local.send(&Request::flush("")).await.status, 200);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn the_example_file_starts_the_server() {
     ))
     .await;
     assert!(local.program.line("cache:").await.contains("memory:"));
-    assert_eq!(local.ask(&Ask::flush("")).await.status, 200);
+    assert_eq!(local.send(&Request::flush("")).await.status, 200);
     assert_ne!(local.get("/").await.header("x-instance"), "");
 }
 
@@ -228,11 +228,10 @@ async fn a_signal_lets_the_request_under_way_finish() {
         ];
         let mut local = Local::start(&variables).await;
         let address = local.address;
-        let slow =
-            tokio::spawn(
-                async move { crate::http::ask(address, &Ask::get("/heavy-op?param=a")).await },
-            );
-        // Under way as soon as the process has counted one request more than these.
+        let slow = tokio::spawn(async move {
+            crate::http::send(address, &Request::get("/heavy-op?param=a")).await
+        });
+        // The slow request has begun as soon as the process has counted one more than these.
         let mut polls = 1;
         while local.get("/").await.header("x-invocation") != (polls + 1).to_string() {
             polls += 1;
@@ -244,7 +243,7 @@ async fn a_signal_lets_the_request_under_way_finish() {
     }
 }
 
-/// In one try of five: another load on the machine may spoil the others.
+/// One try of five must succeed: other load on the machine may spoil the rest.
 #[tokio::test]
 async fn two_slow_keys_are_computed_side_by_side() {
     let local = Local::start(&[("HEAVY_OP_MS", "1000".to_owned())]).await;
@@ -275,13 +274,16 @@ async fn a_check_of_the_settings_names_the_wrong_one_and_connects_to_nothing() {
         let variables = [any_port(), (name, value.to_owned())];
         let mut check = Program::start_in(folder, program::LOCAL, &variables, &["--check"]);
         assert_eq!(check.ended().await, Some(1), "{name}");
-        let told = check.stderr();
+        let output = check.stderr();
         let meant = if name == "FLUSH_AUTH" {
             "FLUSH_TOKEN_SHA256"
         } else {
             name
         };
-        assert!(told.contains(meant) && told.lines().count() == 1, "{told}");
+        assert!(
+            output.contains(meant) && output.lines().count() == 1,
+            "{output}"
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     let variables = [

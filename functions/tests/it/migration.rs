@@ -1,16 +1,17 @@
-//! `migrate` behind the fake Runtime API, on a real Postgres: what it makes, who may then do what, and what it never says.
+//! `migrate` behind the fake Runtime API, on a real Postgres: what it creates, what each role may
+//! do then, and that it never shows the secret.
 
 use serde_json::json;
 
-use crate::ask::Ask;
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::postgres::{PASSWORD, Postgres};
 use crate::program::{self, Program};
+use crate::request::Request;
 use crate::runtime_api::Function;
 use crate::site;
 
 async fn migrate(postgres: &Postgres) -> Function {
-    // Without a password: that is what the event brings.
+    // Without a password, which comes with the event.
     let url = format!("postgres://larder@127.0.0.1:{}/postgres", postgres.port());
     Function::start(program::MIGRATE, &[("DATABASE_URL", url)]).await
 }
@@ -18,18 +19,18 @@ async fn migrate(postgres: &Postgres) -> Function {
 #[tokio::test]
 async fn the_role_of_the_functions_may_read_the_users_and_nothing_else() {
     let postgres = Postgres::start();
-    // RDS has it from the beginning.
+    // RDS has this role from the beginning.
     postgres.execute("CREATE ROLE rds_iam").await;
     let function = migrate(&postgres).await;
     let secret = json!({"username": "master", "password": PASSWORD});
     for _ in 0..2 {
-        let told = function.invoke(secret.clone()).await.unwrap();
-        assert_eq!(told, json!({"users": 500, "role": "larder"}));
+        let output = function.invoke(secret.clone()).await.unwrap();
+        assert_eq!(output, json!({"users": 500, "role": "larder"}));
     }
-    let told = function.program.stdout() + &function.program.stderr();
-    assert!(!told.contains("hunter2"), "{told}");
+    let output = function.program.stdout() + &function.program.stderr();
+    assert!(!output.contains("hunter2"), "{output}");
 
-    // Here nobody checks tokens of IAM, so for this test the role gets a password.
+    // This server cannot check IAM tokens, so for this test the role gets a password.
     postgres
         .execute("ALTER ROLE larder PASSWORD 'hunter2 & more'")
         .await;
@@ -38,10 +39,10 @@ async fn the_role_of_the_functions_may_read_the_users_and_nothing_else() {
     variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
     let user = Function::start(program::USER, &variables).await;
     let answer = user
-        .invoke(Sender::HttpApi.event(&Ask::get("/user/7")))
+        .invoke(EventSource::HttpApi.event(&Request::get("/user/7")))
         .await
         .unwrap();
-    let answer = Sender::answer(&answer);
+    let answer = EventSource::answer(&answer);
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(
         answer.json()["result"]["email"],
@@ -67,16 +68,16 @@ async fn before_the_migration_a_function_on_lambda_makes_no_table_of_its_own() {
     variables.push(("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()));
     let user = Function::start(program::USER, &variables).await;
     let answer = user
-        .invoke(Sender::HttpApi.event(&Ask::get("/user/7")))
+        .invoke(EventSource::HttpApi.event(&Request::get("/user/7")))
         .await
         .unwrap();
-    assert_eq!(Sender::answer(&answer).status, 502);
+    assert_eq!(EventSource::answer(&answer).status, 502);
     let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'users'";
     assert_eq!(postgres.scalar(tables).await, 0);
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told_without_the_secret() {
+async fn an_error_is_reported_without_the_secret() {
     let postgres = Postgres::start();
     let function = migrate(&postgres).await;
     for (event, says) in [
@@ -87,19 +88,19 @@ async fn what_goes_wrong_is_told_without_the_secret() {
             json!({"username": "master", "password": "hunter2"}),
             "password authentication failed",
         ),
-        // The role that RDS has, and this server has not.
+        // The role rds_iam exists on RDS but not on this server.
         (
             json!({"username": "master", "password": PASSWORD}),
             "rds_iam",
         ),
     ] {
-        let told = function.invoke(event).await.unwrap_err();
-        let told = told["errorMessage"].as_str().unwrap();
+        let output = function.invoke(event).await.unwrap_err();
+        let output = output["errorMessage"].as_str().unwrap();
         let logged = function.program.stdout() + &function.program.stderr();
-        assert!(told.contains(says), "{says}: {told}");
+        assert!(output.contains(says), "{says}: {output}");
         assert!(
-            !told.contains("hunter2") && !logged.contains("hunter2"),
-            "{told}; {logged}"
+            !output.contains("hunter2") && !logged.contains("hunter2"),
+            "{output}; {logged}"
         );
     }
 }

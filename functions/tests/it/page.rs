@@ -1,14 +1,14 @@
 //! The page in a real headless Chromium, served by the real local server.
 
-mod browser; // a Chromium with a driver of its own
-mod visit; // a visitor's actions on the page, and what they see
-mod webdriver; // the protocol between us and the driver
+mod browser; // a Chromium with its own driver
+mod visit; // what a visitor does and sees on the page
+mod webdriver; // the WebDriver protocol
 
-mod access; // axe-core, the keyboard, the screen reader's words
-mod crowd; // twenty in a row, and many at once on a cold key
+mod access; // axe-core, the keyboard, a screen reader's announcements
+mod crowd; // twenty requests in a row, and many at once for a cold key
 mod flushing; // scopes, tokens, IAM
 mod frugality; // bytes, hosts, Content-Security-Policy
 mod looks; // languages, themes, phone width
-mod operations; // the answers' cards: source, time, saved, ttl, raw response
+mod operations; // the answers' cards: source, time, saving, ttl, raw response
 mod texts; // any text is shown as text
-mod trouble; // slow, failing, gone; cache down
+mod trouble; // slow, failing and unreachable servers; a cache that is down

@@ -1,37 +1,37 @@
-//! A Postgres server of one test's own: a real one, on a free port of 127.0.0.1, ended with the test.
+//! A real Postgres server for one test, on a reserved port of 127.0.0.1, which stops with the test.
 
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use larder_testing::Port;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 pub(crate) struct Postgres {
     child: Option<Child>,
-    port: u16,
+    port: Port,
     folder: TempDir,
     owner: Option<(u32, u32)>,
 }
 
-/// A server that does not answer after this long will not.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Who owns the server; the master of RDS is no superuser, but this one has to make roles, too.
+/// How long to wait for the server's first answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The server's superuser. RDS's master is no superuser, but this one creates roles too.
 const MASTER: &str = "master";
 pub(crate) const PASSWORD: &str = "hunter2 & more";
 
 impl Postgres {
-    /// Makes a cluster with an empty database `users`, and starts its server.
+    /// Creates a cluster and starts its server.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let owner = geteuid().is_root().then(somebody);
+        let owner = geteuid().is_root().then(unprivileged_user);
         let mut server = Self {
             child: None,
-            port: 0,
+            port: Port::reserve(),
             folder,
             owner,
         };
@@ -39,25 +39,20 @@ impl Postgres {
             chown(server.folder.path(), Some(uid), Some(gid)).unwrap();
         }
         server.init();
-        // Another process may take the free port before Postgres does: then it ends, and the next port is tried.
-        let started = (0..20).any(|_| {
-            server.port = free_port();
-            server.launch()
-        });
-        assert!(started, "Postgres did not start: {}", server.log());
+        server.launch();
         server
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
-    /// For a user of the server, with the password that all of them have.
+    /// The URL for a user of the server; all users have the same password.
     pub(crate) fn url(&self, user: &str) -> String {
         let password = PASSWORD.replace(' ', "%20").replace('&', "%26");
         format!(
             "postgres://{user}:{password}@127.0.0.1:{}/postgres",
-            self.port
+            self.port()
         )
     }
 
@@ -69,7 +64,7 @@ impl Postgres {
         PgConnection::connect(&self.master()).await.unwrap()
     }
 
-    /// The one value that `query` asks for.
+    /// The single value that `query` returns.
     pub(crate) async fn scalar(&self, query: &'static str) -> i64 {
         let mut connection = self.connection().await;
         sqlx::query_scalar(query)
@@ -86,19 +81,16 @@ impl Postgres {
             .unwrap();
     }
 
-    /// Ends the server at once, as a crash would, and starts it again on the same port.
+    /// Stops the server at once, as a crash would, and starts it again on the same port.
     pub(crate) fn restart(&mut self) {
         self.stop();
-        let begun = Instant::now();
-        while !self.launch() {
-            assert!(begun.elapsed() < PATIENCE, "{}", self.log());
-        }
+        self.launch();
     }
 
-    /// Ends the server: whoever is connected is cut off.
+    /// Stops the server and cuts its connections.
     pub(crate) fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Postgres's "immediate" end takes its children with it.
+            // Postgres's "immediate" shutdown ends its children too.
             let _ = kill_process(Pid::from_child(&child), Signal::QUIT);
             let _ = child.wait();
         }
@@ -121,22 +113,22 @@ impl Postgres {
             .args(["--username", MASTER, "--pwfile"])
             .arg(&password)
             .arg(self.data());
-        let told = initdb.output().unwrap();
+        let output = initdb.output().unwrap();
         assert!(
-            told.status.success(),
+            output.status.success(),
             "{}",
-            String::from_utf8_lossy(&told.stderr)
+            String::from_utf8_lossy(&output.stderr)
         );
     }
 
-    /// Whether it answers; it does not where its port is taken.
-    fn launch(&mut self) -> bool {
+    /// Starts the server and waits until it accepts connections, as its own log says.
+    fn launch(&mut self) {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let mut child = self
             .command("postgres")
             .arg("-D")
             .arg(self.data())
-            .args(["-p", &self.port.to_string()])
+            .args(["-p", &self.port().to_string()])
             .args([
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -152,17 +144,18 @@ impl Postgres {
         let begun = Instant::now();
         let ready = "database system is ready to accept connections";
         while !self.log().contains(ready) {
-            if child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{}", self.log());
+            let ended = child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < TIMEOUT,
+                "Postgres did not start: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         self.child = Some(child);
-        TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// One of Postgres's programs, as somebody who may run it: root may not.
+    /// One of Postgres's programs, as an unprivileged user: root must not run them.
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(program(name));
         command.current_dir(self.folder.path());
@@ -187,7 +180,7 @@ impl Drop for Postgres {
     }
 }
 
-/// On the path, or where Debian keeps the newest.
+/// The folder of Postgres's programs: on the PATH, or where Debian installs the newest.
 fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = std::env::split_paths(&path).collect();
@@ -203,8 +196,8 @@ fn program(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name} of Postgres is missing: dev/install postgres"))
 }
 
-/// The user and group of Postgres, or else of nobody.
-fn somebody() -> (u32, u32) {
+/// The ids of the user `postgres`, or else of `nobody`.
+fn unprivileged_user() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let ids = |name: &str| {
         let line = users
@@ -216,9 +209,4 @@ fn somebody() -> (u32, u32) {
     ids("postgres")
         .or_else(|| ids("nobody"))
         .expect("a user who is not root")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! One of our binaries as a process, with an environment of its own and ended with its test.
+//! One of the binaries as a process with its own environment, which stops with its test.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,10 +14,10 @@ pub(crate) const FLUSH: &str = env!("CARGO_BIN_EXE_flush");
 pub(crate) const PAGE: &str = env!("CARGO_BIN_EXE_page");
 pub(crate) const MIGRATE: &str = env!("CARGO_BIN_EXE_migrate");
 
-/// Variables of a process.
+/// Environment variables of a process.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
-/// A running process in a working directory of its own.
+/// A running process in its own working directory.
 pub(crate) struct Program {
     child: Child,
     folder: TempDir,
@@ -66,9 +66,10 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of it.
+    /// Waits for a line of its standard output that begins with `prefix`, and returns the rest of
+    /// it.
     pub(crate) async fn line(&mut self, prefix: &str) -> String {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let text = self.stdout();
             let whole = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
@@ -80,7 +81,7 @@ impl Program {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && Instant::now() < patience,
+                ended.is_none() && Instant::now() < deadline,
                 "no {prefix:?} in {text:?}; {}",
                 self.stderr()
             );
@@ -90,13 +91,13 @@ impl Program {
 
     /// Waits for its end, and returns the exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let patience = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
             }
             assert!(
-                Instant::now() < patience,
+                Instant::now() < deadline,
                 "still running: {}",
                 self.stderr()
             );

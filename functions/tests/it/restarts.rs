@@ -1,6 +1,7 @@
-//! Load on the functions while memcached is restarted again and again: no answer is an error, and hits come back.
+//! Load on the local server while memcached restarts again and again: no answer is an error, and
+//! hits return.
 //!
-//! `RESTARTS_SECONDS=120` makes it the long run, with a restart every 10 s.
+//! `RESTARTS_SECONDS=120` makes a long run, with a restart every 10 s.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,15 +15,15 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::http::Connection;
-use crate::question::{self, Question};
+use crate::random_request::{self, RandomRequest};
 use crate::site::Local;
 
 const CLIENTS: u64 = 8;
-/// Of one client, from question to question.
+/// The time between two requests of one client.
 const PACE: Duration = Duration::from_millis(25);
-/// For how long memcached is gone at each restart.
+/// How long memcached is down at each restart.
 const GONE: Duration = Duration::from_millis(300);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -38,7 +39,7 @@ async fn no_restart_of_memcached_becomes_an_error() {
         .map_or(12, |seconds| seconds.parse().expect("RESTARTS_SECONDS"));
     let length = Duration::from_secs(seconds);
     let every = (length / 6).min(Duration::from_secs(10));
-    let seed = question::seed();
+    let seed = random_request::seed();
     let mut memcached = Memcached::start();
     let local = Local::start(&[
         ("CACHE_URL", memcached.url()),
@@ -49,7 +50,7 @@ async fn no_restart_of_memcached_becomes_an_error() {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
         let random = SmallRng::seed_from_u64(seed ^ client);
-        clients.spawn(ask(local.address, random, tally.clone(), ended.clone()));
+        clients.spawn(send(local.address, random, tally.clone(), ended.clone()));
     }
     let begun = Instant::now();
     let mut restarts = 0;
@@ -77,30 +78,35 @@ async fn no_restart_of_memcached_becomes_an_error() {
 async fn until_hits_come(tally: &Tally) {
     let (begun, before) = (Instant::now(), tally.hits.load(Ordering::Relaxed));
     while tally.hits.load(Ordering::Relaxed) == before {
-        assert!(begun.elapsed() < PATIENCE, "no hit came back: {tally:?}");
+        assert!(begun.elapsed() < TIMEOUT, "no hit came back: {tally:?}");
         tokio::time::sleep(PACE).await;
     }
 }
 
-async fn ask(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>, ended: Arc<AtomicBool>) {
+async fn send(
+    address: SocketAddr,
+    mut random: SmallRng,
+    tally: Arc<Tally>,
+    ended: Arc<AtomicBool>,
+) {
     let mut connection = Connection::open(address).await;
     let mut pace = tokio::time::interval(PACE);
-    // A busy machine must not have to catch up.
+    // After a delay on a busy machine, the missed requests are not sent.
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !ended.load(Ordering::Relaxed) {
         pace.tick().await;
-        let question = Question::any(&mut random);
-        let answer = connection.ask(&question.ask()).await;
+        let request = RandomRequest::any(&mut random);
+        let answer = connection.send(&request.request()).await;
         tally.requests.fetch_add(1, Ordering::Relaxed);
         let counter = match answer.status {
-            200 if !question.is_answered_by(&answer) => &tally.wrong,
+            200 if !request.is_answered_by(&answer) => &tally.wrong,
             200 if answer.is_hit() => &tally.hits,
             200 => continue,
             _ => &tally.failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         if answer.status != 200 {
-            println!("{question:?} got {answer:?}");
+            println!("{request:?} got {answer:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A fake Lambda Runtime API, and a function binary behind it: `next` hands out events, `response` and `error` take
-//! what became of them.
+//! A fake Lambda Runtime API with a function binary behind it: `next` hands out events, `response`
+//! and `error` take the results.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -18,10 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::program::Program;
 
-/// The deadline that the emulator sends, in milliseconds since 1970: in the past.
+/// The deadline that the emulator sends, in milliseconds since 1970. It is in the past.
 pub(crate) const EMULATOR_DEADLINE: u64 = 600_000;
 
-/// `Err` is what the function reported to `/error`.
+/// `Err` holds what the function reported to `/error`.
 type Outcome = Result<Value, Value>;
 
 /// One function: its process, and the queue of its invocations.
@@ -44,7 +44,7 @@ struct State {
 }
 
 impl Function {
-    /// Starts the binary with these variables besides those of Lambda.
+    /// Starts the binary with these variables and those of Lambda.
     pub(crate) async fn start(binary: &str, variables: &[(&'static str, String)]) -> Self {
         let (queue, queued) = mpsc::unbounded_channel();
         let state = Arc::new(State {
@@ -72,7 +72,7 @@ impl Function {
         self.invoke_until(EMULATOR_DEADLINE, event).await
     }
 
-    /// Invokes it with time `left`, as Lambda does.
+    /// Invokes it with a deadline after `left`, as Lambda does.
     pub(crate) async fn invoke_within(&self, left: Duration, event: Value) -> Outcome {
         let deadline = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)

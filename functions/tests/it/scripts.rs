@@ -1,4 +1,5 @@
-//! What the scripts in dev/ tell: of a machine that lacks something, of a server that never answers, and never a password.
+//! The scripts in dev/: their messages about a missing tool or a silent server, their reading of
+//! `.env`, and that they never show a password.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -12,7 +13,7 @@ fn bash(script: &str) -> Output {
     bash.output().unwrap()
 }
 
-/// `dev/install TOOL` on a machine that has these programs and no others.
+/// The error of `dev/install TOOL` on a machine that has only these programs.
 fn install(tool: &str, programs: &Path) -> String {
     let mut install = Command::new("bash");
     install
@@ -43,21 +44,21 @@ fn add(folder: &Path, program: &str, script: &str) {
 }
 
 #[test]
-fn a_machine_without_rust_or_with_an_old_one_is_told_so() {
+fn without_rust_or_with_an_old_one_the_message_says_how_to_get_it() {
     let machine = bare_machine();
-    let told = install("cargo", machine.path());
-    assert!(told.contains("or newer is missing"), "{told}");
-    assert!(told.contains("https://rustup.rs"), "{told}");
+    let output = install("cargo", machine.path());
+    assert!(output.contains("or newer is missing"), "{output}");
+    assert!(output.contains("https://rustup.rs"), "{output}");
     add(machine.path(), "cargo", "");
     add(machine.path(), "rustc", "echo 'rustc 1.63.0'");
-    assert_eq!(install("cargo", machine.path()), told);
+    assert_eq!(install("cargo", machine.path()), output);
 }
 
 #[test]
-fn a_machine_without_a_linker_is_told_so() {
-    let told = install("cc", bare_machine().path());
-    assert!(told.contains("cc is missing"), "{told}");
-    assert!(told.contains("the package gcc"), "{told}");
+fn without_a_linker_the_message_says_how_to_get_it() {
+    let output = install("cc", bare_machine().path());
+    assert!(output.contains("cc is missing"), "{output}");
+    assert!(output.contains("the package gcc"), "{output}");
 }
 
 #[test]
@@ -69,14 +70,14 @@ fn no_part_of_a_password_is_shown() {
         ("sqlite://users.sqlite", "sqlite://users.sqlite"),
     ] {
         let output = bash(&format!(". dev/settings.sh; without_password '{url}'"));
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(told.trim_end(), shown, "{url}");
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.trim_end(), shown, "{url}");
     }
 }
 
-/// As Compose and `cargo run` read it.
+/// Compose and `cargo run` read the file the same way.
 #[test]
-fn of_a_name_that_stands_twice_in_the_env_file_the_last_counts_and_the_environment_beats_both() {
+fn the_last_of_two_equal_names_in_the_env_file_counts_and_the_environment_beats_both() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "A=1\nB=1\nA=2\nB=2\n").unwrap();
     let output = bash(&format!(
@@ -87,21 +88,21 @@ fn of_a_name_that_stands_twice_in_the_env_file_the_last_counts_and_the_environme
 }
 
 #[test]
-fn a_reader_who_goes_away_ends_no_script_in_the_middle() {
+fn a_closed_pipe_ends_no_script_in_the_middle() {
     let output = bash(". dev/servers.sh; kill -PIPE $$; echo still here");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "still here\n");
 }
 
 #[test]
-fn whose_a_port_is_can_be_told() {
+fn the_process_that_listens_on_a_port_is_recognised() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let listens = |pid: &str| {
-        let told = bash(&format!(". dev/servers.sh; listens {pid} {port}"));
-        told.status.success()
+        let output = bash(&format!(". dev/servers.sh; listens {pid} {port}"));
+        output.status.success()
     };
     assert!(listens(&std::process::id().to_string()));
-    // Only Linux tells.
+    // Only Linux shows which process listens; elsewhere the script assumes the best.
     assert_eq!(listens("$$"), !Path::new("/proc/net/tcp").exists());
 }
 
@@ -113,7 +114,7 @@ fn a_server_that_never_answers_is_not_waited_for_without_end() {
         ". dev/servers.sh; patience=2; await_answer {port} /a 200 $$"
     ));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let told = String::from_utf8(output.stderr).unwrap();
+    let output = String::from_utf8(output.stderr).unwrap();
     let expected = format!("GET /a on port {port} was not answered for 2 s");
-    assert!(told.contains(&expected), "{told}");
+    assert!(output.contains(&expected), "{output}");
 }

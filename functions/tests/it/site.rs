@@ -1,13 +1,13 @@
-//! All routes, as the real functions behind fake Runtime APIs or as the real local server: one face for both.
+//! All routes, either as the real functions behind fake Runtime APIs or as the real local server.
 
 use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::ask::{Answer, Ask};
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::http;
 use crate::program::{self, Program, Variables};
+use crate::request::{Request, Response};
 use crate::runtime_api::Function;
 
 pub(crate) enum Site {
@@ -27,14 +27,15 @@ pub(crate) struct Local {
     pub(crate) address: SocketAddr,
 }
 
-/// Variables with a short heavy operation and a cache budget that a busy machine does not use up.
+/// Variables with a short heavy operation, and a cache budget that is long enough on a busy
+/// machine.
 pub(crate) fn variables(cache_url: &str) -> Variables {
     let mut variables = with_default_budget(cache_url);
     variables.push(("CACHE_BUDGET_MS", "5000".to_owned()));
     variables
 }
 
-/// The same with the budget that users have.
+/// The same with the default budget.
 pub(crate) fn with_default_budget(cache_url: &str) -> Variables {
     vec![
         ("CACHE_URL", cache_url.to_owned()),
@@ -43,7 +44,7 @@ pub(crate) fn with_default_budget(cache_url: &str) -> Variables {
     ]
 }
 
-/// Both sites with the same variables, each with a namespace of its own.
+/// Both sites with the same variables, each in its own namespace.
 pub(crate) async fn both(variables: Variables) -> [Site; 2] {
     let with_namespace = |name: &str| {
         let mut variables = variables.clone();
@@ -70,15 +71,15 @@ impl Site {
         Self::Local(Local::start(variables).await)
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
+    pub(crate) async fn send(&self, request: &Request) -> Response {
         match self {
-            Self::Functions(functions) => functions.ask(Sender::HttpApi, ask).await,
-            Self::Local(local) => http::ask(local.address, ask).await,
+            Self::Functions(functions) => functions.send(EventSource::HttpApi, request).await,
+            Self::Local(local) => http::send(local.address, request).await,
         }
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
-        self.ask(&Ask::get(target)).await
+    pub(crate) async fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target)).await
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -90,36 +91,37 @@ impl Site {
 }
 
 impl Functions {
-    /// Asks the function that the gateway's routes lead to.
-    pub(crate) async fn ask(&self, sender: Sender, ask: &Ask) -> Answer {
-        self.invoke(ask, sender.event(ask)).await
+    /// Sends the request to the function of its route.
+    pub(crate) async fn send(&self, source: EventSource, request: &Request) -> Response {
+        self.invoke(request, source.event(request)).await
     }
 
-    /// The same with an event of any other make.
-    pub(crate) async fn invoke(&self, ask: &Ask, event: Value) -> Answer {
-        let function = match ask.path() {
+    /// Invokes the function of the request's route with this event.
+    pub(crate) async fn invoke(&self, request: &Request, event: Value) -> Response {
+        let function = match request.path() {
             "/heavy-op" => &self.heavy_op,
             "/flush" => &self.flush,
             path if path.starts_with("/user/") => &self.user,
             _ => &self.page,
         };
         let answer = function.invoke(event).await;
-        Sender::answer(
-            &answer
-                .unwrap_or_else(|error| panic!("{ask:?}: {error}; {}", function.program.stderr())),
+        EventSource::answer(
+            &answer.unwrap_or_else(|error| {
+                panic!("{request:?}: {error}; {}", function.program.stderr())
+            }),
         )
     }
 }
 
 impl Local {
-    /// Starts it at a free port.
+    /// Starts the server on a free port.
     pub(crate) async fn start(variables: &[(&'static str, String)]) -> Self {
         let mut all = vec![("LISTEN", "127.0.0.1:0".to_owned())];
         all.extend_from_slice(variables);
         Self::of(Program::start(program::LOCAL, &all)).await
     }
 
-    /// The server that `program` is.
+    /// The server that runs as `program`.
     pub(crate) async fn of(mut program: Program) -> Self {
         let rest = program.line("larder listens at http://localhost:").await;
         let port = rest.split('/').next().unwrap().parse().unwrap();
@@ -129,11 +131,11 @@ impl Local {
         }
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
-        http::ask(self.address, ask).await
+    pub(crate) async fn send(&self, request: &Request) -> Response {
+        http::send(self.address, request).await
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
-        self.ask(&Ask::get(target)).await
+    pub(crate) async fn get(&self, target: &str) -> Response {
+        self.send(&Request::get(target)).await
     }
 }

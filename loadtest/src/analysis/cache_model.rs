@@ -13,7 +13,7 @@ use crate::target::outcome::Outcome;
 const SLACK: Duration = Duration::from_millis(1500);
 
 /// Lifetimes may be shortened at random, so that entries do not expire together; ours are by a tenth.
-const SHORTEST: f64 = 0.8;
+const MIN_LIFETIME_SHARE: f64 = 0.8;
 
 /// How a phase compares with the model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,7 +40,7 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     // Many caches never say it: then a miss is taken for stored.
     let say_stored: BTreeSet<usize> = samples
         .iter()
-        .filter(|sample| sample.is_said_stored())
+        .filter(|sample| sample.says_stored())
         .map(|sample| sample.function)
         .collect();
     let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
@@ -52,8 +52,8 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
             );
             let fill = Fill {
                 stored: fills_cache
-                    && !sample.is_troubled()
-                    && (!say_stored.contains(&sample.function) || sample.is_said_stored()),
+                    && !sample.cache_failed()
+                    && (!say_stored.contains(&sample.function) || sample.says_stored()),
                 began: sample.sent,
                 ended: sample.sent + sample.latency,
             };
@@ -66,7 +66,7 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     let mut agreement = Agreement::default();
     for sample in samples {
         // Where the cache says that it failed, it is not held to its entries.
-        let Some(outcome) = sample.outcome().filter(|_| !sample.is_troubled()) else {
+        let Some(outcome) = sample.outcome().filter(|_| !sample.cache_failed()) else {
             continue;
         };
         agreement.answers += 1;
@@ -89,12 +89,12 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
 fn lifetimes(samples: &[Sample]) -> BTreeMap<usize, Duration> {
     let mut lifetimes = BTreeMap::new();
     for sample in samples {
-        let told = sample
+        let changed = sample
             .answer
             .as_ref()
             .ok()
             .and_then(|answer| u64::try_from(answer.ttl_s?).ok());
-        if let Some(seconds) = told {
+        if let Some(seconds) = changed {
             let longest: &mut Duration = lifetimes.entry(sample.function).or_default();
             *longest = Duration::from_secs(seconds).max(*longest);
         }
@@ -117,7 +117,7 @@ fn contradiction(
             (!fills.iter().any(could_serve)).then_some("a hit that no live entry explains")
         }
         Outcome::Miss => {
-            let shortest = lifetime?.mul_f64(SHORTEST).saturating_sub(SLACK);
+            let shortest = lifetime?.mul_f64(MIN_LIFETIME_SHARE).saturating_sub(SLACK);
             let live = fills
                 .iter()
                 .any(|fill| fill.stored && fill.ended < sent && sent - fill.ended < shortest);
@@ -145,7 +145,7 @@ mod tests {
             diagnostics: None,
             value: 0,
         };
-        Sample::of(
+        Sample::new(
             0,
             0,
             Duration::from_millis(at_ms),
@@ -155,9 +155,9 @@ mod tests {
     }
 
     /// The same, as the cache tells of itself.
-    fn told(sample: Sample, tell: fn(&mut Answer)) -> Sample {
+    fn changed(sample: Sample, change: fn(&mut Answer)) -> Sample {
         let mut sample = sample;
-        sample.answer.as_mut().map(tell).unwrap();
+        sample.answer.as_mut().map(change).unwrap();
         sample
     }
 
@@ -191,19 +191,19 @@ mod tests {
     /// One key is missed twice, and the first time as told; its lifetime is known from a hit of another key.
     fn missed_again(first: fn(&mut Answer), other: fn(&mut Answer)) -> usize {
         let mut others = [
-            told(sample(0, 1, Outcome::Miss, None), other),
+            changed(sample(0, 1, Outcome::Miss, None), other),
             sample(5, 1, Outcome::Hit, Some(10)),
         ];
         others.iter_mut().for_each(|sample| sample.key = 1);
-        let first = told(sample(10, 1, Outcome::Miss, None), first);
+        let first = changed(sample(10, 1, Outcome::Miss, None), first);
         let again = sample(50, 1, Outcome::Miss, None);
         contradicted(&[&others[..], &[first, again]].concat())
     }
 
     #[test]
     fn a_miss_with_trouble_is_no_fill() {
-        let troubled = |answer: &mut Answer| answer.detail = Some("timeout".into());
-        assert_eq!(missed_again(troubled, |_| ()), 0);
+        let cache_failures = |answer: &mut Answer| answer.detail = Some("timeout".into());
+        assert_eq!(missed_again(cache_failures, |_| ()), 0);
         assert_eq!(missed_again(|_| (), |_| ()), 1, "without the trouble it is");
     }
 

@@ -19,39 +19,39 @@ pub(crate) struct Calibrated {
     /// What the server's own clock says that it took.
     pub(crate) server: Summary,
     /// The same through a bare socket.
-    pub(crate) truth: Summary,
+    pub(crate) reference: Summary,
     pub(crate) measured: Summary,
 }
 
 /// A figure beside its truth, in microseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Off {
+pub(crate) struct Deviation {
     pub(crate) server: f64,
-    pub(crate) truth: f64,
+    pub(crate) reference: f64,
     pub(crate) measured: f64,
     /// What the error may be as well, by the intervals of both.
     low: f64,
     high: f64,
 }
 
-impl Off {
-    fn of(server: Quantile, truth: Quantile, measured: Quantile) -> Self {
+impl Deviation {
+    fn of(server: Quantile, reference: Quantile, measured: Quantile) -> Self {
         Self {
             server: server.us,
-            truth: truth.us,
+            reference: reference.us,
             measured: measured.us,
-            low: measured.low_us - truth.high_us,
-            high: measured.high_us - truth.low_us,
+            low: measured.low_us - reference.high_us,
+            high: measured.high_us - reference.low_us,
         }
     }
 
     pub(crate) fn error(&self) -> f64 {
-        self.measured - self.truth
+        self.measured - self.reference
     }
 
     /// Not checkable: further off than is promised, but no further than chance explains.
     pub(crate) fn verdict(&self) -> Verdict {
-        let limit = TOLERANCE * self.truth;
+        let limit = TOLERANCE * self.reference;
         if self.error().abs() <= limit {
             Verdict::Pass
         } else if self.low <= limit && self.high >= -limit {
@@ -64,22 +64,23 @@ impl Off {
 
 impl Calibrated {
     /// The median beside its truth.
-    pub(crate) fn p50(&self) -> Option<Off> {
-        self.off(|summary| summary.p50)
+    pub(crate) fn p50(&self) -> Option<Deviation> {
+        self.deviation(|summary| summary.p50)
     }
 
     /// The same of the 99th percentile, if there are samples enough.
-    pub(crate) fn p99(&self) -> Option<Off> {
-        self.off(|summary| summary.p99)
+    pub(crate) fn p99(&self) -> Option<Deviation> {
+        self.deviation(|summary| summary.p99)
     }
 
-    fn off(&self, pick: fn(&Summary) -> Option<Quantile>) -> Option<Off> {
-        let (server, truth) = (pick(&self.server)?, pick(&self.truth)?);
-        Some(Off::of(server, truth, pick(&self.measured)?))
+    fn deviation(&self, pick: fn(&Summary) -> Option<Quantile>) -> Option<Deviation> {
+        let (server, reference) = (pick(&self.server)?, pick(&self.reference)?);
+        Some(Deviation::of(server, reference, pick(&self.measured)?))
     }
 
     fn is_within_a_tick(&self) -> bool {
-        self.p50().is_some_and(|off| off.error().abs() <= TICK_US)
+        self.p50()
+            .is_some_and(|deviation| deviation.error().abs() <= TICK_US)
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::histogram::Quantile;
-use crate::analysis::intervals::{Interval, fewest_samples};
+use crate::analysis::intervals::{Interval, min_samples};
 
 /// An estimate with where the truth probably lies.
 pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String {
@@ -50,7 +50,7 @@ pub(crate) fn human_us(us: f64) -> String {
 /// A quantile, or why there is none.
 pub(crate) fn human_quantile(quantile: Option<Quantile>, q: f64, count: u64) -> String {
     quantile.map_or_else(
-        || format!("n/a ({count}<{})", fewest_samples(q)),
+        || format!("n/a ({count}<{})", min_samples(q)),
         |quantile| human_us(quantile.us),
     )
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::intervals::quantile_ranks;
 
 /// Longest latency kept apart, in nanoseconds: ten minutes; longer ones count as this.
-const LONGEST_NS: u64 = 600_000_000_000;
+const MAX_NS: u64 = 600_000_000_000;
 
 /// Latencies with a resolution of 0.1 %.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Latencies(Histogram<u64>);
 impl Default for Latencies {
     fn default() -> Self {
         Self(
-            Histogram::new_with_bounds(64, LONGEST_NS, 3)
+            Histogram::new_with_bounds(64, MAX_NS, 3)
                 .expect("64 ns to ten minutes in three digits is a valid range"),
         )
     }
@@ -27,8 +27,8 @@ impl Default for Latencies {
 
 impl Latencies {
     pub(crate) fn record(&mut self, latency: Duration) {
-        let ns = u64::try_from(latency.as_nanos()).unwrap_or(LONGEST_NS);
-        self.0.saturating_record(ns.min(LONGEST_NS));
+        let ns = u64::try_from(latency.as_nanos()).unwrap_or(MAX_NS);
+        self.0.saturating_record(ns.min(MAX_NS));
     }
 
     pub(crate) fn count(&self) -> u64 {

@@ -113,7 +113,7 @@ pub(crate) fn share_interval(part: u64, whole: u64) -> Option<Interval> {
 }
 
 /// The fewest samples for which a two-sided interval of quantile `q` exists at all: 6 for the median, 368 for p99.
-pub(crate) fn fewest_samples(q: f64) -> u64 {
+pub(crate) fn min_samples(q: f64) -> u64 {
     let tail = q.max(1.0 - q);
     (0.025_f64.ln() / tail.ln()).ceil() as u64
 }
@@ -121,7 +121,7 @@ pub(crate) fn fewest_samples(q: f64) -> u64 {
 /// The ranks (from 1) of the order statistics that enclose quantile `q` of `n` samples; `None` with too few samples.
 /// Free of any distribution: the number of samples below the quantile is binomial (normal approximation).
 pub(crate) fn quantile_ranks(q: f64, n: u64) -> Option<(u64, u64)> {
-    if n < fewest_samples(q) {
+    if n < min_samples(q) {
         return None;
     }
     let (mean, half) = (n as f64 * q, 1.960 * (n as f64 * q * (1.0 - q)).sqrt());
@@ -141,7 +141,7 @@ mod tests {
     fn the_fewest_samples_are_those_of_the_binomial() {
         let table = [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368), (0.999, 3688)];
         for (q, expected) in table {
-            assert_eq!(fewest_samples(q), expected, "{q}");
+            assert_eq!(min_samples(q), expected, "{q}");
         }
     }
 

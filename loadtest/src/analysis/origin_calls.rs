@@ -13,7 +13,7 @@ use crate::client::sample::{Diagnostics, Sample};
 
 /// The counters of all instances seen so far.
 #[derive(Default)]
-pub(crate) struct Truth {
+pub(crate) struct OriginCallCounter {
     counters: BTreeMap<String, u64>,
 }
 
@@ -30,12 +30,12 @@ pub(crate) enum OriginCalls {
     Contradictory(String),
 }
 
-struct Seen {
+struct PhaseCounter {
     first_invocation: u64,
     largest: u64,
 }
 
-impl Truth {
+impl OriginCallCounter {
     /// Takes note of an answer outside of any phase.
     pub(crate) fn observe(&mut self, sample: &Sample) {
         if let Some(diagnostics) = diagnostics(sample) {
@@ -53,36 +53,36 @@ impl Truth {
     }
 
     /// Closes a phase: what its answers add to the counters.
-    pub(crate) fn settle(&mut self, samples: &[Sample]) -> OriginCalls {
+    pub(crate) fn close_phase(&mut self, samples: &[Sample]) -> OriginCalls {
         let answered: Vec<&Sample> = samples
             .iter()
             .filter(|sample| sample.answer.is_ok())
             .collect();
-        let told: Vec<&Diagnostics> = answered
+        let reported: Vec<&Diagnostics> = answered
             .iter()
             .filter_map(|sample| diagnostics(sample))
             .collect();
-        if told.len() < answered.len() {
+        if reported.len() < answered.len() {
             return OriginCalls::Absent;
         }
         let mut total = OriginCalls::Counted(0);
-        for (instance, seen) in by_instance(&told) {
+        for (instance, seen) in by_instance(&reported) {
             let before = self.counters.insert(instance.to_owned(), seen.largest);
-            total = add(total, added(instance, before, &seen));
+            total = combine(total, added(instance, before, &seen));
         }
         total
     }
 }
 
-fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
-    let mut instances: BTreeMap<&str, Seen> = BTreeMap::new();
-    for diagnostics in told {
+fn by_instance<'a>(reported: &[&'a Diagnostics]) -> BTreeMap<&'a str, PhaseCounter> {
+    let mut instances: BTreeMap<&str, PhaseCounter> = BTreeMap::new();
+    for diagnostics in reported {
         let Diagnostics {
             instance,
             invocation,
             origin_calls,
         } = diagnostics;
-        let seen = instances.entry(instance).or_insert(Seen {
+        let seen = instances.entry(instance).or_insert(PhaseCounter {
             first_invocation: *invocation,
             largest: *origin_calls,
         });
@@ -93,7 +93,7 @@ fn by_instance<'a>(told: &[&'a Diagnostics]) -> BTreeMap<&'a str, Seen> {
 }
 
 /// What one instance adds, given its counter before the phase.
-fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
+fn added(instance: &str, before: Option<u64>, seen: &PhaseCounter) -> OriginCalls {
     match before {
         Some(before) => match seen.largest.checked_sub(before) {
             Some(added) => OriginCalls::Counted(added),
@@ -114,7 +114,7 @@ fn added(instance: &str, before: Option<u64>, seen: &Seen) -> OriginCalls {
 
 /// A contradiction weighs more than an instance that cannot be counted, and that more than any number: else whichever
 /// instance comes first would hide what a later one shows.
-fn add(total: OriginCalls, more: OriginCalls) -> OriginCalls {
+fn combine(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     match (total, more) {
         (OriginCalls::Counted(total), OriginCalls::Counted(more)) => {
             OriginCalls::Counted(total + more)
@@ -137,8 +137,8 @@ mod tests {
     use crate::client::sample::Answer;
     use crate::target::outcome::Outcome;
 
-    fn sample(told: Option<(&str, u64, u64)>) -> Sample {
-        let diagnostics = told.map(|(instance, invocation, origin_calls)| Diagnostics {
+    fn sample(reported: Option<(&str, u64, u64)>) -> Sample {
+        let diagnostics = reported.map(|(instance, invocation, origin_calls)| Diagnostics {
             instance: instance.into(),
             invocation,
             origin_calls,
@@ -154,15 +154,20 @@ mod tests {
             diagnostics,
             value: 0,
         });
-        Sample::of(0, 0, Duration::ZERO, Duration::ZERO, answer)
+        Sample::new(0, 0, Duration::ZERO, Duration::ZERO, answer)
     }
 
-    fn settle(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
-        let mut truth = Truth::default();
+    fn close_phase(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
+        let mut counter = OriginCallCounter::default();
         before
             .iter()
-            .for_each(|told| truth.observe(&sample(Some(*told))));
-        truth.settle(&phase.iter().map(|told| sample(*told)).collect::<Vec<_>>())
+            .for_each(|reported| counter.observe(&sample(Some(*reported))));
+        counter.close_phase(
+            &phase
+                .iter()
+                .map(|reported| sample(*reported))
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -174,7 +179,7 @@ mod tests {
             Some(("b", 4, 2)),
         ];
         assert_eq!(
-            settle(&[("a", 7, 5), ("b", 2, 1)], &phase),
+            close_phase(&[("a", 7, 5), ("b", 2, 1)], &phase),
             OriginCalls::Counted(3)
         );
     }
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn an_instance_born_within_the_phase_began_at_zero() {
         assert_eq!(
-            settle(&[], &[Some(("a", 2, 2)), Some(("a", 1, 1))]),
+            close_phase(&[], &[Some(("a", 2, 2)), Some(("a", 1, 1))]),
             OriginCalls::Counted(2)
         );
     }
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn an_instance_with_an_unknown_past_cannot_be_counted() {
         assert!(matches!(
-            settle(&[], &[Some(("a", 2, 2))]),
+            close_phase(&[], &[Some(("a", 2, 2))]),
             OriginCalls::Unprovable(_)
         ));
     }
@@ -198,7 +203,7 @@ mod tests {
     #[test]
     fn a_counter_that_falls_contradicts_itself() {
         assert!(matches!(
-            settle(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
+            close_phase(&[("a", 1, 5)], &[Some(("a", 2, 4))]),
             OriginCalls::Contradictory(_)
         ));
     }
@@ -210,27 +215,27 @@ mod tests {
             [unprovable, Some(("b", 2, 4))],
             [Some(("b", 2, 4)), unprovable],
         ] {
-            let settled = settle(&[("b", 1, 5)], &phase);
+            let settled = close_phase(&[("b", 1, 5)], &phase);
             assert!(
                 matches!(settled, OriginCalls::Contradictory(_)),
                 "{settled:?}"
             );
         }
         assert!(matches!(
-            settle(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
+            close_phase(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
             OriginCalls::Unprovable(_)
         ));
     }
 
     #[test]
     fn a_phase_without_answers_cost_nothing() {
-        assert_eq!(settle(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
+        assert_eq!(close_phase(&[("a", 1, 5)], &[]), OriginCalls::Counted(0));
     }
 
     #[test]
     fn one_answer_without_diagnostics_spoils_the_count() {
         assert_eq!(
-            settle(&[("a", 1, 0)], &[Some(("a", 2, 1)), None]),
+            close_phase(&[("a", 1, 0)], &[Some(("a", 2, 1)), None]),
             OriginCalls::Absent
         );
     }

@@ -62,14 +62,14 @@ pub(crate) fn pair(
     let first = by_key(cold, Outcome::called_origin);
     let again = by_key(warm, Outcome::is_hit);
     let without = by_key(bypass, |outcome| outcome == Outcome::Bypass);
-    let overhead = |(key, cold): (&usize, &View)| Some(cold.client - without.get(key)?.client);
+    let overhead = |(key, cold): (&usize, &KeyTimes)| Some(cold.client - without.get(key)?.client);
     let both = || {
         first
             .iter()
             .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
     };
-    let client = |view: &View| view.client;
-    let server = |view: &View| view.server;
+    let client = |times: &KeyTimes| times.client;
+    let server = |times: &KeyTimes| times.server;
     let mut ratios: Vec<f64> = both()
         .map(|(cold, warm)| client(cold) / client(warm))
         .collect();
@@ -83,7 +83,12 @@ pub(crate) fn pair(
         keys: ratios.len(),
         cold_us: median(&mut both().map(|(cold, _)| cold.client).collect::<Vec<_>>())?,
         warm_us: median(&mut both().map(|(_, warm)| warm.client).collect::<Vec<_>>())?,
-        bypass_us: median(&mut without.values().map(|view| view.client).collect::<Vec<_>>()),
+        bypass_us: median(
+            &mut without
+                .values()
+                .map(|times| times.client)
+                .collect::<Vec<_>>(),
+        ),
         overhead_us: median(&mut first.iter().filter_map(overhead).collect::<Vec<_>>()),
         ratio: median(&mut ratios)?,
         server_ratio: median(&mut server_ratios),
@@ -96,13 +101,13 @@ pub(crate) fn pair(
 }
 
 /// One key's times in microseconds: of its one cold request, or the medians of its warm ones.
-struct View {
+struct KeyTimes {
     client: f64,
     server: Option<f64>,
     origin: Option<f64>,
 }
 
-fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, View> {
+fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, KeyTimes> {
     let mut keys: BTreeMap<usize, Vec<(&Sample, &Answer)>> = BTreeMap::new();
     for sample in samples {
         match &sample.answer {
@@ -113,11 +118,11 @@ fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, V
         }
     }
     keys.into_iter()
-        .filter_map(|(key, answers)| Some((key, view(&answers)?)))
+        .filter_map(|(key, answers)| Some((key, times(&answers)?)))
         .collect()
 }
 
-fn view(answers: &[(&Sample, &Answer)]) -> Option<View> {
+fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
     let us = |duration: Duration| duration.as_secs_f64() * 1e6;
     let server = |pick: fn(&Answer) -> Option<Duration>| {
         median(
@@ -127,7 +132,7 @@ fn view(answers: &[(&Sample, &Answer)]) -> Option<View> {
                 .collect::<Vec<_>>(),
         )
     };
-    Some(View {
+    Some(KeyTimes {
         client: median(
             &mut answers
                 .iter()
@@ -192,7 +197,7 @@ mod tests {
             diagnostics: None,
             value: 0,
         };
-        Sample::of(
+        Sample::new(
             0,
             key,
             Duration::ZERO,

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use crate::analysis::origin_calls::OriginCalls;
 use crate::client::sample::Sample;
-use crate::load::goose::{Attack, Counts};
+use crate::load::goose::{GooseResult, RequestCounts};
 use crate::load::littles_law::ClosedLoop;
-use crate::load::phase_runner::Drained;
+use crate::load::phase_runner::PhaseSamples;
 use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
 /// The sums of one phase.
 #[derive(Clone, Debug)]
-pub(crate) struct PhaseSum {
+pub(crate) struct PhaseSummary {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
     /// Answers that say that they called the origin.
@@ -23,22 +23,22 @@ pub(crate) struct PhaseSum {
     pub(crate) counted: OriginCalls,
     pub(crate) answers: u64,
     /// Answers that asked the cache, and how many of them were hits.
-    pub(crate) asked: u64,
+    pub(crate) lookups: u64,
     pub(crate) hits: u64,
     /// Bytes of both.
-    pub(crate) asked_bytes: u64,
+    pub(crate) lookup_bytes: u64,
     pub(crate) hit_bytes: u64,
     pub(crate) bypassed: u64,
     /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
-    pub(crate) troubled: u64,
+    pub(crate) cache_failures: u64,
     /// Requests without an outcome.
     pub(crate) failed: u64,
     /// Planned and not sent.
-    pub(crate) cut: u64,
+    pub(crate) not_sent: u64,
     /// Where Goose's count of a label is not ours: label, Goose, ours.
     pub(crate) miscounted: Vec<(String, usize, usize)>,
     /// The 99th percentile of how late the timer woke a user that was free.
-    pub(crate) slop: Duration,
+    pub(crate) timer_overshoot: Duration,
     /// Users that asked again as soon as they had their answer, of each segment.
     pub(crate) loops: Vec<ClosedLoop>,
     /// How long this process computed for it.
@@ -47,16 +47,16 @@ pub(crate) struct PhaseSum {
     pub(crate) ended: Duration,
 }
 
-impl PhaseSum {
+impl PhaseSummary {
     /// Adds up a phase. `names` are the target's functions.
-    pub(crate) fn of(
+    pub(crate) fn new(
         (phase, round): (Phase, usize),
-        drained: &Drained,
+        collected: &PhaseSamples,
         counted: OriginCalls,
-        attack: &Attack,
+        goose_result: &GooseResult,
         names: &[String],
     ) -> Self {
-        let samples = &drained.samples;
+        let samples = &collected.samples;
         let count = |test: fn(Outcome) -> bool| {
             samples
                 .iter()
@@ -75,18 +75,21 @@ impl PhaseSum {
             claimed: count(Outcome::called_origin),
             counted,
             answers: count(|_| true),
-            asked: count(Outcome::counts_in_hit_ratio),
+            lookups: count(Outcome::is_lookup),
             hits: count(Outcome::is_hit),
-            asked_bytes: bytes(Outcome::counts_in_hit_ratio),
+            lookup_bytes: bytes(Outcome::is_lookup),
             hit_bytes: bytes(Outcome::is_hit),
-            troubled: samples.iter().filter(|sample| sample.is_troubled()).count() as u64,
+            cache_failures: samples
+                .iter()
+                .filter(|sample| sample.cache_failed())
+                .count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
-            cut: drained.cut as u64,
-            miscounted: miscounted(phase, samples, &attack.counts, names),
-            slop: slop(samples),
-            loops: drained.loops.clone(),
-            cpu: attack.cpu,
+            not_sent: collected.not_sent as u64,
+            miscounted: miscounted(phase, samples, &goose_result.counts, names),
+            timer_overshoot: timer_overshoot(samples),
+            loops: collected.loops.clone(),
+            cpu: goose_result.cpu,
             began,
             ended: samples
                 .iter()
@@ -104,16 +107,16 @@ impl PhaseSum {
             claimed: 0,
             counted: OriginCalls::Counted(0),
             answers: 0,
-            asked: 0,
+            lookups: 0,
             hits: 0,
-            asked_bytes: 0,
+            lookup_bytes: 0,
             hit_bytes: 0,
             bypassed: 0,
-            troubled: 0,
+            cache_failures: 0,
             failed: 0,
-            cut: 0,
+            not_sent: 0,
             miscounted: Vec::new(),
-            slop: Duration::ZERO,
+            timer_overshoot: Duration::ZERO,
             loops: Vec::new(),
             cpu: Duration::ZERO,
             began: Duration::ZERO,
@@ -133,23 +136,26 @@ impl PhaseSum {
             answers,
             hits,
             claimed,
-            cut,
+            not_sent,
             ..
         } = self;
-        let cut = if *cut > 0 {
-            format!(", {cut} not sent")
+        let not_sent = if *not_sent > 0 {
+            format!(", {not_sent} not sent")
         } else {
             String::new()
         };
-        format!("{answers} answers, {hits} hits, {claimed} origin calls claimed{cut}")
+        format!("{answers} answers, {hits} hits, {claimed} origin calls claimed{not_sent}")
     }
 }
 
-fn slop(samples: &[Sample]) -> Duration {
-    let mut slops: Vec<Duration> = samples.iter().map(|sample| sample.slop).collect();
-    slops.sort_unstable();
-    slops
-        .get(slops.len() * 99 / 100)
+fn timer_overshoot(samples: &[Sample]) -> Duration {
+    let mut overshoots: Vec<Duration> = samples
+        .iter()
+        .map(|sample| sample.timer_overshoot)
+        .collect();
+    overshoots.sort_unstable();
+    overshoots
+        .get(overshoots.len() * 99 / 100)
         .copied()
         .unwrap_or_default()
 }
@@ -157,10 +163,10 @@ fn slop(samples: &[Sample]) -> Duration {
 fn miscounted(
     phase: Phase,
     samples: &[Sample],
-    goose: &Counts,
+    goose: &RequestCounts,
     names: &[String],
 ) -> Vec<(String, usize, usize)> {
-    let mut ours = Counts::new();
+    let mut ours = RequestCounts::new();
     for sample in samples {
         *ours
             .entry(format!(
@@ -172,7 +178,7 @@ fn miscounted(
             .or_default() += 1;
     }
     let labels: BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();
-    let of = |counts: &Counts, label: &String| counts.get(label).copied().unwrap_or(0);
+    let of = |counts: &RequestCounts, label: &String| counts.get(label).copied().unwrap_or(0);
     let differs = |label: &&String| of(goose, label) != of(&ours, label);
     labels
         .into_iter()

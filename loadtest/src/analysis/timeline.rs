@@ -6,7 +6,7 @@ use crate::client::sample::Sample;
 use crate::target::outcome::Outcome;
 
 /// The most points that are kept.
-const MOST: usize = 4000;
+const MAX_POINTS: usize = 4000;
 
 /// Points of a run: all of them while there are few, then every second, every fourth, …
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl Timeline {
             latency: sample.latency,
             outcome: sample.outcome(),
         });
-        if self.points.len() == MOST {
+        if self.points.len() == MAX_POINTS {
             self.thinned += 1;
             let mut odd = false;
             self.points.retain(|_| {

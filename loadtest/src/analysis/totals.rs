@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use crate::analysis::cache_model::{self, Agreement};
 use crate::analysis::calibration::Calibrated;
 use crate::analysis::histogram::Latencies;
-use crate::analysis::origin_calls::Truth;
+use crate::analysis::origin_calls::OriginCallCounter;
 use crate::analysis::paired::{self, Pair};
-use crate::analysis::phase_summary::PhaseSum;
+use crate::analysis::phase_summary::PhaseSummary;
 use crate::analysis::timeline::Timeline;
 use crate::client::sample::{Answer, Sample};
-use crate::load::goose::Attack;
-use crate::load::phase_runner::Drained;
+use crate::load::goose::GooseResult;
+use crate::load::phase_runner::PhaseSamples;
 use crate::load::plan::Phase;
 use crate::target::outcome::{Failure, Outcome};
 
 /// The sums of a run.
 #[derive(Default)]
-pub(crate) struct Ledger {
-    pub(crate) phases: Vec<PhaseSum>,
+pub(crate) struct Totals {
+    pub(crate) phases: Vec<PhaseSummary>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// The same by the server's own clock, where it tells it.
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
@@ -47,7 +47,7 @@ pub(crate) struct Ledger {
 
 /// Whether each flush emptied the cache, by a key that was stored before it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Canaries {
+pub(crate) struct FlushProbe {
     pub(crate) asked: u64,
     /// Still hits after the flush.
     pub(crate) survived: u64,
@@ -55,25 +55,25 @@ pub(crate) struct Canaries {
     pub(crate) failed: Option<String>,
 }
 
-impl Ledger {
+impl Totals {
     /// Adds one phase. `names` are the target's functions.
     pub(crate) fn add_phase(
         &mut self,
         (phase, round): (Phase, usize),
-        drained: &Drained,
-        attack: &Attack,
+        collected: &PhaseSamples,
+        goose: &GooseResult,
         names: &[String],
-        truth: &mut Truth,
+        origin_calls: &mut OriginCallCounter,
     ) {
-        let counted = truth.settle(&drained.samples);
-        self.phases.push(PhaseSum::of(
+        let counted = origin_calls.close_phase(&collected.samples);
+        self.phases.push(PhaseSummary::new(
             (phase, round),
-            drained,
+            collected,
             counted,
-            attack,
+            goose,
             names,
         ));
-        drained
+        collected
             .samples
             .iter()
             .for_each(|sample| self.add_sample(phase, sample));
@@ -99,7 +99,7 @@ impl Ledger {
             }
         }
         for (index, name) in names.iter().enumerate() {
-            let of = |samples| counting(samples, index);
+            let of = |samples| without_first_answers(samples, index);
             let [cold, warm, bypass] = [of(cold), of(warm), of(bypass)];
             self.pairs
                 .extend(paired::pair(round, name, [&cold, &warm, &bypass]));
@@ -115,7 +115,7 @@ impl Ledger {
     pub(crate) fn last_phase(&self) -> String {
         self.phases
             .last()
-            .map_or_else(|| "nothing yet".into(), PhaseSum::describe)
+            .map_or_else(|| "nothing yet".into(), PhaseSummary::describe)
     }
 
     fn add_sample(&mut self, phase: Phase, sample: &Sample) {
@@ -164,7 +164,7 @@ impl Ledger {
 }
 
 /// The samples of one function that its speed-up counts.
-fn counting(samples: &[Sample], function: usize) -> Vec<&Sample> {
+fn without_first_answers(samples: &[Sample], function: usize) -> Vec<&Sample> {
     samples
         .iter()
         .filter(|sample| sample.function == function && !sample.is_first_of_process())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::analysis::calibration::{self, Calibrated};
 use crate::analysis::check::{Check, Verdict};
 use crate::analysis::format::{human_us, percent};
-use crate::analysis::phase_summary::PhaseSum;
+use crate::analysis::phase_summary::PhaseSummary;
 use crate::load::littles_law::{Balance, ClosedLoop};
 use crate::load::plan::Phase;
 
@@ -14,7 +14,7 @@ pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
     if calibrated.is_empty() {
         return Check::new(name, Verdict::NotCheckable, "it was not tried");
     }
-    let told: Vec<String> = calibrated
+    let parts: Vec<String> = calibrated
         .iter()
         .filter_map(|one| Some((one.delay, one.p50()?)))
         .map(|(delay, off)| format!("{delay:?} as {}", human_us(off.measured)))
@@ -22,11 +22,11 @@ pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
     Check::holds(
         name,
         calibration::are_within_a_tick(calibrated),
-        format!("medians of a server in this process: {}", told.join(", ")),
+        format!("medians of a server in this process: {}", parts.join(", ")),
     )
 }
 
-pub(super) fn goose(phases: &[PhaseSum]) -> Check {
+pub(super) fn goose(phases: &[PhaseSummary]) -> Check {
     let first = phases.iter().find_map(|phase| phase.miscounted.first());
     let detail = match first {
         None => "equal under every label of every phase".to_owned(),
@@ -37,9 +37,9 @@ pub(super) fn goose(phases: &[PhaseSum]) -> Check {
 
 /// Whether users that never pause were never seen to: over the segments of all rounds, so that one pause of the machine
 /// does not decide.
-pub(super) fn littles_law(phases: &[PhaseSum]) -> Check {
+pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     let name = "throughput × latency = users";
-    let mut told = Vec::new();
+    let mut parts = Vec::new();
     let (mut all_hold, mut any_is_broken) = (true, false);
     for phase in [Phase::Cold, Phase::Warm, Phase::Bypass] {
         let mut balances: Vec<Balance> = phases
@@ -52,26 +52,26 @@ pub(super) fn littles_law(phases: &[PhaseSum]) -> Check {
             all_hold &= middle.holds();
             any_is_broken |= middle.is_broken();
             let (label, waiting) = (phase.label(), percent(middle.waiting));
-            told.push(format!(
+            parts.push(format!(
                 "{label} {waiting} (own work up to {})",
                 percent(middle.own)
             ));
         }
     }
-    if told.is_empty() {
+    if parts.is_empty() {
         let detail = "too few requests of one user after another";
         return Check::new(name, Verdict::NotCheckable, detail);
     }
-    let told = format!("of the users: {}", told.join(", "));
+    let parts = format!("of the users: {}", parts.join(", "));
     if !all_hold && !any_is_broken {
-        let busy = format!("{told}; something else kept this tool from running between requests");
+        let busy = format!("{parts}; something else kept this tool from running between requests");
         return Check::new(name, Verdict::NotCheckable, busy);
     }
-    Check::holds(name, all_hold, told)
+    Check::holds(name, all_hold, parts)
 }
 
 /// Of each segment; the process's work is shared over them by their requests.
-fn balances(sum: &PhaseSum) -> Vec<Balance> {
+fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     let requests: usize = sum.loops.iter().map(|one| one.requests).sum();
     let balance = |one: &ClosedLoop| {
         let share = one.requests as f64 / requests.max(1) as f64;
@@ -81,47 +81,51 @@ fn balances(sum: &PhaseSum) -> Vec<Balance> {
 }
 
 /// Whether the open loop kept its schedule: else the generator was measured, not the target.
-pub(super) fn generator(phases: &[PhaseSum]) -> Check {
+pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
     let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
         return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
     };
-    let planned = mixed.answers + mixed.cut;
+    let planned = mixed.answers + mixed.not_sent;
     let computed = mixed.cpu_share().map_or_else(|| "n/a".into(), percent);
     let detail = format!(
         "{} of {planned} requests could not be sent in time; this tool computed for {computed} of it",
-        mixed.cut
+        mixed.not_sent
     );
-    Check::holds(name, mixed.cut * 100 <= planned, detail)
+    Check::holds(name, mixed.not_sent * 100 <= planned, detail)
 }
 
 /// Timers that wake later than this tell of a machine that has other work.
-const BUSY: Duration = Duration::from_millis(5);
+const LATE_TIMER: Duration = Duration::from_millis(5);
 
 /// One thread asks: near a whole core, requests begin to wait for it and not for the target.
-const MOST_CPU: f64 = 0.8;
+const MAX_CPU: f64 = 0.8;
 
 /// What speaks against it, in sentences.
-pub(crate) fn generator_notes(phases: &[PhaseSum]) -> Vec<String> {
+pub(crate) fn generator_notes(phases: &[PhaseSummary]) -> Vec<String> {
     late_timers(phases)
         .into_iter()
         .chain(client_limited(phases))
         .collect()
 }
 
-fn late_timers(phases: &[PhaseSum]) -> Option<String> {
-    let slops = phases.iter().map(|sum| (sum.slop, sum.phase.label()));
-    let (slop, phase) = slops.max().filter(|(slop, _)| *slop > BUSY)?;
-    let ms = slop.as_millis();
+fn late_timers(phases: &[PhaseSummary]) -> Option<String> {
+    let overshoots = phases
+        .iter()
+        .map(|sum| (sum.timer_overshoot, sum.phase.label()));
+    let (timer_overshoot, phase) = overshoots
+        .max()
+        .filter(|(timer_overshoot, _)| *timer_overshoot > LATE_TIMER)?;
+    let ms = timer_overshoot.as_millis();
     Some(format!(
         "this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"
     ))
 }
 
 /// Only where requests are due whether or not the tool has time for them: in a closed loop it is idle while it waits.
-fn client_limited(phases: &[PhaseSum]) -> Option<String> {
+fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
     let mixed = phases.iter().find(|sum| sum.phase == Phase::Mixed)?;
-    let share = mixed.cpu_share().filter(|share| *share > MOST_CPU)?;
+    let share = mixed.cpu_share().filter(|share| *share > MAX_CPU)?;
     Some(format!(
         "client-limited: this tool itself computed for {} of the mixed phase, so its times may be the tool's (ask for a lower --rate)",
         percent(share)
@@ -141,12 +145,12 @@ mod tests {
                 let mut closed = ClosedLoop::default();
                 let requests: Vec<_> = (0..10).map(|n| (ms(n * 100), ms(*latency))).collect();
                 closed.add_user(&requests);
-                PhaseSum {
+                PhaseSummary {
                     loops: vec![closed],
-                    ..PhaseSum::blank(Phase::Cold)
+                    ..PhaseSummary::blank(Phase::Cold)
                 }
             };
-            let phases: Vec<PhaseSum> = latencies.iter().map(round).collect();
+            let phases: Vec<PhaseSummary> = latencies.iter().map(round).collect();
             littles_law(&phases).verdict
         };
         assert_eq!(verdict(&[98, 60, 99]), Verdict::Pass);
@@ -157,11 +161,11 @@ mod tests {
 
     #[test]
     fn only_a_busy_generator_is_noted() {
-        let sum = |phase, cpu, slop| PhaseSum {
+        let sum = |phase, cpu, timer_overshoot| PhaseSummary {
             cpu: Duration::from_millis(cpu),
-            slop: Duration::from_millis(slop),
+            timer_overshoot: Duration::from_millis(timer_overshoot),
             ended: Duration::from_secs(1),
-            ..PhaseSum::blank(phase)
+            ..PhaseSummary::blank(phase)
         };
         let note = |sum| generator_notes(&[sum]).concat();
         assert_eq!(note(sum(Phase::Mixed, 790, 5)), "");

@@ -19,36 +19,36 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Body, Url};
 use tower_service::Service as _;
 
-use crate::client::timed_stream::{Stamped, Stamps};
+use crate::client::timed_stream::{TimedStream, Timestamps};
 use crate::target::outcome::Failure;
 
 /// An answer longer than this is cut off and counted as a failure: no cache entry is as large.
-const LARGEST_BODY: usize = 4 << 20;
+const MAX_BODY: usize = 4 << 20;
 
 /// The way to one target.
-pub(crate) struct Wire {
+pub(crate) struct ConnectionPool {
     connector: HttpsConnector<HttpConnector>,
     to: Uri,
     host: HeaderValue,
-    idle: Mutex<Vec<Open>>,
+    idle: Mutex<Vec<PooledConnection>>,
 }
 
 /// An open connection.
-struct Open {
+struct PooledConnection {
     sender: SendRequest<Body>,
-    stamps: Stamps,
+    timestamps: Timestamps,
 }
 
 /// A connection that is ready for a request, and nobody else's.
-pub(crate) struct Line<'a> {
-    wire: &'a Wire,
-    open: Open,
+pub(crate) struct Connection<'a> {
+    pool: &'a ConnectionPool,
+    pooled: PooledConnection,
     /// How long it took to connect; none if it was open already, so that its peer may have closed it meanwhile.
     connecting: Option<Duration>,
 }
 
 /// A whole answer as it came from the wire.
-pub(crate) struct Raw {
+pub(crate) struct RawResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -59,7 +59,7 @@ pub(crate) struct Raw {
     pub(crate) connecting: Duration,
 }
 
-impl Wire {
+impl ConnectionPool {
     /// Nothing is connected yet. An error is a sentence.
     pub(crate) fn new(base: &Url) -> Result<Self, String> {
         let mut connector = HttpConnector::new();
@@ -85,62 +85,65 @@ impl Wire {
     }
 
     /// Makes a connection for whoever comes first. An error says why there is none.
-    pub(crate) async fn reach(&self) -> Result<(), String> {
-        let (open, _) = self.connect().await.map_err(|error| whole(&*error))?;
-        self.idle().push(open);
+    pub(crate) async fn open_one(&self) -> Result<(), String> {
+        let (pooled, _) = self.connect().await.map_err(|error| with_causes(&*error))?;
+        self.idle().push(pooled);
         Ok(())
     }
 
     /// The connection that was used last, if its peer has not closed it, or a new one.
-    pub(crate) async fn line(&self) -> Result<Line<'_>, Failure> {
-        while let Some(mut open) = self.last_used() {
-            if open.sender.ready().await.is_ok() {
-                return Ok(Line {
-                    wire: self,
-                    open,
+    pub(crate) async fn checkout(&self) -> Result<Connection<'_>, Failure> {
+        while let Some(mut pooled) = self.last_used() {
+            if pooled.sender.ready().await.is_ok() {
+                return Ok(Connection {
+                    pool: self,
+                    pooled,
                     connecting: None,
                 });
             }
         }
-        let (open, took) = self.connect().await.map_err(|_| Failure::Connect)?;
-        Ok(Line {
-            wire: self,
-            open,
+        let (pooled, took) = self.connect().await.map_err(|_| Failure::Connect)?;
+        Ok(Connection {
+            pool: self,
+            pooled,
             connecting: Some(took),
         })
     }
 
     /// A new connection, and how long it took.
-    async fn connect(&self) -> Result<(Open, Duration), Box<dyn Error + Send + Sync>> {
+    async fn connect(&self) -> Result<(PooledConnection, Duration), Box<dyn Error + Send + Sync>> {
         let begun = Instant::now();
         let stream = self.connector.clone().call(self.to.clone()).await;
-        let stamps = Stamps::new();
-        let stream = Stamped::new(stream?, stamps.clone());
+        let timestamps = Timestamps::new();
+        let stream = TimedStream::new(stream?, timestamps.clone());
         let (mut sender, connection) = http1::handshake(stream).await?;
         // It ends with the sender, or when its peer closes it; what goes wrong is told to the sender.
         tokio::spawn(connection);
         sender.ready().await?;
-        Ok((Open { sender, stamps }, begun.elapsed()))
+        Ok((PooledConnection { sender, timestamps }, begun.elapsed()))
     }
 
-    fn last_used(&self) -> Option<Open> {
+    fn last_used(&self) -> Option<PooledConnection> {
         self.idle().pop()
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Open>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<PooledConnection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Line<'_> {
+impl Connection<'_> {
     /// Sends `request` and reads the whole answer. A connection whose answer was not read to its end is closed.
-    pub(crate) async fn exchange(mut self, mut request: Request<Body>) -> Result<Raw, Failure> {
+    pub(crate) async fn exchange(
+        mut self,
+        mut request: Request<Body>,
+    ) -> Result<RawResponse, Failure> {
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = path
             .unwrap_or_else(|| PathAndQuery::from_static("/"))
             .into();
         let headers = request.headers_mut();
-        headers.insert(HOST, self.wire.host.clone());
+        headers.insert(HOST, self.pool.host.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let (head, mut rest) = self.answer(request).await?.into_parts();
         let mut body = Vec::new();
@@ -148,13 +151,13 @@ impl Line<'_> {
             if let Ok(data) = frame.map_err(|_| Failure::Broken)?.into_data() {
                 body.extend_from_slice(&data);
             }
-            if body.len() > LARGEST_BODY {
+            if body.len() > MAX_BODY {
                 return Err(Failure::Broken);
             }
         }
-        let (sent, read) = (self.open.stamps.sent(), self.open.stamps.read());
+        let (sent, read) = (self.pooled.timestamps.sent(), self.pooled.timestamps.read());
         let (sent, read) = sent.zip(read).ok_or(Failure::Broken)?;
-        let raw = Raw {
+        let raw = RawResponse {
             status: head.status.as_u16(),
             headers: head.headers,
             body,
@@ -162,7 +165,7 @@ impl Line<'_> {
             took: read.saturating_duration_since(sent),
             connecting: self.connecting.unwrap_or_default(),
         };
-        self.wire.idle().push(self.open);
+        self.pool.idle().push(self.pooled);
         Ok(raw)
     }
 
@@ -170,8 +173,8 @@ impl Line<'_> {
     async fn answer(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
         let mut request = request;
         loop {
-            self.open.stamps.clear();
-            let mut error = match self.open.sender.try_send_request(request).await {
+            self.pooled.timestamps.clear();
+            let mut error = match self.pooled.sender.try_send_request(request).await {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
@@ -179,15 +182,15 @@ impl Line<'_> {
                 Some(unsent) if self.connecting.is_none() => request = unsent,
                 _ => return Err(Failure::Broken),
             }
-            let connected = self.wire.connect().await;
-            let (open, took) = connected.map_err(|_| Failure::Connect)?;
-            (self.open, self.connecting) = (open, Some(took));
+            let connected = self.pool.connect().await;
+            let (pooled, took) = connected.map_err(|_| Failure::Connect)?;
+            (self.pooled, self.connecting) = (pooled, Some(took));
         }
     }
 }
 
 /// An error and what caused it, down to what the system or the TLS library said.
-fn whole(error: &dyn Error) -> String {
+fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.join(": ")

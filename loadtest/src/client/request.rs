@@ -2,29 +2,29 @@
 
 /// What to ask: one key of one function.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub(crate) struct RequestSpec {
     /// Index into the target's functions.
     pub(crate) function: usize,
     /// Number of the key within its phase.
-    pub(crate) number: usize,
+    pub(crate) key_index: usize,
     pub(crate) key: String,
-    pub(crate) past_the_cache: bool,
+    pub(crate) bypass: bool,
 }
 
-impl Question {
-    pub(crate) fn new(function: usize, number: usize, key: String) -> Self {
+impl RequestSpec {
+    pub(crate) fn new(function: usize, key_index: usize, key: String) -> Self {
         Self {
             function,
-            number,
+            key_index,
             key,
-            past_the_cache: false,
+            bypass: false,
         }
     }
 
     /// The same question, to be answered without the cache: neither read nor written.
-    pub(crate) fn past_the_cache(self) -> Self {
+    pub(crate) fn bypass(self) -> Self {
         Self {
-            past_the_cache: true,
+            bypass: true,
             ..self
         }
     }

@@ -20,7 +20,7 @@ pub(crate) struct Sample {
     /// Time that it was due but no user was free (open loop only; the timer's own overshoot is not in it).
     pub(crate) queued: Duration,
     /// How late the timer woke a user that was free in time (open loop only): the client's fault, not the target's.
-    pub(crate) slop: Duration,
+    pub(crate) timer_overshoot: Duration,
     /// How long it took to connect before it was sent; zero where a connection was open.
     pub(crate) connecting: Duration,
     pub(crate) answer: Result<Answer, Failure>,
@@ -28,21 +28,21 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// A sample of a request that was sent as soon as it was due.
-    pub(crate) fn of(
+    pub(crate) fn new(
         function: usize,
         key: usize,
         sent: Duration,
         latency: Duration,
         answer: Result<Answer, Failure>,
     ) -> Self {
-        let [queued, slop, connecting] = [Duration::ZERO; 3];
+        let [queued, timer_overshoot, connecting] = [Duration::ZERO; 3];
         Self {
             function,
             key,
             sent,
             latency,
             queued,
-            slop,
+            timer_overshoot,
             connecting,
             answer,
         }
@@ -64,13 +64,14 @@ impl Sample {
     }
 
     /// Whether the cache says that it failed, and why: a miss with a reason.
-    pub(crate) fn is_troubled(&self) -> bool {
-        let troubled = |answer: &Answer| answer.outcome == Outcome::Miss && answer.detail.is_some();
-        self.answer.as_ref().is_ok_and(troubled)
+    pub(crate) fn cache_failed(&self) -> bool {
+        let cache_failures =
+            |answer: &Answer| answer.outcome == Outcome::Miss && answer.detail.is_some();
+        self.answer.as_ref().is_ok_and(cache_failures)
     }
 
     /// Whether the cache says that it stored the answer.
-    pub(crate) fn is_said_stored(&self) -> bool {
+    pub(crate) fn says_stored(&self) -> bool {
         self.answer.as_ref().is_ok_and(|answer| answer.stored)
     }
 

@@ -15,39 +15,39 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 
 /// The moments of one exchange at a time; clones share them.
 #[derive(Clone)]
-pub(crate) struct Stamps {
+pub(crate) struct Timestamps {
     /// What the moments are counted from.
     epoch: Instant,
-    moments: Arc<[AtomicU64; 2]>,
+    instants: Arc<[AtomicU64; 2]>,
 }
 
 /// The places of the moments, in nanoseconds; 0 is none.
 const SENT: usize = 0;
 const READ: usize = 1;
 
-impl Stamps {
+impl Timestamps {
     pub(crate) fn new() -> Self {
         Self {
             epoch: Instant::now(),
-            moments: Arc::default(),
+            instants: Arc::default(),
         }
     }
 
     /// A new exchange begins.
     pub(crate) fn clear(&self) {
-        self.moments
+        self.instants
             .iter()
-            .for_each(|moment| moment.store(0, Ordering::Relaxed));
+            .for_each(|instant| instant.store(0, Ordering::Relaxed));
     }
 
     /// When the first byte was about to be written.
     pub(crate) fn sent(&self) -> Option<Instant> {
-        self.moment(SENT)
+        self.instant(SENT)
     }
 
     /// When the last bytes so far had been read.
     pub(crate) fn read(&self) -> Option<Instant> {
-        self.moment(READ)
+        self.instant(READ)
     }
 
     /// The first of a request's bytes is about to be written, if none was before.
@@ -57,30 +57,30 @@ impl Stamps {
         }
     }
 
-    fn moment(&self, which: usize) -> Option<Instant> {
-        let ns = self.moments[which].load(Ordering::Relaxed);
+    fn instant(&self, which: usize) -> Option<Instant> {
+        let ns = self.instants[which].load(Ordering::Relaxed);
         (ns > 0).then(|| self.epoch + Duration::from_nanos(ns))
     }
 
     fn set(&self, which: usize, when: Instant) {
         let ns = u64::try_from((when - self.epoch).as_nanos()).unwrap_or(u64::MAX);
-        self.moments[which].store(ns.max(1), Ordering::Relaxed);
+        self.instants[which].store(ns.max(1), Ordering::Relaxed);
     }
 }
 
 /// A stream that keeps stamps.
-pub(crate) struct Stamped<S> {
+pub(crate) struct TimedStream<S> {
     stream: S,
-    stamps: Stamps,
+    timestamps: Timestamps,
 }
 
-impl<S> Stamped<S> {
-    pub(crate) fn new(stream: S, stamps: Stamps) -> Self {
-        Self { stream, stamps }
+impl<S> TimedStream<S> {
+    pub(crate) fn new(stream: S, timestamps: Timestamps) -> Self {
+        Self { stream, timestamps }
     }
 }
 
-impl<S: Read + Unpin> Read for Stamped<S> {
+impl<S: Read + Unpin> Read for TimedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -88,18 +88,18 @@ impl<S: Read + Unpin> Read for Stamped<S> {
     ) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         // Also where the answer ends with its connection: that is its last byte.
-        self.stamps.set(READ, Instant::now());
+        self.timestamps.set(READ, Instant::now());
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: Write + Unpin> Write for Stamped<S> {
+impl<S: Write + Unpin> Write for TimedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.stamps.begin();
+        self.timestamps.begin();
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -108,7 +108,7 @@ impl<S: Write + Unpin> Write for Stamped<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        self.stamps.begin();
+        self.timestamps.begin();
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::savings::Price;
 use crate::client::FLUSH_TOKEN;
-use crate::load::profile::{Name, Profile};
-use crate::load::shell::{Commands, Fault, Shell};
-use crate::thresholds::threshold::Rule;
+use crate::load::profile::{Profile, ProfileName};
+use crate::load::shell::{Fault, ShellCommand, TargetCommands};
+use crate::thresholds::threshold::Threshold;
 
 /// Measures what a cache in front of an HTTP service is worth, and proves its own numbers.
 ///
@@ -99,8 +99,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     /// How much to measure
-    #[arg(long, value_enum, default_value_t = Name::Quick)]
-    profile: Name,
+    #[arg(long, value_enum, default_value_t = ProfileName::Quick)]
+    profile: ProfileName,
     /// Where the reports go
     #[arg(long, value_name = "DIR", default_value = "target/loadtest")]
     pub(crate) out: PathBuf,
@@ -136,8 +136,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     bursts: Option<u16>,
     /// Exit with 3 if this holds, as in 'p99{phase=warm,outcome=hit} > 5ms' or 'hit_ratio < 90%'; may be repeated
-    #[arg(long, value_name = "RULE", value_parser = Rule::parse)]
-    pub(crate) fail_if: Vec<Rule>,
+    #[arg(long, value_name = "RULE", value_parser = Threshold::parse)]
+    pub(crate) fail_if: Vec<Threshold>,
     /// A rule whose interval lies on both sides of its limit fires, too
     #[arg(long)]
     pub(crate) strict: bool,
@@ -192,14 +192,14 @@ impl RunArgs {
     }
 
     /// The commands that change the target between phases.
-    pub(crate) fn commands(&self) -> Commands {
+    pub(crate) fn commands(&self) -> TargetCommands {
         let pair = self.break_cache.as_ref().zip(self.mend_cache.as_ref());
-        Commands {
-            fault: pair.map(|(breaks, mends)| Fault {
-                breaks: Shell::of(breaks),
-                mends: Shell::of(mends),
+        TargetCommands {
+            fault: pair.map(|(break_cache, mend_cache)| Fault {
+                break_cache: ShellCommand::new(break_cache),
+                mend_cache: ShellCommand::new(mend_cache),
             }),
-            restart: self.restart_functions.as_deref().map(Shell::of),
+            restart: self.restart_functions.as_deref().map(ShellCommand::new),
         }
     }
 

@@ -4,25 +4,25 @@ use std::path::Path;
 
 use crate::commands::cli::{CompareArgs, ReportArgs};
 use crate::commands::stdout::Stdout;
-use crate::error::{Exit, Failure};
+use crate::error::{CommandError, Exit};
 use crate::output::{files, sentences, terminal};
 use crate::report::model::Report;
 use crate::thresholds::baseline;
 
 /// `loadtest report`.
-pub(crate) fn again(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+pub(crate) fn report(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let report = files::read(&args.report)?;
     let beside = args.report.parent().unwrap_or_else(|| Path::new("."));
-    files::draw(&report, args.out.as_deref().unwrap_or(beside))?;
+    files::render(&report, args.out.as_deref().unwrap_or(beside))?;
     stdout.print(&terminal::render(&report));
     Ok(Exit::Ok)
 }
 
 /// `loadtest compare`.
-pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, Failure> {
+pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let (before, now) = (files::read(&args.before)?, files::read(&args.now)?);
-    let comparison =
-        baseline::compare(&before, &now, args.max_regress).map_err(|e| Failure(Exit::Usage, e))?;
+    let comparison = baseline::compare(&before, &now, args.max_regress)
+        .map_err(|e| CommandError(Exit::Usage, e))?;
     sentences::comparison(&comparison)
         .iter()
         .for_each(|line| stdout.print(&format!("{line}\n")));
@@ -35,7 +35,7 @@ pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, F
 }
 
 /// `loadtest schema`.
-pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, Failure> {
+pub(crate) fn schema(stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let schema = schemars::schema_for!(Report);
     stdout.print(&format!("{}\n", files::json(&schema)?));
     Ok(Exit::Ok)

@@ -12,23 +12,23 @@ use goose::prelude::*;
 use crate::client::Client;
 use crate::client::sample::Sample;
 use crate::load::machine;
-use crate::load::phase_runner::{Share, Stage};
+use crate::load::phase_runner::{PhaseRunner, UserCursor};
 
 /// How many requests Goose counted under each `label name`.
-pub(crate) type Counts = BTreeMap<String, usize>;
+pub(crate) type RequestCounts = BTreeMap<String, usize>;
 
 /// What is left of an attack besides its samples.
-pub(crate) struct Attack {
-    pub(crate) counts: Counts,
+pub(crate) struct GooseResult {
+    pub(crate) counts: RequestCounts,
     /// How long this process computed for it.
     pub(crate) cpu: Duration,
 }
 
 /// The name that Goose counts a sample under.
-fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
+fn name(client: &Client, runner: &PhaseRunner, sample: &Sample) -> String {
     format!(
         "{} {}",
-        stage.plan().phase.label(),
+        runner.plan().phase.label(),
         client.target().functions[sample.function].name
     )
 }
@@ -39,10 +39,10 @@ fn name(client: &Client, stage: &Stage, sample: &Sample) -> String {
 /// killswitch belongs to the whole process.
 pub(crate) async fn run(
     client: &Arc<Client>,
-    stage: &Arc<Stage>,
-) -> Result<Attack, Box<GooseError>> {
+    runner: &Arc<PhaseRunner>,
+) -> Result<GooseResult, Box<GooseError>> {
     let before = machine::cpu_time();
-    let users = stage.plan().users().to_string();
+    let users = runner.plan().users().to_string();
     let options = [
         "--host",
         "http://localhost",
@@ -58,15 +58,15 @@ pub(crate) async fn run(
         "--no-scenario-metrics",
         "-q",
     ];
-    let phase = stage.plan().phase.label();
-    let transaction = Transaction::new(transaction(client.clone(), stage.clone())).set_name(phase);
+    let phase = runner.plan().phase.label();
+    let transaction = Transaction::new(transaction(client.clone(), runner.clone())).set_name(phase);
     let metrics =
         GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&options)?)?
             .register_scenario(Scenario::new(phase).register_transaction(transaction))
             .execute()
             .await?;
     let requests = metrics.requests.iter();
-    Ok(Attack {
+    Ok(GooseResult {
         counts: requests
             .map(|(name, request)| (name.clone(), request.raw_data.counter))
             .collect(),
@@ -74,20 +74,20 @@ pub(crate) async fn run(
     })
 }
 
-fn transaction(client: Arc<Client>, stage: Arc<Stage>) -> TransactionFunction {
+fn transaction(client: Arc<Client>, runner: Arc<PhaseRunner>) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
-        let (client, stage) = (client.clone(), stage.clone());
+        let (client, runner) = (client.clone(), runner.clone());
         Box::pin(async move {
-            let mut share = Share::of(user.weighted_users_index);
-            while let Some(sample) = stage.next(&mut share, &client).await {
+            let mut cursor = UserCursor::new(user.weighted_users_index);
+            while let Some(sample) = runner.next(&mut cursor, &client).await {
                 let (label, name, ok) = (
                     sample.label(),
-                    name(&client, &stage, &sample),
+                    name(&client, &runner, &sample),
                     sample.answer.is_ok(),
                 );
                 user.record_custom_request_duration(&label, &name, sample.latency, ok, None, None)
                     .await?;
-                stage.record(&share, sample);
+                runner.record(&cursor, sample);
             }
             Ok(())
         })

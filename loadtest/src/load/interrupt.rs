@@ -25,7 +25,7 @@ pub(crate) fn requested() -> bool {
 }
 
 /// Waits so long, or until the user asks to stop.
-pub(crate) async fn or_after(wait: Duration) {
+pub(crate) async fn sleep(wait: Duration) {
     let began = Instant::now();
     while !requested() && began.elapsed() < wait {
         let left = wait.saturating_sub(began.elapsed());

@@ -12,7 +12,7 @@ const TOLERANCE: f64 = 0.05;
 const IDLE: f64 = 0.5;
 
 /// Fewer requests a user say nothing: one late start would be a large part of them.
-const FEWEST: usize = 5;
+const MIN_REQUESTS_PER_USER: usize = 5;
 
 /// The users of one closed segment, from the first request of each to its last: before and after it may have had nothing
 /// to do.
@@ -20,7 +20,7 @@ const FEWEST: usize = 5;
 pub(crate) struct ClosedLoop {
     pub(crate) users: usize,
     pub(crate) requests: usize,
-    present: Duration,
+    active: Duration,
     waited: Duration,
 }
 
@@ -41,7 +41,7 @@ impl ClosedLoop {
         let before_last = &requests[..requests.len() - 1];
         self.users += 1;
         self.requests += requests.len();
-        self.present += last.saturating_sub(*first);
+        self.active += last.saturating_sub(*first);
         self.waited += before_last
             .iter()
             .map(|(_, latency)| *latency)
@@ -51,11 +51,12 @@ impl ClosedLoop {
     /// None with too few requests. `cpu` is what this process computed meanwhile: with quick answers its work between
     /// two requests is no small part, and while it works for one user, the others wait for it.
     pub(crate) fn balance(&self, cpu: Duration) -> Option<Balance> {
-        let present = self.present.as_secs_f64();
-        let enough = self.users > 0 && self.requests >= FEWEST * self.users && present > 0.0;
+        let active = self.active.as_secs_f64();
+        let enough =
+            self.users > 0 && self.requests >= MIN_REQUESTS_PER_USER * self.users && active > 0.0;
         enough.then(|| Balance {
-            waiting: self.waited.as_secs_f64() / present,
-            own: cpu.as_secs_f64() * self.users as f64 / present,
+            waiting: self.waited.as_secs_f64() / active,
+            own: cpu.as_secs_f64() * self.users as f64 / active,
         })
     }
 }

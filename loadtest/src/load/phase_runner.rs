@@ -15,38 +15,38 @@ use crate::load::plan::{Plan, Segment, Slot};
 use crate::target::outcome::Outcome;
 
 /// A phase is given up when this many requests are done and more than half of them failed.
-const PATIENCE: usize = 5;
+const MIN_REQUESTS: usize = 5;
 
 /// Users of an open segment begin after this, so that all have been launched when the first request is due.
-const LAUNCH: Duration = Duration::from_millis(100);
+const LAUNCH_TIME: Duration = Duration::from_millis(100);
 
-/// A user stands ready so long before its request is due: longer than [`LAUNCH`], so that all callers of a burst are connected.
-const READY: Duration = Duration::from_millis(200);
+/// A user stands ready so long before its request is due: longer than [`LAUNCH_TIME`], so that all callers of a burst are connected.
+const READY_BEFORE: Duration = Duration::from_millis(200);
 
 /// How long a request that began in time may go on beyond the deadline.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// One phase being drained.
-pub(crate) struct Stage {
+pub(crate) struct PhaseRunner {
     plan: Plan,
     deadline: Duration,
-    segments: Vec<Drain>,
+    segments: Vec<SegmentState>,
     /// How many segments have ended.
     ended: watch::Sender<usize>,
     /// One shard a user: no two ever contend.
     shards: Vec<Mutex<Vec<Recorded>>>,
-    pub(crate) live: Live,
+    pub(crate) progress: ProgressCounters,
 }
 
 /// Where one user is in its phase.
-pub(crate) struct Share {
+pub(crate) struct UserCursor {
     user: usize,
     segment: usize,
 }
 
-impl Share {
+impl UserCursor {
     /// The share of user number `user`, counted from zero.
-    pub(crate) fn of(user: usize) -> Self {
+    pub(crate) fn new(user: usize) -> Self {
         Self { user, segment: 0 }
     }
 }
@@ -58,7 +58,7 @@ struct Recorded {
 }
 
 #[derive(Default)]
-struct Drain {
+struct SegmentState {
     next: AtomicUsize,
     done: AtomicUsize,
     began: OnceLock<Duration>,
@@ -66,26 +66,26 @@ struct Drain {
 
 /// Counters for the progress line, and for giving up.
 #[derive(Default)]
-pub(crate) struct Live {
+pub(crate) struct ProgressCounters {
     pub(crate) done: AtomicUsize,
     pub(crate) hits: AtomicUsize,
     pub(crate) failed: AtomicUsize,
-    gave_up: AtomicBool,
+    aborted: AtomicBool,
 }
 
 /// What is left when a phase has ended.
-pub(crate) struct Drained {
+pub(crate) struct PhaseSamples {
     /// In the order in which they were sent.
     pub(crate) samples: Vec<Sample>,
     /// Slots that were never sent: no time was left, the target failed too often, or the user interrupted.
-    pub(crate) cut: usize,
+    pub(crate) not_sent: usize,
     /// The target failed more than half of the requests.
-    pub(crate) gave_up: bool,
+    pub(crate) aborted: bool,
     /// The users of each segment without a schedule.
     pub(crate) loops: Vec<ClosedLoop>,
 }
 
-impl Drained {
+impl PhaseSamples {
     /// Whether this key of this function got an answer.
     pub(crate) fn has_answer(&self, function: usize, key: usize) -> bool {
         self.samples
@@ -94,11 +94,15 @@ impl Drained {
     }
 }
 
-impl Stage {
+impl PhaseRunner {
     /// A phase that starts nothing after `deadline` (since the start of the run).
     pub(crate) fn new(mut plan: Plan, deadline: Duration) -> Self {
         plan.segments.retain(|segment| !segment.slots.is_empty());
-        let segments = plan.segments.iter().map(|_| Drain::default()).collect();
+        let segments = plan
+            .segments
+            .iter()
+            .map(|_| SegmentState::default())
+            .collect();
         let shards = (0..plan.users()).map(|_| Mutex::default()).collect();
         Self {
             plan,
@@ -106,7 +110,7 @@ impl Stage {
             segments,
             ended: watch::channel(0).0,
             shards,
-            live: Live::default(),
+            progress: ProgressCounters::default(),
         }
     }
 
@@ -115,28 +119,28 @@ impl Stage {
     }
 
     /// Asks the next question of one user; none when its share of every segment is done. What comes back must be given
-    /// to [`Stage::record`], or the segment never ends.
-    pub(crate) async fn next(&self, share: &mut Share, client: &Client) -> Option<Sample> {
-        while let Some(segment) = self.plan.segments.get(share.segment) {
-            while let Some(slot) = self.next_slot(segment, share) {
+    /// to [`PhaseRunner::record`], or the segment never ends.
+    pub(crate) async fn next(&self, cursor: &mut UserCursor, client: &Client) -> Option<Sample> {
+        while let Some(segment) = self.plan.segments.get(cursor.segment) {
+            while let Some(slot) = self.next_slot(segment, cursor) {
                 if !self.stopped(client.elapsed())
-                    && let Some(sample) = self.ask(share.segment, slot, client).await
+                    && let Some(sample) = self.ask(cursor.segment, slot, client).await
                 {
                     return Some(sample);
                 }
-                self.finish_slot(share.segment);
+                self.finish_slot(cursor.segment);
             }
-            self.wait_for_end(share.segment).await;
-            share.segment += 1;
+            self.wait_for_end(cursor.segment).await;
+            cursor.segment += 1;
         }
         None
     }
 
-    fn next_slot<'a>(&self, segment: &'a Segment, share: &Share) -> Option<&'a Slot> {
-        if share.user >= segment.users {
+    fn next_slot<'a>(&self, segment: &'a Segment, cursor: &UserCursor) -> Option<&'a Slot> {
+        if cursor.user >= segment.users {
             return None;
         }
-        let taken = self.segments[share.segment]
+        let taken = self.segments[cursor.segment]
             .next
             .fetch_add(1, Ordering::Relaxed);
         segment.slots.get(taken)
@@ -146,28 +150,28 @@ impl Stage {
     async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Option<Sample> {
         let latest = self.deadline + GRACE;
         let Some(due) = slot.due else {
-            return Some(client.ask(&slot.question, latest).await);
+            return Some(client.ask(&slot.spec, latest).await);
         };
         let due = *self.segments[segment]
             .began
-            .get_or_init(|| client.elapsed() + LAUNCH)
+            .get_or_init(|| client.elapsed() + LAUNCH_TIME)
             + due;
         // Queueing counts only when no user was free in time: a user that waited for its slot and woke late is
         // tokio's millisecond timer at work, which would turn a 142 µs median into 1.3 ms.
         let early = due.saturating_sub(client.elapsed());
-        interrupt::or_after(early.saturating_sub(READY)).await;
+        interrupt::sleep(early.saturating_sub(READY_BEFORE)).await;
         if interrupt::requested() {
             return None;
         }
         // Connected before it is due, so that the callers of a burst come together.
-        let line = client.line(latest).await;
+        let connection = client.connection(latest).await;
         tokio::time::sleep(due.saturating_sub(client.elapsed())).await;
-        let mut sample = match line {
-            Ok(line) => client.ask_over(line, &slot.question, latest).await,
-            Err(_) => client.ask(&slot.question, latest).await,
+        let mut sample = match connection {
+            Ok(connection) => client.ask_on(connection, &slot.spec, latest).await,
+            Err(_) => client.ask(&slot.spec, latest).await,
         };
         let late = sample.sent.saturating_sub(due);
-        (sample.queued, sample.slop) = if early.is_zero() {
+        (sample.queued, sample.timer_overshoot) = if early.is_zero() {
             (late, Duration::ZERO)
         } else {
             (Duration::ZERO, late)
@@ -175,41 +179,41 @@ impl Stage {
         Some(sample)
     }
 
-    /// Keeps what [`Stage::next`] gave to the same share.
-    pub(crate) fn record(&self, share: &Share, sample: Sample) {
-        self.live.done.fetch_add(1, Ordering::Relaxed);
+    /// Keeps what [`PhaseRunner::next`] gave to the same share.
+    pub(crate) fn record(&self, cursor: &UserCursor, sample: Sample) {
+        self.progress.done.fetch_add(1, Ordering::Relaxed);
         match sample.outcome() {
             Some(outcome) => {
                 _ = self
-                    .live
+                    .progress
                     .hits
                     .fetch_add(usize::from(outcome.is_hit()), Ordering::Relaxed)
             }
-            None => _ = self.live.failed.fetch_add(1, Ordering::Relaxed),
+            None => _ = self.progress.failed.fetch_add(1, Ordering::Relaxed),
         }
         if sample.outcome() == Some(Outcome::Unknown) {
-            self.live.failed.fetch_add(1, Ordering::Relaxed);
+            self.progress.failed.fetch_add(1, Ordering::Relaxed);
         }
-        self.shards[share.user]
+        self.shards[cursor.user]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Recorded {
-                segment: share.segment,
+                segment: cursor.segment,
                 sample,
             });
-        self.finish_slot(share.segment);
+        self.finish_slot(cursor.segment);
     }
 
     fn stopped(&self, now: Duration) -> bool {
         let (done, failed) = (
-            self.live.done.load(Ordering::Relaxed),
-            self.live.failed.load(Ordering::Relaxed),
+            self.progress.done.load(Ordering::Relaxed),
+            self.progress.failed.load(Ordering::Relaxed),
         );
-        let hopeless = done >= PATIENCE && failed * 2 > done;
-        if hopeless {
-            self.live.gave_up.store(true, Ordering::Relaxed);
+        let failing = done >= MIN_REQUESTS && failed * 2 > done;
+        if failing {
+            self.progress.aborted.store(true, Ordering::Relaxed);
         }
-        hopeless || now >= self.deadline || interrupt::requested()
+        failing || now >= self.deadline || interrupt::requested()
     }
 
     fn finish_slot(&self, index: usize) {
@@ -234,7 +238,7 @@ impl Stage {
     }
 
     /// Takes out what was recorded. Slots that no user came to are cut.
-    pub(crate) fn take(&self) -> Drained {
+    pub(crate) fn take(&self) -> PhaseSamples {
         let lock = |shard: &Mutex<Vec<Recorded>>| {
             std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner))
         };
@@ -243,11 +247,11 @@ impl Stage {
         let recorded = users.into_iter().flatten();
         let mut samples: Vec<Sample> = recorded.map(|recorded| recorded.sample).collect();
         samples.sort_by_key(|sample| sample.sent);
-        let cut = self.plan.len() - samples.len();
-        Drained {
+        let not_sent = self.plan.len() - samples.len();
+        PhaseSamples {
             samples,
-            cut,
-            gave_up: self.live.gave_up.load(Ordering::Relaxed),
+            not_sent,
+            aborted: self.progress.aborted.load(Ordering::Relaxed),
             loops,
         }
     }

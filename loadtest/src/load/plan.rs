@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::load::profile::MAX_IN_FLIGHT;
 
 /// The parts of a measurement.
@@ -64,7 +64,7 @@ pub(crate) struct Segment {
 /// One request to be made.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    pub(crate) question: Question,
+    pub(crate) spec: RequestSpec,
     /// Not before this, since the segment began; none in a closed phase.
     pub(crate) due: Option<Duration>,
 }
@@ -95,13 +95,10 @@ impl Segment {
     }
 
     /// Requests with no schedule: each user asks again as soon as it has its answer.
-    pub(crate) fn closed(users: usize, questions: impl IntoIterator<Item = Question>) -> Self {
-        let slots = questions
+    pub(crate) fn closed(users: usize, specs: impl IntoIterator<Item = RequestSpec>) -> Self {
+        let slots = specs
             .into_iter()
-            .map(|question| Slot {
-                question,
-                due: None,
-            })
+            .map(|spec| Slot { spec, due: None })
             .collect();
         Self {
             users: users.min(MAX_IN_FLIGHT),

@@ -10,7 +10,7 @@ pub(crate) const MAX_IN_FLIGHT: usize = 64;
 
 /// A named amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Name {
+pub(crate) enum ProfileName {
     /// A demonstration and a gate for CI: at most 60 s.
     Quick,
     /// About four minutes: ten rounds, which see a change of ten per cent.
@@ -46,11 +46,11 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// The sizes behind a name.
-    pub(crate) fn named(name: Name) -> Self {
+    pub(crate) fn named(name: ProfileName) -> Self {
         let (rounds, keys, repeats, budget, mixed, bursts) = match name {
-            Name::Quick => (5, 75, 8, 55, 8, 3),
-            Name::Standard => (10, 75, 20, 240, 60, 10),
-            Name::Soak => (30, 100, 40, 1800, 900, 30),
+            ProfileName::Quick => (5, 75, 8, 55, 8, 3),
+            ProfileName::Standard => (10, 75, 20, 240, 60, 10),
+            ProfileName::Soak => (30, 100, 40, 1800, 900, 30),
         };
         let (budget, mixed) = (Duration::from_secs(budget), Duration::from_secs(mixed));
         let timeout = Duration::from_secs(10);

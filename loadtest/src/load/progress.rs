@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::load::phase_runner::Stage;
+use crate::load::phase_runner::PhaseRunner;
 
 /// Where progress goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// One lasting line.
-    pub(crate) fn say(self, client: &Client, text: &str) {
+    pub(crate) fn print(self, client: &Client, text: &str) {
         let seconds = client.elapsed().as_secs_f64();
         match self {
             Self::Terminal => write(&format!("\r\x1b[K{seconds:5.1} s  {text}\n")),
@@ -40,11 +40,16 @@ impl Progress {
     }
 
     /// Keeps the live line of a stage up to date until it is dropped.
-    pub(crate) fn watch(self, client: Arc<Client>, stage: Arc<Stage>, title: String) -> Watch {
+    pub(crate) fn watch(
+        self,
+        client: Arc<Client>,
+        runner: Arc<PhaseRunner>,
+        title: String,
+    ) -> Watch {
         let ticker = (self == Self::Terminal).then(|| {
             tokio::spawn(async move {
                 loop {
-                    live_line(&client, &stage, &title);
+                    progress_line(&client, &runner, &title);
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             })
@@ -64,25 +69,25 @@ impl Drop for Watch {
     }
 }
 
-fn live_line(client: &Client, stage: &Stage, title: &str) {
+fn progress_line(client: &Client, runner: &PhaseRunner, title: &str) {
     let load = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
-    let (done, all) = (load(&stage.live.done), stage.plan().len().max(1));
+    let (done, all) = (load(&runner.progress.done), runner.plan().len().max(1));
     let filled = done * 20 / all;
     let bar: String = (0..20)
         .map(|i| if i < filled { '█' } else { '░' })
         .collect();
     let (seconds, hits, failed) = (
         client.elapsed().as_secs_f64(),
-        load(&stage.live.hits),
-        load(&stage.live.failed),
+        load(&runner.progress.hits),
+        load(&runner.progress.failed),
     );
-    let trouble = if failed > 0 {
+    let failures = if failed > 0 {
         format!("  {failed} failed")
     } else {
         String::new()
     };
     write(&format!(
-        "\r\x1b[K{seconds:5.1} s  {title}  {bar} {done}/{all}  {hits} hits{trouble}"
+        "\r\x1b[K{seconds:5.1} s  {title}  {bar} {done}/{all}  {hits} hits{failures}"
     ));
 }
 

@@ -5,28 +5,28 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A command that takes longer has gone wrong.
-const LONGEST: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// One command line.
 #[derive(Clone, Debug)]
-pub(crate) struct Shell(String);
+pub(crate) struct ShellCommand(String);
 
 /// How the cache is broken and mended.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    pub(crate) breaks: Shell,
-    pub(crate) mends: Shell,
+    pub(crate) break_cache: ShellCommand,
+    pub(crate) mend_cache: ShellCommand,
 }
 
 /// What the user allows to be done to the target.
 #[derive(Clone, Debug)]
-pub(crate) struct Commands {
+pub(crate) struct TargetCommands {
     pub(crate) fault: Option<Fault>,
-    pub(crate) restart: Option<Shell>,
+    pub(crate) restart: Option<ShellCommand>,
 }
 
-impl Shell {
-    pub(crate) fn of(line: &str) -> Self {
+impl ShellCommand {
+    pub(crate) fn new(line: &str) -> Self {
         Self(line.to_owned())
     }
 
@@ -42,9 +42,11 @@ impl Shell {
             match child.try_wait().map_err(complain)? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => return Err(format!("the command {line:?} failed: {status}")),
-                None if began.elapsed() > LONGEST => {
+                None if began.elapsed() > TIME_LIMIT => {
                     _ = child.kill().and_then(|()| child.wait());
-                    return Err(format!("the command {line:?} took longer than {LONGEST:?}"));
+                    return Err(format!(
+                        "the command {line:?} took longer than {TIME_LIMIT:?}"
+                    ));
                 }
                 None => tokio::time::sleep(Duration::from_millis(5)).await,
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::model::Report;
 use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Labels;
+use crate::thresholds::selector::Selector;
 
 /// One number; smaller is better.
 #[derive(Debug, PartialEq, Serialize)]
@@ -19,10 +19,10 @@ pub(crate) struct Entry {
 }
 
 /// Of each function.
-const OF_A_FUNCTION: [(&str, Metric, Labels); 3] = [
-    ("a hit, p50", Metric::P50, Labels::HIT),
-    ("a hit, p99", Metric::P99, Labels::HIT),
-    ("a miss over no cache", Metric::Overhead, Labels::ANY),
+const OF_A_FUNCTION: [(&str, Metric, Selector); 3] = [
+    ("a hit, p50", Metric::P50, Selector::HIT),
+    ("a hit, p99", Metric::P99, Selector::HIT),
+    ("a miss over no cache", Metric::Overhead, Selector::ANY),
 ];
 
 /// Of the whole run.
@@ -47,7 +47,7 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
         .flat_map(|function| of_a_function(report, &function.name))
         .collect();
     entries.extend(OF_ALL.iter().filter_map(|(what, metric)| {
-        let observed = metric.observe(report, &Labels::ANY);
+        let observed = metric.observe(report, &Selector::ANY);
         entry((*what).to_owned(), "calls", &observed)
     }));
     entries
@@ -56,8 +56,8 @@ pub(crate) fn entries(report: &Report) -> Vec<Entry> {
 fn of_a_function(report: &Report, function: &str) -> impl Iterator<Item = Entry> {
     OF_A_FUNCTION
         .into_iter()
-        .filter_map(move |(what, metric, labels)| {
-            let observed = metric.observe(report, &labels.of(function));
+        .filter_map(move |(what, metric, selector)| {
+            let observed = metric.observe(report, &selector.of(function));
             entry(format!("{function}: {what}"), "µs", &observed)
         })
 }
@@ -82,7 +82,7 @@ mod tests {
     use crate::analysis::check::{Check, Verdict};
     use crate::analysis::paired;
     use crate::load::plan::Phase;
-    use crate::report::blank;
+    use crate::report::test_report;
 
     fn names(report: &Report) -> Vec<String> {
         entries(report)
@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn a_number_with_too_few_samples_is_not_among_them() {
-        let mut report = blank::report(&["f"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (367, 10))];
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (367, 10))];
         assert_eq!(names(&report), ["f: a hit, p50"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (368, 10))];
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (368, 10))];
         report.effect.stampede_factor = Some(1.5);
         let stampede = "origin calls a cold key in a stampede";
         assert_eq!(names(&report), ["f: a hit, p50", "f: a hit, p99", stampede]);
@@ -107,9 +107,9 @@ mod tests {
         let over = |overheads: [f64; 3]| {
             let pairs = overheads.map(|us| paired::Pair {
                 overhead_us: Some(us),
-                ..blank::pair(0, "f", 10.0)
+                ..test_report::pair(0, "f", 10.0)
             });
-            let mut report = blank::report(&["f"]);
+            let mut report = test_report::report(&["f"]);
             report.speed_ups = vec![paired::speed_up("f", &pairs)];
             names(&report)
         };
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn a_run_that_must_not_be_believed_has_none() {
-        let mut report = blank::report(&["f"]);
-        report.rows = vec![blank::hits(Phase::Warm, "f", (400, 10))];
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (400, 10))];
         report.interrupted = true;
         assert_eq!(entries(&report), []);
         report.interrupted = false;

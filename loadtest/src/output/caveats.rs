@@ -2,7 +2,7 @@
 
 use crate::analysis::format::{human_quantile, human_us};
 use crate::analysis::histogram::Summary;
-use crate::analysis::intervals::fewest_samples;
+use crate::analysis::intervals::min_samples;
 use crate::report::model::Report;
 
 /// What the latency table means by the first figure that it does not give.
@@ -22,7 +22,7 @@ fn too_few(report: &Report) -> Option<String> {
     let shown = human_quantile(None, q, count);
     Some(format!(
         "{shown}: {count} answers are too few to tell their {name}; that takes {}",
-        fewest_samples(q)
+        min_samples(q)
     ))
 }
 

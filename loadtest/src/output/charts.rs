@@ -5,7 +5,7 @@ pub(crate) mod svg;
 use crate::analysis::savings::Saving;
 use crate::load::plan::Phase;
 use crate::output::charts::svg::{Axis, Chart, Scale, escape};
-use crate::phases::stampede::Occasion;
+use crate::phases::stampede::BurstKind;
 use crate::report::model::{Report, Row};
 use crate::target::outcome::Outcome;
 
@@ -207,7 +207,7 @@ fn stampede(report: &Report) -> Option<Figure> {
     let burst = report
         .bursts
         .iter()
-        .rfind(|burst| burst.occasion == Occasion::Cold)?;
+        .rfind(|burst| burst.occasion == BurstKind::Cold)?;
     let longest = burst
         .lanes
         .iter()

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::error::{Exit, Failure};
+use crate::error::{CommandError, Exit};
 use crate::output::{benchmark_action, html, markdown};
 use crate::report::model::{Report, SCHEMA};
 
@@ -14,8 +14,8 @@ const BENCH: &str = "bench.json";
 
 /// Makes `out`, and sees that each report can be written there: a measurement takes too long to be lost at its end.
 /// Leaves reports that are there as they are.
-pub(crate) fn prepare(out: &Path) -> Result<(), Failure> {
-    make(out)?;
+pub(crate) fn prepare(out: &Path) -> Result<(), CommandError> {
+    create_folder(out)?;
     for path in [DATA, MARKDOWN, HTML, BENCH].map(|name| out.join(name)) {
         // A link counts that leads to nothing yet.
         let was_there = path.symlink_metadata().is_ok();
@@ -29,15 +29,15 @@ pub(crate) fn prepare(out: &Path) -> Result<(), Failure> {
 }
 
 /// Writes report.json and all that is drawn from it into `out`.
-pub(crate) fn write(report: &Report, out: &Path) -> Result<(), Failure> {
-    draw(report, out)?;
-    put(out, DATA, &json(report)?)
+pub(crate) fn write(report: &Report, out: &Path) -> Result<(), CommandError> {
+    render(report, out)?;
+    write_file(out, DATA, &json(report)?)
 }
 
 /// Reads a report.json.
-pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Report, CommandError> {
     let complain = |reason: &dyn std::fmt::Display| {
-        Failure(Exit::Usage, format!("{}: {reason}", path.display()))
+        CommandError(Exit::Usage, format!("{}: {reason}", path.display()))
     };
     let text = std::fs::read_to_string(path).map_err(|e| complain(&e))?;
     let report: Report = serde_json::from_str(&text)
@@ -51,33 +51,33 @@ pub(crate) fn read(path: &Path) -> Result<Report, Failure> {
     Ok(report)
 }
 
-pub(crate) fn draw(report: &Report, out: &Path) -> Result<(), Failure> {
-    make(out)?;
-    put(out, MARKDOWN, &markdown::render(report))?;
-    put(out, HTML, &html::render(report))?;
-    put(out, BENCH, &json(&benchmark_action::entries(report))?)
+pub(crate) fn render(report: &Report, out: &Path) -> Result<(), CommandError> {
+    create_folder(out)?;
+    write_file(out, MARKDOWN, &markdown::render(report))?;
+    write_file(out, HTML, &html::render(report))?;
+    write_file(out, BENCH, &json(&benchmark_action::entries(report))?)
 }
 
-pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|e| Failure(Exit::Failed, e.to_string()))
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, CommandError> {
+    serde_json::to_string_pretty(value).map_err(|e| CommandError(Exit::Failed, e.to_string()))
 }
 
-fn make(out: &Path) -> Result<(), Failure> {
+fn create_folder(out: &Path) -> Result<(), CommandError> {
     std::fs::create_dir_all(out).map_err(|e| {
-        Failure(
+        CommandError(
             Exit::Failed,
             format!("cannot create {}: {e}", out.display()),
         )
     })
 }
 
-fn put(out: &Path, name: &str, text: &str) -> Result<(), Failure> {
+fn write_file(out: &Path, name: &str, text: &str) -> Result<(), CommandError> {
     let path = out.join(name);
     std::fs::write(&path, text).map_err(|e| unwritable(&path, &e))
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure(
+fn unwritable(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError(
         Exit::Failed,
         format!("cannot write {}: {error}", path.display()),
     )

@@ -5,11 +5,14 @@ use std::io::Write;
 
 use crate::analysis::check::Verdict;
 use crate::output::{markdown, sentences};
-use crate::report::judgement::{Change, Comparison, Ruling};
+use crate::report::judgement::{Change, Comparison, ThresholdVerdict};
 use crate::report::model::Report;
 
 /// Annotation lines for what is wrong; none outside of GitHub Actions. The summary is appended where that asks for it.
-pub(crate) fn tell(report: &Report, setting: impl Fn(&str) -> Option<String>) -> Vec<String> {
+pub(crate) fn annotations(
+    report: &Report,
+    setting: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     if setting("GITHUB_ACTIONS").as_deref() != Some("true") {
         return Vec::new();
     }
@@ -29,26 +32,26 @@ pub(crate) fn tell(report: &Report, setting: impl Fn(&str) -> Option<String>) ->
         checks.map(|check| annotation("error", &format!("{}: {}", check.name, check.detail)));
     let rules = report.rules.iter().filter_map(|judgement| {
         let level = match judgement.ruling {
-            Ruling::Ok => return None,
-            Ruling::Inconclusive => "warning",
-            Ruling::Fired | Ruling::NoData => "error",
+            ThresholdVerdict::Ok => return None,
+            ThresholdVerdict::Inconclusive => "warning",
+            ThresholdVerdict::Fired | ThresholdVerdict::NoData => "error",
         };
         Some(annotation(
             level,
             &format!("{}: observed {}", judgement.rule, judgement.observed),
         ))
     });
-    let baseline = report.baseline.iter().flat_map(against);
+    let baseline = report.baseline.iter().flat_map(baseline_annotations);
     checks.chain(rules).chain(baseline).collect()
 }
 
 /// What a baseline has against a run, and what could not be compared with it.
-fn against(comparison: &Comparison) -> Vec<String> {
+fn baseline_annotations(comparison: &Comparison) -> Vec<String> {
     let figures = comparison.figures.iter().filter_map(|figure| {
         let level = match figure.change {
-            Change::Within => return None,
+            Change::WithinLimit => return None,
             Change::Inconclusive | Change::NoData => "warning",
-            Change::Regression | Change::Lost => "error",
+            Change::Regression | Change::Missing => "error",
         };
         Some(annotation(level, &sentences::compared(comparison, figure)))
     });
@@ -71,8 +74,8 @@ fn annotation(level: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::intervals::Interval;
-    use crate::report::blank;
     use crate::report::judgement::Compared;
+    use crate::report::test_report;
 
     #[test]
     fn what_a_baseline_has_against_a_run_is_annotated() {
@@ -87,21 +90,21 @@ mod tests {
             ratio,
             change,
         };
-        let mut report = blank::report(&[]);
+        let mut report = test_report::report(&[]);
         report.baseline = Some(Comparison {
             baseline: "then".into(),
             baseline_url: String::new(),
             max_regress: 0.1,
             figures: vec![
                 figure("a", Change::Regression, ratio),
-                figure("b", Change::Lost, None),
+                figure("b", Change::Missing, None),
                 figure("c", Change::NoData, None),
-                figure("d", Change::Within, ratio),
+                figure("d", Change::WithinLimit, ratio),
             ],
             beside: Vec::new(),
             warnings: vec!["not alike".into()],
         });
-        let lines = tell(&report, |name| {
+        let lines = annotations(&report, |name| {
             (name == "GITHUB_ACTIONS").then(|| "true".to_owned())
         });
         assert_eq!(

@@ -5,8 +5,8 @@ use crate::analysis::check::Verdict;
 use crate::output::caveats::circumstances;
 use crate::output::charts;
 use crate::output::charts::svg::escape;
-use crate::output::sentences::{self, findings, headlines, is_sound, judgements};
-use crate::output::summary_cards::{self, Tile};
+use crate::output::sentences::{self, findings, headlines, judgements, speed_up_is_valid};
+use crate::output::summary_cards::{self, SummaryCard};
 use crate::output::terminal::{COLUMNS, cells};
 use crate::report::judgement::Comparison;
 use crate::report::model::Report;
@@ -25,7 +25,7 @@ pub(crate) fn render(report: &Report) -> String {
             .collect::<String>()
     };
     // The tiles say it, unless there is nothing to say it of.
-    let headlines = if is_sound(report) {
+    let headlines = if speed_up_is_valid(report) {
         String::new()
     } else {
         list(headlines(report))
@@ -63,16 +63,16 @@ pub(crate) fn render(report: &Report) -> String {
          <title>Load test: {heading}</title>\n<style>\n{STYLE}</style>\n\
          <h1>What the cache is worth</h1>\n\
          <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
-         <ul class=\"headlines\">{headlines}</ul>\n<div class=\"tiles\">{tiles}</div>\n\
+         <ul class=\"headlines\">{headlines}</ul>\n<div class=\"tiles\">{cards}</div>\n\
          {first}<h2>Findings</h2>\n<ul class=\"findings\">{findings}{judgements}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
          {beside}{figures}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{circumstances}</ul>\n</html>\n",
         meaning = meaning(heading),
-        tiles = summary_cards::all(report)
+        cards = summary_cards::all(report)
             .iter()
-            .map(tile)
+            .map(card)
             .collect::<String>(),
         table = latency_table(report),
         beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
@@ -91,9 +91,9 @@ fn meaning(heading: &str) -> &'static str {
     }
 }
 
-fn tile(tile: &Tile) -> String {
-    let [number, what, beside] = [&tile.number, &tile.what, &tile.beside].map(|text| escape(text));
-    format!("<p class=\"tile\"><b>{number}</b> {what}<br><span class=\"faint\">{beside}</span></p>")
+fn card(card: &SummaryCard) -> String {
+    let [number, what, detail] = [&card.number, &card.what, &card.detail].map(|text| escape(text));
+    format!("<p class=\"tile\"><b>{number}</b> {what}<br><span class=\"faint\">{detail}</span></p>")
 }
 
 /// A sentence whose topic stands out.

@@ -3,13 +3,13 @@
 use crate::analysis::check::Verdict;
 use crate::analysis::format::{human_us, interval, percent, times};
 use crate::analysis::paired::SpeedUp;
-use crate::phases::faults::{Faults, Suffered};
-use crate::phases::stampede::{Burst, Occasion};
-use crate::report::judgement::{Beside, Change, Compared, Comparison, Ruling};
-use crate::report::model::{Origin, Report};
+use crate::phases::faults::{FaultImpact, Faults};
+use crate::phases::stampede::{Burst, BurstKind};
+use crate::report::judgement::{Change, Compared, Comparison, SideBySide, ThresholdVerdict};
+use crate::report::model::{Report, Traffic};
 
 /// Whether cold and warm were told apart: else no speed-up is given.
-pub(crate) fn is_sound(report: &Report) -> bool {
+pub(crate) fn speed_up_is_valid(report: &Report) -> bool {
     ["cold answers", "warm answers"].iter().all(|phase| {
         report
             .checks
@@ -20,7 +20,7 @@ pub(crate) fn is_sound(report: &Report) -> bool {
 
 /// One sentence a function, or why there is none.
 pub(crate) fn headlines(report: &Report) -> Vec<String> {
-    if !is_sound(report) {
+    if !speed_up_is_valid(report) {
         return vec![
             "No speed-up is given: cold and warm were not told apart (see the checks).".into(),
         ];
@@ -57,8 +57,8 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
         .counted_origin_calls
         .map_or_else(|| "not told".into(), |count| count.to_string());
     let traffic = match effect.measured_in {
-        Origin::Mixed => "of mixed traffic",
-        Origin::Rounds => "of the rounds, which choose it themselves",
+        Traffic::Mixed => "of mixed traffic",
+        Traffic::Rounds => "of the rounds, which choose it themselves",
     };
     let offload = effect.offload.map_or_else(|| "n/a".into(), percent);
     let mut lines = vec![
@@ -76,8 +76,8 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
         ));
     }
     lines.extend(report.speed_ups.iter().flat_map(costs));
-    lines.extend(stampede(report, Occasion::Cold, effect.stampede_factor));
-    lines.extend(stampede(report, Occasion::Expiry, effect.expiry_factor));
+    lines.extend(stampede(report, BurstKind::Cold, effect.stampede_factor));
+    lines.extend(stampede(report, BurstKind::Expiry, effect.expiry_factor));
     lines.extend(report.savings.iter().map(|saving| {
         format!(
             "{}: a million hits save {:.0} GB-seconds, {:.2} $ (estimate: {} ms billed without the cache, {} ms for a hit, \
@@ -125,27 +125,27 @@ fn costs(speed_up: &SpeedUp) -> Vec<String> {
         )
     });
     let overhead = speed_up.overhead_us.map(|overhead| {
-        let told = interval(overhead, human_us);
+        let text = interval(overhead, human_us);
         if overhead.low <= 0.0 {
-            return format!("{function}: a miss takes no longer than no cache, as far as can be told ({told} longer)");
+            return format!("{function}: a miss takes no longer than no cache, as far as can be told ({text} longer)");
         }
         let even = speed_up.break_even.map_or_else(|| "n/a".into(), percent);
-        format!("{function}: a miss takes {told} longer than no cache; the cache pays above a hit ratio of {even}")
+        format!("{function}: a miss takes {text} longer than no cache; the cache pays above a hit ratio of {even}")
     });
     server.into_iter().chain(overhead).collect()
 }
 
 /// None where there was no burst of the kind.
-fn stampede(report: &Report, occasion: Occasion, factor: Option<f64>) -> Option<String> {
+fn stampede(report: &Report, kind: BurstKind, factor: Option<f64>) -> Option<String> {
     let bursts = report.bursts.iter();
-    let bursts: Vec<&Burst> = bursts.filter(|burst| burst.occasion == occasion).collect();
-    let (title, key, why_not) = match occasion {
-        Occasion::Cold => (
+    let bursts: Vec<&Burst> = bursts.filter(|burst| burst.occasion == kind).collect();
+    let (title, key, why_not) = match kind {
+        BurstKind::Cold => (
             "stampede",
             "a cold key",
             "on this target, which answers one after another",
         ),
-        Occasion::Expiry => (
+        BurstKind::Expiry => (
             "stampede at expiry",
             "an expired key",
             "as callers did not meet or found the entry alive",
@@ -161,7 +161,7 @@ fn stampede(report: &Report, occasion: Occasion, factor: Option<f64>) -> Option<
     };
     let callers: usize = bursts.iter().map(|burst| burst.callers).sum();
     let stale = stale.map_or_else(String::new, |stale| format!("; {stale}"));
-    let met = bursts.iter().filter(|burst| burst.met());
+    let met = bursts.iter().filter(|burst| burst.overlapped());
     let spread = met.map(|burst| burst.spread_us).fold(0.0, f64::max);
     Some(format!(
         "{title}: {factor:.2} origin calls {key} ({callers} callers in {} bursts, each sent within {}){stale}",
@@ -187,14 +187,14 @@ fn faults(faults: &Faults) -> Vec<String> {
     let mut lines: Vec<String> = faults
         .functions
         .iter()
-        .map(|suffered| {
-            let Suffered {
+        .map(|impact| {
+            let FaultImpact {
                 function,
                 answers,
                 failed,
                 ..
-            } = suffered;
-            let time = suffered.p50_us.zip(suffered.max_us).map_or_else(
+            } = impact;
+            let time = impact.p50_us.zip(impact.max_us).map_or_else(
                 String::new,
                 |(p50, max)| format!(", {} at p50 and {} at most", human_us(p50), human_us(max)),
             );
@@ -231,10 +231,10 @@ fn cold_functions(report: &Report) -> Option<String> {
 pub(crate) fn judgements(report: &Report) -> Vec<String> {
     let rules = report.rules.iter().map(|judgement| {
         let word = match judgement.ruling {
-            Ruling::Ok => "ok",
-            Ruling::Fired => "FIRED",
-            Ruling::Inconclusive => "inconclusive",
-            Ruling::NoData => "FIRED, no data",
+            ThresholdVerdict::Ok => "ok",
+            ThresholdVerdict::Fired => "FIRED",
+            ThresholdVerdict::Inconclusive => "inconclusive",
+            ThresholdVerdict::NoData => "FIRED, no data",
         };
         format!(
             "{word}: {}, observed {}",
@@ -265,15 +265,15 @@ pub(crate) fn comparison(comparison: &Comparison) -> Vec<String> {
 pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
     let word = match figure.change {
         Change::Regression => "REGRESSION",
-        Change::Lost => "REGRESSION, no data",
-        Change::Within => "ok",
+        Change::Missing => "REGRESSION, no data",
+        Change::WithinLimit => "ok",
         Change::Inconclusive => "inconclusive",
         Change::NoData => "no data",
     };
     let (what, baseline) = (&figure.what, &comparison.baseline);
     let limit = percent(comparison.max_regress);
     match (figure.change, figure.ratio) {
-        (Change::Lost, _) => {
+        (Change::Missing, _) => {
             format!(
                 "{word}: {what} was measured in {baseline}, and this run has too few rounds of it"
             )
@@ -287,9 +287,9 @@ pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
 }
 
 /// A figure of both runs as texts: what it is, the baseline's, this run's.
-pub(crate) fn beside(beside: &Beside) -> [String; 3] {
-    let told = |value: Option<f64>| {
+pub(crate) fn beside(beside: &SideBySide) -> [String; 3] {
+    let text = |value: Option<f64>| {
         value.map_or_else(|| "n/a".into(), |value| beside.quantity.human(value))
     };
-    [beside.what.clone(), told(beside.before), told(beside.now)]
+    [beside.what.clone(), text(beside.before), text(beside.now)]
 }

@@ -115,13 +115,13 @@ fn grid(words: usize, headers: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use crate::load::plan::Phase;
-    use crate::report::blank;
+    use crate::report::test_report;
 
     #[test]
     fn a_row_of_the_open_loop_shows_the_whole_wait_and_a_line_says_so() {
-        let mut report = blank::report(&["f"]);
-        report.rows = vec![blank::hits(Phase::Mixed, "f", (400, 10))];
-        report.rows[0].response = Some(blank::summary(400, 30));
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Mixed, "f", (400, 10))];
+        report.rows[0].response = Some(test_report::summary(400, 30));
         let cells = cells(&report.rows[0]);
         assert_eq!(
             cells[3..8],

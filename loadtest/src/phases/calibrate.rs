@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use crate::analysis::calibration::{Calibrated, are_within_a_tick};
 use crate::analysis::histogram::Latencies;
 use crate::client::Client;
-use crate::client::request::Question;
-use crate::target::outcome_source::Witness;
+use crate::client::request::RequestSpec;
+use crate::target::outcome_source::OutcomeSource;
 use crate::target::{Function, Keys, Target};
 
 /// The known delays, and how many times as often as the longest each is measured: two per cent of a short one are few
@@ -27,55 +27,55 @@ const DELAYS: [(Duration, usize); 3] = [
 const TRIES: usize = 3;
 
 /// How many requests of each of the first delays a run makes: a fifth of a second in all.
-const BRIEF: [usize; 2] = [30, 10];
+const QUICK_REQUESTS: [usize; 2] = [30, 10];
 
 /// Measures the known delays one after the other, the longest `requests` times, and tells of each as it is done. An error
 /// is a sentence.
 pub(crate) async fn measure(
     requests: usize,
-    mut tell: impl FnMut(&Calibrated),
+    mut report: impl FnMut(&Calibrated),
 ) -> Result<(), String> {
-    let mut bench = Bench::start()?;
+    let mut calibrator = Calibrator::start()?;
     for (delay, times) in DELAYS {
-        tell(&bench.measure(delay, requests * times).await?);
+        report(&calibrator.measure(delay, requests * times).await?);
     }
     Ok(())
 }
 
 /// A short look before a run: the shorter delays, as often as it takes to get them right, a few times at most.
-pub(crate) async fn briefly() -> Result<Vec<Calibrated>, String> {
-    let mut bench = Bench::start()?;
+pub(crate) async fn quick() -> Result<Vec<Calibrated>, String> {
+    let mut calibrator = Calibrator::start()?;
     for _ in 1..TRIES {
-        let all = bench.briefly().await?;
+        let all = calibrator.quick().await?;
         if are_within_a_tick(&all) {
             return Ok(all);
         }
     }
-    bench.briefly().await
+    calibrator.quick().await
 }
 
 /// The server of known delays, and the two that ask it.
-struct Bench {
+struct Calibrator {
     client: Client,
-    bare: Bare,
-    told: Told,
+    blocking: BlockingClient,
+    server_clock: ServerClock,
 }
 
 /// What the server's own clock says of its last answer.
-type Told = Arc<Mutex<Duration>>;
+type ServerClock = Arc<Mutex<Duration>>;
 
-impl Bench {
+impl Calibrator {
     fn start() -> Result<Self, String> {
         let listener = TcpListener::bind("127.0.0.1:0")
             .map_err(|e| format!("cannot listen on 127.0.0.1: {e}"))?;
         let address = listener.local_addr().map_err(|e| e.to_string())?;
-        let told = Told::default();
-        let tell = told.clone();
+        let server_clock = ServerClock::default();
+        let report = server_clock.clone();
         // It ends with this process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let told = tell.clone();
-                std::thread::spawn(move || serve(&stream, &told));
+                let server_clock = report.clone();
+                std::thread::spawn(move || serve(&stream, &server_clock));
             }
         });
         let url = format!("http://{address}")
@@ -83,14 +83,14 @@ impl Bench {
             .map_err(|_| "no URL for 127.0.0.1".to_owned())?;
         Ok(Self {
             client: Client::new(&url, target(), Duration::from_secs(5))?,
-            bare: Bare::connect(address).map_err(|e| broken(&e))?,
-            told,
+            blocking: BlockingClient::connect(address).map_err(|e| broken(&e))?,
+            server_clock,
         })
     }
 
-    async fn briefly(&mut self) -> Result<Vec<Calibrated>, String> {
+    async fn quick(&mut self) -> Result<Vec<Calibrated>, String> {
         let mut all = Vec::new();
-        for ((delay, _), requests) in DELAYS.into_iter().zip(BRIEF) {
+        for ((delay, _), requests) in DELAYS.into_iter().zip(QUICK_REQUESTS) {
             all.push(self.measure(delay, requests).await?);
         }
         Ok(all)
@@ -98,20 +98,20 @@ impl Bench {
 
     /// Both ask in turns, so that they meet the same machine.
     async fn measure(&mut self, delay: Duration, requests: usize) -> Result<Calibrated, String> {
-        let [mut server, mut truth, mut measured] = [(); 3].map(|()| Latencies::default());
-        let question = Question::new(0, 0, delay.as_micros().to_string());
+        let [mut server, mut reference, mut measured] = [(); 3].map(|()| Latencies::default());
+        let spec = RequestSpec::new(0, 0, delay.as_micros().to_string());
         for _ in 0..requests {
             // It blocks the only thread; nothing else is to run now.
-            truth.record(self.bare.ask(&question.key).map_err(|e| broken(&e))?);
-            let sample = self.client.ask(&question, Duration::MAX).await;
+            reference.record(self.blocking.ask(&spec.key).map_err(|e| broken(&e))?);
+            let sample = self.client.ask(&spec, Duration::MAX).await;
             sample.answer.map_err(|failure| broken(&failure.label()))?;
             measured.record(sample.latency);
-            server.record(*lock(&self.told));
+            server.record(*lock(&self.server_clock));
         }
         Ok(Calibrated {
             delay,
             server: server.summary(),
-            truth: truth.summary(),
+            reference: reference.summary(),
             measured: measured.summary(),
         })
     }
@@ -122,9 +122,9 @@ fn broken(why: &dyn std::fmt::Display) -> String {
 }
 
 /// The simplest client there is.
-struct Bare(TcpStream);
+struct BlockingClient(TcpStream);
 
-impl Bare {
+impl BlockingClient {
     fn connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -142,8 +142,8 @@ impl Bare {
     }
 }
 
-fn lock(told: &Told) -> std::sync::MutexGuard<'_, Duration> {
-    told.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(server_clock: &ServerClock) -> std::sync::MutexGuard<'_, Duration> {
+    server_clock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn target() -> Target {
@@ -156,7 +156,7 @@ fn target() -> Target {
         floor: None,
     };
     Target {
-        outcome: Witness::CacheStatus("known".into()),
+        outcome: OutcomeSource::CacheStatus("known".into()),
         flush: None,
         bypass: None,
         functions: vec![function],
@@ -167,7 +167,7 @@ const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\ncache-status: known; fwd=miss\r\ncontent-length: 2\r\n\r\n{}";
 
 /// Answers `GET /MICROSECONDS` after so many microseconds, one request after another.
-fn serve(stream: &TcpStream, told: &Told) -> Option<()> {
+fn serve(stream: &TcpStream, server_clock: &ServerClock) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut lines = BufReader::new(stream).lines();
     loop {
@@ -181,7 +181,7 @@ fn serve(stream: &TcpStream, told: &Told) -> Option<()> {
             .ok()?;
         while !lines.next()?.ok()?.is_empty() {}
         wait_until(started + Duration::from_micros(micros));
-        *lock(told) = started.elapsed();
+        *lock(server_clock) = started.elapsed();
         let mut stream = stream;
         stream.write_all(ANSWER).ok()?;
     }

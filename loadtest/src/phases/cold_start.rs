@@ -3,54 +3,53 @@
 
 use std::time::Duration;
 
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::load::interrupt;
 use crate::load::plan::{Phase, Plan, Segment};
-use crate::load::shell::Shell;
-use crate::phases::discovery::Facts;
-use crate::phases::session::Course;
+use crate::load::shell::ShellCommand;
+use crate::phases::discovery::FunctionTraits;
+use crate::phases::session::Session;
 
 /// How often everything is started afresh: the fewest for an interval of the median.
 pub(crate) const RESTARTS: u32 = 6;
 
 /// What the restarts themselves may take of a run's time.
-pub(crate) const LASTING: Duration = Duration::from_secs(6);
+pub(crate) const DURATION: Duration = Duration::from_secs(6);
 
 /// Runs the phase. An error is a sentence.
-pub(crate) async fn run(course: &mut Course, restart: &Shell) -> Result<(), String> {
-    let before = course.ledger.cold_functions.count();
-    for function in 0..course.facts.len() {
-        let question = Question::new(function, 0, course.facts[function].canary.clone());
-        let stored = course.client.ask(&question, course.profile.budget).await;
-        course.truth.observe(&stored);
+pub(crate) async fn run(session: &mut Session, restart: &ShellCommand) -> Result<(), String> {
+    let before = session.totals.cold_functions.count();
+    for function in 0..session.traits.len() {
+        let spec = RequestSpec::new(function, 0, session.traits[function].canary.clone());
+        let stored = session.client.ask(&spec, session.profile.budget).await;
+        session.origin_calls.observe(&stored);
     }
     for number in 0..RESTARTS {
-        if interrupt::requested() || course.client.elapsed() >= course.profile.budget {
+        if interrupt::requested() || session.client.elapsed() >= session.profile.budget {
             break;
         }
         restart.run().await?;
-        let plan = plan(course);
-        let deadline = course.client.elapsed() + Duration::from_secs(10);
-        course
+        let plan = plan(session);
+        let deadline = session.client.elapsed() + Duration::from_secs(10);
+        session
             .phase((Phase::ColdFunction, number as usize), plan, deadline)
             .await?;
     }
-    if course.ledger.cold_functions.count() == before {
-        course
-            .shortfalls
-            .push("no process said that it was new (X-Invocation: 1) after the functions were started afresh".into());
+    if session.totals.cold_functions.count() == before {
+        session
+            .limitations.push("no process said that it was new (X-Invocation: 1) after the functions were started afresh".into());
     }
     Ok(())
 }
 
 /// Each function twice as often as it had processes, so that each new one probably answers.
-fn plan(course: &Course) -> Plan {
-    let segment = |(function, facts): (usize, &Facts)| {
-        let question = Question::new(function, 0, facts.canary.clone());
-        Segment::closed(1, vec![question; 2 * facts.instances.unwrap_or(1).max(1)])
+fn plan(session: &Session) -> Plan {
+    let segment = |(function, traits): (usize, &FunctionTraits)| {
+        let spec = RequestSpec::new(function, 0, traits.canary.clone());
+        Segment::closed(1, vec![spec; 2 * traits.instances.unwrap_or(1).max(1)])
     };
     Plan {
         phase: Phase::ColdFunction,
-        segments: course.facts.iter().enumerate().map(segment).collect(),
+        segments: session.traits.iter().enumerate().map(segment).collect(),
     }
 }

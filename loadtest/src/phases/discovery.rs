@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::analysis::origin_calls::Truth;
+use crate::analysis::origin_calls::OriginCallCounter;
 use crate::client::Client;
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::client::sample::{Answer, Sample};
 use crate::load::interrupt;
 use crate::load::keys::Supply;
@@ -18,17 +18,17 @@ use crate::target::outcome::{Failure, Outcome};
 const BURST: usize = 8;
 
 /// Users of a function that is one process and answers side by side.
-const SIDE_BY_SIDE: usize = 8;
+const CONCURRENT_USERS: usize = 8;
 
 /// An origin quicker than this is asked by one user; how many it serves at once does not matter.
-const WORTH_A_LOOK: Duration = Duration::from_millis(20);
+const FAST: Duration = Duration::from_millis(20);
 
 /// An origin slower than this is asked as rarely as can be.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// What one function showed.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct FunctionTraits {
     /// A key that is not used for anything else.
     pub(crate) canary: String,
     /// How long a call takes that reaches the origin.
@@ -36,60 +36,61 @@ pub(crate) struct Facts {
     /// How many processes answered; none when they do not tell.
     pub(crate) instances: Option<usize>,
     /// How many origin calls run at once.
-    pub(crate) side_by_side: usize,
+    pub(crate) concurrency: usize,
     /// Whether it answers past its cache when asked to, and soon enough to be asked so.
     pub(crate) bypass: bool,
 }
 
 /// Asks each function a few times. The error is a sentence for the user.
-pub(crate) async fn examine(
+pub(crate) async fn discover(
     client: &Arc<Client>,
     supplies: &mut [Supply],
-    truth: &mut Truth,
-) -> Result<Vec<Facts>, String> {
-    client.reach().await?;
+    counter: &mut OriginCallCounter,
+) -> Result<Vec<FunctionTraits>, String> {
+    client.check_connection().await?;
     let mut all = Vec::new();
     for (index, supply) in supplies.iter_mut().enumerate() {
         let canary = supply.reserve().ok_or("a function has no keys")?;
-        let (origin, told) = reach(client, index, &canary, supply, truth).await?;
-        let instances = find_instances(client, index, &canary, truth).await;
-        let mut facts = Facts {
+        let (origin, has_diagnostics) =
+            origin_time(client, index, &canary, supply, counter).await?;
+        let instances = find_instances(client, index, &canary, counter).await;
+        let mut traits = FunctionTraits {
             canary,
             origin,
-            instances: told.then_some(instances),
-            side_by_side: 1,
+            instances: has_diagnostics.then_some(instances),
+            concurrency: 1,
             bypass: false,
         };
-        facts.bypass = bypasses(client, index, &facts, truth).await;
-        facts.side_by_side = side_by_side(client, index, supply, &facts, truth).await;
-        all.push(facts);
+        traits.bypass = bypasses(client, index, &traits, counter).await;
+        traits.concurrency = concurrency(client, index, supply, &traits, counter).await;
+        all.push(traits);
     }
     Ok(all)
 }
 
 /// How long an origin call takes, and whether answers carry diagnostics.
-async fn reach(
+async fn origin_time(
     client: &Client,
     function: usize,
     canary: &str,
     supply: &mut Supply,
-    truth: &mut Truth,
+    counter: &mut OriginCallCounter,
 ) -> Result<(Duration, bool), String> {
-    let first = ask(client, function, canary.to_owned(), truth).await;
+    let first = ask(client, function, canary.to_owned(), counter).await;
     let answer = usable(client, function, &first)?;
-    let told = answer.diagnostics.is_some();
+    let has_diagnostics = answer.diagnostics.is_some();
     let mut fastest = answer.outcome.called_origin().then_some(first.latency);
     // The first call may have started a process; a slow origin is not asked again.
     for key in supply.take(3) {
         if interrupt::requested() || fastest.is_some_and(|latency| latency > SLOW) {
             break;
         }
-        let sample = ask(client, function, key, truth).await;
+        let sample = ask(client, function, key, counter).await;
         if usable(client, function, &sample)?.outcome.called_origin() {
             fastest = Some(fastest.map_or(sample.latency, |fastest| fastest.min(sample.latency)));
         }
     }
-    Ok((fastest.unwrap_or(first.latency), told))
+    Ok((fastest.unwrap_or(first.latency), has_diagnostics))
 }
 
 fn usable<'a>(client: &Client, function: usize, sample: &'a Sample) -> Result<&'a Answer, String> {
@@ -129,14 +130,14 @@ async fn find_instances(
     client: &Arc<Client>,
     function: usize,
     canary: &str,
-    truth: &mut Truth,
+    counter: &mut OriginCallCounter,
 ) -> usize {
     let mut seen = std::collections::BTreeSet::new();
     let mut quiet = 0;
     for _ in 0..12 {
         let before = seen.len();
         for sample in burst(client, function, vec![canary.to_owned(); BURST]).await {
-            truth.observe(&sample);
+            counter.observe(&sample);
             seen.extend(
                 sample
                     .answer
@@ -153,62 +154,72 @@ async fn find_instances(
 }
 
 /// Whether it stands aside when asked to. A slow origin is left out: its own time hides what a look-up costs.
-async fn bypasses(client: &Client, function: usize, facts: &Facts, truth: &mut Truth) -> bool {
-    if client.target().bypass.is_none() || facts.origin >= SLOW || interrupt::requested() {
+async fn bypasses(
+    client: &Client,
+    function: usize,
+    traits: &FunctionTraits,
+    counter: &mut OriginCallCounter,
+) -> bool {
+    if client.target().bypass.is_none() || traits.origin >= SLOW || interrupt::requested() {
         return false;
     }
-    let question = Question::new(function, 0, facts.canary.clone()).past_the_cache();
-    let sample = client.ask(&question, Duration::MAX).await;
-    truth.observe(&sample);
+    let spec = RequestSpec::new(function, 0, traits.canary.clone()).bypass();
+    let sample = client.ask(&spec, Duration::MAX).await;
+    counter.observe(&sample);
     sample.outcome() == Some(Outcome::Bypass)
 }
 
 /// How many calls that reach the origin run at once: one a process, or many where one process does not make them wait.
-async fn side_by_side(
+async fn concurrency(
     client: &Arc<Client>,
     function: usize,
     supply: &mut Supply,
-    facts: &Facts,
-    truth: &mut Truth,
+    traits: &FunctionTraits,
+    counter: &mut OriginCallCounter,
 ) -> usize {
-    if let Some(instances @ 2..) = facts.instances {
+    if let Some(instances @ 2..) = traits.instances {
         return instances.min(16);
     }
-    if facts.origin < WORTH_A_LOOK || interrupt::requested() {
+    if traits.origin < FAST || interrupt::requested() {
         return 1;
     }
     let samples = burst(client, function, supply.take(2)).await;
-    samples.iter().for_each(|sample| truth.observe(sample));
+    samples.iter().for_each(|sample| counter.observe(sample));
     let slowest = samples
         .iter()
         .map(|sample| sample.latency)
         .max()
         .unwrap_or_default();
-    if slowest < facts.origin.mul_f64(1.5) {
-        SIDE_BY_SIDE
+    if slowest < traits.origin.mul_f64(1.5) {
+        CONCURRENT_USERS
     } else {
         1
     }
 }
 
-async fn ask(client: &Client, function: usize, key: String, truth: &mut Truth) -> Sample {
+async fn ask(
+    client: &Client,
+    function: usize,
+    key: String,
+    counter: &mut OriginCallCounter,
+) -> Sample {
     let sample = client
-        .ask(&Question::new(function, 0, key), Duration::MAX)
+        .ask(&RequestSpec::new(function, 0, key), Duration::MAX)
         .await;
-    truth.observe(&sample);
+    counter.observe(&sample);
     sample
 }
 
 async fn burst(client: &Arc<Client>, function: usize, keys: Vec<String>) -> Vec<Sample> {
     let mut asked = JoinSet::new();
     for key in keys {
-        let (client, question) = (client.clone(), Question::new(function, 0, key));
-        asked.spawn(async move { client.ask(&question, Duration::MAX).await });
+        let (client, spec) = (client.clone(), RequestSpec::new(function, 0, key));
+        asked.spawn(async move { client.ask(&spec, Duration::MAX).await });
     }
     asked.join_all().await
 }
 
-impl std::fmt::Display for Facts {
+impl std::fmt::Display for FunctionTraits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let instances = self
             .instances
@@ -217,7 +228,7 @@ impl std::fmt::Display for Facts {
         write!(
             f,
             "an origin call takes {ms:.1} ms, {} run at once, instances: {instances}",
-            self.side_by_side
+            self.concurrency
         )
     }
 }

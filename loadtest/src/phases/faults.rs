@@ -9,20 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::intervals::median;
 use crate::client::Client;
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::client::sample::Sample;
 use crate::load::interrupt;
 use crate::load::plan::{Phase, Plan, Segment, Slot};
 use crate::load::shell::Fault;
-use crate::phases::session::Course;
+use crate::phases::session::Session;
 
 /// How long the cache is whole, broken, and mended.
-const WHOLE: Duration = Duration::from_secs(2);
-const BROKEN: Duration = Duration::from_secs(3);
-const MENDED: Duration = Duration::from_secs(3);
+const BEFORE: Duration = Duration::from_secs(2);
+const DURING: Duration = Duration::from_secs(3);
+const AFTER: Duration = Duration::from_secs(3);
 
 /// What the phase takes in all.
-pub(crate) const LASTING: Duration = WHOLE.saturating_add(BROKEN).saturating_add(MENDED);
+pub(crate) const DURATION: Duration = BEFORE.saturating_add(DURING).saturating_add(AFTER);
 
 /// Users that stand ready.
 const USERS: usize = 32;
@@ -34,7 +34,7 @@ const KEYS: usize = 5;
 const PENALTY: Duration = Duration::from_millis(100);
 
 /// Share of the origins' time that the traffic may fill.
-const LOAD: f64 = 0.5;
+const ORIGIN_LOAD: f64 = 0.5;
 
 /// What callers met.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,14 +42,15 @@ pub(crate) struct Faults {
     /// When the cache was broken and when it was mended, in seconds since the start of the run.
     pub(crate) broken_s: f64,
     pub(crate) mended_s: f64,
-    pub(crate) functions: Vec<Suffered>,
+    pub(crate) functions: Vec<FaultImpact>,
     /// Seconds from mending until the first request that became a hit; none came within the phase if absent.
     pub(crate) recovered_s: Option<f64>,
 }
 
 /// What callers of one function met while the cache was broken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Suffered {
+#[schemars(rename = "Suffered")]
+pub(crate) struct FaultImpact {
     pub(crate) function: String,
     pub(crate) answers: u64,
     pub(crate) failed: u64,
@@ -65,60 +66,60 @@ struct Outage {
 }
 
 /// Runs the phase. An error is a sentence: the cache could not be broken or, worse, not be mended.
-pub(crate) async fn run(course: &mut Course, fault: &Fault) -> Result<Option<Faults>, String> {
+pub(crate) async fn run(session: &mut Session, fault: &Fault) -> Result<Option<Faults>, String> {
     if interrupt::requested() {
         return Ok(None);
     }
-    let deadline = course.client.elapsed() + LASTING + Duration::from_secs(1);
-    if deadline > course.profile.budget {
+    let deadline = session.client.elapsed() + DURATION + Duration::from_secs(1);
+    if deadline > session.profile.budget {
         let note = "no time was left to break the cache".to_owned();
-        course.shortfalls.push(note);
+        session.limitations.push(note);
         return Ok(None);
     }
-    let plan = plan(course);
-    let client = course.client.clone();
-    let (drained, outage) = tokio::join!(
-        course.phase((Phase::Faults, 0), plan, deadline),
+    let plan = plan(session);
+    let client = session.client.clone();
+    let (collected, outage) = tokio::join!(
+        session.phase((Phase::Faults, 0), plan, deadline),
         outage(client, fault)
     );
-    let (drained, outage) = (drained?, outage?);
-    Ok(outage.map(|outage| sum(&drained.samples, &outage, &course.names)))
+    let (collected, outage) = (collected?, outage?);
+    Ok(outage.map(|outage| summarise(&collected.samples, &outage, &session.names)))
 }
 
 /// Breaks the cache and mends it, sooner if the user wants to stop.
 async fn outage(client: Arc<Client>, fault: &Fault) -> Result<Option<Outage>, String> {
-    interrupt::or_after(WHOLE).await;
+    interrupt::sleep(BEFORE).await;
     if interrupt::requested() {
         return Ok(None);
     }
-    let broken = fault.breaks.run().await;
+    let broken = fault.break_cache.run().await;
     let began = client.elapsed();
     if broken.is_ok() {
-        interrupt::or_after(BROKEN).await;
+        interrupt::sleep(DURING).await;
     }
     let ended = client.elapsed();
     // Also after a command that failed: it may have done a part of its work.
-    let mended = fault.mends.run().await;
+    let mended = fault.mend_cache.run().await;
     broken.and(mended)?;
     Ok(Some(Outage { began, ended }))
 }
 
-fn plan(course: &mut Course) -> Plan {
+fn plan(session: &mut Session) -> Plan {
     let mut slots = Vec::new();
-    for (function, facts) in course.facts.iter().enumerate() {
-        let keys = course.supplies[function].take(KEYS);
-        let can = LOAD * facts.side_by_side as f64 / (facts.origin + PENALTY).as_secs_f64();
-        let fair = course.profile.rate / course.facts.len() as f64;
+    for (function, traits) in session.traits.iter().enumerate() {
+        let keys = session.supplies[function].take(KEYS);
+        let can = ORIGIN_LOAD * traits.concurrency as f64 / (traits.origin + PENALTY).as_secs_f64();
+        let fair = session.profile.rate / session.traits.len() as f64;
         let gap = Duration::from_secs_f64(1.0 / can.min(fair));
         let mut due = Duration::ZERO;
         for number in (0..keys.len()).cycle() {
-            let question = Question::new(function, number, keys[number].clone());
+            let spec = RequestSpec::new(function, number, keys[number].clone());
             slots.push(Slot {
-                question,
+                spec,
                 due: Some(due),
             });
             due += gap;
-            if due >= LASTING {
+            if due >= DURATION {
                 break;
             }
         }
@@ -133,9 +134,9 @@ fn plan(course: &mut Course) -> Plan {
     }
 }
 
-fn sum(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
+fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
     let during = |sample: &&Sample| (outage.began..outage.ended).contains(&sample.sent);
-    let suffered = |(function, name): (usize, &String)| {
+    let impact = |(function, name): (usize, &String)| {
         let met: Vec<&Sample> = samples
             .iter()
             .filter(during)
@@ -145,7 +146,7 @@ fn sum(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
         let mut us: Vec<f64> = answered
             .map(|sample| sample.latency.as_secs_f64() * 1e6)
             .collect();
-        Suffered {
+        FaultImpact {
             function: name.clone(),
             answers: us.len() as u64,
             failed: (met.len() - us.len()) as u64,
@@ -161,7 +162,7 @@ fn sum(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
     Faults {
         broken_s: outage.began.as_secs_f64(),
         mended_s: outage.ended.as_secs_f64(),
-        functions: names.iter().enumerate().map(suffered).collect(),
+        functions: names.iter().enumerate().map(impact).collect(),
         recovered_s: first_hit.map(|sample| (sample.sent - outage.ended).as_secs_f64()),
     }
 }
@@ -184,7 +185,7 @@ mod tests {
             value: 0,
         });
         let ms = Duration::from_millis;
-        Sample::of(0, 0, ms(at_ms), ms(took_ms), answer)
+        Sample::new(0, 0, ms(at_ms), ms(took_ms), answer)
     }
 
     #[test]
@@ -201,9 +202,9 @@ mod tests {
             sample(210, 7, Ok(Outcome::Miss)),
             sample(450, 1, Ok(Outcome::Hit)),
         ];
-        let faults = sum(&samples, &outage, &["f".into()]);
+        let faults = summarise(&samples, &outage, &["f".into()]);
         assert_eq!(faults.recovered_s, Some(0.25));
-        let expected = Suffered {
+        let expected = FaultImpact {
             function: "f".into(),
             answers: 2,
             failed: 1,

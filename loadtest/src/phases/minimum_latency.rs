@@ -16,13 +16,13 @@ const READS: usize = 1000;
 const REQUESTS: usize = 400;
 
 /// No floor takes longer than this to measure; a slow one has fewer requests.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// What is stored: about the size of a cached answer.
 const VALUE: &[u8] = &[b'v'; 256];
 
 /// The floors of a run.
-pub(crate) struct Floors {
+pub(crate) struct MinimumLatencies {
     pub(crate) memcached: Option<Summary>,
     /// Of each function; none where its target names no path for it.
     pub(crate) functions: Vec<Option<Summary>>,
@@ -30,7 +30,7 @@ pub(crate) struct Floors {
 
 /// Measures GETs of one key of 256 bytes at `address` (HOST:PORT), one after another on one connection. An error is a
 /// sentence.
-pub(crate) async fn of_memcached(address: &str) -> Result<Summary, String> {
+pub(crate) async fn measure_memcached(address: &str) -> Result<Summary, String> {
     let limit = Duration::from_secs(5);
     let measured = tokio::time::timeout(limit, reads(address)).await;
     measured
@@ -61,7 +61,7 @@ async fn reads(address: &str) -> std::io::Result<Summary> {
 
 /// Measures a function's answers to its `floor` path, one after another: the way to it and back, and its own start of a
 /// request. An error is a sentence.
-pub(crate) async fn of_function(
+pub(crate) async fn measure_function(
     client: &Client,
     function: usize,
 ) -> Result<Option<Summary>, String> {
@@ -70,7 +70,7 @@ pub(crate) async fn of_function(
     };
     let (began, mut latencies) = (Instant::now(), Latencies::default());
     for _ in 0..REQUESTS {
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > TIME_LIMIT {
             break;
         }
         latencies.record(client.time(path).await?);

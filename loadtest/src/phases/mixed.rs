@@ -7,76 +7,76 @@ use rand::Rng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::load::interrupt;
 use crate::load::keys::{Stream, generator};
 use crate::load::plan::{Phase, Plan, Segment, Slot};
-use crate::phases::session::Course;
+use crate::phases::session::Session;
 
 /// Users that stand ready; when all wait for answers, a due request queues, and that is counted.
 const USERS: usize = 32;
 
 /// The most keys a function: with Zipf's exponent near one, a few hundred hold most of the traffic.
-const MOST_KEYS: usize = 200;
+const MAX_KEYS: usize = 200;
 
 /// With fewer keys than this there is no popularity to speak of.
-const FEWEST_KEYS: usize = 5;
+const MIN_KEYS: usize = 5;
 
 /// Share of the phase that its origin calls may fill, by all users that the origin serves side by side.
-const ORIGIN_SHARE: f64 = 0.3;
+const ORIGIN_LOAD: f64 = 0.3;
 
 /// Runs the phase, on a cache that was just flushed. Shortfalls say what was left out.
-pub(crate) async fn run(course: &mut Course) -> Result<(), String> {
-    let lasting = course.profile.mixed;
-    if lasting.is_zero() || interrupt::requested() {
+pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
+    let duration = session.profile.mixed;
+    if duration.is_zero() || interrupt::requested() {
         return Ok(());
     }
-    let keys = keys(course);
+    let keys = keys(session);
     let asked: Vec<usize> = (0..keys.len())
         .filter(|function| !keys[*function].is_empty())
         .collect();
     if asked.is_empty() {
         return Ok(());
     }
-    if let Err(reason) = course.flush().await {
-        course.canaries.failed = Some(reason);
+    if let Err(reason) = session.flush().await {
+        session.flush_probe.failed = Some(reason);
         return Ok(());
     }
-    let plan = plan(course, &keys, &asked);
+    let plan = plan(session, &keys, &asked);
     // A backlog may be worked off for as long again: its wait is counted, so nothing is hidden by it.
-    let now = course.client.elapsed();
-    let deadline = (now + lasting * 2 + Duration::from_secs(2)).min(course.profile.budget);
-    let drained = course.phase((Phase::Mixed, 0), plan, deadline).await?;
-    course.ledger.replay(&drained.samples);
+    let now = session.client.elapsed();
+    let deadline = (now + duration * 2 + Duration::from_secs(2)).min(session.profile.budget);
+    let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
+    session.totals.replay(&collected.samples);
     Ok(())
 }
 
 /// As many keys as the origin can compute within its share of the phase.
-fn keys(course: &mut Course) -> Vec<Vec<String>> {
-    let lasting = course.profile.mixed.as_secs_f64();
+fn keys(session: &mut Session) -> Vec<Vec<String>> {
+    let duration = session.profile.mixed.as_secs_f64();
     let mut keys = Vec::new();
-    for (index, facts) in course.facts.iter().enumerate() {
-        let can = ORIGIN_SHARE * lasting * facts.side_by_side as f64
-            / facts.origin.as_secs_f64().max(1e-6);
-        let count = (can as usize).min(MOST_KEYS);
-        if count < FEWEST_KEYS {
-            let (name, ms) = (&course.names[index], facts.origin.as_millis());
-            course.shortfalls.push(format!(
+    for (index, traits) in session.traits.iter().enumerate() {
+        let can = ORIGIN_LOAD * duration * traits.concurrency as f64
+            / traits.origin.as_secs_f64().max(1e-6);
+        let count = (can as usize).min(MAX_KEYS);
+        if count < MIN_KEYS {
+            let (name, ms) = (&session.names[index], traits.origin.as_millis());
+            session.limitations.push(format!(
                 "{name} is not in the mixed phase: its origin takes {ms} ms"
             ));
             keys.push(Vec::new());
         } else {
-            keys.push(course.supplies[index].take(count));
+            keys.push(session.supplies[index].take(count));
         }
     }
     keys
 }
 
-fn plan(course: &Course, keys: &[Vec<String>], asked: &[usize]) -> Plan {
-    let profile = &course.profile;
+fn plan(session: &Session, keys: &[Vec<String>], asked: &[usize]) -> Plan {
+    let profile = &session.profile;
     let mut arrivals = generator(profile.seed, Stream::Arrivals, 0);
     let mut choice = generator(profile.seed, Stream::Popularity, 0);
-    let fame: Vec<WeightedIndex<f64>> = keys
+    let popularity: Vec<WeightedIndex<f64>> = keys
         .iter()
         .filter_map(|keys| zipf(keys.len(), profile.zipf))
         .collect();
@@ -84,10 +84,10 @@ fn plan(course: &Course, keys: &[Vec<String>], asked: &[usize]) -> Plan {
     let mut due = 0.0;
     while due < profile.mixed.as_secs_f64() {
         let which = choice.random_range(0..asked.len());
-        let number = fame[which].sample(&mut choice);
-        let question = Question::new(asked[which], number, keys[asked[which]][number].clone());
+        let number = popularity[which].sample(&mut choice);
+        let spec = RequestSpec::new(asked[which], number, keys[asked[which]][number].clone());
         slots.push(Slot {
-            question,
+            spec,
             due: Some(Duration::from_secs_f64(due)),
         });
         // Poisson arrivals: the gaps are exponential.

@@ -1,41 +1,42 @@
 //! The paired comparison: rounds of flush, cold, warm and bypass. Owns their order and their deadlines;
 //! knows nothing of statistics or reports.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::client::request::Question;
-use crate::load::phase_runner::Drained;
+use crate::client::request::RequestSpec;
+use crate::load::phase_runner::PhaseSamples;
 use crate::load::plan::{Phase, Plan, Segment};
 use crate::load::{interrupt, keys};
-use crate::phases::session::Course;
+use crate::phases::session::Session;
 
 /// Runs all rounds, to end by `end` since the start of the run. An error is a sentence: the target cannot be measured
 /// at all. What ends the rounds early becomes a shortfall of the course.
-pub(crate) async fn run(course: &mut Course, end: Duration) -> Result<(), String> {
-    for round in 0..course.profile.rounds {
+pub(crate) async fn run(session: &mut Session, end: Duration) -> Result<(), String> {
+    for round in 0..session.profile.rounds {
         if interrupt::requested() {
-            course
-                .shortfalls
+            session
+                .limitations
                 .push(format!("interrupted before round {}", round + 1));
             return Ok(());
         }
-        if course.client.elapsed() >= end {
-            course
-                .shortfalls
+        if session.client.elapsed() >= end {
+            session
+                .limitations
                 .push(format!("no time was left for round {}", round + 1));
             return Ok(());
         }
-        if let Err(reason) = course.flush().await {
+        if let Err(reason) = session.flush().await {
             // A target that never flushes cannot be measured; one that stops doing so has failed.
             if round == 0 {
                 return Err(reason);
             }
-            course.canaries.failed = Some(reason.clone());
-            course.shortfalls.push(reason);
+            session.flush_probe.failed = Some(reason.clone());
+            session.limitations.push(reason);
             return Ok(());
         }
-        if one(course, round, end).await? == Flow::GaveUp {
-            course.shortfalls.push(format!(
+        if one(session, round, end).await?.is_break() {
+            session.limitations.push(format!(
                 "the target failed most requests of round {}",
                 round + 1
             ));
@@ -45,102 +46,102 @@ pub(crate) async fn run(course: &mut Course, end: Duration) -> Result<(), String
     Ok(())
 }
 
-#[derive(PartialEq, Eq)]
-enum Flow {
-    GoesOn,
-    GaveUp,
-}
-
-async fn one(course: &mut Course, round: usize, end: Duration) -> Result<Flow, String> {
-    let supplies = course.supplies.iter_mut().zip(&course.shares);
+async fn one(
+    session: &mut Session,
+    round: usize,
+    end: Duration,
+) -> Result<ControlFlow<()>, String> {
+    let supplies = session.supplies.iter_mut().zip(&session.loads);
     let keys: Vec<Vec<String>> = supplies
-        .map(|(supply, share)| supply.take(share.keys))
+        .map(|(supply, load)| supply.take(load.keys))
         .collect();
-    let end = end_of(course, round, end);
-    let mut numbers: Vec<Vec<usize>> = keys.iter().map(|keys| (0..keys.len()).collect()).collect();
-    let mut done: Vec<Drained> = Vec::new();
+    let end = end_of(session, round, end);
+    let mut indices: Vec<Vec<usize>> = keys.iter().map(|keys| (0..keys.len()).collect()).collect();
+    let mut done: Vec<PhaseSamples> = Vec::new();
     // The first phases leave a part of the round to those after them.
     for (phase, keep) in [
         (Phase::Cold, 0.35),
         (Phase::Warm, 0.4),
         (Phase::Bypass, 0.0),
     ] {
-        let plan = plan(course, (phase, round), &keys, &numbers);
+        let plan = plan(session, (phase, round), &keys, &indices);
         if plan.len() == 0 || interrupt::requested() {
             break;
         }
-        let now = course.client.elapsed();
+        let now = session.client.elapsed();
         let deadline = end - end.saturating_sub(now).mul_f64(keep);
-        let drained = course.phase((phase, round), plan, deadline).await?;
-        let gave_up = drained.gave_up;
+        let collected = session.phase((phase, round), plan, deadline).await?;
+        let aborted = collected.aborted;
         if phase == Phase::Cold {
             // A key that was cut or failed is stored nowhere.
-            let asked = |function, number: &usize| drained.has_answer(function, *number);
-            numbers
+            let asked = |function, index: &usize| collected.has_answer(function, *index);
+            indices
                 .iter_mut()
                 .enumerate()
-                .for_each(|(function, all)| all.retain(|number| asked(function, number)));
+                .for_each(|(function, all)| all.retain(|index| asked(function, index)));
         }
-        done.push(drained);
-        if gave_up {
-            return Ok(Flow::GaveUp);
+        done.push(collected);
+        if aborted {
+            return Ok(ControlFlow::Break(()));
         }
     }
     if let [cold, warm, rest @ ..] = done.as_slice() {
-        let bypass = rest.first().map_or(&[][..], |drained| &drained.samples);
-        course
-            .ledger
-            .add_pairs(round, [&cold.samples, &warm.samples, bypass], &course.names);
+        let bypass = rest.first().map_or(&[][..], |collected| &collected.samples);
+        session.totals.add_pairs(
+            round,
+            [&cold.samples, &warm.samples, bypass],
+            &session.names,
+        );
     }
-    Ok(Flow::GoesOn)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// A round may use what is left, shared evenly with the rounds to come.
-fn end_of(course: &Course, round: usize, end: Duration) -> Duration {
-    let left = u32::try_from(course.profile.rounds - round)
+fn end_of(session: &Session, round: usize, end: Duration) -> Duration {
+    let left = u32::try_from(session.profile.rounds - round)
         .unwrap_or(u32::MAX)
         .max(1);
-    let now = course.client.elapsed();
+    let now = session.client.elapsed();
     now + end.saturating_sub(now) / left
 }
 
-/// `keys` of each function, and the `numbers` of those to ask for.
+/// `keys` of each function, and the `indices` of those to ask for.
 fn plan(
-    course: &Course,
+    session: &Session,
     (phase, round): (Phase, usize),
     keys: &[Vec<String>],
-    numbers: &[Vec<usize>],
+    indices: &[Vec<usize>],
 ) -> Plan {
-    let profile = &course.profile;
+    let profile = &session.profile;
     let segment = |function: usize| {
-        let (keys, numbers) = (&keys[function], &numbers[function]);
+        let (keys, indices) = (&keys[function], &indices[function]);
         let repeats = match phase {
             // As many warm requests as the profile wants, also where a slow origin left few keys.
-            Phase::Warm => (profile.keys * profile.repeats).div_ceil(numbers.len().max(1)),
-            Phase::Bypass => usize::from(course.facts[function].bypass),
+            Phase::Warm => (profile.keys * profile.repeats).div_ceil(indices.len().max(1)),
+            Phase::Bypass => usize::from(session.traits[function].bypass),
             _ => 1,
         };
         let part = ((round * 64 + function) * 8 + phase as usize) as u64;
-        let order = keys::order(numbers.len(), repeats, profile.seed, part);
+        let order = keys::order(indices.len(), repeats, profile.seed, part);
         let ask = |place: usize| {
-            let question = Question::new(function, numbers[place], keys[numbers[place]].clone());
+            let spec = RequestSpec::new(function, indices[place], keys[indices[place]].clone());
             if phase == Phase::Bypass {
-                question.past_the_cache()
+                spec.bypass()
             } else {
-                question
+                spec
             }
         };
         // One user where hits are timed: more would measure how they share the machine.
         let users = if phase == Phase::Warm {
             1
         } else {
-            course.shares[function].users
+            session.loads[function].users
         };
         Segment::closed(users, order.into_iter().map(ask))
     };
     // The quick ones first: if time runs out, few are cut.
     let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by_key(|function| course.facts[*function].origin);
+    order.sort_by_key(|function| session.traits[*function].origin);
     Plan {
         phase,
         segments: order.into_iter().map(segment).collect(),

@@ -2,28 +2,30 @@
 //! bursts and what they cost; knows nothing of statistics.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::client::request::Question;
+use crate::client::request::RequestSpec;
 use crate::client::sample::Sample;
 use crate::load::interrupt;
 use crate::load::plan::{Phase, Plan, Segment, Slot};
-use crate::phases::session::Course;
+use crate::phases::session::Session;
 use crate::target::outcome::Outcome;
 
 /// Users of a burst: half of what the target may get at once.
 const USERS: usize = 32;
 
 /// What a burst takes besides its origin call, at most.
-const TAKES: Duration = Duration::from_secs(2);
+const BURST_TIME: Duration = Duration::from_secs(2);
 
 /// What the callers of a burst find.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Occasion {
+#[schemars(rename = "Occasion")]
+pub(crate) enum BurstKind {
     /// Nothing: the key was never stored.
     #[default]
     Cold,
@@ -36,7 +38,7 @@ pub(crate) enum Occasion {
 pub(crate) struct Burst {
     pub(crate) function: String,
     #[serde(default)]
-    pub(crate) occasion: Occasion,
+    pub(crate) occasion: BurstKind,
     pub(crate) callers: usize,
     /// Answers that say that they called the origin; one is perfect.
     pub(crate) origin_calls: usize,
@@ -57,7 +59,7 @@ pub(crate) struct Burst {
 impl Burst {
     /// Whether requests really met each other. If a single process answers one after another, the first fills the cache
     /// and there is no stampede to prevent. A stale answer came before whoever refreshes was done.
-    pub(crate) fn met(&self) -> bool {
+    pub(crate) fn overlapped(&self) -> bool {
         self.collapsed > 0
             || self.stale > 0
             || self.origin_calls > 1
@@ -67,51 +69,51 @@ impl Burst {
 
 /// Runs the bursts on the function with the slowest origin, where a stampede costs most. The one at expiry waits for it,
 /// and is made only if it is over at `end`.
-pub(crate) async fn run(course: &mut Course, end: Duration) -> Result<Vec<Burst>, String> {
-    let origin = |index: &usize| course.facts[*index].origin;
-    let slowest = (0..course.facts.len()).max_by_key(origin).unwrap_or(0);
+pub(crate) async fn run(session: &mut Session, end: Duration) -> Result<Vec<Burst>, String> {
+    let origin = |index: &usize| session.traits[*index].origin;
+    let slowest = (0..session.traits.len()).max_by_key(origin).unwrap_or(0);
     let mut bursts = Vec::new();
     let mut last = None;
-    for number in 0..course.profile.bursts {
-        let left = course
+    for number in 0..session.profile.bursts {
+        let time_to_live = session
             .profile
             .budget
-            .saturating_sub(course.client.elapsed());
-        if interrupt::requested() || left < course.facts[slowest].origin + Duration::from_secs(1) {
+            .saturating_sub(session.client.elapsed());
+        if interrupt::requested()
+            || time_to_live < session.traits[slowest].origin + Duration::from_secs(1)
+        {
             break;
         }
-        let Some(key) = course.supplies[slowest].take(1).pop() else {
+        let Some(key) = session.supplies[slowest].take(1).pop() else {
             break;
         };
-        let question = Question::new(slowest, 0, key);
-        bursts.push(burst(course, (Occasion::Cold, number), &question).await?);
-        last = Some(question);
+        let spec = RequestSpec::new(slowest, 0, key);
+        bursts.push(burst(session, (BurstKind::Cold, number), &spec).await?);
+        last = Some(spec);
     }
-    if let Some(question) = last
-        && expires(course, &question, end).await == Flow::GoesOn
+    if let Some(spec) = last
+        && wait_for_expiry(session, &spec, end).await.is_continue()
     {
         let number = bursts.len();
-        bursts.push(burst(course, (Occasion::Expiry, number), &question).await?);
+        bursts.push(burst(session, (BurstKind::Expiry, number), &spec).await?);
     }
     Ok(bursts)
 }
 
-#[derive(PartialEq, Eq)]
-enum Flow {
-    GoesOn,
-    Ends,
-}
-
 /// Waits until the key's entry has expired, if the cache says when and there is time.
-async fn expires(course: &mut Course, question: &Question, end: Duration) -> Flow {
+async fn wait_for_expiry(
+    session: &mut Session,
+    spec: &RequestSpec,
+    end: Duration,
+) -> ControlFlow<()> {
     if interrupt::requested() {
-        return Flow::Ends;
+        return ControlFlow::Break(());
     }
-    let sample = course.client.ask(question, end).await;
-    course.truth.observe(&sample);
-    let origin = course.facts[question.function].origin;
-    let due = left(&sample).and_then(|(ttl, due)| {
-        let in_time = due + origin + TAKES <= end;
+    let sample = session.client.ask(spec, end).await;
+    session.origin_calls.observe(&sample);
+    let origin = session.traits[spec.function].origin;
+    let due = time_to_live(&sample).and_then(|(ttl, due)| {
+        let in_time = due + origin + BURST_TIME <= end;
         in_time
             .then_some(due)
             .ok_or_else(|| format!("had {ttl} s to live"))
@@ -119,23 +121,23 @@ async fn expires(course: &mut Course, question: &Question, end: Duration) -> Flo
     let due = match due {
         Ok(due) => due,
         Err(why_not) => {
-            let name = &course.names[question.function];
-            course.shortfalls.push(format!(
+            let name = &session.names[spec.function];
+            session.limitations.push(format!(
                 "no burst on an expired key: an entry of {name} {why_not}"
             ));
-            return Flow::Ends;
+            return ControlFlow::Break(());
         }
     };
-    interrupt::or_after(due.saturating_sub(course.client.elapsed())).await;
+    interrupt::sleep(due.saturating_sub(session.client.elapsed())).await;
     if interrupt::requested() {
-        Flow::Ends
+        ControlFlow::Break(())
     } else {
-        Flow::GoesOn
+        ControlFlow::Continue(())
     }
 }
 
 /// What an entry has left of its life in whole seconds, and when it is over. An error ends a sentence about the entry.
-fn left(sample: &Sample) -> Result<(u64, Duration), String> {
+fn time_to_live(sample: &Sample) -> Result<(u64, Duration), String> {
     let answer = match &sample.answer {
         Ok(answer) if answer.outcome.is_hit() => answer,
         Ok(_) => return Err("was gone already".to_owned()),
@@ -149,12 +151,12 @@ fn left(sample: &Sample) -> Result<(u64, Duration), String> {
 }
 
 async fn burst(
-    course: &mut Course,
-    (occasion, number): (Occasion, usize),
-    question: &Question,
+    session: &mut Session,
+    (occasion, number): (BurstKind, usize),
+    spec: &RequestSpec,
 ) -> Result<Burst, String> {
     let slot = |_| Slot {
-        question: question.clone(),
+        spec: spec.clone(),
         due: Some(Duration::ZERO),
     };
     let segment = Segment {
@@ -165,15 +167,15 @@ async fn burst(
         phase: Phase::Stampede,
         segments: vec![segment],
     };
-    let deadline = course.profile.budget;
-    let drained = course
+    let deadline = session.profile.budget;
+    let collected = session
         .phase((Phase::Stampede, number), plan, deadline)
         .await?;
-    let function = &course.names[question.function];
-    Ok(sum(function, occasion, &drained.samples))
+    let function = &session.names[spec.function];
+    Ok(summarise(function, occasion, &collected.samples))
 }
 
-fn sum(function: &str, occasion: Occasion, samples: &[Sample]) -> Burst {
+fn summarise(function: &str, occasion: BurstKind, samples: &[Sample]) -> Burst {
     let count = |test: fn(Outcome) -> bool| {
         samples
             .iter()

@@ -9,7 +9,8 @@ use crate::analysis::intervals::Interval;
 /// How a rule ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Ruling {
+#[schemars(rename = "Ruling")]
+pub(crate) enum ThresholdVerdict {
     Ok,
     Fired,
     /// The interval of the observed value lies on both sides of the limit.
@@ -20,9 +21,10 @@ pub(crate) enum Ruling {
 
 /// A rule and what was observed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Judgement {
+#[schemars(rename = "Judgement")]
+pub(crate) struct ThresholdResult {
     pub(crate) rule: String,
-    pub(crate) ruling: Ruling,
+    pub(crate) ruling: ThresholdVerdict,
     pub(crate) observed: String,
 }
 
@@ -33,11 +35,13 @@ pub(crate) enum Change {
     /// The whole interval is worse than the limit allows.
     Regression,
     /// No part of the interval is.
-    Within,
+    #[serde(rename = "within")]
+    WithinLimit,
     /// A part of it is: more rounds would tell.
     Inconclusive,
     /// The baseline has it, and this run has too few rounds of it: as bad as a regression.
-    Lost,
+    #[serde(rename = "lost")]
+    Missing,
     /// The baseline itself has too few rounds.
     NoData,
 }
@@ -60,7 +64,7 @@ pub(crate) struct Comparison {
     /// The share of a figure that may be lost.
     pub(crate) max_regress: f64,
     pub(crate) figures: Vec<Compared>,
-    pub(crate) beside: Vec<Beside>,
+    pub(crate) beside: Vec<SideBySide>,
     /// What makes the two less comparable.
     pub(crate) warnings: Vec<String>,
 }
@@ -68,14 +72,15 @@ pub(crate) struct Comparison {
 impl Comparison {
     /// Whether a figure is worse than allowed, or there no more.
     pub(crate) fn has_regression(&self) -> bool {
-        let worse = |change| matches!(change, Change::Regression | Change::Lost);
+        let worse = |change| matches!(change, Change::Regression | Change::Missing);
         self.figures.iter().any(|figure| worse(figure.change))
     }
 }
 
 /// One figure of both runs; absent where it was not measured or has too few samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Beside {
+#[schemars(rename = "Beside")]
+pub(crate) struct SideBySide {
     pub(crate) what: String,
     pub(crate) quantity: Quantity,
     pub(crate) before: Option<f64>,

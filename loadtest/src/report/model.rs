@@ -14,7 +14,7 @@ use crate::load::plan::Phase;
 use crate::load::profile::Profile;
 use crate::phases::faults::Faults;
 use crate::phases::stampede::Burst;
-use crate::report::judgement::{Comparison, Judgement};
+use crate::report::judgement::{Comparison, ThresholdResult};
 use crate::target::outcome::Outcome;
 
 /// The name of this JSON form; a change that old readers cannot take gets a new number.
@@ -40,20 +40,20 @@ pub(crate) struct Report {
     pub(crate) details: Vec<(String, u64)>,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) speed_ups: Vec<SpeedUp>,
-    pub(crate) effect: Effect,
+    pub(crate) effect: CacheEffect,
     pub(crate) savings: Vec<Saving>,
     pub(crate) bursts: Vec<Burst>,
     /// What callers met while the cache was broken, where that was asked for.
     pub(crate) faults: Option<Faults>,
     /// A bare memcached GET from this machine, where that was asked for.
     pub(crate) floor: Option<Summary>,
-    pub(crate) origin: Vec<OriginRow>,
+    pub(crate) origin: Vec<PhaseRow>,
     /// Answers that were the first of their process; in no other figure.
     pub(crate) cold_functions: Summary,
     pub(crate) checks: Vec<Check>,
     pub(crate) timeline: Vec<Dot>,
     /// What `--fail-if` asked.
-    pub(crate) rules: Vec<Judgement>,
+    pub(crate) rules: Vec<ThresholdResult>,
     /// What `--baseline` asked.
     pub(crate) baseline: Option<Comparison>,
 }
@@ -111,8 +111,9 @@ pub(crate) struct FailureRow {
 
 /// What the cache did for the whole run.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Effect {
-    pub(crate) measured_in: Origin,
+#[schemars(rename = "Effect")]
+pub(crate) struct CacheEffect {
+    pub(crate) measured_in: Traffic,
     /// Hits and stale hits, of the answers that asked the cache in that traffic.
     pub(crate) hit_ratio: Option<Interval>,
     /// Bytes that came from those hits, of the bytes of all those answers.
@@ -135,7 +136,8 @@ pub(crate) struct Effect {
 /// Which traffic the hit ratios and the offload are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Origin {
+#[schemars(rename = "Origin")]
+pub(crate) enum Traffic {
     /// Zipf-like popularity and random times.
     Mixed,
     /// The cold and warm rounds, which choose the ratio themselves.
@@ -144,7 +146,8 @@ pub(crate) enum Origin {
 
 /// One phase of one round.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct OriginRow {
+#[schemars(rename = "OriginRow")]
+pub(crate) struct PhaseRow {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
     pub(crate) answers: u64,

@@ -60,7 +60,7 @@ impl Outcome {
     }
 
     /// Whether the request belongs into a hit ratio: it asked the cache, and the cache said what it did.
-    pub(crate) fn counts_in_hit_ratio(self) -> bool {
+    pub(crate) fn is_lookup(self) -> bool {
         !matches!(self, Self::Bypass | Self::Unknown)
     }
 }

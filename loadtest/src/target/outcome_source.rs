@@ -11,26 +11,26 @@ use crate::target::outcome::Outcome;
 /// Where a target tells hits from misses.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Witness {
+pub(crate) enum OutcomeSource {
     /// The member of this name in `Cache-Status` (RFC 9211): the one form that tells all outcomes apart.
     CacheStatus(String),
     /// A header such as `X-Cache`, by how its value begins, in any case.
-    Header(Words),
+    Header(HitMissWords),
     /// A text in the JSON body, by how it begins, in any case; `in` is its JSON pointer.
-    Json(Words),
+    Json(HitMissWords),
 }
 
 /// Where a word stands and what it means.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Words {
+pub(crate) struct HitMissWords {
     #[serde(rename = "in")]
     pub(crate) place: String,
     pub(crate) hit: String,
     pub(crate) miss: String,
 }
 
-impl Witness {
+impl OutcomeSource {
     /// What the cache did, by this answer; [`Outcome::Unknown`] with the reason as detail where it does not say.
     pub(crate) fn read(&self, headers: &HeaderMap, body: Option<&Value>) -> CacheStatus {
         match self {
@@ -60,7 +60,7 @@ impl Witness {
     }
 }
 
-impl Words {
+impl HitMissWords {
     fn read(&self, value: &str) -> CacheStatus {
         let begins = |with: &str| {
             value
@@ -104,8 +104,8 @@ fn unknown(reason: String) -> CacheStatus {
 mod tests {
     use super::*;
 
-    fn words(place: &str) -> Words {
-        Words {
+    fn words(place: &str) -> HitMissWords {
+        HitMissWords {
             place: place.into(),
             hit: "hit".into(),
             miss: "miss".into(),
@@ -122,7 +122,7 @@ mod tests {
         ] {
             headers.insert("x-cache", value.parse().unwrap());
             assert_eq!(
-                Witness::Header(words("x-cache"))
+                OutcomeSource::Header(words("x-cache"))
                     .read(&headers, None)
                     .outcome,
                 expected
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_json_body_may_be_the_witness() {
         let body = serde_json::json!({"from": {"store": "hit"}});
-        let witness = Witness::Json(words("/from/store"));
+        let witness = OutcomeSource::Json(words("/from/store"));
         assert_eq!(
             witness.read(&HeaderMap::new(), Some(&body)).outcome,
             Outcome::Hit
@@ -150,7 +150,7 @@ mod tests {
         headers.append("cache-status", "larder; fwd=miss".parse().unwrap());
         headers.append("cache-status", "edge; hit".parse().unwrap());
         assert_eq!(
-            Witness::CacheStatus("edge".into())
+            OutcomeSource::CacheStatus("edge".into())
                 .read(&headers, None)
                 .outcome,
             Outcome::Hit

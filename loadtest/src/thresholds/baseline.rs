@@ -5,13 +5,13 @@ use crate::analysis::intervals::{Interval, log_ratio_of_means, mean_interval};
 use crate::analysis::paired::Pair;
 use crate::load::plan::Phase;
 use crate::load::profile::Profile;
-use crate::report::judgement::{Beside, Change, Compared, Comparison};
+use crate::report::judgement::{Change, Compared, Comparison, SideBySide};
 use crate::report::model::Report;
 use crate::thresholds::metric::Metric;
-use crate::thresholds::selector::Labels;
+use crate::thresholds::selector::Selector;
 
 /// Whether a run with `profile` could be compared with `before`, which can be told before it is made. An error says why not.
-pub(crate) fn fits(before: &Report, profile: &Profile) -> Result<(), String> {
+pub(crate) fn check_comparable(before: &Report, profile: &Profile) -> Result<(), String> {
     let sizes = |profile: &Profile| (profile.rounds, profile.keys, profile.repeats);
     let (then, now) = (sizes(&before.profile), sizes(profile));
     if then != now {
@@ -31,7 +31,7 @@ pub(crate) fn compare(
     now: &Report,
     max_regress: f64,
 ) -> Result<Comparison, String> {
-    fits(before, &now.profile)?;
+    check_comparable(before, &now.profile)?;
     if !now.is_valid() {
         return Err(format!("the run of {} is not valid", now.started));
     }
@@ -78,10 +78,10 @@ fn speed_up(function: &str, (before, now): (&Report, &Report), max_regress: f64)
 /// Against a baseline that has the figure.
 fn change(ratio: Option<Interval>, limit: f64) -> Change {
     match ratio {
-        None => Change::Lost,
+        None => Change::Missing,
         Some(ratio) if ratio.high < limit => Change::Regression,
         Some(ratio) if ratio.low < limit => Change::Inconclusive,
-        Some(_) => Change::Within,
+        Some(_) => Change::WithinLimit,
     }
 }
 
@@ -102,12 +102,12 @@ fn warnings(before: &Report, now: &Report) -> Vec<String> {
 }
 
 /// Of each function.
-const OF_A_FUNCTION: [(&str, Metric, Labels); 5] = [
-    ("a miss, p50", Metric::P50, Labels::MISS),
-    ("a hit, p50", Metric::P50, Labels::HIT),
-    ("a hit, p99", Metric::P99, Labels::HIT),
-    ("speed-up", Metric::SpeedUp, Labels::ANY),
-    ("a miss over no cache", Metric::Overhead, Labels::ANY),
+const OF_A_FUNCTION: [(&str, Metric, Selector); 5] = [
+    ("a miss, p50", Metric::P50, Selector::MISS),
+    ("a hit, p50", Metric::P50, Selector::HIT),
+    ("a hit, p99", Metric::P99, Selector::HIT),
+    ("speed-up", Metric::SpeedUp, Selector::ANY),
+    ("a miss over no cache", Metric::Overhead, Selector::ANY),
 ];
 
 /// Of the whole run.
@@ -122,42 +122,47 @@ const OF_ALL: [(&str, Metric); 4] = [
 ];
 
 /// All figures that at least one of the runs has.
-fn side_by_side(before: &Report, now: &Report) -> Vec<Beside> {
+fn side_by_side(before: &Report, now: &Report) -> Vec<SideBySide> {
     let mut all = Vec::new();
     for function in &now.target.functions {
-        for (what, metric, labels) in OF_A_FUNCTION {
-            let labels = labels.of(&function.name);
+        for (what, metric, selector) in OF_A_FUNCTION {
+            let selector = selector.of(&function.name);
             let what = format!("{}: {what}", function.name);
-            all.push(beside((before, now), what, metric, &labels));
+            all.push(figure_of_both((before, now), what, metric, &selector));
         }
     }
     if before.faults.is_some() || now.faults.is_some() {
         let what = "failed while the cache was broken".to_owned();
-        let labels = Labels {
+        let selector = Selector {
             phase: Some(Phase::Faults),
-            ..Labels::ANY
+            ..Selector::ANY
         };
-        let mut failed = beside((before, now), what, Metric::Errors, &labels);
+        let mut failed = figure_of_both((before, now), what, Metric::Errors, &selector);
         // No failure is not the same as nothing tried.
         failed.before = failed.before.filter(|_| before.faults.is_some());
         failed.now = failed.now.filter(|_| now.faults.is_some());
         all.push(failed);
     }
     for (what, metric) in OF_ALL {
-        all.push(beside((before, now), what.to_owned(), metric, &Labels::ANY));
+        all.push(figure_of_both(
+            (before, now),
+            what.to_owned(),
+            metric,
+            &Selector::ANY,
+        ));
     }
-    all.retain(|beside| beside.before.is_some() || beside.now.is_some());
+    all.retain(|one| one.before.is_some() || one.now.is_some());
     all
 }
 
-fn beside(
+fn figure_of_both(
     (before, now): (&Report, &Report),
     what: String,
     metric: Metric,
-    labels: &Labels,
-) -> Beside {
-    let value = |report| metric.observe(report, labels).first()?.value;
-    Beside {
+    selector: &Selector,
+) -> SideBySide {
+    let value = |report| metric.observe(report, selector).first()?.value;
+    SideBySide {
         what,
         quantity: metric.quantity(),
         before: value(before),
@@ -168,7 +173,7 @@ fn beside(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::blank;
+    use crate::report::test_report;
 
     #[test]
     fn only_a_whole_interval_beyond_the_limit_is_a_regression() {
@@ -181,10 +186,10 @@ mod tests {
         };
         let table = [
             (ratio(0.78, 0.84), Change::Regression),
-            (ratio(0.95, 1.02), Change::Within),
+            (ratio(0.95, 1.02), Change::WithinLimit),
             (ratio(0.85, 0.95), Change::Inconclusive),
-            (ratio(1.2, 1.4), Change::Within),
-            (None, Change::Lost),
+            (ratio(1.2, 1.4), Change::WithinLimit),
+            (None, Change::Missing),
         ];
         for (ratio, expected) in table {
             assert_eq!(change(ratio, 0.9), expected, "{ratio:?}");
@@ -195,11 +200,11 @@ mod tests {
     fn report(functions: &[(&str, usize)]) -> Report {
         let names: Vec<&str> = functions.iter().map(|(name, _)| *name).collect();
         let pairs = functions.iter().flat_map(|(name, rounds)| {
-            (0..*rounds).map(|round| blank::pair(round, name, 10.0 + round as f64 / 10.0))
+            (0..*rounds).map(|round| test_report::pair(round, name, 10.0 + round as f64 / 10.0))
         });
         Report {
             pairs: pairs.collect(),
-            ..blank::report(&names)
+            ..test_report::report(&names)
         }
     }
 
@@ -215,11 +220,17 @@ mod tests {
         let before = report(&[("f", 3), ("g", 3)]);
         let lost = compare(&before, &report(&[("f", 3), ("g", 0)]), 0.1).unwrap();
         let [f, g] = ["speed-up of f", "speed-up of g"];
-        assert_eq!(changes(&lost), [(f, Change::Within), (g, Change::Lost)]);
+        assert_eq!(
+            changes(&lost),
+            [(f, Change::WithinLimit), (g, Change::Missing)]
+        );
         assert!(lost.has_regression());
         // What the baseline never had cannot be lost.
         let never = compare(&report(&[("f", 3), ("g", 1)]), &before, 0.1).unwrap();
-        assert_eq!(changes(&never), [(f, Change::Within), (g, Change::NoData)]);
+        assert_eq!(
+            changes(&never),
+            [(f, Change::WithinLimit), (g, Change::NoData)]
+        );
         assert!(!never.has_regression());
     }
 
@@ -230,7 +241,10 @@ mod tests {
             report(&[("new", 3), ("f", 3)]),
         );
         let comparison = compare(&before, &now, 0.1).unwrap();
-        assert_eq!(changes(&comparison), [("speed-up of f", Change::Within)]);
+        assert_eq!(
+            changes(&comparison),
+            [("speed-up of f", Change::WithinLimit)]
+        );
         assert_eq!(
             comparison.warnings,
             [

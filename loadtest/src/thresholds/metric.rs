@@ -6,7 +6,7 @@ use crate::analysis::intervals::Interval;
 use crate::analysis::paired::SpeedUp;
 use crate::load::plan::Phase;
 use crate::report::model::{Report, Row};
-use crate::thresholds::selector::{Label, Labels};
+use crate::thresholds::selector::{Label, Selector};
 
 /// A figure of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,32 +112,34 @@ impl Metric {
     }
 
     /// All values of this figure whose row has these labels.
-    pub(crate) fn observe(self, report: &Report, labels: &Labels) -> Vec<Observed> {
+    pub(crate) fn observe(self, report: &Report, selector: &Selector) -> Vec<Observed> {
         let effect = &report.effect;
         match self {
-            Self::P50 => rows(report, labels, |latency| quantile(latency.p50)),
-            Self::P90 => rows(report, labels, |latency| quantile(latency.p90)),
-            Self::P99 => rows(report, labels, |latency| quantile(latency.p99)),
-            Self::P999 => rows(report, labels, |latency| quantile(latency.p999)),
-            Self::Mean => rows(report, labels, |latency| (Some(latency.mean_us), None)),
-            Self::Max => rows(report, labels, |latency| (Some(latency.max_us), None)),
-            Self::SpeedUp => functions(report, labels, |speed_up| interval(speed_up.ratio)),
-            Self::Saved => functions(report, labels, |speed_up| interval(speed_up.saved_us)),
-            Self::Overhead => functions(report, labels, |speed_up| interval(speed_up.overhead_us)),
-            Self::BreakEven => functions(report, labels, |speed_up| (speed_up.break_even, None)),
-            Self::HitRatio => whole("all", interval(effect.hit_ratio)),
-            Self::ByteHitRatio => whole("all", (effect.byte_hit_ratio, None)),
-            Self::Offload => whole("all", (effect.offload, None)),
-            Self::StampedeFactor => whole("all", (effect.stampede_factor, None)),
-            Self::ExpiryFactor => whole("all", (effect.expiry_factor, None)),
-            Self::OriginCalls => whole("all", (Some(effect.claimed_origin_calls as f64), None)),
-            Self::Stale => whole("all", (Some(effect.stale as f64), None)),
+            Self::P50 => rows(report, selector, |latency| quantile(latency.p50)),
+            Self::P90 => rows(report, selector, |latency| quantile(latency.p90)),
+            Self::P99 => rows(report, selector, |latency| quantile(latency.p99)),
+            Self::P999 => rows(report, selector, |latency| quantile(latency.p999)),
+            Self::Mean => rows(report, selector, |latency| (Some(latency.mean_us), None)),
+            Self::Max => rows(report, selector, |latency| (Some(latency.max_us), None)),
+            Self::SpeedUp => functions(report, selector, |speed_up| interval(speed_up.ratio)),
+            Self::Saved => functions(report, selector, |speed_up| interval(speed_up.saved_us)),
+            Self::Overhead => {
+                functions(report, selector, |speed_up| interval(speed_up.overhead_us))
+            }
+            Self::BreakEven => functions(report, selector, |speed_up| (speed_up.break_even, None)),
+            Self::HitRatio => whole_run("all", interval(effect.hit_ratio)),
+            Self::ByteHitRatio => whole_run("all", (effect.byte_hit_ratio, None)),
+            Self::Offload => whole_run("all", (effect.offload, None)),
+            Self::StampedeFactor => whole_run("all", (effect.stampede_factor, None)),
+            Self::ExpiryFactor => whole_run("all", (effect.expiry_factor, None)),
+            Self::OriginCalls => whole_run("all", (Some(effect.claimed_origin_calls as f64), None)),
+            Self::Stale => whole_run("all", (Some(effect.stale as f64), None)),
             Self::Recovery => {
                 let faults = report.faults.as_ref();
                 let seconds = faults.and_then(|faults| faults.recovered_s);
-                whole("after mending", (seconds.map(|s| s * 1e6), None))
+                whole_run("after mending", (seconds.map(|s| s * 1e6), None))
             }
-            Self::Errors => errors(report, labels),
+            Self::Errors => errors(report, selector),
         }
     }
 }
@@ -158,11 +160,11 @@ fn interval(interval: Option<Interval>) -> Value {
     )
 }
 
-fn rows(report: &Report, labels: &Labels, pick: fn(&Summary) -> Value) -> Vec<Observed> {
+fn rows(report: &Report, selector: &Selector, pick: fn(&Summary) -> Value) -> Vec<Observed> {
     let has = |row: &&Row| {
-        labels.has_phase(row.phase)
-            && labels.has_function(&row.function)
-            && labels.has_outcome(row.outcome)
+        selector.has_phase(row.phase)
+            && selector.has_function(&row.function)
+            && selector.has_outcome(row.outcome)
     };
     let observed = |row: &Row| {
         let (value, interval) = pick(row.waited());
@@ -180,10 +182,10 @@ fn rows(report: &Report, labels: &Labels, pick: fn(&Summary) -> Value) -> Vec<Ob
     report.rows.iter().filter(has).map(observed).collect()
 }
 
-fn functions(report: &Report, labels: &Labels, pick: fn(&SpeedUp) -> Value) -> Vec<Observed> {
+fn functions(report: &Report, selector: &Selector, pick: fn(&SpeedUp) -> Value) -> Vec<Observed> {
     let speed_ups = report.speed_ups.iter();
     let observed = speed_ups
-        .filter(|speed_up| labels.has_function(&speed_up.function))
+        .filter(|speed_up| selector.has_function(&speed_up.function))
         .map(|speed_up| {
             let (value, interval) = pick(speed_up);
             Observed {
@@ -195,7 +197,7 @@ fn functions(report: &Report, labels: &Labels, pick: fn(&SpeedUp) -> Value) -> V
     observed.collect()
 }
 
-fn whole(of: &str, (value, interval): Value) -> Vec<Observed> {
+fn whole_run(of: &str, (value, interval): Value) -> Vec<Observed> {
     vec![Observed {
         of: of.to_owned(),
         value,
@@ -204,8 +206,8 @@ fn whole(of: &str, (value, interval): Value) -> Vec<Observed> {
 }
 
 /// None of a phase or a function that this run did not ask: a count of zero there would be of nothing.
-fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
-    let has = |phase, function: &str| labels.has_phase(phase) && labels.has_function(function);
+fn errors(report: &Report, selector: &Selector) -> Vec<Observed> {
+    let has = |phase, function: &str| selector.has_phase(phase) && selector.has_function(function);
     let mut rows = report.rows.iter();
     let failures = report
         .failures
@@ -213,7 +215,7 @@ fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
         .filter(|failure| has(failure.phase, &failure.function));
     let count: u64 = failures.map(|failure| failure.count).sum();
     let asked =
-        *labels == Labels::ANY || count > 0 || rows.any(|row| has(row.phase, &row.function));
+        *selector == Selector::ANY || count > 0 || rows.any(|row| has(row.phase, &row.function));
     if !asked {
         return Vec::new();
     }
@@ -228,22 +230,22 @@ fn errors(report: &Report, labels: &Labels) -> Vec<Observed> {
 mod tests {
     use super::*;
     use crate::analysis::format::human_us;
-    use crate::report::blank;
+    use crate::report::test_report;
 
     #[test]
     fn a_quantile_of_the_open_loop_is_of_the_whole_wait() {
-        let mut report = blank::report(&["f"]);
+        let mut report = test_report::report(&["f"]);
         report.rows = vec![
-            blank::hits(Phase::Warm, "f", (400, 10)),
-            blank::hits(Phase::Mixed, "f", (400, 10)),
+            test_report::hits(Phase::Warm, "f", (400, 10)),
+            test_report::hits(Phase::Mixed, "f", (400, 10)),
         ];
-        report.rows[1].response = Some(blank::summary(400, 30));
+        report.rows[1].response = Some(test_report::summary(400, 30));
         let observed = |phase: Phase| {
-            let labels = Labels {
+            let selector = Selector {
                 phase: Some(phase),
-                ..Labels::ANY
+                ..Selector::ANY
             };
-            let all = Metric::P99.observe(&report, &labels);
+            let all = Metric::P99.observe(&report, &selector);
             all[0].value.map(human_us)
         };
         assert_eq!(observed(Phase::Warm).as_deref(), Some("10.0 ms"));

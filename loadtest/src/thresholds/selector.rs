@@ -27,13 +27,13 @@ impl Label {
 
 /// What stands there; what does not is no condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Labels {
+pub(crate) struct Selector {
     pub(crate) phase: Option<Phase>,
     pub(crate) function: Option<String>,
     pub(crate) outcome: Option<Outcome>,
 }
 
-impl Labels {
+impl Selector {
     /// Everywhere.
     pub(crate) const ANY: Self = Self {
         phase: None,
@@ -77,7 +77,7 @@ impl Labels {
 
     /// Reads `label=value,…` of a figure that has the labels `of`. The error is a sentence.
     pub(crate) fn parse(text: &str, of: &[Label]) -> Result<Self, String> {
-        let mut labels = Self::ANY;
+        let mut selector = Self::ANY;
         for pair in text.split(',') {
             let (name, value) = pair
                 .split_once('=')
@@ -94,15 +94,15 @@ impl Labels {
                     }
                 })?;
             let before = match label {
-                Label::Phase => labels.phase.replace(named(name, value)?).is_some(),
-                Label::Function => labels.function.replace(value.to_owned()).is_some(),
-                Label::Outcome => labels.outcome.replace(named(name, value)?).is_some(),
+                Label::Phase => selector.phase.replace(named(name, value)?).is_some(),
+                Label::Function => selector.function.replace(value.to_owned()).is_some(),
+                Label::Outcome => selector.outcome.replace(named(name, value)?).is_some(),
             };
             if before {
                 return Err(format!("{name} stands there twice"));
             }
         }
-        Ok(labels)
+        Ok(selector)
     }
 }
 
@@ -118,16 +118,16 @@ mod tests {
     #[test]
     fn what_the_report_calls_a_row_is_what_a_rule_calls_it() {
         let of = [Label::Phase, Label::Function, Label::Outcome];
-        let labels = Labels::parse(
+        let selector = Selector::parse(
             "phase=cold-function, outcome=stale-on-error, function=f",
             &of,
         );
-        let expected = Labels {
+        let expected = Selector {
             phase: Some(Phase::ColdFunction),
             function: Some("f".into()),
             outcome: Some(Outcome::StaleOnError),
         };
-        assert_eq!(labels, Ok(expected));
+        assert_eq!(selector, Ok(expected));
         for phase in [
             Phase::Cold,
             Phase::Warm,
@@ -137,7 +137,7 @@ mod tests {
             Phase::Faults,
             Phase::ColdFunction,
         ] {
-            let read = Labels::parse(&format!("phase={}", phase.label()), &of).unwrap();
+            let read = Selector::parse(&format!("phase={}", phase.label()), &of).unwrap();
             assert_eq!(read.phase, Some(phase));
         }
         for outcome in [
@@ -151,7 +151,7 @@ mod tests {
             Outcome::Bypass,
             Outcome::Unknown,
         ] {
-            let read = Labels::parse(&format!("outcome={}", outcome.label()), &of).unwrap();
+            let read = Selector::parse(&format!("outcome={}", outcome.label()), &of).unwrap();
             assert_eq!(read.outcome, Some(outcome));
         }
     }

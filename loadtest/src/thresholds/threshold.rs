@@ -3,45 +3,45 @@
 
 use crate::analysis::format::Quantity;
 use crate::load::plan::Phase;
-use crate::report::judgement::{Judgement, Ruling};
+use crate::report::judgement::{ThresholdResult, ThresholdVerdict};
 use crate::report::model::Report;
 use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Labels;
+use crate::thresholds::selector::Selector;
 
 /// A rule as it was written, and what it means.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Rule {
+pub(crate) struct Threshold {
     text: String,
     metric: Metric,
-    labels: Labels,
-    comparison: Comparison,
+    selector: Selector,
+    operator: Operator,
     limit: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
+enum Operator {
     Below,
     AtMost,
     Above,
     AtLeast,
 }
 
-impl Rule {
-    /// Reads `metric{label=value,…} comparison number[unit]`. The error is a sentence.
+impl Threshold {
+    /// Reads `metric{label=value,…} operator number[unit]`. The error is a sentence.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let at = text
             .find(['<', '>'])
             .ok_or_else(|| format!("{text:?}: no < or > in it"))?;
         let (left, right) = text.split_at(at);
-        let (comparison, right) = match right.as_bytes() {
-            [b'<', b'=', ..] => (Comparison::AtMost, &right[2..]),
-            [b'<', ..] => (Comparison::Below, &right[1..]),
-            [b'>', b'=', ..] => (Comparison::AtLeast, &right[2..]),
-            _ => (Comparison::Above, &right[1..]),
+        let (operator, right) = match right.as_bytes() {
+            [b'<', b'=', ..] => (Operator::AtMost, &right[2..]),
+            [b'<', ..] => (Operator::Below, &right[1..]),
+            [b'>', b'=', ..] => (Operator::AtLeast, &right[2..]),
+            _ => (Operator::Above, &right[1..]),
         };
-        let (name, labels) = match left.trim().split_once('{') {
+        let (name, selector) = match left.trim().split_once('{') {
             None => (left.trim(), None),
-            Some((name, labels)) => (name.trim(), Some(inside_braces(text, labels)?)),
+            Some((name, selector)) => (name.trim(), Some(inside_braces(text, selector)?)),
         };
         let metric = Metric::named(name).ok_or_else(|| {
             format!(
@@ -50,30 +50,37 @@ impl Rule {
             )
         })?;
         let in_text = |reason| format!("{text:?}: {reason}");
-        let labels = labels.map(|labels| Labels::parse(labels, metric.labels()));
-        let labels = labels.transpose().map_err(in_text)?.unwrap_or(Labels::ANY);
+        let selector = selector.map(|selector| Selector::parse(selector, metric.labels()));
+        let selector = selector
+            .transpose()
+            .map_err(in_text)?
+            .unwrap_or(Selector::ANY);
         let limit = metric.quantity().parse(right.trim()).map_err(in_text)?;
         Ok(Self {
             text: text.trim().to_owned(),
             metric,
-            labels,
-            comparison,
+            selector,
+            operator,
             limit,
         })
     }
 
     /// Whether what it asks for is measured at all: one of `functions`, in one of `phases`. The error is a sentence.
-    pub(crate) fn fits(&self, functions: &[&str], phases: &[Phase]) -> Result<(), String> {
-        let phase = self.labels.phase.or_else(|| self.metric.phase());
+    pub(crate) fn check_measured(
+        &self,
+        functions: &[&str],
+        phases: &[Phase],
+    ) -> Result<(), String> {
+        let phase = self.selector.phase.or_else(|| self.metric.phase());
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
             return Err(format!(
                 "--fail-if {:?}: this run has no phase {}, which comes with {}",
                 self.text,
                 phase.label(),
-                comes_with(phase)
+                how_to_enable(phase)
             ));
         }
-        let function = self.labels.function.as_deref();
+        let function = self.selector.function.as_deref();
         if let Some(asked) = function.filter(|asked| !functions.contains(asked)) {
             return Err(format!(
                 "--fail-if {:?}: no function {asked:?} is measured; there are {}",
@@ -85,30 +92,30 @@ impl Rule {
     }
 
     /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.
-    pub(crate) fn judge(&self, report: &Report) -> Judgement {
-        let all = self.metric.observe(report, &self.labels);
-        let rulings = all
+    pub(crate) fn evaluate(&self, report: &Report) -> ThresholdResult {
+        let all = self.metric.observe(report, &self.selector);
+        let verdicts = all
             .iter()
-            .map(|observed| (self.rule_on(observed), observed));
-        let worst = |ruling: &Ruling| {
+            .map(|observed| (self.verdict(observed), observed));
+        let worst = |ruling: &ThresholdVerdict| {
             [
-                Ruling::Ok,
-                Ruling::Inconclusive,
-                Ruling::NoData,
-                Ruling::Fired,
+                ThresholdVerdict::Ok,
+                ThresholdVerdict::Inconclusive,
+                ThresholdVerdict::NoData,
+                ThresholdVerdict::Fired,
             ]
             .iter()
             .position(|r| r == ruling)
         };
-        match rulings.max_by_key(|(ruling, _)| worst(ruling)) {
-            None => Judgement {
+        match verdicts.max_by_key(|(ruling, _)| worst(ruling)) {
+            None => ThresholdResult {
                 rule: self.text.clone(),
-                ruling: Ruling::NoData,
+                ruling: ThresholdVerdict::NoData,
                 observed: "nothing matches".into(),
             },
             Some((ruling, observed)) => {
                 let observed = describe(observed, self.metric.quantity());
-                Judgement {
+                ThresholdResult {
                     rule: self.text.clone(),
                     ruling,
                     observed,
@@ -117,30 +124,30 @@ impl Rule {
         }
     }
 
-    fn rule_on(&self, observed: &Observed) -> Ruling {
+    fn verdict(&self, observed: &Observed) -> ThresholdVerdict {
         let Some(value) = observed.value else {
-            return Ruling::NoData;
+            return ThresholdVerdict::NoData;
         };
         let (low, high) = observed.interval.unwrap_or((value, value));
         match (self.fires(low), self.fires(high)) {
-            (true, true) => Ruling::Fired,
-            (false, false) => Ruling::Ok,
-            _ => Ruling::Inconclusive,
+            (true, true) => ThresholdVerdict::Fired,
+            (false, false) => ThresholdVerdict::Ok,
+            _ => ThresholdVerdict::Inconclusive,
         }
     }
 
     fn fires(&self, value: f64) -> bool {
-        match self.comparison {
-            Comparison::Below => value < self.limit,
-            Comparison::AtMost => value <= self.limit,
-            Comparison::Above => value > self.limit,
-            Comparison::AtLeast => value >= self.limit,
+        match self.operator {
+            Operator::Below => value < self.limit,
+            Operator::AtMost => value <= self.limit,
+            Operator::Above => value > self.limit,
+            Operator::AtLeast => value >= self.limit,
         }
     }
 }
 
 /// What makes a run have a phase.
-fn comes_with(phase: Phase) -> &'static str {
+fn how_to_enable(phase: Phase) -> &'static str {
     match phase {
         Phase::Cold | Phase::Warm => "every run",
         Phase::Bypass => "a target whose file has a bypass",
@@ -151,8 +158,8 @@ fn comes_with(phase: Phase) -> &'static str {
     }
 }
 
-fn inside_braces<'a>(text: &str, labels: &'a str) -> Result<&'a str, String> {
-    labels
+fn inside_braces<'a>(text: &str, selector: &'a str) -> Result<&'a str, String> {
+    selector
         .trim_end()
         .strip_suffix('}')
         .ok_or_else(|| format!("{text:?}: the {{ is not closed"))
@@ -176,15 +183,15 @@ mod tests {
 
     #[test]
     fn what_is_written_is_understood() {
-        let rule = Rule::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
-        let labels = Labels {
+        let rule = Threshold::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
+        let selector = Selector {
             phase: Some(Phase::Warm),
             function: None,
             outcome: Some(Outcome::Hit),
         };
         assert_eq!(
-            (&rule.labels, rule.comparison, rule.limit),
-            (&labels, Comparison::Above, 5000.0)
+            (&rule.selector, rule.operator, rule.limit),
+            (&selector, Operator::Above, 5000.0)
         );
         for (text, limit) in [
             ("hit_ratio<90%", 0.9),
@@ -193,7 +200,7 @@ mod tests {
             ("p50>=1.5 s", 1.5e6),
         ] {
             assert!(
-                (Rule::parse(text).unwrap().limit - limit).abs() < 1e-9,
+                (Threshold::parse(text).unwrap().limit - limit).abs() < 1e-9,
                 "{text}"
             );
         }
@@ -218,16 +225,16 @@ mod tests {
             ("speedup<-1", "never below zero"),
         ];
         for (text, message) in table {
-            let error = Rule::parse(text).unwrap_err();
+            let error = Threshold::parse(text).unwrap_err();
             assert!(error.contains(message), "{text}: {error}");
         }
     }
 
     #[test]
     fn an_interval_on_both_sides_is_inconclusive() {
-        let rule = Rule::parse("speedup<10").unwrap();
+        let rule = Threshold::parse("speedup<10").unwrap();
         let ruling = |low, high| {
-            rule.rule_on(&Observed {
+            rule.verdict(&Observed {
                 of: String::new(),
                 value: Some(f64::midpoint(low, high)),
                 interval: Some((low, high)),
@@ -235,15 +242,19 @@ mod tests {
         };
         assert_eq!(
             [ruling(11.0, 12.0), ruling(8.0, 9.0), ruling(9.0, 12.0)],
-            [Ruling::Ok, Ruling::Fired, Ruling::Inconclusive]
+            [
+                ThresholdVerdict::Ok,
+                ThresholdVerdict::Fired,
+                ThresholdVerdict::Inconclusive
+            ]
         );
         assert_eq!(
-            rule.rule_on(&Observed {
+            rule.verdict(&Observed {
                 of: String::new(),
                 value: None,
                 interval: None
             }),
-            Ruling::NoData
+            ThresholdVerdict::NoData
         );
     }
 }

@@ -1,4 +1,3 @@
-use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -54,22 +53,25 @@ fn known_delays_are_measured() {
 
 #[test]
 fn a_bare_memcached_is_the_floor() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // The kernel chooses the port, so that no other program can take it first, and memcached
+    // writes it to this file once it listens.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("port");
     let mut memcached = Command::new("memcached");
     let memcached = memcached
-        .args(["-l", "127.0.0.1", "-u", "nobody", "-p", &port.to_string()])
+        .args(["-l", "127.0.0.1", "-u", "root", "-p", "-1", "-U", "0"])
+        .env("MEMCACHED_PORT_FILENAME", &file)
         .spawn();
     let mut memcached = memcached.expect("memcached must be installed");
-    let address = format!("127.0.0.1:{port}");
     let limit = Instant::now() + Duration::from_secs(20);
-    while std::net::TcpStream::connect(&address).is_err() {
+    let port = loop {
+        if let Ok(line) = std::fs::read_to_string(&file) {
+            break line.trim().rsplit(' ').next().unwrap().to_owned();
+        }
         assert!(Instant::now() < limit, "memcached did not start");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let address = format!("127.0.0.1:{port}");
     let server = Server::telling(Lie::None);
     let ended = tool::run(&server.url, &["--memcached", &address]);
     memcached.kill().unwrap();

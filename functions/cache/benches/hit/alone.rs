@@ -1,4 +1,5 @@
-//! One caller: key, lookup, check and value, on a runtime of one thread. Each call is timed on its own.
+//! One caller on a single-threaded runtime: key, lookup, check and value. Each call is timed
+//! separately.
 
 use std::{
     convert::Infallible,
@@ -76,7 +77,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// With a budget that no call runs out of: that would be no hit.
+/// With a budget that no call exceeds: such a call would not be a hit.
 pub(crate) fn cache(url: &str, namespace: &str) -> Result<Cache, larder::OptionsError> {
     let budget = Duration::from_secs(10);
     let builder = Cache::builder().url(url).namespace(namespace);

@@ -1,16 +1,18 @@
-//! Contenders that take turns against one floor: a figure is the ratio of one round's medians, since machines are noisy.
+//! Contenders that are measured in turns, against one reference. A figure is the ratio of the
+//! medians of one round, since machines are noisy.
 
 use std::error::Error;
 
 use super::row::{self, Limit, Rounds, Row, Unit};
 
-/// Many short ones: what else runs on the machine then slows both sides of a ratio.
+/// Many short rounds, so that other load on the machine slows both sides of a ratio.
 pub(crate) const ROUNDS: usize = 61;
 pub(crate) const CALLS: usize = 500;
 
-/// Something that takes its turn.
+/// What is measured in turns.
 pub(crate) trait Contender {
-    /// What one of `calls` calls took, in seconds: the median, or the mean of those that run together.
+    /// The time of one of `calls` calls in seconds: the median, or the mean of calls that run
+    /// together.
     fn run(&mut self, calls: usize) -> Result<f64, Box<dyn Error>>;
 }
 
@@ -30,7 +32,7 @@ struct Entry {
 }
 
 impl<'a> Contest<'a> {
-    /// All are held against `floor`.
+    /// All are compared with `floor`.
     pub(crate) fn new(setting: &'a str, floor: impl Contender + 'static) -> Self {
         Self {
             setting,
@@ -55,9 +57,10 @@ impl<'a> Contest<'a> {
         });
     }
 
-    /// All rounds, and a row for each contender. A peer that fails is left out; any other one ends the contest.
+    /// Runs all rounds and prints a row for each contender. A peer that fails is left out; a
+    /// failure of any other contender ends the contest.
     pub(crate) fn report(mut self) -> Result<(), Box<dyn Error>> {
-        // The first warms connections, allocator and branch predictors.
+        // The first round warms up connections, allocator and branch predictors.
         for round in 0..=ROUNDS {
             let floor = self.floor.run(CALLS)?;
             for mut entry in std::mem::take(&mut self.entries) {

@@ -1,4 +1,5 @@
-//! Many callers in one process, each with keys of its own, on a runtime of one thread. Timed together: a hit's share.
+//! Many callers in one process, each with its own keys, on a single-threaded runtime. They are
+//! timed together; the figure is the share of one hit.
 
 use std::{error::Error, marker::PhantomData, time::Instant};
 
@@ -11,10 +12,10 @@ use crate::{
     value::Value,
 };
 
-/// Starting the tasks is not what is measured: each calls so often at least.
+/// The least number of calls for each task, so that starting the tasks does not count.
 const EACH: usize = 16;
 
-/// How many callers there are, and how many keys each asks for, in turn.
+/// The number of callers, and of the keys that each asks for in turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) tasks: usize,

@@ -1,4 +1,5 @@
-//! What grows with what: time with entries and servers, memory with entries. Growth with callers is beside the other crowds.
+//! How time grows with entries and servers, and memory with entries. Growth with callers is part of
+//! the crowds.
 
 use std::error::Error;
 
@@ -19,7 +20,7 @@ pub(crate) fn measure() -> Result<(), Box<dyn Error>> {
     memory::measure()
 }
 
-/// Puts `value(n)` under `name` for every `n` below `keys`, many at a time.
+/// Stores `value(n)` under `name` for every `n` below `keys`, many at the same time.
 async fn fill<V: Serialize + Send + Sync + 'static>(
     cache: &Cache,
     policy: Policy,

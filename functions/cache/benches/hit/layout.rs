@@ -1,4 +1,4 @@
-//! Where client and servers run. This process, and every client that it starts, stays on core 0.
+//! Where client and servers run. This process and every client that it starts stay on core 0.
 
 use std::error::Error;
 
@@ -8,9 +8,9 @@ use crate::cores;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Layout {
-    /// Client on core 0, servers on core 1: wake-ups across cores dominate.
+    /// Client on core 0, servers on core 1: the cost of wake-ups across cores dominates.
     CrossCore,
-    /// All on core 0: the library's own cost shows.
+    /// All on core 0: the cost of the library itself shows.
     SameCore,
 }
 
@@ -24,7 +24,7 @@ impl Layout {
         }
     }
 
-    /// A memcached in its place, with more of its options.
+    /// A memcached on its core, with further options.
     pub(crate) fn memcached(self, options: &[&str]) -> Result<Memcached, Box<dyn Error>> {
         let server = Memcached::start_with(options);
         cores::pin(server.stat("pid"), self.server())?;

@@ -1,6 +1,8 @@
-//! What a hit costs, as a multiple of a prebuilt `get` of the same bytes on a blocking socket: alone, in a crowd, on a full server.
+//! The cost of a hit, as a multiple of a prebuilt `get` of the same bytes on a blocking socket: for
+//! one caller, in a crowd, on a full server.
 //!
-//! Owns who is measured and against which limit. Fails only when it could not measure, never for a figure.
+//! Defines what is measured, and against which limit. It fails only if it cannot measure, never
+//! because of a figure.
 
 use std::{
     error::Error,
@@ -35,7 +37,7 @@ use row::Limit;
 use value::{Decoded, Json};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // For callgrind: nothing but so many calls.
+    // For callgrind: only so many calls.
     if let (Some(kind), Some(calls)) = (word("--only"), word("--calls")) {
         return only(&kind, calls.parse()?);
     }
@@ -50,10 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for layout in [Layout::CrossCore, Layout::SameCore] {
         hits(layout, peers.as_deref())?;
     }
-    // Only who has Redis says so.
+    // Only if the command line names a Redis server.
     if let Some(program) = word("--cached").map(PathBuf::from) {
         for layout in [Layout::CrossCore, Layout::SameCore] {
-            // Nothing of it is ours.
+            // None of it is code of this library.
             if let Err(why) = redis::measure(layout, &program) {
                 row::left_out("cached's hit", &*why);
             }
@@ -62,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     growth::measure()
 }
 
-/// The word behind `name` on the command line.
+/// The word after `name` on the command line.
 fn word(name: &str) -> Option<String> {
     std::env::args().skip_while(|arg| arg != name).nth(1)
 }
@@ -79,10 +81,10 @@ fn only(kind: &str, calls: usize) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// All contenders that ask one memcached, on cores of this layout.
+/// All contenders on one memcached, on the cores of this layout.
 fn hits(layout: Layout, peers: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let server = layout.memcached(&[])?;
-    // Its entry is the one that the raw get reads, and other clients.
+    // The raw get and the other clients read its entry.
     let item = Alone::<Json>::new(&server.url(), "raw")?.item();
     let mut contest = Contest::new(layout.name(), Raw::get(server.port(), &item)?);
     contest.enter(
@@ -132,7 +134,8 @@ fn alone(
     Ok(())
 }
 
-/// Those of 64 tasks have a target; the others show how a hit's share falls with the number of callers.
+/// The crowd of 64 tasks has a target; the others show how the cost of a hit falls with the number
+/// of callers.
 fn crowds(
     contest: &mut Contest<'_>,
     layout: Layout,

@@ -1,4 +1,5 @@
-//! Other clients, each in a process of its own that is told how many calls to make and says what one took.
+//! Other clients, each in its own process, which reads how many calls to make and prints what one
+//! took.
 
 use std::{error::Error, path::Path, process::Command, time::Duration};
 
@@ -13,10 +14,10 @@ const TURN: Duration = Duration::from_secs(20);
 pub(crate) struct Peer(Process);
 
 impl Peer {
-    /// Those that only get bytes, and get them from memcached.
+    /// The clients that only read bytes from memcached.
     pub(crate) const GETTERS: [&str; 3] = ["memcache-async", "async-memcached", "memcache::exp"];
 
-    /// `client` at the server behind `port`, and what it gets there.
+    /// `client` on the server at `port`, and the key that it reads.
     pub(crate) fn start(
         program: &Path,
         client: &str,

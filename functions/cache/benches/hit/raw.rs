@@ -1,4 +1,4 @@
-//! The limit: a blocking socket, a command built beforehand, an answer of known length.
+//! The lower limit: a blocking socket, a prebuilt command, an answer of known length.
 
 use std::{
     error::Error,
@@ -23,8 +23,8 @@ impl Raw {
         })
     }
 
-    /// The same of all that a hit looks at: the item, and the generations of its namespace and its function. Whatever a hit costs
-    /// beyond this is the library's.
+    /// The same for all that a hit reads: the item, and the generations of its namespace and its
+    /// function. What a hit costs beyond this is the cost of the library.
     pub(crate) fn get_with_generations(port: u16, item: &str) -> Result<Self, Box<dyn Error>> {
         let mut words = item.split(':');
         let (namespace, function) = words
@@ -47,7 +47,7 @@ impl Raw {
         })
     }
 
-    /// `nothing` is what the server says when nothing is there.
+    /// `nothing` is the server's answer if there is no item.
     fn new(
         port: u16,
         command: &str,
@@ -75,7 +75,7 @@ impl Raw {
     }
 }
 
-/// What stands in a whole bulk string of Redis: `$3\r\nabc\r\n`.
+/// The content of a complete bulk string of Redis: `$3\r\nabc\r\n`.
 fn bulk(answer: &[u8]) -> Option<&[u8]> {
     let head = answer.windows(2).position(|pair| pair == b"\r\n")?;
     let length: usize = std::str::from_utf8(answer[..head].strip_prefix(b"$")?)

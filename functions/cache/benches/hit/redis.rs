@@ -1,4 +1,5 @@
-//! The Rust crate `cached` with its asynchronous Redis store, against a raw `GET` of what it keeps there.
+//! The Rust crate `cached` with its asynchronous Redis store, against a raw `GET` of what it keeps
+//! there.
 
 use std::{
     error::Error,
@@ -17,7 +18,7 @@ use crate::{
     row::Limit,
 };
 
-/// The user, and how `peers` names it on the server.
+/// The id of the user that `peers` stores, and its key on the server.
 const ID: &str = "7";
 const ITEM: &str = "bench:user:7";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +41,7 @@ struct Redis {
 }
 
 impl Redis {
-    /// It keeps nothing on the disk.
+    /// It stores nothing on disk.
     fn start() -> Result<Self, Box<dyn Error>> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let child = Command::new("redis-server")

@@ -5,9 +5,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::user::User;
 
-/// A value of the cache.
+/// A cached value.
 pub(crate) trait Value: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Where it is kept: two kinds of value under one key would replace each other.
+    /// The name of its keys: two kinds of values under one key would replace each other.
     const NAME: &str;
 
     fn new(id: i64) -> Self;
@@ -32,7 +32,7 @@ impl Value for Json {
 
     fn new(id: i64) -> Self {
         let json = serde_json::to_vec(&User::sample(id)).unwrap_or_default();
-        // As long as the struct is on the wire, so that one raw get is the limit of both.
+        // As long as the encoded struct, so that one raw get is the limit for both.
         json[..1024.min(json.len())].to_vec().into()
     }
 }

@@ -1,10 +1,10 @@
-//! What the rounds of one measurement gave: each one's own figure, and its ratio to what it is held against.
+//! The rounds of one measurement: for each its figure, and the ratio to its reference.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
@@ -18,7 +18,7 @@ pub(crate) enum Unit {
     Calls,
 }
 
-/// Every round's figure and ratio; a ratio is of one round, in which both sides had their turn.
+/// The figure and ratio of every round. A ratio compares two measurements of the same round.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     unit: Unit,
@@ -41,7 +41,7 @@ impl Rounds {
         }
     }
 
-    /// A round that measured `figure`, which is `ratio` times what it is held against.
+    /// Adds a round with `figure`, which is `ratio` times its reference.
     pub(crate) fn add(&mut self, figure: f64, ratio: f64) {
         self.figures.push(figure);
         self.ratios.push(ratio);
@@ -51,12 +51,12 @@ impl Rounds {
         self.unit
     }
 
-    /// The median of the figures; there was a round.
+    /// The median of the figures. Needs at least one round.
     pub(super) fn figure(&self) -> f64 {
         median(self.figures.clone())
     }
 
-    /// Least, median and greatest; there was a round.
+    /// Smallest, median and largest ratio. Needs at least one round.
     pub(super) fn ratios(&self) -> [f64; 3] {
         let mut ratios = self.ratios.clone();
         ratios.sort_by(f64::total_cmp);

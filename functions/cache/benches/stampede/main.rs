@@ -1,6 +1,7 @@
 //! A stampede: 4 processes of 50 callers each ask for one cold key whose origin takes 3 s.
 //!
-//! Owns the round, which is everybody's, and its two figures: how often the origin was called, and how late the last answer was.
+//! Defines the round, which is the same for all caches, and its two figures: how often the origin
+//! was called, and how late the last answer was.
 
 use std::{error::Error, time::Duration};
 
@@ -19,10 +20,10 @@ const PROCESSES: usize = 4;
 const CALLERS: usize = 50;
 const ORIGIN: Duration = Duration::from_secs(3);
 
-/// What one round showed.
+/// The figures of one round.
 struct Seen {
     origin_calls: usize,
-    /// What the caller that was answered last waited.
+    /// How long the caller waited that was answered last.
     last: Duration,
 }
 

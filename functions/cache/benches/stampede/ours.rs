@@ -1,4 +1,4 @@
-//! Larder's rounds.
+//! The rounds of larder.
 
 use std::{error::Error, process::Command, time::Duration};
 
@@ -14,7 +14,8 @@ pub(crate) fn rounds() -> Result<Vec<Seen>, Box<dyn Error>> {
     let itself = std::env::current_exe()?;
     let entry = || {
         let mut command = Command::new(&itself);
-        // Four processes share two cores here: a call that ran out of its budget would say nothing of leases.
+        // Four processes share two cores here: a call that exceeds its budget would not measure
+        // leases.
         command.env("CACHE_BUDGET_MS", "1000");
         command
     };
@@ -40,7 +41,7 @@ pub(crate) fn rounds() -> Result<Vec<Seen>, Box<dyn Error>> {
     Ok(seen)
 }
 
-/// The next round finds it cold again.
+/// So that the key is cold in the next round.
 fn flush(server: &Memcached) -> Result<(), Box<dyn Error>> {
     let cache = Cache::builder().url(server.url()).build()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,5 +1,5 @@
-//! Other caches' rounds: four processes of one command, each of which is told a key and what its origin takes, and says how often its
-//! origin was called and what its last answer took.
+//! The rounds of other caches: four processes of one command. Each reads a key and the time of its
+//! origin, and prints how often its origin was called and what its last answer took.
 
 use std::{error::Error, process::Command, time::Duration};
 
@@ -10,12 +10,12 @@ use crate::{
     process::{Process, START},
 };
 
-/// Fewer than ours, since some take several times the origin's time.
+/// Fewer than for larder, since some take several times the origin's time.
 const ROUNDS: usize = 3;
-/// As long as if all callers of a process came one after another.
+/// Long enough for the callers of a process to come one after the other.
 const ROUND: Duration = ORIGIN.saturating_mul(CALLERS as u32);
 
-/// Another cache, and the program that is one process of its stampede.
+/// Another cache, and the program for one process of its stampede.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     program: String,
@@ -23,7 +23,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Those that the command line names a program for.
+    /// The caches for which the command line names a program.
     pub(crate) fn from_args() -> Vec<Self> {
         const DOGPILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/stampede.py");
         let known = [

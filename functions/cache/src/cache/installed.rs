@@ -1,4 +1,4 @@
-//! Which cache a memoised function uses: that of the task, or that of the process.
+//! Which cache a cached function uses: that of the task, or that of the process.
 
 use std::sync::{
     OnceLock,
@@ -13,7 +13,7 @@ tokio::task_local! {
     static CACHE: Cache;
 }
 
-/// [`install`] was called before.
+/// The error of [`install`] if a cache is already installed.
 ///
 /// ```
 /// assert!(larder::install(larder::Cache::memory()).is_ok());
@@ -23,7 +23,7 @@ tokio::task_local! {
 #[error("a cache is already installed in this process")]
 pub struct AlreadyInstalled;
 
-/// Makes `cache` the one that memoised functions of this process use. Once, at the start.
+/// Makes `cache` the cache of all cached functions of this process. Call it once, at the start.
 ///
 /// ```
 /// # use larder::Cache;
@@ -43,8 +43,8 @@ pub fn install(cache: Cache) -> Result<(), AlreadyInstalled> {
     INSTALLED.set(cache).map_err(|_| AlreadyInstalled)
 }
 
-/// Runs `future` with `cache` in place of the installed one: for tests that run in parallel.
-/// Tasks spawned inside do not inherit it.
+/// Runs `future` with `cache` in place of the installed one, as tests that run in parallel need it.
+/// Tasks that it spawns do not inherit the cache.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -62,7 +62,7 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
     CACHE.scope(cache, future)
 }
 
-/// The cache of this call. The first call that finds none says so once.
+/// The cache of this call. The first call without one logs a warning.
 pub(crate) fn current() -> Option<Cache> {
     static WARNED: AtomicBool = AtomicBool::new(false);
     let found = CACHE

@@ -1,4 +1,4 @@
-//! How a cache is made. None of these connects to anything.
+//! How a cache is made. None of these connects.
 
 use std::sync::Arc;
 
@@ -15,47 +15,23 @@ use crate::{
 };
 
 impl Cache {
-    /// Makes a cache with settings given in code. Several caches may stand side by side, each with connections, settings and
-    /// counters of its own.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().memory().namespace("shop").build()?;
-    /// assert_eq!(cache.namespace(), "shop");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// Makes a cache with settings given in code; see [`Builder`].
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// A cache as the environment's `CACHE_…` and `MEMCACHED_…` variables say: where it is
-    /// (`CACHE_URL`, or `MEMCACHED_HOST` and `MEMCACHED_PORT`; `localhost:11211`), `CACHE_CA_FILE`, `CACHE_NAMESPACE` (`larder`),
-    /// `CACHE_BUDGET_MS` (50), `CACHE_DISABLED` (false), `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::from_env()?; // connects to nothing
-    /// println!("{}", cache.configuration()); // each setting, and who said so
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
+    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`; `CACHE_NAMESPACE`
+    /// (`larder`); `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
+    /// `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
-    /// [`OptionsError`] names the variable that can not be understood; see [`Builder::build_from_env`].
+    /// [`OptionsError`] names the invalid variable; see [`Builder::build_from_env`].
     pub fn from_env() -> Result<Self, OptionsError> {
         Self::builder().build_from_env()
     }
 
-    /// As [`Cache::from_env`], with the variables taken from `lookup`.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::from_lookup(|name| match name {
-    ///     "MEMCACHED_HOST" => Some("cache-1".to_owned()),
-    ///     _ => None,
-    /// })?;
-    /// assert_eq!(cache.location(), "memcached://cache-1:11211");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// As [`Cache::from_env`], with the variables from `lookup`.
     ///
     /// # Errors
     /// As [`Builder::build_from_lookup`].
@@ -63,27 +39,22 @@ impl Cache {
         Self::builder().build_from_lookup(lookup)
     }
 
-    /// Refuses the first of these names that is almost one of a cache's variables: for those who read their variables elsewhere than
-    /// in the environment, and use [`Cache::from_lookup`].
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let error = Cache::check_variables(["PATH", "CACHE_NAMESPCE"]).unwrap_err();
-    /// assert!(error.to_string().contains("CACHE_NAMESPACE"));
-    /// ```
+    /// Finds misspelt names of a cache's variables, for settings that do not come from the
+    /// environment and are given to [`Cache::from_lookup`].
     ///
     /// # Errors
-    /// [`OptionsError`] names it, and the variable that it was probably meant to be.
+    /// [`OptionsError`] for the first name that is almost one of a cache's variables, with the one
+    /// that was probably meant.
     pub fn check_variables<N: AsRef<str>>(
         names: impl IntoIterator<Item = N>,
     ) -> Result<(), OptionsError> {
         check_names(names)
     }
 
-    /// A cache inside this process, at most 64 MiB, shared with nobody: for tests and for machines with nothing installed.
+    /// A cache in this process, of at most 64 MiB: for tests, and for machines without a memcached.
     ///
-    /// It follows tokio's clock as well as the machine's, so a test of what happens after a minute takes none: with tokio's
-    /// `test-util`, time stands still until the test, or a sleep of its own, moves it on.
+    /// It follows tokio's clock, so a test need not wait for a ttl to end: with tokio's
+    /// `test-util`, time is paused until the test or one of its sleeps advances it.
     ///
     /// ```
     /// # use std::{convert::Infallible, time::Duration};
@@ -111,29 +82,8 @@ impl Cache {
         memory.expect("the defaults are sound")
     }
 
-    /// A cache that keeps nothing: every call goes to its origin and is counted. For tests of what a function does by itself, and to
-    /// see how often it would be called.
-    ///
-    /// ```
-    /// # use std::convert::Infallible;
-    /// # use larder::{Cache, with_cache};
-    /// #[larder::cached("rate", ttl = "60s")]
-    /// async fn rate(currency: &str) -> Result<f64, Infallible> {
-    ///     Ok(1.08)
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = Cache::null();
-    /// with_cache(cache.clone(), async {
-    ///     for _ in 0..3 {
-    ///         assert!(!rate::fetch("EUR").await.unwrap().is_hit());
-    ///     }
-    /// })
-    /// .await;
-    /// assert_eq!(cache.stats_by_name()["rate"].disabled, 3);
-    /// # }
-    /// ```
+    /// A cache that stores nothing: every call goes to its origin and is counted. For tests of what
+    /// a function does by itself, and of how often it is called.
     #[must_use]
     pub fn null() -> Self {
         let null = Self::builder().memory().disabled(true).build();
@@ -178,7 +128,7 @@ impl Cache {
         }))
     }
 
-    /// A cache over a store of a test's own.
+    /// A cache with the store of a test.
     #[cfg(test)]
     pub(crate) fn over(store: Store, clock: Clock) -> Self {
         let mut cache = Self::memory();
@@ -189,51 +139,29 @@ impl Cache {
 }
 
 impl Builder {
-    /// The cache, with the default for what was not said. The environment is not asked. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert!(Cache::builder().memory().build().is_ok());
-    /// assert!(Cache::builder().url("localhost:11211").build().is_err()); // no memcached://
-    /// ```
+    /// Makes the cache, with defaults for what was not set and without the environment. Does not
+    /// connect.
     ///
     /// # Errors
-    /// [`OptionsError`] names the setting that can not be understood.
+    /// [`OptionsError`] names the first invalid setting.
     pub fn build(self) -> Result<Cache, OptionsError> {
         self.build_from_lookup(|_| None)
     }
 
-    /// The cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was not said. Connects to nothing.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().namespace("shop").build_from_env()?; // the rest: the environment
-    /// assert_eq!(cache.namespace(), "shop");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// Makes the cache, with the environment's `CACHE_…` and `MEMCACHED_…` variables for what was
+    /// not set. Does not connect.
     ///
     /// # Errors
-    /// As [`Builder::build`]. A variable that is almost one of ours, such as `CACHE_BUGDET_MS`, is an error too, and so is one of
-    /// ours that is not UTF-8: an unreadable signing key must not switch signing off.
+    /// As [`Builder::build`]. A variable with almost one of these names, such as `CACHE_BUGDET_MS`,
+    /// is an error, too. So is a value that is not UTF-8: an unreadable signing key must not switch
+    /// signing off.
     pub fn build_from_env(self) -> Result<Cache, OptionsError> {
         check_environment()?;
         self.build_from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// As [`Builder::build_from_env`], with the variables taken from `lookup`. It is asked for ours only, so misspelt ones are
-    /// not found: see [`Cache::check_variables`].
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let file = |name: &str| match name {
-    ///     "CACHE_URL" => Some("memory:".to_owned()),
-    ///     "CACHE_NAMESPACE" => Some("ignored".to_owned()),
-    ///     _ => None,
-    /// };
-    /// let cache = Cache::builder().namespace("shop").build_from_lookup(file)?;
-    /// assert_eq!((cache.location(), cache.namespace()), ("memory:", "shop"));
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// As [`Builder::build_from_env`], with the variables from `lookup`. It is only called for
+    /// names that a cache knows, so misspelt ones are not found: see [`Cache::check_variables`].
     ///
     /// # Errors
     /// As [`Builder::build`].

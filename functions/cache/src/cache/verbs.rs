@@ -1,5 +1,5 @@
-//! The explicit verbs. They are acknowledged or they are errors; unlike a memoised call they do report the cache's trouble.
-//! All can be repeated.
+//! The explicit verbs. Unlike a cached call they report failures of the cache: each is acknowledged
+//! or returns an error. Repeating them is safe.
 
 use std::time::Duration;
 
@@ -20,28 +20,16 @@ use crate::{
     store::StoreError,
 };
 
-/// Each round lost means that somebody else has just written.
+/// A round is lost only if another caller has written the entry in the meantime.
 const ROUNDS: u32 = 4;
 
 impl Cache {
-    /// Removes the entry of `key`. Once this has returned, no value whose origin read began before is ever served again,
-    /// also not one that a slow caller stores later. Its server has a second to answer, whatever the budget of calls.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// cache.invalidate(&key).await.unwrap();
-    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
-    /// # }
-    /// ```
+    /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
+    /// before this call is served again, not even one that a slow caller stores later. The server
+    /// has a second to answer.
     ///
     /// # Errors
-    /// [`CacheError::Unacknowledged`]: the entry may still be there.
+    /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
         let call = Call::verb(self.shared(), key, &ANY.parts);
         call.invalidate(VERB_TIMEOUT)
@@ -49,8 +37,9 @@ impl Cache {
             .map_err(|error| self.unacknowledged(key, error))
     }
 
-    /// Makes the entry of `key` stale: served as `policy` serves stale entries, refreshed by the next caller. With a policy
-    /// that serves none, this is [`Cache::invalidate`]. Each of up to four tries has a second for its exchanges.
+    /// Makes the entry of `key` stale, so that the next caller refreshes it while others may still
+    /// be served it, as `policy` allows. If `policy` has no stale window, this is
+    /// [`Cache::invalidate`]. Tries up to four times, each within a second.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -69,7 +58,7 @@ impl Cache {
     /// ```
     ///
     /// # Errors
-    /// As [`Cache::invalidate`]; [`CacheError::Contended`] if others kept writing.
+    /// As [`Cache::invalidate`]; [`CacheError::Contended`] if other callers kept writing the entry.
     pub async fn expire(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
         if policy.parts.stale().is_zero() {
             return self.invalidate(key).await;
@@ -89,24 +78,12 @@ impl Cache {
         Err(CacheError::Contended)
     }
 
-    /// Stores `value` as if the origin had just answered with it. Each of up to four tries has a second for its exchanges.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// assert_eq!(*cache.peek::<String>(&key, &NAME).await.unwrap(), "Ada");
-    /// assert!(cache.put(&key, &NAME, &None::<String>).await.is_err()); // no negative_ttl
-    /// # }
-    /// ```
+    /// Stores `value` as if the origin had just answered with it. Tries up to four times, each
+    /// within a second.
     ///
     /// # Errors
-    /// As [`Cache::expire`]; [`CacheError::Value`] if it can not be encoded or is too large for `policy`, or is `None`
-    /// and `policy` has no `negative_ttl`.
+    /// As [`Cache::expire`]; [`CacheError::Value`] if `value` cannot be encoded or is too large for
+    /// `policy`, or if it is `None` and `policy` has no `negative_ttl`.
     pub async fn put<T: Serialize>(
         &self,
         key: &Key,
@@ -142,21 +119,9 @@ impl Cache {
         Err(CacheError::Contended)
     }
 
-    /// The entry of `key` if one can be served, fresh or stale. Never calls an origin, never waits for one. A cache that is
-    /// [`disabled`](crate::Builder::disabled) has none.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::{Cache, Key, Policy};
-    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// # let (cache, key) = (Cache::memory(), Key::new("name", &(7,)).unwrap());
-    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
-    /// cache.put(&key, &NAME, &"Ada").await.unwrap();
-    /// assert!(cache.peek::<String>(&key, &NAME).await.unwrap().is_hit());
-    /// # }
-    /// ```
+    /// The entry of `key`, if there is one that `policy` allows to be served, fresh or stale.
+    /// Neither calls an origin nor waits for one. `None` if the cache fails or is
+    /// [`disabled`](crate::Builder::disabled).
     pub async fn peek<T: DeserializeOwned>(
         &self,
         key: &Key,
@@ -170,7 +135,7 @@ impl Cache {
             .await
     }
 
-    /// A new value from `origin`, stored for others in place of whatever stands there.
+    /// Gets a new value from `origin` and stores it in place of the present entry.
     ///
     /// ```
     /// # use std::{convert::Infallible, time::Duration};
@@ -187,7 +152,7 @@ impl Cache {
     /// ```
     ///
     /// # Errors
-    /// The origin's own, and no other.
+    /// The origin's own. A failure of the cache shows in the [`Outcome`](crate::Outcome).
     pub async fn refresh<T, E, F, Fut>(
         &self,
         key: &Key,
@@ -219,5 +184,5 @@ impl Cache {
     }
 }
 
-/// For verbs that no policy changes.
+/// For verbs that do not depend on a policy.
 const ANY: Policy = Policy::ttl(Duration::from_secs(1));

@@ -1,7 +1,7 @@
-//! What an argument and a value must be able to do: asked once, where the user wrote them, and answered for all that is emitted.
+//! The traits that arguments and values must implement, checked once, where the user wrote them.
 //!
-//! Nothing else asks for it: the key takes what [`part`] has written, and the rest what [`value`] returns. So what is missing is one
-//! error, and not one a companion.
+//! The generated code requires them nowhere else: the key takes the output of [`part`], everything
+//! else that of [`value`]. So a missing trait is one error, and not one for each companion.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use crate::key::{KeyError, Tuple};
 
 /// What can be part of a key.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can not be part of a key",
+    message = "`{Self}` cannot be part of a key",
     label = "this argument does not implement `serde::Serialize`",
     note = "leave it out of the key with `skip(…)`, say what counts with `key = …`, or derive `serde::Serialize` for it"
 )]
@@ -25,7 +25,7 @@ pub fn part<T: Argument + ?Sized>(parts: &mut Tuple<'_>, value: &T) -> Result<()
     parts.element(value)
 }
 
-/// Several of them as one: the tuple that `key = (…)` is.
+/// Several parts as one: the tuple of `key = (…)`.
 pub fn parts(
     parts: &mut Tuple<'_>,
     inner: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
@@ -35,8 +35,8 @@ pub fn parts(
 
 /// What can be cached.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can not be cached",
-    label = "this value can not be stored and read back",
+    message = "`{Self}` cannot be cached",
+    label = "this value cannot be stored and read back",
     note = "it needs `serde::Serialize` and `serde::de::DeserializeOwned`: derive `Serialize` and `Deserialize`, and own what it borrows"
 )]
 pub trait Value: Serialize + DeserializeOwned {}
@@ -64,7 +64,7 @@ impl<T: Value> Codec<T> for Serde {
     }
 }
 
-/// The codec of what a function's return type has cached.
+/// The codec of the part of a return type that is cached.
 pub const fn value<R: Shape<KIND>, const KIND: u8>() -> impl Codec<R::Value>
 where
     R::Value: Value,
@@ -72,7 +72,7 @@ where
     Serde
 }
 
-/// A value on its way through the cache: serde's traits by way of its codec.
+/// A value with its codec, as an implementation of serde's traits.
 pub(super) struct Coded<T, C>(T, PhantomData<fn() -> C>);
 
 impl<T, C> Coded<T, C> {
@@ -97,7 +97,7 @@ impl<'de, T, C: Codec<T>> Deserialize<'de> for Coded<T, C> {
     }
 }
 
-/// A value that stays its caller's, on its way into the cache.
+/// A borrowed value with its codec, for writing.
 pub(super) struct Lent<'a, T, C>(&'a T, PhantomData<fn() -> C>);
 
 impl<'a, T, C> Lent<'a, T, C> {

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that stand under a key.
+//! What must hold for any bytes under a key.
 
 use super::*;
 use crate::{clock, key::Scope};
@@ -33,7 +33,7 @@ fn check(bytes: &[u8], digest: [u8; 16], seal: &Seal) {
         Ok(Record::Lease(lease)) => lease.write(KEY, digest),
         Ok(Record::Entry(entry)) => {
             assert!(Entry::size(entry.payload.bytes().len()) >= bytes.len());
-            // Whatever the times are, the clock's arithmetic takes them.
+            // The clock's arithmetic must accept any times.
             let now = clock::now();
             let _ = (
                 clock::until(now, entry.fresh_until),

@@ -1,9 +1,11 @@
-//! Generations: what a flush removes. Entries and leases carry the pair under which they were begun.
+//! Generations: what a flush deletes. Entries and leases carry the pair of the lookup that led to
+//! them.
 
 use super::{HEAD, Millis, Unreadable, checked, field, finish, head, start};
 use crate::key::Scope;
 
-/// One scope's generation on one server: the time and 64 random bits, so that a lost one is never minted again.
+/// The generation of one scope on one server: the time and 64 random bits, so that a lost one is
+/// never created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation([u8; 16]);
 
@@ -27,7 +29,7 @@ impl Generation {
         Self(out)
     }
 
-    /// The record that stands under the key of `scope`.
+    /// The record under the key of `scope`.
     pub(crate) fn write(self, scope: &Scope) -> Vec<u8> {
         let mut out = start(b'G', scope.digest(), 16);
         out.extend_from_slice(&self.0);

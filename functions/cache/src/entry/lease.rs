@@ -1,8 +1,9 @@
-//! The lease: who may call the origin. Under an item's key it stands for the item, under a marker for its refresh.
+//! The lease: the right to call the origin. Under an item's key it is the lease of the item, under
+//! a marker that of its refresh.
 
 use super::{Generations, HEAD, Unreadable, checked, field, finish, start};
 
-/// Names one acquisition of a lease: 128 random bits.
+/// Identifies one acquisition of a lease: 128 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Token(pub(crate) [u8; 16]);
 

@@ -1,11 +1,12 @@
-//! What makes an entry believable: a checksum, or with a signing key HMAC-SHA-256.
+//! The check of an entry: a checksum, or with a signing key HMAC-SHA-256.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::{CHECK, Unreadable, checksum};
 
-/// How entries are closed and opened. With a key, unsigned entries are not believed; without one, signed ones are not.
+/// Adds and verifies the check. With a signing key, unsigned entries are not accepted; without one,
+/// signed entries are not.
 #[derive(Clone, Default)]
 pub(crate) enum Seal {
     #[default]
@@ -16,7 +17,7 @@ pub(crate) enum Seal {
 #[derive(Clone)]
 pub(crate) struct Keys {
     key: Signer,
-    /// Still verifies while a new key is rolled out.
+    /// Still accepted while a new key is rolled out.
     previous: Option<Signer>,
 }
 
@@ -59,7 +60,7 @@ impl Seal {
         body
     }
 
-    /// The record without its check, if that is right.
+    /// The record without its check, if the check is right.
     pub(super) fn open<'a>(&self, bytes: &'a [u8], under: &str) -> Result<&'a [u8], Unreadable> {
         let tail = if self.is_signature() {
             SIGNATURE
@@ -88,7 +89,7 @@ fn signer(key: &[u8]) -> Signer {
 
 fn signed(key: &Signer, body: &[u8], under: &str) -> Signer {
     let mut mac = key.clone();
-    // The key's length in front: a byte can not move from the key into the record.
+    // The key's length comes first, so that no byte can move from the key into the record.
     mac.update(&(under.len() as u64).to_be_bytes());
     mac.update(under.as_bytes());
     mac.update(body);

@@ -48,7 +48,7 @@ fn lease() -> LeaseRecord {
 const KEY: &str = "larder:user:ab";
 const DIGEST: [u8; 16] = [0xaa; 16];
 
-/// What is on the wire today must be readable tomorrow: a change of these bytes is a change of FORMAT.
+/// Later releases must be able to read these bytes: changing them requires another FORMAT.
 #[test]
 fn golden_bytes() {
     let seal = Seal::Checksum;

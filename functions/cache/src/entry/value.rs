@@ -1,21 +1,21 @@
-//! The entry: a value with everything that decides whether and for how long it may be served.
+//! The entry: a value, and all that decides whether it may be served.
 
 use super::{Generations, HEAD, Millis, Seal, Unreadable, field, start};
 use crate::payload::Payload;
 
-/// An entry, read or to be written.
+/// An entry that was read or is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
-    /// New for each write: a marker names the entry that it refreshes by it.
+    /// New for each write: a marker contains the id of the entry that it refreshes.
     pub(crate) id: u64,
     pub(crate) generations: Generations,
-    /// When the origin had answered.
+    /// When the origin answered.
     pub(crate) created: Millis,
     /// Fresh until then.
     pub(crate) fresh_until: Millis,
-    /// Never served from then on.
+    /// Not served from then on.
     pub(crate) discard_at: Millis,
-    /// What the origin call took, in microseconds; more than 71 minutes is kept as 71 minutes.
+    /// How long the origin call took, in microseconds; at most 71 minutes.
     pub(crate) cost: u32,
     pub(crate) version: u32,
     pub(crate) payload: Payload<'a>,
@@ -43,7 +43,7 @@ impl<'a> Entry<'a> {
             return Err(Unreadable::Signature);
         }
         if flags & !(SIGNED | LZ4) != 0 {
-            // Written by a later release in a way that this one does not know.
+            // Written by a later release, with a flag that this one does not know.
             return Err(Unreadable::Format);
         }
         let body = seal.open(bytes, key)?;
@@ -85,7 +85,7 @@ impl<'a> Entry<'a> {
         for time in [entry.created, entry.fresh_until, entry.discard_at] {
             out.extend_from_slice(&time.to_be_bytes());
         }
-        // A payload of 4 GiB never gets here: it is far beyond every policy's max_size.
+        // A payload of 4 GiB cannot occur: it is larger than every policy's max_size.
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         for number in [entry.cost, entry.version, length] {
             out.extend_from_slice(&number.to_be_bytes());

@@ -1,4 +1,4 @@
-//! One thing a key for as long as somebody uses it: the first to come makes it, the last to leave removes it.
+//! A map of values by key. A value is created on first use and removed when its last user drops it.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 #[derive(Debug)]
 pub(super) struct RefCountedMap<T>(Mutex<HashMap<[u8; 32], Arc<T>>>);
 
-/// Somebody who uses a key's thing.
+/// A user's handle to the value of a key.
 #[derive(Debug)]
 pub(super) struct Ref<'a, T> {
     all: &'a RefCountedMap<T>,
@@ -56,7 +56,8 @@ impl<T> Deref for Ref<'_, T> {
 impl<T> Drop for Ref<'_, T> {
     fn drop(&mut self) {
         let mut map = self.all.map();
-        // The map's own and this one: nobody else can come by another while the map is locked.
+        // Only the map's own and this one are left, and no other can be made while the map is
+        // locked.
         if Arc::strong_count(&self.value) == 2 {
             map.remove(&self.key);
         }

@@ -1,6 +1,7 @@
-//! Waiting together for an origin call of another process: of all who wait for a key here, one at a time looks.
+//! Waiting for an origin call of another process: of all callers here that wait for a key, only one
+//! at a time looks up.
 //!
-//! What somebody else's look has shown is only ever a reason to look oneself: each caller still decides by its own lookup.
+//! A lookup by one caller only wakes the others; each of them still decides by its own lookup.
 
 use std::{
     pin::pin,
@@ -17,15 +18,15 @@ use super::keyed::{Ref, RefCountedMap};
 #[derive(Debug, Default)]
 pub(crate) struct Pollers(RefCountedMap<Poll>);
 
-/// Those who wait for one key.
+/// The callers that wait for one key.
 #[derive(Debug, Default)]
 struct Poll {
-    /// When somebody last set out to look.
+    /// When a caller last began a lookup.
     polled: Mutex<Option<Instant>>,
     changed: Notify,
 }
 
-/// One caller among those who wait.
+/// One caller that waits.
 #[derive(Debug)]
 pub(crate) struct Waiter<'a>(Ref<'a, Poll>);
 
@@ -36,8 +37,8 @@ impl Pollers {
 }
 
 impl Waiter<'_> {
-    /// Returns when this caller is to look: when it is `until`, when somebody has seen a change, or when nobody has set out to look
-    /// for as long as `pause`.
+    /// Returns when this caller should look up: at `until`, after another caller has seen a change,
+    /// or if no caller has begun a lookup for `pause`.
     pub(crate) async fn wait_turn(&self, pause: Duration, until: Instant) {
         let mut changed = pin!(self.0.changed.notified());
         let mut since = Instant::now();
@@ -54,12 +55,12 @@ impl Waiter<'_> {
         }
     }
 
-    /// Tells the others that it is no more as it was.
+    /// Wakes the others, because the item has changed.
     pub(crate) fn changed(&self) {
         self.0.changed.notify_waiters();
     }
 
-    /// Sets out to look, unless another has done so after `since`: then says when.
+    /// Begins a lookup, unless another caller has begun one after `since`; then returns when.
     fn claim_poll(&self, since: Instant) -> Option<Instant> {
         let mut polled = self.0.polled.lock().unwrap_or_else(PoisonError::into_inner);
         let another = polled.filter(|polled| *polled > since);

@@ -1,5 +1,6 @@
-//! Ten thousand schedules of callers who share: in each, every future is polled only when it was woken, in random order, and some
-//! are dropped. So a lost wake-up is a caller that never ends, and it is found.
+//! Ten thousand schedules of callers that share a flight. In each, a future is only polled after it
+//! was woken, in random order, and some are dropped. A lost wake-up therefore shows as a caller
+//! that never ends.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// Fixed, so that a failing schedule is the same one again; printed with every failure.
+/// Fixed, so that a failing schedule can be repeated; printed with every failure.
 const SEED: u64 = 20_261_122;
 const SCHEDULES: u64 = 10_000;
 const CALLERS: usize = 6;
@@ -46,7 +47,7 @@ impl Wake for Woken {
 
 type Task = (Pin<Box<dyn Future<Output = ()>>>, Arc<Woken>);
 
-/// Runs to the end; one in `drops` polls drops its future instead.
+/// Runs to the end. One in `drops` polls drops its future instead.
 fn run(schedule: u64, random: &mut Random, mut tasks: Vec<Task>, drops: usize) {
     while !tasks.is_empty() {
         let ready: Vec<_> = (0..tasks.len())
@@ -79,7 +80,7 @@ fn task(future: impl Future<Output = ()> + 'static) -> Task {
     (Box::pin(future), Arc::new(Woken(AtomicBool::new(true))))
 }
 
-/// Gives way so many times.
+/// Yields so many times.
 async fn steps(mut n: usize) {
     std::future::poll_fn(|cx| {
         if n == 0 {
@@ -92,10 +93,10 @@ async fn steps(mut n: usize) {
     .await;
 }
 
-/// What an origin has done so far in one schedule.
+/// What the origin has done so far in one schedule.
 #[derive(Default)]
 struct Origin {
-    /// A clock that every event moves on.
+    /// A clock that advances with every event.
     now: Cell<u64>,
     running: Cell<usize>,
     calls: Cell<usize>,
@@ -108,7 +109,7 @@ impl Origin {
         self.now.get()
     }
 
-    /// Its value is the moment at which it was called.
+    /// Its value is the time at which it was called.
     async fn call(self: Rc<Self>, length: usize, fails: bool) -> Result<u64, ()> {
         struct Running(Rc<Origin>);
         impl Drop for Running {

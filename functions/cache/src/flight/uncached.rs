@@ -1,7 +1,7 @@
-//! Sharing origin calls while the cache is unreachable: one at a time a key in this process.
+//! Sharing origin calls while the cache is unreachable: one at a time for each key in this process.
 //!
-//! Nothing vouches for a value then, so a caller takes only the result of an origin call that begins after it came: those who come
-//! while one runs share the next.
+//! Without the cache nothing shows that a value is still valid. So a caller only takes the result
+//! of an origin call that began after it came: callers that come while one runs share the next.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,25 +20,26 @@ use crate::clock::Millis;
 #[derive(Debug, Default)]
 pub(crate) struct LocalSingleFlight(RefCountedMap<KeyState>);
 
-/// One key: whose turn it is, and the flight of those who wait for the next turn.
+/// One key: the lock of the running origin call, and the flight of the callers that wait for the
+/// next.
 #[derive(Debug, Default)]
 struct KeyState {
     turn: Arc<tokio::sync::Mutex<()>>,
     next: Mutex<Option<Arc<Flight>>>,
 }
 
-/// What became of a caller who shares.
+/// What a caller that shares gets.
 pub(crate) enum Participation<'a> {
     Lead(LeaderPermit<'a>),
     Value {
         payload: Bytes,
         created: Millis,
     },
-    /// Neither by the time it may wait.
+    /// Neither, until the end of the time that it may wait.
     WaitTimedOut,
 }
 
-/// The right to call the origin for a key. Dropped without landing, its followers have to lead themselves.
+/// The right to call the origin for a key. If it is dropped early, one of the others leads.
 pub(crate) struct LeaderPermit<'a> {
     _state: Ref<'a, KeyState>,
     flight: Arc<Flight>,
@@ -68,7 +69,8 @@ impl LocalSingleFlight {
                         drop(next);
                         return Participation::Lead(LeaderPermit { flight, _turn: turn, _state: state });
                     }
-                    // Another has led this flight and ended it: its landing is there to be read.
+                    // Another caller has led this flight and ended it: the result can be read in
+                    // the next round.
                 }
             }
         }
@@ -87,7 +89,7 @@ impl KeyState {
 }
 
 impl LeaderPermit<'_> {
-    /// Whether anybody would see the landing: else the value need not be encoded.
+    /// Whether any caller waits for the result. If none does, the value need not be encoded.
     pub(crate) fn is_watched(&self) -> bool {
         self.flight.is_watched()
     }

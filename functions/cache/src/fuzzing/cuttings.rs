@@ -1,6 +1,7 @@
 //! The ways in which an answer may arrive.
 
-/// Ways in which `bytes` may arrive: whole, one by one, and in pieces of changing size, the same for the same bytes.
+/// Ways in which `bytes` may arrive: whole, one by one, and in pieces of changing size, the same
+/// for the same bytes.
 pub(crate) fn cuttings(bytes: &[u8]) -> [Vec<&[u8]>; 3] {
     let mut seed = twox_hash::XxHash3_64::oneshot(bytes);
     let (mut pieces, mut rest) = (Vec::new(), bytes);

@@ -1,27 +1,36 @@
-//! Settings given in code. They are kept as the environment would give them, so that both go through the same checks.
+//! Settings given in code. They are kept as the environment would give them, so that both go
+//! through the same checks.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::names::Setting;
 use crate::telemetry::events::{Observer, Observers};
 
-/// Makes a [`Cache`](crate::Cache). What is said here beats the environment, and that beats the default:
+/// Makes a [`Cache`](crate::Cache). A setting given here overrides the environment, which overrides
+/// the default. Of a setting given twice the last one counts.
 ///
 /// ```
 /// # use std::time::Duration;
 /// let cache = larder::Cache::builder()
-///     .url("memcached://cache-1:11211,cache-2:11211?protocol=meta")
+///     .url("memcached://cache-1:11211,cache-2:11212?protocol=meta")
 ///     .namespace("shop")
 ///     .budget(Duration::from_millis(20))
-///     .build()?; // connects to nothing
+///     .signing_key("the new secret of this cache")
+///     .previous_signing_key("the old secret of this cache")
+///     .build()?; // does not connect
+/// assert_eq!(cache.location(), "memcached://cache-1:11211,cache-2:11212");
 /// assert_eq!(cache.namespace(), "shop");
+/// let shown = cache.configuration().to_string();
+/// assert!(shown.contains("CACHE_BUDGET_MS=20"));
+/// assert!(shown.contains("CACHE_SIGNING_KEY=(set, not shown)"));
 /// # Ok::<_, larder::OptionsError>(())
 /// ```
 ///
-/// A mistake is an error that names it, and what was probably meant:
+/// An error names the mistake, and what was probably meant:
 ///
 /// ```
-/// let error = larder::Cache::builder().url("memcached://cache-1?protocl=meta").build().unwrap_err();
+/// let misspelt = larder::Cache::builder().url("memcached://cache-1?protocl=meta");
+/// let error = misspelt.build().unwrap_err();
 /// assert!(error.to_string().contains("did you mean protocol=meta?"));
 /// ```
 #[derive(Clone, Default)]
@@ -32,134 +41,56 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Where the cache is, as `CACHE_URL` says it: `memcached://host:port[,host:port…]`, `memcached+tls://…`,
-    /// `memcached+unix:///path` or `memory:`. Default: `memcached://localhost:11211`.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().url("memcached://cache-1,cache-2:11212").build()?;
-    /// assert_eq!(cache.location(), "memcached://cache-1:11211,cache-2:11212");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// Where the cache is, in the form of `CACHE_URL`: `memcached://host:port[,host:port…]`,
+    /// `memcached+tls://…`, `memcached+unix:///path` or `memory:`. Default:
+    /// `memcached://localhost:11211`.
     pub fn url(self, url: impl Into<String>) -> Self {
         self.set(Setting::Url, url.into())
     }
 
-    /// A cache inside this process, as [`Cache::memory`](crate::Cache::memory).
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert_eq!(Cache::builder().memory().build()?.location(), "memory:");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// Keeps the entries in this process, as [`Cache::memory`](crate::Cache::memory) does.
     pub fn memory(self) -> Self {
         self.url("memory:")
     }
 
-    /// A PEM file of further roots for `memcached+tls`. It is read when the cache is made.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let tls = Cache::builder().url("memcached+tls://cache").ca_file("/not/there.pem");
-    /// assert_eq!(tls.build().unwrap_err().variable(), "CACHE_CA_FILE");
-    /// ```
+    /// A PEM file with further root certificates for `memcached+tls`. It is read when the cache is
+    /// made.
     pub fn ca_file(self, path: impl Into<String>) -> Self {
         self.set(Setting::CaFile, path.into())
     }
 
-    /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`): one server may serve many applications.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// assert_eq!(Cache::builder().namespace("shop").build()?.namespace(), "shop");
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`). It keeps the
+    /// applications that share a server apart.
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.set(Setting::Namespace, namespace.into())
     }
 
-    /// The most that cache I/O, lookup and fill together, adds to any one call: 1 ms to 10 s (default 50 ms), in whole
-    /// milliseconds, rounded up. Waiting for another caller's origin counts against the policy's `wait` instead.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().budget(Duration::from_millis(20)).build()?;
-    /// assert!(cache.configuration().to_string().contains("CACHE_BUDGET_MS=20"));
-    /// assert!(Cache::builder().budget(Duration::ZERO).build().is_err());
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// The most time that cache I/O, lookup and fill together, adds to one call: 1 ms to 10 s
+    /// (default 50 ms), rounded up to whole milliseconds. Waiting for another caller's origin call
+    /// is limited by the policy's [`wait`](crate::Policy::wait) instead.
     pub fn budget(self, budget: Duration) -> Self {
         let ms = budget.as_nanos().div_ceil(1_000_000);
         self.set(Setting::Budget, ms.to_string())
     }
 
-    /// Whether every call goes to its origin (default: no).
-    ///
-    /// ```
-    /// # use larder::{Cache, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let off = Cache::builder().disabled(true).build().unwrap();
-    /// with_cache(off, async {
-    ///     square(12).await;
-    ///     assert!(!square::fetch(12).await.is_hit());
-    /// })
-    /// .await;
-    /// # }
-    /// ```
+    /// Whether every call goes to its origin without using the cache (default: no).
     pub fn disabled(self, disabled: bool) -> Self {
         self.set(Setting::Disabled, disabled.to_string())
     }
 
-    /// Entries are authenticated with it (HMAC-SHA-256), 16 bytes or more. Without one they only carry a checksum.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let cache = Cache::builder().signing_key("a secret of 16 bytes or more").build()?;
-    /// assert!(cache.configuration().to_string().contains("CACHE_SIGNING_KEY=(set, not shown)"));
-    /// # Ok::<_, larder::OptionsError>(())
-    /// ```
+    /// Authenticates entries with HMAC-SHA-256 under this key of at least 16 bytes. Without one,
+    /// entries only have a checksum.
     pub fn signing_key(self, key: impl Into<String>) -> Self {
         self.set(Setting::SigningKey, key.into())
     }
 
-    /// A key that still verifies, while a new [`signing_key`](Self::signing_key) is rolled out.
-    ///
-    /// ```
-    /// # use larder::Cache;
-    /// let rotated = Cache::builder()
-    ///     .signing_key("the new secret of this cache")
-    ///     .previous_signing_key("the old secret of this cache");
-    /// assert!(rotated.build().is_ok());
-    /// ```
+    /// A key whose entries are still accepted while a new [`signing_key`](Self::signing_key) is
+    /// rolled out.
     pub fn previous_signing_key(self, key: impl Into<String>) -> Self {
         self.set(Setting::SigningKeyPrevious, key.into())
     }
 
-    /// Who hears of every call that has ended.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use larder::{Cache, Event, Observer, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// struct Print;
-    ///
-    /// impl Observer for Print {
-    ///     fn ended(&self, event: &Event<'_>) {
-    ///         println!("{}: {:?}", event.name, event.outcome);
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let cache = Cache::builder().memory().observer(Arc::new(Print)).build().unwrap();
-    /// with_cache(cache, square(12)).await; // square: Some(Miss(Stored))
-    /// # }
-    /// ```
+    /// Is notified of every call of this cache that has ended.
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
         self.observers = Observers::of(observer);
         self

@@ -1,11 +1,12 @@
-//! What a cache's settings came to, to be shown: never a secret.
+//! The settings that a cache uses, for start lines and logs. Shows no secret.
 
 use std::fmt;
 
 use super::{Lookup, names::Setting};
 
-/// The settings that a cache works with, each with who said so. Shown, it is one `NAME=value (who)` a line, in the names of the
-/// environment; a signing key is only said to be set.
+/// The settings that a cache uses. `Display` writes a line `NAME=value (source)` for each, with the
+/// name of the environment's variable; the source is `builder`, `environment` or `default`. Signing
+/// keys are not shown.
 ///
 /// ```
 /// let cache = larder::Cache::builder().memory().namespace("shop").build().unwrap();
@@ -23,7 +24,7 @@ struct Effective {
     source: SettingSource,
 }
 
-/// Who said so. Each is stronger than the next.
+/// Where a setting comes from. Each source overrides the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SettingSource {
     Builder,
@@ -41,7 +42,7 @@ impl Configuration {
         });
     }
 
-    /// The URL, which two other variables may have been taken for.
+    /// The URL, which may come from `MEMCACHED_HOST` and `MEMCACHED_PORT`.
     pub(super) fn url(&mut self, value: String, lookup: &Lookup<'_>) {
         let source = [Setting::Url, Setting::Host, Setting::Port]
             .into_iter()

@@ -1,16 +1,18 @@
-//! Why a cache is not made: which setting, and what would be right.
+//! Why a cache cannot be made: which setting is wrong, and what would be right.
 
 use super::names::Setting;
 
-/// A setting that can not be understood. Its value is shown unless it is a secret.
+/// An invalid setting. The message shows its value, unless that is a secret.
 ///
 /// ```
 /// let error = larder::Cache::from_lookup(|name| match name {
 ///     "CACHE_BUDGET_MS" => Some("fast".to_owned()),
 ///     _ => None,
 /// });
+/// let error = error.unwrap_err();
+/// assert_eq!(error.variable(), "CACHE_BUDGET_MS");
 /// assert_eq!(
-///     error.unwrap_err().to_string(),
+///     error.to_string(),
 ///     "CACHE_BUDGET_MS: \"fast\" is not a number of milliseconds from 1 to 10000"
 /// );
 /// ```
@@ -18,7 +20,7 @@ use super::names::Setting;
 #[error("{named}: {problem}")]
 pub struct OptionsError {
     variable: String,
-    /// As its reader knows the setting: a variable, or a method of the builder.
+    /// The setting as the user gave it: a variable, or a method of the builder.
     named: String,
     problem: String,
 }
@@ -41,12 +43,7 @@ impl OptionsError {
         }
     }
 
-    /// The name of the variable; of a builder's setting, the variable that it stands in for.
-    ///
-    /// ```
-    /// let error = larder::Cache::builder().namespace("two words").build().unwrap_err();
-    /// assert_eq!(error.variable(), "CACHE_NAMESPACE");
-    /// ```
+    /// The name of the variable. For a setting of the builder: the variable of the same meaning.
     #[must_use]
     pub fn variable(&self) -> &str {
         &self.variable

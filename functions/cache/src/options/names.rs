@@ -1,8 +1,8 @@
-//! The names of the settings, and which of them a wrong name was meant to be.
+//! The names of the settings, and suggestions for misspelt ones.
 
 use super::OptionsError;
 
-/// A setting that there is.
+/// A setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
     Url,
@@ -29,7 +29,7 @@ impl Setting {
         Self::SigningKeyPrevious,
     ];
 
-    /// The environment's variable.
+    /// The variable of the environment.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Url => "CACHE_URL",
@@ -44,7 +44,7 @@ impl Setting {
         }
     }
 
-    /// The builder's method.
+    /// The method of the builder.
     pub(super) fn method(self) -> &'static str {
         match self {
             Self::Url | Self::Host | Self::Port => "url",
@@ -58,7 +58,8 @@ impl Setting {
     }
 }
 
-/// Refuses the first of `names` that is almost one of ours. Other names are other programs'.
+/// An error for the first of `names` that is almost one of larder's. Other names belong to other
+/// programs.
 pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<(), OptionsError> {
     names.into_iter().try_for_each(|name| {
         let name = name.as_ref();
@@ -72,10 +73,10 @@ pub(crate) fn check<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result
     })
 }
 
-/// Which of ours `name` was meant to be, if it is not one.
+/// The setting that `name` was probably meant to be, unless it is one.
 fn suggestion(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
-    // Behind the prefix: with it, CACHE_TTL would be near to CACHE_URL.
+    // Compared without the prefix: with it, CACHE_TTL would be close to CACHE_URL.
     ["CACHE_", "MEMCACHED_"].into_iter().find_map(|prefix| {
         let word = upper.strip_prefix(prefix)?;
         let ours = Setting::ALL.into_iter().map(Setting::name);
@@ -87,7 +88,7 @@ fn suggestion(name: &str) -> Option<String> {
     })
 }
 
-/// `: did you mean …?`, if one of `candidates` is near.
+/// `: did you mean …?`, if one of `candidates` is close.
 pub(super) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -98,8 +99,8 @@ pub(super) fn did_you_mean<'a>(
     })
 }
 
-/// The candidate that `word` is a slip of, and not the word itself: a third of it wrong at most, and not more than three letters;
-/// or one letter, where it lacks the unit.
+/// The candidate that `word` is a misspelling of: at most a third of it differs, and at most three
+/// letters; only one letter if `word` lacks the unit.
 fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
@@ -107,7 +108,7 @@ fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Opt
         .filter_map(|candidate| {
             let most = (word.len().max(candidate.len()) / 3).min(3);
             let distance = strsim::osa_distance(word, candidate);
-            // What is short without its unit is soon another word.
+            // A short name without its unit is easily another word.
             let bare = candidate.strip_suffix("_MS").unwrap_or(candidate);
             let near = distance <= most || strsim::osa_distance(word, bare) <= 1;
             near.then_some((distance, candidate))

@@ -1,11 +1,11 @@
-//! `CACHE_URL`, taken apart. What a scheme does not know yet is refused by name rather than ignored.
+//! Parses `CACHE_URL`. What a scheme does not know is an error that names it, and is not ignored.
 
 use super::{Servers, names::did_you_mean};
 use crate::store::memcached::{ConnectOptions, Endpoint, Protocol};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
-/// What a URL says of memcached servers; at least one.
+/// The memcached servers of a URL, at least one, and how to connect to them.
 pub(super) struct Parsed {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) protocol: Protocol,
@@ -53,7 +53,7 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     let (scheme, rest) = url
         .split_once("://")
         .ok_or_else(|| format!("there are {ALL}"))?;
-    // Before it is taken apart: a password may hold a ? itself.
+    // Checked before the URL is parsed, because a password may contain a `?` itself.
     if scheme != "memcached+unix" && rest.contains('@') {
         return Err(USER.to_owned());
     }
@@ -106,10 +106,10 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     }))
 }
 
-/// Does not repeat what it complains of.
+/// The message does not repeat the option.
 const USER: &str = "memcached has no user and password here: no @ belongs here";
 
-/// The value of an option that we do not know may be a secret, as may what does not look like an option at all.
+/// The value of an unknown option may be a secret, and so may text that is not an option.
 fn shown(option: &str) -> String {
     let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match option.split_once('=') {

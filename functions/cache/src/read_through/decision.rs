@@ -1,16 +1,17 @@
 //! The decision of one lookup: serve, compute, take over or wait.
 //!
-//! A pure table: it sees no clock, no key and no bytes. The rows are those of the algorithm's specification, checked by
-//! explicit-state search: at most one origin call a key while leases hold, and never a value from before a flush.
+//! A pure table: it sees no clock, no key and no bytes. The page `guide::how_it_works` explains its
+//! rows, and lists what an exhaustive search of their interleavings has shown: at most one origin
+//! call for a key while leases hold, and never a value from before a flush.
 
-/// What stands under the item's key.
+/// The state of the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ItemKind {
     /// Nothing.
     Absent,
-    /// A new lease of this very lookup, not yet stamped (meta protocol).
+    /// The placeholder that this lookup itself created (meta protocol).
     Won,
-    /// Somebody else's new lease, not yet stamped: zero bytes.
+    /// Another caller's placeholder: zero bytes.
     Placeholder,
     /// An entry of the current generations.
     Entry(Age),
@@ -26,45 +27,45 @@ pub(crate) enum Age {
     Fresh,
     /// Past its ttl, within a stale window.
     Stale,
-    /// Past everything: to be replaced, never to be served.
+    /// Past its stale window, so it is not served; only an entry of a policy with such a window.
     Expired,
 }
 
-/// What stands under the refresh marker, read in the same lookup.
+/// The state of the refresh marker, read in the same lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Marker {
-    /// Somebody refreshes this very entry.
+    /// Another caller refreshes this entry.
     Refreshing,
-    /// Nobody does: nothing stands there, or something about another entry.
+    /// No caller does: the marker is absent, or names another entry.
     NotRefreshing,
 }
 
 /// What a caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// A generation is missing: mint it and look again.
+    /// A generation is missing: create it and look up again.
     Mint,
     Hit,
     ServeStale,
-    /// Try for the marker: the winner refreshes, the loser does `IfLost`.
+    /// Try for the marker: the winner refreshes; what the loser does is in the variant.
     Refresh(IfLost),
     /// Try for the absent item's lease: the winner computes, the loser waits.
     Acquire,
-    /// The lease is already ours.
+    /// The lease is already this caller's.
     Compute,
-    /// Replace what stands there by our lease, if it still stands there.
+    /// Replace the item by a lease, if it has not changed.
     TakeOver,
     Wait,
 }
 
-/// What the loser of a refresh marker does.
+/// What the loser of the refresh marker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfLost {
     ServeStale,
     Wait,
 }
 
-/// The step after a lookup. `generations` is `false` when one of the two was missing.
+/// The decision after a lookup. `generations` is `false` if one of the two is missing.
 pub(crate) fn decide(kind: ItemKind, marker: Marker, generations: bool) -> Decision {
     if !generations {
         return Decision::Mint;

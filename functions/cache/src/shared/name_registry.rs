@@ -1,4 +1,4 @@
-//! Which function a name belongs to. Two functions with one name would read each other's entries.
+//! Which function owns a name. Two functions with one name would read each other's entries.
 
 use std::{
     collections::HashMap,
@@ -10,20 +10,20 @@ use std::{
 
 use crate::policy::Policy;
 
-/// One memoised function: made by the attribute, one `static` each.
+/// One cached function: a `static` that the attribute makes.
 #[derive(Debug)]
 pub struct Site {
     name: &'static str,
     place: &'static str,
     policy: Policy,
-    /// The id of the cache that last accepted this site; 0 is none.
+    /// The id of the cache that last accepted this site, or 0.
     accepted: AtomicU64,
-    /// The id of the cache that last refused it, and said so.
+    /// The id of the cache that last refused this site and logged it.
     refused: AtomicU64,
 }
 
 impl Site {
-    /// `place` is where the attribute stands, for the message and to tell two functions apart.
+    /// `place` is the position of the attribute, to distinguish two functions and for the message.
     #[must_use]
     pub const fn new(name: &'static str, place: &'static str, policy: Policy) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Names {
         }
     }
 
-    /// Whether `site` may use its name. The first function of a name may; any other is refused, for good.
+    /// Whether `site` may use its name. The first function with a name may; any other never may.
     pub(crate) fn accept(&self, site: &Site) -> bool {
         if site.accepted.load(Ordering::Relaxed) == self.cache {
             return true;

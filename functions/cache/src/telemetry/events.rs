@@ -1,4 +1,5 @@
-//! Telling others what became of a call: an observer, if there is one, and the spans of `tracing`. Never a value, never an argument.
+//! How calls are reported: to an observer, if there is one, and as spans of `tracing`. Neither sees
+//! a value or an argument.
 
 use std::{
     fmt,
@@ -11,9 +12,8 @@ use tracing::{Span, field};
 
 use crate::{fetched::Fetched, outcome::Outcome};
 
-/// Hears of every call of a cache that has ended: for a metrics library, or a log of one's own.
-///
-/// A trait and not a metrics facade, so that larder asks for none: a bridge to any of them is a few lines.
+/// Is notified of every call of a cache that has ended. It connects the cache to a metrics library
+/// or a log, which takes a few lines; so larder depends on none of them.
 ///
 /// ```
 /// # use std::{convert::Infallible, sync::{Arc, atomic::{AtomicU64, Ordering}}, time::Duration};
@@ -24,7 +24,7 @@ use crate::{fetched::Fetched, outcome::Outcome};
 /// impl Observer for Misses {
 ///     fn ended(&self, event: &Event<'_>) {
 ///         if event.origin_time.is_some() {
-///             // metrics::counter!("cache_misses", "function" => event.name.to_owned()).increment(1);
+///             // metrics::counter!("cache_misses", "function" => event.name.to_owned())
 ///             self.0.fetch_add(1, Ordering::Relaxed);
 ///         }
 ///     }
@@ -42,19 +42,19 @@ use crate::{fetched::Fetched, outcome::Outcome};
 /// # }
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// A call has ended. Runs on the caller's own task, before its answer: it must be quick and must not block. Should it panic, its
-    /// caller does not notice.
+    /// A call has ended. This runs in the caller's task before the call returns: it must be quick
+    /// and must not block. A panic in it does not reach the caller.
     fn ended(&self, event: &Event<'_>);
 }
 
-/// What became of one call; of each value of a call for many.
+/// How one call ended. A call for many keys reports one event for each of them.
 ///
 /// ```
 /// # use std::sync::{Arc, Mutex};
 /// # use larder::{Cache, Event, Observer, with_cache};
 /// # #[larder::cached("square", ttl = "60s")]
 /// # async fn square(n: u64) -> u64 { n * n }
-/// /// A line a call.
+/// /// Writes a line for each call.
 /// #[derive(Default)]
 /// struct Log(Mutex<Vec<String>>);
 ///
@@ -78,7 +78,7 @@ pub trait Observer: Send + Sync + 'static {
 pub struct Event<'a> {
     /// The name of the function.
     pub name: &'a str,
-    /// `None`: the origin failed, and its error went to the caller.
+    /// `None` if the origin failed and the caller got its error.
     pub outcome: Option<Outcome>,
     /// See [`Fetched::cache_time`].
     pub cache_time: Duration,
@@ -118,7 +118,7 @@ impl Observers {
     pub(crate) fn notify(&self, event: &Event<'_>) {
         if let Some(observer) = &self.0 {
             let notified = AssertUnwindSafe(|| observer.ended(event));
-            // Its panic has been reported by the hook; the caller is owed its value.
+            // The panic hook has reported it already; the caller still gets its value.
             let _ = catch_unwind(notified);
         }
     }
@@ -130,12 +130,12 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// The span of one call. Without a subscriber that wants it, it costs the look at a flag.
+/// The span of one call. Without a subscriber for it, it costs the check of a flag.
 pub(crate) fn call(name: &str) -> Span {
     tracing::debug_span!("larder.call", name, outcome = field::Empty)
 }
 
-/// The span of a call for so many keys.
+/// The span of a call for many keys.
 pub(crate) fn call_many(keys: usize) -> Span {
     tracing::debug_span!("larder.call_many", keys)
 }
@@ -145,7 +145,7 @@ pub(crate) fn origin(name: &str) -> Span {
     tracing::debug_span!("larder.origin", name)
 }
 
-/// Writes into a call's span what became of it.
+/// Records the outcome in the span of a call.
 pub(crate) fn record(span: &Span, outcome: Option<Outcome>) {
     if span.is_disabled() {
         return;

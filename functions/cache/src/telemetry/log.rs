@@ -1,4 +1,4 @@
-//! What the cache says about its troubles: a line now and then, never a value and never an argument.
+//! Log lines about failures, limited in rate, never with a value or an argument.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use crate::{
     outcome::CacheFailure,
 };
 
-/// One line of a kind in this time; the next one tells how many were left out.
+/// At most one line of a kind in this time; the next one says how many were left out.
 const LOG_INTERVAL: Millis = 10_000;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct RateLimit {
 }
 
 impl RateLimit {
-    /// The number of lines left out since the last one, if it is time for another.
+    /// The number of lines left out since the last one, if the next one is due.
     fn pass(&self) -> Option<u64> {
         let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
         let due = now.saturating_sub(last) >= LOG_INTERVAL
@@ -51,13 +51,13 @@ impl Log {
 
     pub(crate) fn unreadable(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.unreadable.pass() {
-            tracing::warn!(name, %reason, left_out, "an entry can not be read and is replaced");
+            tracing::warn!(name, %reason, left_out, "an entry cannot be decoded and is replaced");
         }
     }
 
     pub(crate) fn unencodable(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.unencodable.pass() {
-            tracing::error!(name, %reason, left_out, "a value can not be encoded and is not stored");
+            tracing::error!(name, %reason, left_out, "a value cannot be encoded and is not stored");
         }
     }
 

@@ -1,15 +1,18 @@
-//! Parts for tests against real servers: a memcached of one's own, a proxy that breaks what passes through it, peers that lie,
-//! and a crowd of processes that all want the same. Never part of what ships.
+//! Parts for tests against real servers: a memcached for each test, a proxy that breaks what
+//! passes through it, peers that lie, a crowd of processes that all want the same key, and ports
+//! that no other test has. Never part of what ships.
 
 #![warn(missing_docs)]
 
 mod memcached;
 mod noise;
 mod peer;
+mod port;
 mod proxy;
 pub mod stampede;
 pub use memcached::{Memcached, signal};
 pub use noise::Noise;
 pub use peer::{Peer, Script};
+pub use port::Port;
 pub use proxy::{Fault, Leg, Proxy};
 pub use stampede::Stampede;

@@ -1,28 +1,42 @@
-//! A memcached process of one test's own, on a free port of 127.0.0.1, ended with the test.
+//! A memcached process of one test's own, on a reserved port of 127.0.0.1, ended with the test.
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+use tempfile::TempDir;
+
+use crate::Port;
 
 /// A running memcached.
 #[derive(Debug)]
 pub struct Memcached {
     child: Option<Child>,
-    port: u16,
+    place: Place,
     options: Vec<String>,
+    scratch: TempDir,
 }
 
-/// A server that does not answer after this long will not.
+/// Where it listens.
+#[derive(Debug)]
+enum Place {
+    Port(Port),
+    Socket(PathBuf),
+}
+
+/// A server that does not listen or answer after this long never will.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Memcached {
-    /// Starts one with memcached's own defaults.
+    /// Starts one with memcached's defaults.
     ///
     /// # Panics
-    /// If memcached is not installed or does not answer: a test without it proves nothing.
+    /// If memcached is not installed or does not answer, because a test without it proves nothing.
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
@@ -34,22 +48,7 @@ impl Memcached {
     /// As [`Memcached::start`].
     #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
-        let options = options
-            .iter()
-            .map(|option| (*option).to_owned())
-            .collect::<Vec<_>>();
-        // Another process may take the free port before memcached does: then it ends, and the next port is tried.
-        for _ in 0..20 {
-            let mut server = Self {
-                child: None,
-                port: free_port(),
-                options: options.clone(),
-            };
-            if server.launch() {
-                return server;
-            }
-        }
-        panic!("memcached did not start on any of 20 free ports");
+        Self::started(Place::Port(Port::reserve()), options)
     }
 
     /// Starts one on a Unix socket, without a port.
@@ -58,26 +57,36 @@ impl Memcached {
     /// As [`Memcached::start`].
     #[must_use]
     pub fn start_at(path: &str) -> Self {
-        let options = vec!["-s".to_owned(), path.to_owned()];
+        Self::started(Place::Socket(path.into()), &[])
+    }
+
+    fn started(place: Place, options: &[&str]) -> Self {
         let mut server = Self {
             child: None,
-            port: 0,
-            options,
+            place,
+            options: options.iter().map(|&option| option.to_owned()).collect(),
+            scratch: tempfile::tempdir().expect("a folder for temporary files"),
         };
-        assert!(server.launch(), "memcached did not start at {path}");
+        server.launch();
         server
     }
 
     /// `127.0.0.1`'s port.
+    ///
+    /// # Panics
+    /// If it listens on a Unix socket.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        match &self.place {
+            Place::Port(port) => port.number(),
+            Place::Socket(path) => panic!("{} has no port", path.display()),
+        }
     }
 
     /// `memcached://127.0.0.1:port`
     #[must_use]
     pub fn url(&self) -> String {
-        format!("memcached://127.0.0.1:{}", self.port)
+        format!("memcached://127.0.0.1:{}", self.port())
     }
 
     /// Ends the process at once, as a crash would.
@@ -91,17 +100,10 @@ impl Memcached {
     /// Starts it again, empty, on the same port.
     ///
     /// # Panics
-    /// If it does not answer in time.
+    /// If it does not listen in time.
     pub fn restart(&mut self) {
         self.kill();
-        let begun = Instant::now();
-        while !self.launch() {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "memcached did not start again on {}",
-                self.port
-            );
-        }
+        self.launch();
     }
 
     /// Freezes the process: its socket still accepts, and nothing is answered.
@@ -118,10 +120,10 @@ impl Memcached {
     /// Sends `command` and returns what came back until `end` was in it.
     ///
     /// # Panics
-    /// If the server does not answer so.
+    /// If the server does not answer with it.
     #[must_use]
     pub fn ask(&self, command: &str, end: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(command.as_bytes()).expect("write");
         let (mut answer, mut chunk) = (Vec::new(), [0; 4096]);
@@ -149,37 +151,53 @@ impl Memcached {
             .unwrap_or_else(|| panic!("no {name} in {stats}"))
     }
 
-    fn launch(&mut self) -> bool {
-        let user: &[&str] = if is_root() { &["-u", "root"] } else { &[] };
-        let child = Command::new("memcached")
-            .args(["-l", "127.0.0.1", "-U", "0", "-p", &self.port.to_string()])
-            .args(user)
+    /// Starts the process and waits until it listens, as it says itself: an answer at the port
+    /// could be anybody's.
+    fn launch(&mut self) {
+        let listening = self.scratch.path().join("listening");
+        let _ = std::fs::remove_file(&listening);
+        let mut command = Command::new("memcached");
+        match &self.place {
+            // memcached writes this file once it listens on its TCP port.
+            Place::Port(port) => command.env("MEMCACHED_PORT_FILENAME", &listening).args([
+                "-l",
+                "127.0.0.1",
+                "-U",
+                "0",
+                "-p",
+                &port.number().to_string(),
+            ]),
+            Place::Socket(path) => command.arg("-s").arg(path),
+        };
+        let log = std::fs::File::create(self.scratch.path().join("log")).expect("a log");
+        let child = command
+            .args(if is_root() { &["-u", "root"][..] } else { &[] })
             .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn();
         let mut child = child.expect("memcached is needed for this test: install it, then repeat");
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if !matches!(child.try_wait(), Ok(None)) {
-                return false;
+        while !self.listens(&listening) {
+            let ended = child.try_wait().expect("a child");
+            if ended.is_some() || begun.elapsed() > PATIENCE {
+                let _ = child.kill();
+                let log = std::fs::read_to_string(self.scratch.path().join("log"));
+                panic!(
+                    "memcached does not listen at {:?}: {ended:?}, {log:?}",
+                    self.place
+                );
             }
-            if self.accepts() {
-                self.child = Some(child);
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
-        let _ = child.kill();
-        let _ = child.wait();
-        false
+        self.child = Some(child);
     }
 
-    fn accepts(&self) -> bool {
-        match self.options.as_slice() {
-            [flag, path] if flag == "-s" => std::os::unix::net::UnixStream::connect(path).is_ok(),
-            _ => TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+    fn listens(&self, port_file: &Path) -> bool {
+        match &self.place {
+            Place::Port(_) => port_file.exists(),
+            Place::Socket(path) => UnixStream::connect(path).is_ok(),
         }
     }
 
@@ -192,7 +210,7 @@ impl Memcached {
         let child = self.child.as_ref().expect("a running memcached");
         let tasks = format!("/proc/{}/task", child.id());
         let begun = Instant::now();
-        let stopped = |task: &std::path::Path| {
+        let stopped = |task: &Path| {
             let status = std::fs::read_to_string(task.join("status")).unwrap_or_default();
             status
                 .lines()
@@ -227,11 +245,6 @@ pub fn signal(pid: u32, name: &str) {
         status.is_ok_and(|status| status.success()),
         "kill -{name} {pid}"
     );
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// memcached refuses to run as root unless told to.

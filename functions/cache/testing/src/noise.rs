@@ -1,4 +1,4 @@
-//! How late this machine is just now: what a bound in a test must forgive, and no more.
+//! How late this machine is at present: the tolerance that a time limit in a test needs.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Begins to measure.
+    /// Begins the measurement.
     #[must_use]
     pub fn start() -> Self {
         let noise = Self {
@@ -38,7 +38,8 @@ impl Noise {
         noise
     }
 
-    /// `bound` and what the machine itself was late: a call crosses threads and sockets, so its lateness may add up from a few.
+    /// `bound` with a tolerance of several times the machine's lateness, since a call crosses
+    /// several threads and sockets.
     #[must_use]
     pub fn forgive(&self, bound: Duration) -> Duration {
         bound + 4 * Duration::from_micros(self.worst.load(Ordering::Relaxed))

@@ -1,4 +1,5 @@
-//! A peer that speaks memcached just well enough to be connected to, and then answers as it was told.
+//! A peer that speaks enough of memcached's protocol for a handshake, and then answers as a test
+//! wants.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -22,9 +23,9 @@ pub enum Script {
     Answer(Vec<u8>),
     /// Sends these bytes and closes.
     AnswerAndClose(Vec<u8>),
-    /// Sends these bytes again and again, for ever.
+    /// Sends these bytes again and again.
     Endless(Vec<u8>),
-    /// Sends these bytes as soon as it is connected to, in place of a handshake.
+    /// Sends these bytes on connect, in place of a handshake.
     Greet(Vec<u8>),
 }
 
@@ -32,7 +33,7 @@ impl Peer {
     /// Starts one on a free port.
     ///
     /// # Panics
-    /// If it can not listen.
+    /// If it cannot listen.
     pub async fn start(script: Script) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await

@@ -1,4 +1,5 @@
-//! A TCP proxy that delays, stalls, cuts, splits and repeats what a server answers. Every choice comes from a seed.
+//! A TCP proxy that delays, stalls, cuts, splits and repeats what a server answers. Every choice
+//! comes from a seed.
 
 use std::{
     net::SocketAddr,
@@ -19,11 +20,11 @@ use tokio::{
 /// What happens to answers. Chances are per chunk read from the server, in 1/1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fault {
-    /// Each connection's first answer is held back for so long: a slow connect, as its user sees it.
+    /// Delays each connection's first answer: a slow connect, as its user sees it.
     pub connect: Duration,
-    /// Each answer is held back for so long.
+    /// Delays each answer.
     pub delay: Duration,
-    /// Chance that the connection falls silent for good.
+    /// Chance that the connection falls silent.
     pub stall: u32,
     /// Chance that half an answer is delivered and the connection closed.
     pub cut: u32,
@@ -35,9 +36,9 @@ pub struct Fault {
     pub bytes: u32,
     /// Chance that an answer arrives twice.
     pub twice: u32,
-    /// Every answer, one byte in so long.
+    /// Delays each byte of every answer.
     pub trickle: Duration,
-    /// Nothing passes in either direction any more; connections stay open.
+    /// Nothing passes in either direction; connections stay open.
     pub blackhole: bool,
     /// Chunks from a client that begin with one of these words do not reach the server.
     pub swallow: &'static [&'static str],
@@ -56,7 +57,7 @@ pub enum Leg {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
     Open,
-    /// The round trip of this number will be.
+    /// The round trip with this number will be.
     Armed(u64, Leg),
     /// It is.
     Holding,
@@ -84,7 +85,7 @@ impl Proxy {
     /// Starts one before `127.0.0.1:port`.
     ///
     /// # Panics
-    /// If it can not listen.
+    /// If it cannot listen.
     pub async fn start(port: u16, seed: u64, fault: Fault) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -127,14 +128,16 @@ impl Proxy {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Round trips so far: how often a client has spoken after it was answered, a connection's handshake included.
+    /// Round trips so far: how often a client has sent something after an answer, handshakes
+    /// included.
     #[must_use]
     pub fn exchanges(&self) -> u64 {
         self.shared.exchanges.load(Ordering::Relaxed)
     }
 
-    /// Holds up the round trip with the number `exchange` (the first is 1), as [`Proxy::exchanges`] counts, until
-    /// [`Proxy::release`]. Others pass. Meant for a client that speaks on one connection at a time.
+    /// Holds up the round trip with the number `exchange` (the first is 1), as [`Proxy::exchanges`]
+    /// counts, until [`Proxy::release`]. Others pass. Meant for a client that speaks on one
+    /// connection at a time.
     pub fn hold(&self, exchange: u64, leg: Leg) {
         self.shared.gate.send_replace(Gate::Armed(exchange, leg));
     }
@@ -142,16 +145,16 @@ impl Proxy {
     /// Waits until the round trip asked for is held up.
     pub async fn held(&self) {
         let mut gate = self.shared.gate.subscribe();
-        // The sender is ours: it does not go away.
+        // The sender is part of the proxy and lives as long.
         let _ = gate.wait_for(|gate| *gate == Gate::Holding).await;
     }
 
-    /// Lets what is held up pass.
+    /// Lets the held round trip pass.
     pub fn release(&self) {
         self.shared.gate.send_replace(Gate::Open);
     }
 
-    /// Faults by chance that struck so far: a test with none tested nothing.
+    /// Random faults so far: a test without any has tested nothing.
     #[must_use]
     pub fn struck(&self) -> u64 {
         self.shared.struck.load(Ordering::Relaxed)

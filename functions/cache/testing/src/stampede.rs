@@ -1,7 +1,8 @@
-//! Many processes that ask for the same keys at the same moment: what one server's lease is for.
+//! Many processes that ask for the same keys at the same moment, as leases are made for.
 //!
-//! Owns the parent's side: starts the workers, says go, hears every origin call and answer as it happens, and can strike a
-//! worker in the middle. It knows nothing of leases: it counts what the origins did. The workers' side is [`Worker`].
+//! The parent's side: it starts the workers and each round, receives every origin call and answer
+//! as it happens, and can strike a worker in the middle. It does not look at leases; it counts what
+//! the origins did. The workers' side is [`Worker`].
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -21,10 +22,10 @@ pub use line::{Event, Order};
 pub use table::Round;
 pub use worker::Worker;
 
-/// A worker that says nothing for this long will not say anything more.
+/// A worker that is silent for this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Worker processes, each with a cache of its own.
+/// Worker processes, each with its own cache.
 #[derive(Debug)]
 pub struct Stampede {
     workers: Vec<Process>,
@@ -35,7 +36,7 @@ pub struct Stampede {
 struct Process {
     child: Child,
     orders: TcpStream,
-    /// Whether it still works on the round, and was not struck down.
+    /// Whether it still works on the round and was not struck.
     busy: bool,
     alive: bool,
 }
@@ -43,8 +44,8 @@ struct Process {
 impl Stampede {
     /// Starts a worker for each of `urls` (each a `CACHE_URL`), with `callers` concurrent callers.
     ///
-    /// `entry` makes the command of one worker: a program that calls [`Worker::from_env`] and then [`Worker::run`] before anything
-    /// else, such as the caller's own executable.
+    /// `entry` makes the command of one worker: a program that begins with [`Worker::from_env`] and
+    /// [`Worker::run`], such as the caller's own executable.
     ///
     /// # Panics
     /// If a worker does not start and report in time.
@@ -59,7 +60,7 @@ impl Stampede {
                 .stdout(Stdio::null())
                 .spawn()
                 .expect("a worker process");
-            // One after the other: so it is this worker that connects.
+            // Workers start one after the other, so it is this worker that connects.
             let orders = accept(&listener, &mut child);
             listen(index, &orders, sender.clone());
             Process {
@@ -100,7 +101,8 @@ impl Stampede {
         }
     }
 
-    /// Waits for the next event of any worker and counts it in `round`; `None` when no worker is at work any more.
+    /// Waits for the next event of any worker and counts it in `round`; `None` if no worker is left
+    /// at work.
     ///
     /// # Panics
     /// If the workers fall silent.
@@ -127,7 +129,7 @@ impl Stampede {
         None
     }
 
-    /// Counts in `round` what was heard by now, and waits for nothing.
+    /// Counts in `round` the events that have arrived, without waiting.
     pub fn hear(&mut self, round: &mut Round) {
         while let Ok((index, heard)) = self.heard.try_recv() {
             match heard {
@@ -137,7 +139,8 @@ impl Stampede {
         }
     }
 
-    /// Counts what happens until every worker that can answer has answered. Frozen ones are not waited for.
+    /// Counts what happens until every worker that can answer has answered. Frozen ones are not
+    /// waited for.
     ///
     /// # Panics
     /// As [`Stampede::next`].
@@ -149,7 +152,7 @@ impl Stampede {
     pub fn kill(&mut self, worker: usize) {
         self.workers[worker].alive = false;
         signal(self.workers[worker].child.id(), "KILL");
-        // Its last words are still heard: `next` sees its connection end.
+        // Its last events still arrive: `next` sees the end of its connection.
     }
 
     /// SIGSTOPs a worker. [`Stampede::finish`] no longer waits for it.
@@ -168,7 +171,7 @@ impl Stampede {
 impl Drop for Stampede {
     fn drop(&mut self) {
         for worker in &mut self.workers {
-            // Also ends a frozen one.
+            // SIGKILL also ends a frozen process.
             let _ = worker.child.kill();
             let _ = worker.child.wait();
         }
@@ -195,7 +198,7 @@ fn accept(listener: &TcpListener, child: &mut Child) -> TcpStream {
     }
 }
 
-/// Passes on what a worker says, on a thread of its own: time is taken when it arrives, not when it is asked for.
+/// Passes on a worker's events in a separate thread, so that their time is that of arrival.
 fn listen(index: usize, from: &TcpStream, to: Sender<(usize, Heard)>) {
     let lines = BufReader::new(from.try_clone().expect("a second handle")).lines();
     std::thread::spawn(move || {

@@ -9,7 +9,7 @@ struct Report {
     param: String,
 }
 
-/// As a user writes it: a borrowed argument and a fallible origin.
+/// As users write it: a borrowed argument and a fallible origin.
 #[larder::cached("report", ttl = "60s", jitter = 10)]
 async fn report(param: &str) -> Result<Report, String> {
     if param.is_empty() {
@@ -92,7 +92,7 @@ async fn every_shape_of_return_type_is_told_apart() {
                 (fetched.is_hit(), io(1).await.unwrap()),
                 (expected_hit, Some(1))
             );
-            // An error behind an alias is an error still.
+            // An alias of `Result` does not hide the error.
             assert_eq!(alias::fetch(0).await, Err("zero".to_owned()));
         }
     })
@@ -181,7 +181,8 @@ async fn owned_arguments_are_part_of_the_key_and_still_reach_the_origin() {
         assert_eq!(owned(name(), tags()).await, "a b");
         assert!(owned::fetch(name(), tags()).await.is_hit());
         assert_eq!(owned_key(name(), tags(), 2).await, "bba");
-        // What the key does not name is no part of it, nor an argument of those that need the key alone.
+        // An argument that `key` does not name is not part of the key, nor an argument of the
+        // companions that only need the key.
         assert!(owned_key::fetch(name(), tags(), 3).await.is_hit());
         owned_key::invalidate(name(), tags()).await.unwrap();
         assert!(owned_key::peek(name(), tags()).await.is_none());
@@ -189,7 +190,7 @@ async fn owned_arguments_are_part_of_the_key_and_still_reach_the_origin() {
     .await;
 }
 
-/// Entries of earlier releases are found by it, and so are those that were stored by hand.
+/// It finds entries of earlier releases, and those that were stored without the attribute.
 #[test]
 fn a_key_is_that_of_the_tuple_of_its_arguments() {
     #[larder::cached("none", ttl = "60s")]

@@ -15,7 +15,7 @@ use row::Limit;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Counts its turns, and fails at one of them.
+/// Counts its turns and fails at one of them.
 struct Contestant {
     turns: Rc<Cell<usize>>,
     fails_at: Option<usize>,
@@ -31,7 +31,8 @@ impl Contender for Contestant {
     }
 }
 
-/// A contest in which whoever has this limit fails at a turn: its result, and the turns of the one beside it.
+/// Runs a contest in which the contender with this limit fails. Returns the result, and the turns
+/// of the other one.
 fn contest(limit: Limit, fails_at: usize) -> (Result<(), Box<dyn Error>>, usize) {
     let contestant = |fails_at| Contestant {
         turns: Rc::default(),
@@ -62,7 +63,7 @@ fn a_hit_of_ours_that_fails_ends_the_benchmark() {
     }
 }
 
-/// The answer to one order, or why there is none.
+/// The answer to one order, or the reason why there is none.
 fn answer_of(script: &str, patience: Duration) -> Result<String, String> {
     let mut command = Command::new("sh");
     let answered =
@@ -89,7 +90,7 @@ fn a_peer_that_ends_says_something_else_or_nothing_is_an_error() {
             PATIENCE,
             "it said \"hello\" and not that it is ready",
         ),
-        // It reads its orders, and says nothing as long as there may be more.
+        // It reads its orders and does not answer while there may be more.
         ("cat >/dev/null", Duration::ZERO, "it said nothing for 0ns"),
     ] {
         assert_eq!(answer_of(script, patience), Err(why.to_owned()), "{script}");

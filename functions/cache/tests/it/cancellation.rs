@@ -1,5 +1,5 @@
-//! Every public async fn, dropped at every point at which it waits: the next call must be right, and one that was never polled must
-//! have sent nothing.
+//! Drops every public async fn at every point at which it waits. The next call must be right, and a
+//! call that was never polled must have sent nothing.
 
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
@@ -12,10 +12,10 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) const POLICY: Policy = Policy::ttl(Duration::from_secs(60))
     .stale_while_revalidate(Duration::from_secs(60))
     .lease(LEASE);
-/// No verb waits more often than this when each answer comes in two pieces.
+/// No verb is polled more often than this when each answer comes in two pieces.
 const MOST: u32 = 60;
 
-/// Polls as often as `polls`, then drops. Whether it was ready before.
+/// Polls `polls` times, then drops. Returns whether it was ready before.
 async fn dropped_after(future: impl Future, polls: u32) -> bool {
     let mut future = pin!(future);
     let mut left = polls;
@@ -25,7 +25,7 @@ async fn dropped_after(future: impl Future, polls: u32) -> bool {
         }
         left -= 1;
         let ready = future.as_mut().poll(cx).is_ready();
-        // With no polls left the next wake would only drop it: drop it now.
+        // Without a poll left, the next wake would only drop it: drop it now.
         if ready || left == 0 {
             Poll::Ready(ready)
         } else {
@@ -92,7 +92,7 @@ pub(crate) async fn call(cache: &Cache, entry: Entry, n: u64) {
     }
 }
 
-/// Two keys, read after each drop: each must be its own, whatever was dropped before.
+/// Two keys are read after each drop; each must have its own value.
 async fn check(cache: &Cache, what: &str) {
     for n in [1, 2] {
         let origin = || async { Ok::<_, ()>(n.to_string()) };

@@ -1,5 +1,6 @@
-//! Mixed operations by several tasks, of which 1 % are dropped after one to three polls. Every value says which key it is of.
-//! The same harness runs on bare memcache-async, where it must find wrong values: else it is blind.
+//! Mixed operations by several tasks, of which 1 % are dropped after one to three polls. Every
+//! value names its key. The same harness also runs on plain memcache-async, where it must find
+//! wrong values; otherwise it could not detect any.
 
 use std::{
     future::Future,
@@ -31,7 +32,7 @@ enum Op {
     Cas,
 }
 
-/// What an operation came to: the key of the value that it read, if it read one.
+/// The result of an operation: the key of the value that it read, if any.
 type Read = Result<Option<u64>, String>;
 
 trait Client: Send + Sync + 'static {
@@ -85,7 +86,7 @@ async fn polled<F: Future>(future: F, mut polls: u32) -> Option<F::Output> {
     .await
 }
 
-/// Runs `ops` operations, some of them cancelled.
+/// Runs `ops` operations and cancels some of them.
 async fn storm<C: Client>(client: Arc<C>, seed: u64, ops: u64, tally: &Arc<Tally>) -> [u64; 5] {
     let tasks = (0..TASKS).map(|task| {
         let (client, tally) = (client.clone(), tally.clone());
@@ -121,7 +122,7 @@ async fn storm<C: Client>(client: Arc<C>, seed: u64, ops: u64, tally: &Arc<Tally
 impl Client for Cache {
     async fn run(&self, op: Op, n: u64) -> Read {
         let key = key("chaos", n);
-        // An origin that always succeeds: an error could only be the cache's.
+        // The origin always succeeds, so any error is the cache's.
         let origin = || async move { Ok::<_, String>(n) };
         match op {
             Op::Get => Ok(self
@@ -138,7 +139,7 @@ impl Client for Cache {
                     .await
                     .map(|read| Some(*read))
             }
-            // Verbs may fail, and say so; what counts is what is read afterwards.
+            // Verbs may return errors; what counts is what is read afterwards.
             Op::Set => Ok(self.put(&key, &POLICY, &n).await.ok().and(None)),
             Op::Delete => Ok(self.invalidate(&key).await.ok().and(None)),
         }
@@ -156,7 +157,7 @@ async fn filled(settings: &[(&str, &str)]) -> Cache {
 async fn direct(protocol: &str, seed: u64) {
     let server = Memcached::start();
     let url = format!("{}?protocol={protocol}", server.url());
-    let cache = filled(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "2000")]).await;
+    let cache = filled(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]).await;
     let [right, wrong, missing, errors, cancelled] =
         storm(Arc::new(cache), seed, 100_000, &Arc::default()).await;
     println!("{protocol} seed {seed}: {right} right, {missing} missing, {cancelled} cancelled");
@@ -173,7 +174,7 @@ async fn direct(protocol: &str, seed: u64) {
 
 async fn through_the_proxy(protocol: &str, seed: u64) {
     let server = Memcached::start();
-    filled(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "2000")]).await;
+    filled(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]).await;
     let fault = Fault {
         stall: 1,
         cut: 1,
@@ -273,7 +274,8 @@ async fn the_same_harness_finds_wrong_values_in_the_bare_client() {
     }
     bare.version().await.unwrap();
     let client = Arc::new(Bare(tokio::sync::Mutex::new(bare)));
-    // Out of step for good, it may also wait for an answer that never comes: what it did until then counts.
+    // A client that is out of step may also wait for an answer that never comes; its results until
+    // then count.
     let tally = Arc::default();
     let _ = tokio::time::timeout(Duration::from_secs(20), storm(client, 1, 10_000, &tally)).await;
     let [right, wrong, _, errors, _] = tally.numbers();

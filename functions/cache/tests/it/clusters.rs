@@ -1,4 +1,5 @@
-//! Several servers: where keys stand, what a lost server costs, and a configuration endpoint that tells who is there.
+//! Several servers: where keys are kept, what a lost server costs, and discovery by a configuration
+//! endpoint.
 
 use std::{
     sync::{Arc, Mutex},
@@ -24,7 +25,7 @@ pub(crate) fn list(servers: &[Memcached]) -> String {
     format!("memcached://{}", names.join(","))
 }
 
-/// Calls for every key once and counts the hits; every answer must be its key's own.
+/// Calls once for every key and counts the hits; every answer must belong to its key.
 pub(crate) async fn hits(cache: &Cache) -> usize {
     let mut hits = 0;
     for n in 0..KEYS {
@@ -42,7 +43,7 @@ pub(crate) async fn hits(cache: &Cache) -> usize {
 #[tokio::test]
 async fn a_lost_server_costs_its_share_and_comes_back() {
     let mut servers: Vec<_> = (0..4).map(|_| Memcached::start()).collect();
-    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &list(&servers)), ("CACHE_BUDGET_MS", "10000")]);
     assert_eq!(hits(&cache).await, 0);
     assert_eq!(hits(&cache).await, 400);
     let held: Vec<_> = servers
@@ -53,7 +54,7 @@ async fn a_lost_server_costs_its_share_and_comes_back() {
     servers[2].kill();
     let share = usize::try_from(held[2]).unwrap();
     let left = hits(&cache).await;
-    // A server's items are its share of the entries, and two generations.
+    // The items of a server are its share of the entries, and two generations.
     assert!(
         (400 - share..=402 - share).contains(&left),
         "{left} hits without {share} items"
@@ -76,7 +77,7 @@ async fn a_lost_server_costs_its_share_and_comes_back() {
     assert_eq!(hits(&cache).await, 400);
 }
 
-/// A configuration endpoint that says what it is told to say, or nothing.
+/// A configuration endpoint that answers with a given list, or not at all.
 pub(crate) struct Endpoint {
     port: u16,
     says: Arc<Mutex<Option<Vec<u8>>>>,
@@ -118,7 +119,7 @@ impl Endpoint {
         *self.says.lock().unwrap() = bytes;
     }
 
-    /// Answers come so late from now on.
+    /// Delays its answers by this time from now on.
     pub(crate) fn delay(&self, late: Duration) {
         *self.delay.lock().unwrap() = late;
     }
@@ -159,7 +160,7 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
             .all(|server| server.stat("curr_items") > 40)
     );
     assert_eq!(servers[2].stat("curr_items"), 0);
-    // One is lost and another takes its place: asked for again after the connect that failed.
+    // One server is replaced by another: the list is requested again after the failed connect.
     servers[1].kill();
     endpoint.tell(2, &[&servers[0], &servers[2]]);
     let begun = Instant::now();
@@ -172,13 +173,13 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
     }
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
-    // An older list does not come back, and a lie changes nothing.
+    // An older list is ignored, and so is an invalid one.
     endpoint.tell(1, &[&servers[1]]);
     servers[2].restart();
     hits(&cache).await;
     endpoint.say(Some(b"CONFIG cluster 0 99999999999\r\n".to_vec()));
     assert_eq!(hits(&cache).await, 400);
-    // A flush asks who is there now: yesterday's list is no acknowledgement.
+    // A flush requests the list first: acknowledgements of outdated servers prove nothing.
     assert!(cache.flush(Scope::All).await.is_err());
     endpoint.tell(3, &[&servers[0], &servers[2]]);
     cache.flush(Scope::All).await.unwrap();
@@ -214,7 +215,7 @@ async fn an_endpoint_that_says_nothing_or_lies_is_a_miss_in_time() {
 async fn a_plain_memcached_asked_for_its_cluster_is_the_one_node() {
     let server = Memcached::start();
     let url = format!("{}?discover=true", server.url());
-    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", "10000")]);
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
 }

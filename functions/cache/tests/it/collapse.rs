@@ -5,7 +5,7 @@ use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 
-/// An origin that takes long enough for all callers to have come.
+/// An origin that takes long enough for all callers to begin.
 async fn slow(origin: &Origin) -> Result<u64, std::convert::Infallible> {
     tokio::time::sleep(Duration::from_millis(200)).await;
     origin.call().await
@@ -44,7 +44,7 @@ async fn callers_of_several_caches_share_one_origin_call() {
             cache(&[
                 ("CACHE_URL", &url),
                 ("CACHE_NAMESPACE", &namespace),
-                ("CACHE_BUDGET_MS", "2000"),
+                ("CACHE_BUDGET_MS", "10000"),
             ])
         });
         let (origin, key) = (Origin::default(), key("processes", 1));
@@ -127,7 +127,7 @@ async fn waiting_does_not_use_up_the_budget() {
             cache(&settings)
         });
         for cache in &caches {
-            // Connections and generations are there before the clock runs.
+            // Makes the connections and generations before the measurement.
             let warm = key("warm", 1);
             while cache.put(&warm, &MINUTE, &1_u64).await.is_err() {}
         }

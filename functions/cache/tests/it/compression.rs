@@ -7,7 +7,7 @@ use crate::support::{MINUTE, every_store, key};
 
 const PACKED: Policy = Policy::ttl(Duration::from_secs(60)).compress_over(1024);
 
-/// Far more than an item may have, and nearly all of it the same.
+/// Much larger than an item may be, and highly compressible.
 fn text() -> String {
     (0..200_000).map(|n| format!("line {} ", n % 10)).collect()
 }
@@ -24,7 +24,7 @@ async fn a_value_too_large_for_an_item_is_stored_compressed_and_reads_back() {
 
         let cold = cache.get_or_fetch(&key, &PACKED, origin).await.unwrap();
         assert_eq!(cold.outcome(), Outcome::Miss(Fill::Stored));
-        // Whoever reads need not know how it was written.
+        // A reader need not know whether an entry was compressed.
         for policy in [PACKED, MINUTE] {
             let warm = cache.get_or_fetch(&key, &policy, origin).await.unwrap();
             assert!(warm.is_hit() && *warm == text(), "{}", cache.location());

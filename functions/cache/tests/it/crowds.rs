@@ -8,7 +8,8 @@ use crate::support::{MINUTE, cache, key};
 
 const CALLERS: u64 = 64;
 
-/// A cache on `url` that holds the number of each caller under its key. The budget is wide: nothing here is about time.
+/// A cache on `url` with the number of each caller under its key. The budget is large: these tests
+/// are not about time.
 async fn filled(url: &str, protocol: &str) -> Cache {
     let url = format!("{url}?protocol={protocol}");
     let settings = [
@@ -23,7 +24,7 @@ async fn filled(url: &str, protocol: &str) -> Cache {
     cache
 }
 
-/// Whether the caller of this number was answered by the cache; wrong answers do not get past here.
+/// Whether the caller with this number was answered by the cache. Panics at a wrong answer.
 async fn hit(cache: &Cache, n: u64) -> bool {
     let origin = || async { Ok::<_, ()>(n) };
     let fetched = cache.get_or_fetch(&key("crowd", n), &MINUTE, origin).await;
@@ -41,7 +42,7 @@ async fn callers_who_come_together_share_exchanges() {
         let before = read();
         let hits = join_all((0..CALLERS).map(|n| hit(&cache, n))).await;
         assert!(hits.iter().all(|hit| *hit), "{protocol}");
-        // Alone, each would also have read two generations.
+        // A single call would also have read two generations.
         let items = read() - before;
         assert!(items < 2 * CALLERS, "{protocol}: {items} items read");
     }
@@ -76,7 +77,7 @@ async fn a_caller_who_leaves_a_crowd_shifts_nobodys_answer() {
                 tokio::spawn(async move {
                     let call = hit(&cache, n);
                     if n % 3 == round % 3 {
-                        // Dropped where it waits, after as many polls as its number says.
+                        // Drops the call after as many polls as its number says.
                         let polls = tokio::time::timeout(Duration::from_micros(n * 20), call);
                         return polls.await.unwrap_or(true);
                     }
@@ -111,7 +112,7 @@ fn a_crowd_whose_runtime_ends_leaves_the_cache_usable() {
         drop(first);
         let second = runtime();
         second.block_on(async {
-            // The first of them may find connections of the runtime that is gone.
+            // The first calls may find connections of the runtime that has ended.
             for n in 0..CALLERS {
                 hit(&cache, n).await;
             }

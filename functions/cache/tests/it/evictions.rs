@@ -1,4 +1,4 @@
-//! Everything that stands on the server, thrown out one at a time at every moment of every operation, as a full server would.
+//! Evicts each item of the server at every moment of every operation, as a full server would.
 
 use std::{
     convert::Infallible,
@@ -16,15 +16,15 @@ use crate::support::{cache, key};
 
 const POLICY: Policy =
     Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_secs(60));
-/// No operation here waits more often.
+/// No operation here is polled more often.
 const MOST: u32 = 60;
-/// What stands there before; whoever reads it as fresh after a change reads the past.
+/// The value before the operation; after a change it must not be read as fresh.
 const OLD: u64 = 1_000_000;
 const PUT: u64 = 2_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Victim {
-    /// The value or the lease, whichever stands there.
+    /// The value or the lease, under the item's key.
     Item,
     Marker,
     Namespace,
@@ -39,7 +39,7 @@ const VICTIMS: [Victim; 4] = [
 ];
 
 impl Victim {
-    /// Throws it out. Whether it was there.
+    /// Evicts the item. Returns whether it was there.
     fn evict(self, server: &Memcached) -> bool {
         let item = || format!("larder:evicted:{}", hex::encode(key("evicted", 1).digest()));
         let key = match self {
@@ -75,7 +75,7 @@ const OPERATIONS: [Operation; 7] = [
     Operation::Invalidate,
 ];
 
-/// Answers with how often it was called, and takes a few looks at it.
+/// Returns how often it was called, after a few polls.
 #[derive(Default)]
 struct Origin(AtomicU64);
 
@@ -128,7 +128,8 @@ impl Operation {
     }
 }
 
-/// Polls `future` so often, does `then`, and runs it to its end beside `other`. Whether it had still run when `then` was done.
+/// Polls `future` `polls` times, does `then`, and runs it to its end together with `other`. Returns
+/// whether it was still running at `then`.
 async fn interrupted(
     future: impl Future<Output = ()>,
     polls: u32,
@@ -158,14 +159,14 @@ async fn interrupted(
     !ended
 }
 
-/// What one trial came to.
+/// The result of one trial.
 struct Trial {
-    /// The operation had not ended when the victim was thrown out.
+    /// The operation was still running when the item was evicted.
     interrupted: bool,
-    /// There was something to throw out.
+    /// There was an item to evict.
     evicted: bool,
-    /// Origin calls of the operation, of a caller of another cache who came right after the eviction, and of one who came
-    /// when both had ended.
+    /// Origin calls of the operation, of a caller in another cache that begins right after the
+    /// eviction, and of one that begins when both have ended.
     calls: u64,
 }
 
@@ -209,7 +210,8 @@ async fn trial(
 
 async fn enumerate(protocol: &str) {
     let server = Memcached::start();
-    // Every answer comes in two pieces: so there is a moment before each command, and one after it.
+    // Every answer comes in two pieces, so that there is a poll before each command and one after
+    // it.
     let halves = Fault {
         split: 1000,
         ..Fault::default()

@@ -11,7 +11,7 @@ use crate::{
 const ROUNDS: u64 = 20;
 const KEYS: u64 = 50;
 
-/// Bytes to stand in the place of `there`, never equal to it. `other` stands under another key.
+/// Bytes that replace `there`, never equal to it. `other` is the record of another key.
 fn forgery(random: &mut SmallRng, there: &[u8], other: &[u8]) -> Vec<u8> {
     let mut bytes = there.to_vec();
     let place = random.random_range(0..there.len());
@@ -49,7 +49,8 @@ async fn replaced(protocol: &str, signing: &[(&str, &str)], seed: u64) {
             let old = format!("{n} as of {round}");
             cache.put(&key("forged", n), &MINUTE, &old).await.unwrap();
         }
-        // Every other round, the generations as well. Named one by one: memcached's own list of its keys can leave some out.
+        // In every other round also the generations. Each key is named, because memcached's own
+        // list of its keys may be incomplete.
         let entries = (0..KEYS).map(|n| {
             let digest = hex::encode(key("forged", n).digest());
             format!("larder:forged:{digest}")
@@ -86,7 +87,7 @@ async fn whatever_is_put_in_a_records_place_is_a_miss() {
     replaced("meta", &[], 2).await;
     replaced("classic", &SIGNED, 3).await;
     replaced("meta", &SIGNED, 4).await;
-    // Other tests of this binary run beside it.
+    // Other tests of this binary run at the same time.
     let grown = peak().saturating_sub(before);
     println!("peak memory grew by {grown} KiB");
     assert!(grown < 64 << 10, "{grown} KiB");

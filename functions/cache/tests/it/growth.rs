@@ -15,10 +15,10 @@ use crate::{
     support::{MINUTE, at, key},
 };
 
-/// Enough that a server's share of them is its share of the ring, and not of the draw.
+/// Enough keys for a server's share of them to be close to its share of the ring.
 const MANY: u64 = 4000;
 
-/// Calls for many keys and counts the hits; every answer must be its key's own.
+/// Calls for many keys and counts the hits; every answer must belong to its key.
 async fn hits_of_many(cache: &Cache) -> usize {
     let keyed = (0..MANY).map(|n| (key("cluster", n), n));
     let origin =
@@ -40,7 +40,7 @@ async fn a_server_more_moves_its_share_of_the_keys_and_no_invalidation_is_lost()
     assert_eq!(hits_of_many(&four).await as u64, MANY);
     let moved = MANY - hits_of_many(&five).await as u64;
     println!("{moved} of {MANY} keys moved to the fifth server");
-    // 1.3 / n; and a server that nothing moves to is not used.
+    // At most 1.3 / n of the keys move; and if none did, the new server would not be used.
     assert!((1..=MANY * 13 / 50).contains(&moved), "{moved}");
     assert_eq!(hits_of_many(&five).await as u64, MANY);
 
@@ -50,7 +50,7 @@ async fn a_server_more_moves_its_share_of_the_keys_and_no_invalidation_is_lost()
     assert_eq!(hits_of_many(&five).await as u64, MANY - 20);
     five.flush(Scope::All).await.unwrap();
     assert_eq!(hits_of_many(&five).await, 0);
-    // Who has not heard of the fifth reads what stands on the four, none of it older than the flush.
+    // A cache with the old list reads from the four servers, and nothing from before the flush.
     hits_of_many(&four).await;
     assert_eq!(hits_of_many(&four).await as u64, MANY);
 }
@@ -62,7 +62,7 @@ async fn a_server_lost_under_load_costs_nobody_an_error() {
     hits(&cache).await;
     let held: u64 = servers.iter().map(|server| server.stat("curr_items")).sum();
     let share = servers[1].stat("curr_items") as f64 / held as f64;
-    // Eight callers, all keys each; an answer that is not its key's own, or an error, ends the test.
+    // Eight callers with all keys each. A wrong answer or an error ends the test.
     let ratio = async |cache: &Cache| {
         let found = Arc::new(AtomicU64::new(0));
         let mut callers = tokio::task::JoinSet::new();
@@ -106,7 +106,7 @@ async fn an_endpoint_that_is_slow_holds_nobody_up() {
     let endpoint = Endpoint::start().await;
     endpoint.tell(1, &servers.iter().collect::<Vec<_>>());
     let cache = endpoint.cache("50");
-    // Until the list and both connections are there.
+    // Until the list has arrived and both connections are made.
     let begun = Instant::now();
     while hits(&cache).await < KEYS as usize {
         assert!(
@@ -114,7 +114,8 @@ async fn an_endpoint_that_is_slow_holds_nobody_up() {
             "the servers are not used"
         );
     }
-    // The connect that fails makes it ask again, and the answer takes six times a call's budget.
+    // The failed connect makes it request the list again, and the answer takes six times a call's
+    // budget.
     endpoint.delay(Duration::from_millis(300));
     servers[0].kill();
     for n in 0..100 {
@@ -126,7 +127,7 @@ async fn an_endpoint_that_is_slow_holds_nobody_up() {
         let took = begun.elapsed();
         assert!(took < noise.forgive(Duration::from_millis(75)), "{took:?}");
     }
-    // The last good list is in force: the other server's keys are hits.
+    // The last valid list is still used: the keys of the other server are hits.
     assert!(hits(&cache).await > 40);
 }
 

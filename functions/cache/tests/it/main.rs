@@ -1,70 +1,71 @@
-//! The cache against real servers. One binary; each module says what it shows.
+//! Tests of the cache against real servers, in one binary. Each module says what it shows.
 
 mod support;
 
 /// The attribute: companions, return types, keys.
 mod attribute;
-/// Benchmarks: other caches are measured beside ours, and none of them can end `make bench`.
+/// Benchmarks: other caches are measured, too, and none of them can end `make bench`.
 mod benches;
-/// A call's way on every store: hit, miss, flush, invalidate, and the other verbs.
+/// Calls on every store: hit, miss, flush, invalidate, and the other verbs.
 mod calls;
-/// Every public call, dropped wherever it waits.
+/// Every public call, dropped at every point at which it waits.
 mod cancellation;
-/// Randomised: many operations, some cancelled, through faults; and the same on a client that does not keep the promise.
+/// Random operations with faults and cancellations; and the same on a client without larder's
+/// protection.
 mod chaos;
-/// Several servers, and who tells of them.
+/// Several servers, and their discovery.
 mod clusters;
 /// Concurrent callers of one cold key.
 mod collapse;
-/// Large values, made shorter.
+/// Compression of large values.
 mod compression;
-/// What the fuzzers were given, and what they found.
+/// The corpus of the fuzzers, replayed.
 mod corpus;
-/// Many callers of one process at once: they share exchanges, and nobody's answer.
+/// Many callers in one process: they share exchanges, and each gets its own answer.
 mod crowds;
-/// Whatever stands on the server, thrown out in the middle of each operation.
+/// Evictions of each item in the middle of each operation.
 mod evictions;
 /// Records replaced by other bytes.
 mod forgeries;
-/// Servers more, fewer and late, under load; by name and by IPv6.
+/// Servers that are added, lost and late under load; by name and by IPv6.
 mod growth;
 /// Peers that answer what no memcached would.
 mod hostile;
 /// Many keys in one call.
 mod many;
-/// What the compiler says about a mistake in the attribute.
+/// The compiler's messages for mistakes in the attribute.
 mod messages;
-/// What is counted and told of calls.
+/// Counters, observers, spans and logs.
 mod observed;
-/// What an origin says of its own value.
+/// What an origin says about its value.
 mod origin;
 /// Dead, hung and slow servers.
 mod outages;
-/// What another crate sees: functions in seven shapes, and keys that never change.
+/// The view of another crate: functions in seven forms, and keys that never change.
 mod outside;
 /// Calls that are held unpolled or left, and bursts of calls: the others go on.
 mod parked;
-/// Whatever the arguments are: what is sent, and which key it is sent for.
+/// Random arguments: what is sent, and for which key.
 mod properties;
 /// Invalidations and flushes against fills, at random moments.
 mod races;
-/// Time, room and connections: what is promised of each.
+/// Limits of time, memory and connections.
 mod resources;
-/// Entries past their ttl: who refreshes, who is served, who waits.
+/// Entries past their ttl: which caller refreshes, which is served, which waits.
 mod staleness;
-/// Many processes that want the same at the same moment.
+/// Many processes that ask for the same keys at the same moment.
 mod stampede;
-/// A holder struck at any of its round trips.
+/// A holder that is killed or frozen at any of its round trips.
 mod steps;
-/// What the crate shows to others.
+/// The public surface of the crate.
 mod surface;
-/// A clock that the test moves, and a cache that keeps nothing.
+/// A clock that the test advances, and a cache that stores nothing.
 mod time;
 /// TLS and Unix sockets.
 mod transports;
-/// Two releases at work on one server.
+/// Two releases on one server.
 mod versions;
-/// Waiting for another's origin call: how long, and at what cost.
+/// Waiting for another caller's origin call: how long, and at what cost.
 mod waiting;
-/// Values that must never come back: of another key, type, function or time.
+/// Values that must never be served: of another key, type, function or time.
 mod wrong_values;

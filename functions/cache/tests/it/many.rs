@@ -21,7 +21,7 @@ mod waiting;
 
 const STALE: Policy = MINUTE.stale_while_revalidate(Duration::from_secs(60));
 
-/// Answers every number with ten times itself, and remembers what it was asked for.
+/// Answers every number with ten times itself, and records what it was asked for.
 #[derive(Debug, Default)]
 struct Tens(Mutex<Vec<Vec<u64>>>);
 
@@ -67,17 +67,17 @@ fn count(values: &HashMap<u64, Fetched<u64>>, outcome: Outcome) -> usize {
 async fn a_hundred_keys_are_one_lookup_one_origin_call_and_one_write() {
     let server = Memcached::start();
     let numbers: Vec<u64> = (1..=100).collect();
-    // A classic lease's number has to be learned: two round trips more.
+    // The cas of a lease must be read with the classic protocol: two more round trips.
     for (protocol, cold) in [("meta", 2), ("classic", 4)] {
         let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
         let url = format!("{}?protocol={protocol}", proxy.url());
         let cache = cache(&[
             ("CACHE_URL", &url),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "2000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ]);
         let origin = Tens::default();
-        // Connects, and mints the generations.
+        // Connects, and creates the generations.
         tens(&cache, &MINUTE, &[0], &origin).await;
         let before = proxy.exchanges();
         let values = tens(&cache, &MINUTE, &numbers, &origin).await;
@@ -130,7 +130,7 @@ async fn only_what_is_missing_is_asked_for_and_every_item_has_its_own_outcome() 
     for cache in every_store(&server) {
         let origin = Tens::default();
         tens(&cache, &MINUTE, &[1, 2], &origin).await;
-        // Twice the same, and what a single call has stored.
+        // The same key twice, and one that a single call has stored.
         let three = key("tens", 3);
         let single = cache.get_or_fetch(&three, &MINUTE, || async { Ok::<_, Infallible>(30_u64) });
         single.await.unwrap();
@@ -180,7 +180,7 @@ async fn what_the_origin_leaves_out_is_not_there_and_what_it_was_not_asked_for_i
             );
         }
         assert!(cache.peek::<u64>(&key("some", 77), &MINUTE).await.is_none());
-        // Its lease was given back: nobody waits for it.
+        // Its lease was given back, so no caller waits for it.
         let begun = tokio::time::Instant::now();
         let one = key("some", 1);
         let single = cache.get_or_fetch(&one, &MINUTE, || async { Ok::<_, Infallible>(1_u64) });

@@ -53,7 +53,7 @@ async fn leases_bytes_and_time_saved_are_counted_for_each_function() {
             "{place}"
         );
 
-        // What stands there is of before the flush, and is taken over.
+        // The entry is from before the flush, and is taken over.
         cache.flush(Scope::Name("one")).await.unwrap();
         cache
             .get_or_fetch(&one, &MINUTE, || origin.call())
@@ -147,7 +147,7 @@ async fn an_observer_hears_of_every_call_and_its_failures_are_nobodys() {
     );
 }
 
-/// Writes down spans: their names, and every field.
+/// Records spans: their names and every field.
 #[derive(Default)]
 struct Spans(Mutex<Vec<String>>);
 
@@ -187,8 +187,8 @@ impl Subscriber for Spans {
 async fn spans_tell_name_and_outcome_and_no_value() {
     const SPAN: Policy = MINUTE;
     let (spans, cache) = (Arc::new(Spans::default()), Cache::memory());
-    // tracing remembers of each span whether anybody listens, and a test beside this one may be the first to come by: only once all
-    // are known does a new listener count for all.
+    // tracing caches for each span whether a subscriber wants it, and another test may create a
+    // span first. A new subscriber applies to all spans only after all of them are registered.
     let warm = || async { Err::<u64, _>("down") };
     let warmed = cache.get_or_fetch(&key("warm", 1), &SPAN, warm).await;
     assert_eq!(warmed.unwrap_err(), "down");

@@ -5,7 +5,7 @@ use larder_testing::Memcached;
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 
-/// Says `ttl`, or that nothing is to be kept.
+/// Sets `ttl`, or that the value must not be stored.
 async fn said(ttl: Option<u64>, calls: &Origin) -> Result<u64, Infallible> {
     match ttl {
         Some(seconds) => origin::ttl(Duration::from_secs(seconds)),
@@ -85,7 +85,7 @@ async fn what_a_memoised_function_says_is_about_its_own_value_only() {
     with_cache(larder::Cache::memory(), async {
         assert_eq!(outer::fetch(1).await.unwrap().ttl_left(), 60);
         assert_eq!(inner::fetch(1).await.unwrap().ttl_left(), 3);
-        // Nobody listens, and nothing breaks.
+        // Outside an origin call nothing happens.
         assert_eq!(inner::uncached(2).await, Ok(2));
     })
     .await;
@@ -93,7 +93,7 @@ async fn what_a_memoised_function_says_is_about_its_own_value_only() {
 
 #[larder::cached("said-outside", ttl = "60s")]
 async fn outside(n: u64) -> Result<u64, Infallible> {
-    // Nobody listens at port 1.
+    // No server listens on port 1.
     let unreachable = cache(&[("CACHE_URL", "memcached://127.0.0.1:1")]);
     with_cache(unreachable, inner(n)).await
 }

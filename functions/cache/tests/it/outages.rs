@@ -5,7 +5,7 @@ use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-/// What a call may take beyond its origin, which here takes nothing: the budget, and the contract's slack.
+/// The longest time for a call whose origin takes none: the budget, and a tolerance.
 const BOUND: Duration = Duration::from_millis(50 + 25);
 
 fn both(url: &str) -> [Cache; 2] {
@@ -31,7 +31,7 @@ async fn timed(cache: &Cache, origin: &Origin, n: u64) -> (Outcome, Duration) {
     (fetched.outcome(), begun.elapsed())
 }
 
-/// Calls until a hit, and says how long that took.
+/// Calls until a hit; returns how long that took.
 async fn until_hit(cache: &Cache, origin: &Origin) -> Duration {
     let begun = Instant::now();
     while timed(cache, origin, 1).await.0 != Outcome::Hit {
@@ -116,7 +116,7 @@ async fn a_frozen_server_costs_each_of_sixteen_callers_at_most_the_budget() {
     }
 }
 
-/// Sixteen callers, and how many of their calls the breaker kept from the server.
+/// Runs sixteen callers; returns how many of their calls the breaker kept from the server.
 async fn short_circuited(cache: &Cache, calls: u64) -> u64 {
     let callers = (0..16).map(|caller| async move {
         let (origin, mut kept) = (Origin::default(), 0);
@@ -155,7 +155,7 @@ async fn the_breaker_bears_one_failure_in_a_hundred_and_spares_a_dead_server() {
 #[tokio::test]
 async fn a_restarted_server_is_found_again_at_once() {
     let mut server = Memcached::start();
-    // "At once" is in the next call. How quickly that is on a busy machine is not what this is about.
+    // "At once" means in the next call. How long that takes on a busy machine is not tested here.
     for cache in with_budget(&server.url(), "5000") {
         let origin = Origin::default();
         until_hit(&cache, &origin).await;

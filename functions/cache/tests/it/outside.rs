@@ -1,4 +1,4 @@
-//! Another crate, in a folder of its own, that depends on larder by its path.
+//! Another crate, in its own folder, that depends on larder by its path.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,7 +8,7 @@ use std::{
 #[path = "../outside/src/golden.rs"]
 mod golden;
 
-/// The profile is the workspace's, so that what both depend on is compiled once.
+/// It uses the workspace's profile, so that shared dependencies are compiled once.
 const MANIFEST: &str = r#"
 [package]
 name = "outside"
@@ -28,6 +28,10 @@ debug = "line-tables-only"
 
 [profile.dev.package.sha2]
 opt-level = 3
+[profile.dev.package.larder]
+opt-level = 1
+[profile.dev.package.tokio]
+opt-level = 1
 "#;
 
 #[test]
@@ -59,7 +63,7 @@ fn another_crate_compiles_without_a_warning_and_behaves() {
     assert_eq!(out, expected);
 }
 
-/// That of this very test: `target/debug/deps/it-…`.
+/// The target folder of this test: `target/debug/deps/it-…`.
 fn target() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.ancestors().nth(3).unwrap().to_owned()
@@ -72,7 +76,7 @@ fn keys_that_were_once_given_never_change() {
     for (what, key, expected) in &keys {
         assert_eq!(hex::encode(key.digest()), *expected, "{what}");
     }
-    // What is the same is meant to be; everything else differs.
+    // Only the keys that are meant to be equal are equal.
     let same = |what: &str| what.starts_with("the same") && !what.contains("letters");
     let mut different: Vec<_> = keys.iter().filter(|(what, ..)| !same(what)).collect();
     let all = different.len();

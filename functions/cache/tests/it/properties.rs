@@ -13,7 +13,8 @@ use crate::support::{MINUTE, cache};
 const TUPLES: u64 = 20_000;
 const PAIRS: u64 = 200_000;
 
-/// What a call sends: nothing but the commands of its protocol, and the key of the call as one token of each that has one.
+/// What a call sends: only commands of its protocol, each with the call's key as one token if it
+/// has a key.
 async fn framed(protocol: &str, verbs: &[&str], seed: u64) {
     println!("{protocol}: {TUPLES} argument tuples, seed {seed}");
     let server = Memcached::start();

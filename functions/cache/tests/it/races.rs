@@ -1,5 +1,6 @@
-//! Readers who fill against writers who invalidate and flush, several tasks and caches on one server. A key's truth is a number that
-//! only grows: a read that begins after an acknowledgement must not answer with a number from before the writer's change.
+//! Readers that fill, and writers that invalidate and flush: several tasks and caches on one
+//! server. The true value of a key is a number that only grows. A read that begins after an
+//! acknowledgement must not return a number from before the writer's change.
 
 use std::{
     convert::Infallible,
@@ -21,7 +22,7 @@ const KEYS: usize = 4;
 const RACES: u64 = 5000;
 const READERS: u64 = 6;
 
-/// Odd keys are stale almost at once, so that refreshes race too.
+/// Odd keys become stale almost at once, so that refreshes race as well.
 fn policy(n: usize) -> Policy {
     const QUICKLY_STALE: Policy =
         Policy::ttl(Duration::from_millis(2)).stale_while_revalidate(Duration::from_secs(60));
@@ -32,14 +33,14 @@ fn policy(n: usize) -> Policy {
     }
 }
 
-/// What a writer does after it has changed the truth.
+/// What a writer does after it has changed the true value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Invalidate,
     Flush,
 }
 
-/// A cache-aside client: this library, and one that does it as most programs do.
+/// A cache client: this library, and one that works as most programs do.
 trait Client: Send + Sync + 'static {
     fn read(
         &self,
@@ -51,7 +52,7 @@ trait Client: Send + Sync + 'static {
 
 struct Read {
     value: u64,
-    /// Its own origin call was not stored, since somebody had meddled meanwhile.
+    /// Its fill was refused because of another caller's write in the meantime.
     refused: bool,
     from_cache: bool,
 }
@@ -88,7 +89,7 @@ impl Client for Cache {
 #[derive(Debug, Default)]
 struct World {
     truth: [AtomicU64; KEYS],
-    /// What readers who begin now must at least be answered.
+    /// The smallest number that a reader that begins now may get.
     floor: [AtomicU64; KEYS],
     races: AtomicU64,
     stale: AtomicU64,
@@ -104,7 +105,7 @@ impl World {
             let pause = random.random_range(0..2000);
             let origin = async {
                 let value = self.truth[n].load(SeqCst);
-                // Most of the time an invalidation falls into this.
+                // Most invalidations happen during this pause.
                 tokio::time::sleep(Duration::from_micros(pause)).await;
                 value
             };
@@ -139,7 +140,7 @@ impl World {
     }
 }
 
-/// Two writers and six readers, each with the next of `clients`.
+/// Two writers and six readers, which use `clients` in turn.
 async fn race<C: Client>(clients: Vec<Arc<C>>, verb: Verb, seed: u64, races: u64) -> Arc<World> {
     let world = Arc::new(World::default());
     let mut tasks = Vec::new();
@@ -203,7 +204,7 @@ races! {
     no_fill_outlives_a_flush_with_both: Flush("meta", "classic", "classic");
 }
 
-/// Get, else call and set; delete to forget.
+/// Get; on a miss call and set; delete to invalidate.
 struct Plain(tokio::sync::Mutex<memcache_async::ascii::Protocol<tokio::net::TcpStream>>);
 
 impl Client for Plain {

@@ -5,20 +5,20 @@ use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-/// A cache that a busy machine does not make impatient.
+/// A cache with a budget large enough for a busy machine.
 fn patient(url: &str, namespace: &str) -> larder::Cache {
     cache(&[
         ("CACHE_URL", url),
         ("CACHE_NAMESPACE", namespace),
-        ("CACHE_BUDGET_MS", "5000"),
+        ("CACHE_BUDGET_MS", "10000"),
     ])
 }
 
-/// The lifetimes that stand on the server, as it tells them.
+/// The lifetimes of the server's items, as it reports them.
 #[tokio::test]
 async fn every_ttl_reaches_the_server_honestly() {
     let server = Memcached::start();
-    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "2000")]);
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]);
     let day = 24 * 60 * 60;
     let rows = [
         (Duration::from_millis(1), 1..=2),
@@ -85,7 +85,7 @@ async fn a_hit_does_not_wait_for_delayed_acknowledgements() {
             took.push(begun.elapsed());
         }
         took.sort();
-        // Nagle's algorithm against delayed acknowledgement costs 40 ms an exchange.
+        // Nagle's algorithm with delayed acknowledgement costs 40 ms for each exchange.
         assert!(
             took[100] < Duration::from_millis(20),
             "{protocol}: {:?}",
@@ -125,7 +125,7 @@ async fn broken_connections_leave_nothing_behind() {
         proxy.set(Fault::default());
         drop(cache);
         let begun = Instant::now();
-        // One connection is the one that asks.
+        // One of the connections is the one that asks for the number.
         while server.stat("curr_connections") > 3 {
             assert!(
                 begun.elapsed() < Duration::from_secs(20),
@@ -145,7 +145,7 @@ async fn broken_connections_leave_nothing_behind() {
 #[tokio::test]
 async fn a_busy_process_shares_a_few_connections() {
     let server = Memcached::start();
-    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "5000")]);
+    let cache = cache(&[("CACHE_URL", &server.url()), ("CACHE_BUDGET_MS", "10000")]);
     let origin = Origin::default();
     let calls = (0..500).map(|n| {
         let (cache, origin) = (&cache, &origin);
@@ -160,7 +160,7 @@ async fn a_busy_process_shares_a_few_connections() {
         f.as_ref().unwrap().outcome(),
         larder::Outcome::Miss(larder::Fill::Stored)
     )));
-    // 8 of the cache, one that asks, and memcached's own listener.
+    // 8 of the cache, one that asks for the number, and memcached's listener.
     let connections = server.stat("curr_connections");
     assert!(connections <= 10, "{connections}");
 }

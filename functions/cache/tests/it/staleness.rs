@@ -1,4 +1,5 @@
-//! Entries past their ttl: who refreshes, who is served, and whom a failing or dead refresh holds up.
+//! Entries past their ttl: which caller refreshes, which is served, and which waits for a refresh
+//! that fails or dies.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -8,12 +9,12 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::support::{MINUTE, every_store, key};
 
-/// Nobody may wait this long in these tests.
+/// No call may wait this long in these tests.
 const LEASE: Duration = Duration::from_secs(30);
 const COVERED: Policy = MINUTE.stale_if_error(MINUTE_LONG).lease(LEASE).wait(LEASE);
 const MINUTE_LONG: Duration = Duration::from_secs(60);
 
-/// An entry with this value, past its ttl since just now.
+/// An entry with this value whose ttl has just ended.
 async fn outdate(cache: &Cache, n: u64, policy: &Policy, value: u64) {
     cache.put(&key("stale", n), policy, &value).await.unwrap();
     cache.expire(&key("stale", n), policy).await.unwrap();

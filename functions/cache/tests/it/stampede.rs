@@ -1,4 +1,5 @@
-//! Processes, not tasks: workers are this very test binary, started again as the test [`a_lone_worker_calls_its_origin_once_a_key`].
+//! Processes, not tasks: the workers are this test binary, started again as the test
+//! [`a_lone_worker_calls_its_origin_once_a_key`].
 
 use std::{
     process::Command,
@@ -25,7 +26,7 @@ const ORDER: Order = Order {
     wait: Duration::from_secs(60),
 };
 
-/// This test, when the environment says so, is a worker of the others.
+/// If the environment says so, this test is a worker of the other tests.
 #[test]
 fn a_lone_worker_calls_its_origin_once_a_key() {
     if let Some(worker) = Worker::from_env() {
@@ -45,12 +46,13 @@ pub(crate) fn itself() -> Command {
         "stampede::a_lone_worker_calls_its_origin_once_a_key",
         "--nocapture",
     ]);
-    // These tests count calls. How long cache I/O may take is another subject, and the machine may be busy.
+    // These tests count calls. They are not about the time for cache I/O, and the machine may be
+    // busy.
     command.env("CACHE_BUDGET_MS", "10000");
     command
 }
 
-/// Workers, their server, and a cache of the test's own to look and to flush with.
+/// Workers, their server, and a cache for the test itself to read and flush with.
 struct Crowd {
     stampede: Stampede,
     cache: Cache,
@@ -58,7 +60,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    /// The workers take turns at `protocols`.
+    /// The workers use `protocols` in turn.
     fn start(protocols: &[&str], processes: usize, callers: usize) -> Self {
         let server = Memcached::start();
         let url = |n: usize| {
@@ -98,8 +100,9 @@ impl Crowd {
         values
     }
 
-    /// Begins a round on cold keys and strikes the first worker that calls an origin, until it was struck in the middle of the
-    /// call. Answers with the worker and the keys whose origin calls it had not ended.
+    /// Begins a round on cold keys and strikes the first worker that calls an origin; repeats that
+    /// until it was struck during the call. Returns the worker and the keys of its unfinished
+    /// origin calls.
     async fn strike(
         &mut self,
         order: Order,
@@ -174,12 +177,13 @@ async fn killed(protocols: &[&str]) {
     }
 }
 
-/// A holder that a busy machine holds up for two thirds of its lease loses it as a frozen one does: here that takes four seconds.
+/// If a busy machine delays a holder for two thirds of its lease, it loses the lease as a frozen
+/// holder does. Here that takes four seconds.
 const FREEZING: Order = Order {
     lease: Duration::from_secs(6),
     ..ORDER
 };
-/// How long a holder is frozen: longer than its lease by far.
+/// How long a holder is frozen: much longer than its lease.
 const FROZEN: Duration = Duration::from_secs(9);
 
 async fn frozen(protocols: &[&str]) {
@@ -187,10 +191,6 @@ async fn frozen(protocols: &[&str]) {
     let mut round = Round::new(FREEZING);
     let begun = Instant::now();
     let (struck, unended) = crowd.strike(FREEZING, &mut round, Stampede::freeze).await;
-    assert!(
-        begun.elapsed() >= FREEZING.lease - Duration::from_secs(1),
-        "nobody had to wait for the lease"
-    );
     tokio::time::sleep(FROZEN.saturating_sub(begun.elapsed())).await;
     let before = crowd.values().await;
     crowd.stampede.thaw(struck);
@@ -205,7 +205,14 @@ async fn frozen(protocols: &[&str]) {
         assert!(calls <= 2, "key {key}, frozen in {unended:?}: {round}");
     }
     for key in unended {
-        assert_eq!(round.origin_calls()[key as usize], 2, "key {key}: {round}");
+        // The frozen worker had the lease, and one other took it over. How long the others waited
+        // for it is no matter: a holder that is frozen before it could stamp its placeholder
+        // leaves one of two seconds.
+        let called = round.called(key);
+        assert!(
+            called.len() == 2 && called[0] == struck && called[1] != struck,
+            "key {key} was computed by {called:?}, and {struck} was frozen: {round}"
+        );
         assert!(!round.stored(key, struck), "key {key}");
         let by_others = round.values(key, Some(struck));
         assert_eq!(by_others, Vec::from_iter(before[key as usize]), "key {key}");
@@ -216,7 +223,7 @@ async fn patient(protocols: &[&str]) {
     slow(protocols, Duration::from_secs(3)).await;
 }
 
-/// Fifteen lives of the lease.
+/// Fifteen times the lease.
 async fn very_patient(protocols: &[&str]) {
     slow(protocols, Duration::from_secs(30)).await;
 }
@@ -229,7 +236,8 @@ async fn slow(protocols: &[&str], origin: Duration) {
         ..ORDER
     };
     let mut crowd = Crowd::start(protocols, 4, 50);
-    // A busy machine may hold up one answer of 200: the best of three runs counts. Calls are counted in each.
+    // A busy machine may delay one answer of 200, so the best of three runs counts. Calls are
+    // counted in each.
     let mut late = Vec::new();
     for _ in 0..3 {
         crowd.cache.flush(Scope::All).await.unwrap();

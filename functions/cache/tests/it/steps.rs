@@ -1,5 +1,6 @@
-//! A holder struck at every step of a miss: each of its round trips is held up once before the server has the command and once
-//! before the holder has the answer, and there it is killed, or frozen and thawed when all is over.
+//! A holder that is struck at every step of a miss. Each of its round trips is held up once before
+//! the server gets the command, and once before the holder gets the answer; there the holder is
+//! killed, or frozen and thawed at the end.
 
 use std::{collections::BTreeSet, thread, time::Duration};
 
@@ -27,19 +28,19 @@ const ORDER: Order = Order {
 };
 const OTHERS: usize = 2;
 const CALLERS: usize = 4;
-/// Strikes at a time.
+/// How many strikes run at the same time.
 const TOGETHER: usize = 2;
-/// A step that was not come to by then was not made this time: a busy machine may skip a renewal.
+/// A step that was not reached by then did not occur: a busy machine may skip a renewal.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What befalls the holder, and what the others do meanwhile.
+/// What happens to the holder, and what the others do in the meantime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
-    /// Killed. Others ask for the key.
+    /// It is killed. Others ask for the key.
     Killed,
-    /// Frozen. Others ask for the key, and then it is thawed.
+    /// It is frozen. Others ask for the key, and then it is thawed.
     Frozen,
-    /// Frozen. The function is flushed, and then it is thawed.
+    /// It is frozen. The function is flushed, and then it is thawed.
     Flushed,
 }
 
@@ -79,7 +80,7 @@ impl Scene {
         peeked.map(Fetched::into_inner)
     }
 
-    /// Whether the holder came to that step.
+    /// Whether the holder reached that step.
     fn held(&self) -> bool {
         let held = async { tokio::time::timeout(PATIENCE, self.proxy.held()).await };
         self.runtime.block_on(held).is_ok()
@@ -94,7 +95,7 @@ fn steps(protocol: &str) -> u64 {
     scene.proxy.exchanges()
 }
 
-/// How many origin calls it came to; `None` if the holder never came to that step.
+/// The number of origin calls; `None` if the holder never reached that step.
 fn strike(protocol: &str, step: u64, leg: Leg, blow: Blow) -> Option<usize> {
     let what = format!("{protocol}, {blow:?}, step {step}, {leg:?}");
     let mut scene = Scene::new(protocol);
@@ -129,14 +130,14 @@ fn strike(protocol: &str, step: u64, leg: Leg, blow: Blow) -> Option<usize> {
         scene.holder.thaw(0);
     }
     scene.holder.finish(&mut struck);
-    // An origin that was called after the flush may be stored.
+    // The value of an origin call from after the flush may be stored.
     if blow != Blow::Flushed || begun {
         assert_eq!(scene.value(), before, "{what}: a late fill is visible");
     }
     Some(struck.origin_calls()[0] + round.origin_calls()[0])
 }
 
-/// Every step and leg, a few at a time: most of a run is spent waiting for a lease to end.
+/// Every step and leg, several at the same time: most of a run is spent waiting for a lease to end.
 fn every_step(protocol: &str, blow: Blow) {
     let steps = steps(protocol);
     let strikes: Vec<_> = (1..=steps)

@@ -1,4 +1,4 @@
-//! Caches of a test's own.
+//! Caches for one test.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,7 +10,7 @@ use larder_testing::Memcached;
 
 pub(crate) const MINUTE: Policy = Policy::ttl(Duration::from_secs(60));
 
-/// A cache with these settings and no others.
+/// A cache with exactly these settings.
 pub(crate) fn cache(settings: &[(&str, &str)]) -> Cache {
     let lookup = |name: &str| {
         let found = settings.iter().find(|(n, _)| *n == name);
@@ -20,14 +20,14 @@ pub(crate) fn cache(settings: &[(&str, &str)]) -> Cache {
 }
 
 pub(crate) fn at(url: &str) -> Cache {
-    cache(&[("CACHE_URL", url), ("CACHE_BUDGET_MS", "2000")])
+    cache(&[("CACHE_URL", url), ("CACHE_BUDGET_MS", "10000")])
 }
 
-/// One cache of each kind, the memcached ones on one server with a namespace each. The budget is wide: these tests are not
-/// about time, and the machine may be busy.
+/// One cache of each kind; those on memcached share a server and have a namespace each. The budget
+/// is large: these tests are not about time, and the machine may be busy.
 pub(crate) fn every_store(server: &Memcached) -> Vec<Cache> {
     let url = server.url();
-    let wide = ("CACHE_BUDGET_MS", "2000");
+    let wide = ("CACHE_BUDGET_MS", "10000");
     let (classic, meta) = (
         format!("{url}?protocol=classic"),
         format!("{url}?protocol=meta"),
@@ -47,7 +47,7 @@ pub(crate) fn key(name: &'static str, n: u64) -> Key {
     Key::new(name, &(n,)).unwrap()
 }
 
-/// Counts origin calls, and answers with how many there were.
+/// Counts origin calls and returns their number.
 #[derive(Debug, Default)]
 pub(crate) struct Origin(AtomicU64);
 

@@ -1,12 +1,13 @@
-//! What the crate shows to others, as rustdoc sees it: nothing more, nothing less, each with an example, and nothing that its
-//! documentation warns of.
+//! The crate's public surface, as rustdoc sees it: nothing more and nothing less than is listed,
+//! each with an example, and without a warning of rustdoc.
 
 use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
-/// Everything public by its page in the documentation, methods and fields aside. A line that goes breaks others' code.
+/// The page of everything public, without methods and fields. A line that is removed breaks the
+/// code of users.
 const SURFACE: &str = include_str!("../surface.txt");
 
-/// The pages of the crate, written anew.
+/// The folder of the crate's pages, written anew.
 fn documented() -> PathBuf {
     let target = std::env::current_exe().unwrap();
     let target = target.ancestors().nth(3).unwrap();
@@ -38,18 +39,16 @@ fn the_public_surface_is_the_one_that_is_listed() {
     );
 }
 
-/// On its own page; a method in its own part of the page. Fields, variants and what a trait asks for are shown with their type.
+/// One on each page, before the methods: an example shows a type at work, not each of its
+/// accessors.
 #[test]
 fn everything_public_has_an_example() {
     let pages = documented();
-    let shown = |part: &str| part.contains("rust-example-rendered");
     for listed in SURFACE.lines() {
         let page = pages.join(listed.replace(' ', ".") + ".html");
         let page = std::fs::read_to_string(page).unwrap();
-        let own = page.split("id=\"trait-implementations\"").next().unwrap();
-        for (place, part) in own.split("<section id=\"method.").enumerate() {
-            let method = part.split('"').next().filter(|_| place > 0);
-            assert!(shown(part), "no example: {listed} {method:?}");
-        }
+        let own = page.split("<section id=\"method.").next().unwrap();
+        let shown = own.contains("rust-example-rendered");
+        assert!(shown, "no example: {listed}");
     }
 }

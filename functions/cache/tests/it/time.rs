@@ -20,7 +20,8 @@ async fn an_entry_in_memory_ends_when_the_tests_own_clock_says_so() {
                 .unwrap()
         };
         assert_eq!(fetch().await.outcome(), Outcome::Miss(Fill::Stored));
-        // The machine's own time goes on meanwhile: what it adds, a second or ten under load, must not matter.
+        // The machine's clock goes on in the meantime. What it adds, up to ten seconds under load,
+        // must not matter.
         advance(50 * SECOND).await;
         let hit = fetch().await;
         assert!(hit.is_hit() && (1..=20).contains(&hit.ttl_left()) && hit.age() >= 40 * SECOND);

@@ -1,4 +1,5 @@
-//! TLS as ElastiCache asks for it, and Unix sockets. What can not be believed is a miss within the budget, with a reason.
+//! TLS as ElastiCache requires it, and Unix sockets. A server that cannot be trusted is a miss
+//! within the budget, with a reason.
 
 use std::{path::Path, time::Duration};
 
@@ -8,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
-/// An authority of this test's own.
+/// A certificate authority for one test.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -26,7 +27,7 @@ impl Authority {
         }
     }
 
-    /// A memcached with a certificate for `name`, which ended in `until`.
+    /// A memcached with a certificate for `name` that expires in the year `until`.
     fn server(&self, folder: &Path, name: &str, until: i32) -> Memcached {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(until, 1, 1);
@@ -161,7 +162,7 @@ async fn a_unix_socket_caches() {
         let settings = [
             ("CACHE_URL", url.as_str()),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "5000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ];
         let cache = cache(&settings);
         assert_eq!(

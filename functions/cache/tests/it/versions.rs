@@ -30,7 +30,7 @@ mod old {
     }
 }
 
-/// Its credit is in another unit, of another type.
+/// Its credit has another unit and another type.
 mod new {
     use std::{
         convert::Infallible,
@@ -59,7 +59,8 @@ mod new {
     }
 }
 
-/// Two releases at work on one server at once, as during a deployment: each misses once and never touches the other's entries.
+/// Two releases on one server, as during a deployment: each misses once and never touches the
+/// other's entries.
 #[tokio::test]
 async fn two_schema_versions_live_side_by_side_without_a_fight() {
     const IDS: u64 = 10;
@@ -114,7 +115,7 @@ async fn two_schema_versions_live_side_by_side_without_a_fight() {
         for refused in ["delete_hits", "cas_badval", "cas_misses", "evictions"] {
             assert_eq!(server.stat(refused), 0, "{protocol}: {refused}");
         }
-        // One release removes its own, and the other keeps its.
+        // One release removes its entries, and the other keeps its own.
         with_cache(before.clone(), old::user::invalidate(3))
             .await
             .unwrap();
@@ -139,7 +140,7 @@ async fn two_schema_versions_live_side_by_side_without_a_fight() {
                 .is_hit(),
             "{protocol}"
         );
-        // Many at once keep apart as well.
+        // The same for many keys in one call.
         let keyed = (0..IDS)
             .map(|id| (new::user::key(id).unwrap(), id))
             .collect::<Vec<_>>();

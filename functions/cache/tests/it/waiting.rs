@@ -1,4 +1,4 @@
-//! Waiting for an origin call of another cache: how long that may take, and what it may cost.
+//! Waiting for an origin call of another cache: how long that takes, and what it costs.
 
 use std::time::Duration;
 
@@ -54,8 +54,9 @@ async fn those_who_wait_in_one_process_look_one_at_a_time() {
     };
     let (_, looks) = tokio::join!(leader, others);
     assert_eq!(origin.calls(), 1);
-    // Three keys a lookup: one of each caller at the beginning and one at the end, and between them those of one lone caller,
-    // who looks some 110 times in a second. Each for himself they would be 5,000.
+    // Three keys for each lookup. Each caller looks up once at the beginning and once at the end;
+    // in between only one of them does, some 110 times in a second. If each did, there would be
+    // 5,000.
     let looks = looks / 3;
     println!("{looks} lookups of {CROWD} callers");
     assert!(looks < 500, "{looks} lookups");
@@ -66,7 +67,7 @@ fn at_namespace(server: &Memcached, protocol: &str, namespace: &str) -> Cache {
     cache(&[
         ("CACHE_URL", &url),
         ("CACHE_NAMESPACE", namespace),
-        ("CACHE_BUDGET_MS", "2000"),
+        ("CACHE_BUDGET_MS", "10000"),
     ])
 }
 
@@ -82,7 +83,7 @@ async fn an_origin_that_works_before_its_first_await_is_called_once() {
             async move {
                 let work = || async {
                     let _ = began.send(());
-                    // Keeps the thread, and with it whatever else this call would do.
+                    // Blocks the thread, and with it everything else of this call.
                     std::thread::sleep(Duration::from_millis(600));
                     origin.call().await
                 };

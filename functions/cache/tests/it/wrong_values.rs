@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
 
-/// One generic function, two types that read each other's bytes.
+/// One generic function with two types that can be decoded from each other's bytes.
 #[larder::cached("parse", ttl = "60s", key = text)]
 async fn parse<T>(text: &str) -> Result<Vec<T>, String>
 where
@@ -120,7 +120,7 @@ async fn an_entry_of_another_version_is_a_miss_also_under_a_key_without_version(
 #[tokio::test]
 async fn a_cancelled_read_does_not_answer_the_next_one() {
     let server = Memcached::start();
-    // However busy the machine, no answer is there before its reader has been dropped.
+    // Even on a busy machine no answer arrives before its reader has been dropped.
     let late = Fault {
         delay: Duration::from_millis(1),
         ..Fault::default()
@@ -131,7 +131,7 @@ async fn a_cancelled_read_does_not_answer_the_next_one() {
         let cache = cache(&[
             ("CACHE_URL", &url),
             ("CACHE_NAMESPACE", protocol),
-            ("CACHE_BUDGET_MS", "5000"),
+            ("CACHE_BUDGET_MS", "10000"),
         ]);
         let origin = Origin::default();
         for n in 1..=50 {
@@ -209,7 +209,7 @@ async fn bytes_of_another_key_and_changed_bytes_are_a_miss() {
     }
 }
 
-/// What stands under `key`.
+/// The item under `key`.
 pub(crate) fn raw(server: &Memcached, key: &str) -> Vec<u8> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();
@@ -228,7 +228,7 @@ pub(crate) fn raw(server: &Memcached, key: &str) -> Vec<u8> {
     answer[start..answer.len() - 7].to_vec()
 }
 
-/// Puts `bytes` under `key`, for ever.
+/// Stores `bytes` under `key` without an expiry.
 pub(crate) fn write(server: &Memcached, key: &str, bytes: &[u8]) {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.port())).unwrap();

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use functions::routes::page::Page;
+use functions::routes::page::PageHandler;
 
 fn main() -> ExitCode {
-    functions::runtime::lambda::run(Page::new)
+    functions::runtime::lambda::run(PageHandler::new)
 }

@@ -1,5 +1,4 @@
-//! The heavy operation itself: the first origin. Owns the computation; must not know HTTP, the cache or the time it is
-//! supposed to take.
+//! The heavy operation itself, which is the first origin. It knows neither HTTP nor the cache.
 
 use std::collections::HashMap;
 
@@ -7,29 +6,30 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::task::yield_now;
 
-/// What the heavy operation finds out about its parameter.
+/// What the heavy operation computes about its parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The parameter itself.
     pub param: String,
-    /// Its UTF-8 bytes.
+    /// The number of its UTF-8 bytes.
     pub bytes: usize,
-    /// Its Unicode scalar values.
+    /// The number of its Unicode scalar values.
     pub characters: usize,
-    /// Its words, parted by white space.
+    /// The number of its words, which white space separates.
     pub words: usize,
-    /// Shannon's entropy in bits for each character.
+    /// Shannon's entropy in bits per character.
     pub entropy_bits: f64,
-    /// SHA-256 of SHA-256 of … of the parameter, in hexadecimal.
+    /// SHA-256 applied `rounds` times to the parameter, in hexadecimal.
     pub digest: String,
-    /// How many times.
+    /// How often SHA-256 was applied.
     pub rounds: u32,
 }
 
-/// A few milliseconds of an optimised build.
+/// A few milliseconds in an optimised build.
 const ROUNDS: u32 = 10_000;
-/// Rounds between two pauses, well below 1 ms, so that other requests of the thread are not held up.
-const ROUNDS_AT_ONCE: u32 = 500;
+/// Rounds between two yields. They take well below 1 ms, so other requests of the thread do not
+/// wait.
+const ROUNDS_PER_YIELD: u32 = 500;
 
 impl Report {
     /// Computes it.
@@ -50,7 +50,7 @@ async fn chain(param: &str) -> [u8; 32] {
     let mut digest: [u8; 32] = Sha256::digest(param).into();
     for round in 1..ROUNDS {
         digest = Sha256::digest(digest).into();
-        if round % ROUNDS_AT_ONCE == 0 {
+        if round % ROUNDS_PER_YIELD == 0 {
             yield_now().await;
         }
     }
@@ -62,7 +62,7 @@ fn entropy_bits(text: &str) -> f64 {
     for character in text.chars() {
         *counts.entry(character).or_insert(0_u32) += 1;
     }
-    // Summed in order of size, so that the last digit is the same every time.
+    // Summed in order of size, so that rounding gives the same last digit every time.
     let mut counts: Vec<u32> = counts.into_values().collect();
     counts.sort_unstable();
     let total = f64::from(counts.iter().sum::<u32>());
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_digest_is_a_real_chain() {
-        // hashlib.sha256, 10,000 times over the raw digest, in Python
+        // Computed in Python: hashlib.sha256, 10,000 times over the raw digest.
         let expected = "956667b3b1ac8a0d00a100c913fa578ed8ac08b460b3f807156f7e66bdadf4eb";
         assert_eq!(Report::about("abc").await.digest, expected);
     }

@@ -1,4 +1,5 @@
-//! One request of a connection, as the handlers want it. Owns the reading of bodies; must not know the routes.
+//! Turns one HTTP request of a connection into the handlers' `Request`, reading its body within
+//! limits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,54 +14,57 @@ use super::Local;
 use crate::http::endpoint::MAX_BODY;
 use crate::http::problem::{self, Problem};
 
-/// The most that is read of a body that is too long, so that a client which sends first and reads then gets its answer.
-const MOST_DISCARDED: usize = 1 << 20;
+/// The most that is read of a body that is too long. It is read at all so that a client which sends
+/// its whole body before it reads gets the response.
+const MAX_DISCARDED: usize = 1 << 20;
 /// How long a client may take to send a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) async fn answer(
+pub(super) async fn respond(
     request: hyper::Request<Incoming>,
     local: Arc<Local>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let response = match read(body).await {
         Ok(body) => {
-            problem::caught(local.route(Request::from_parts(parts, Body::Binary(body)))).await
+            problem::catch_panic(local.route(Request::from_parts(parts, Body::Binary(body)))).await
         }
         Err(problem) => problem.into_response(),
     };
     Ok(response.map(|body| Full::new(bytes(body))))
 }
 
-/// Without a copy: most of an answer is its body.
+/// Moves the body without a copy: the body is most of a response.
 fn bytes(body: Body) -> Bytes {
     match body {
         Body::Text(text) => text.into(),
         Body::Binary(bytes) => bytes.into(),
-        // Body::Empty, and what may yet be added.
+        // Body::Empty, and variants that may be added.
         other => Bytes::copy_from_slice(&other),
     }
 }
 
-/// The body, if all of it comes in time.
+/// Reads the whole body, within `BODY_TIMEOUT`.
 async fn read(body: Incoming) -> Result<Vec<u8>, Problem> {
-    // Most requests have none, and need no timer.
+    // Most requests have no body and need no timer.
     if body.is_end_stream() {
         return Ok(Vec::new());
     }
     match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
+        Ok(Err(_)) => Err(Problem::bad_request(
+            "the body ended before its announced length",
+        )),
         Err(_) => {
-            let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
+            let detail = format!("the body did not arrive within {BODY_TIMEOUT:?}");
             let problem = Problem::new(StatusCode::REQUEST_TIMEOUT, detail);
-            // What is still to come of it is not the next request.
+            // The rest of the body must not be read as the next request.
             Err(problem.with_header(header::CONNECTION, HeaderValue::from_static("close")))
         }
     }
 }
 
-/// The body, or of a body that is too long as much as shows that it is.
+/// Collects the body; of one that is too long, enough to show that it is.
 async fn collect(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     let mut kept = Vec::new();
     let mut seen = 0;
@@ -70,7 +74,7 @@ async fn collect(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
             let room = (MAX_BODY + 1).saturating_sub(kept.len()).min(data.len());
             kept.extend_from_slice(&data[..room]);
         }
-        if seen > MOST_DISCARDED {
+        if seen > MAX_DISCARDED {
             break;
         }
     }

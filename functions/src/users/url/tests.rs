@@ -78,18 +78,18 @@ fn a_url_that_can_not_be_used_says_why_without_showing_itself() {
 #[test]
 fn only_this_machine_is_reached_without_encryption_unless_asked() {
     for (text, mode) in [
-        ("postgres://u@localhost/d", Mode::Disable),
-        ("postgres://u@127.0.0.1/d", Mode::Disable),
-        ("postgres://u@[::1]/d", Mode::Disable),
-        ("postgres://u@db.example.com/d", Mode::VerifyFull),
+        ("postgres://u@localhost/d", SslMode::Disable),
+        ("postgres://u@127.0.0.1/d", SslMode::Disable),
+        ("postgres://u@[::1]/d", SslMode::Disable),
+        ("postgres://u@db.example.com/d", SslMode::VerifyFull),
         (
             "postgres://u@db.example.com/d?sslmode=require",
-            Mode::Require,
+            SslMode::Require,
         ),
-        ("postgres://u@db/d?sslmode=disable", Mode::Disable),
+        ("postgres://u@db/d?sslmode=disable", SslMode::Disable),
         (
             "postgres://u@localhost/d?sslmode=verify-full",
-            Mode::VerifyFull,
+            SslMode::VerifyFull,
         ),
     ] {
         assert!(postgres(text).tls.mode == mode, "{text}");

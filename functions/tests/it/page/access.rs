@@ -1,4 +1,5 @@
-//! For everybody: axe-core finds no violation, the keyboard is enough, and the screen reader is told.
+//! Accessibility: axe-core finds no violation, the keyboard suffices, and a screen reader announces
+//! results.
 
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::visit::{BURST, FLUSH, HEAVY, ROW, USER, Visit, demo};
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
-/// The checker itself, from npm: `make test` installs it.
+/// axe-core itself, from npm; `make test` installs it.
 fn axe() -> String {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -18,14 +19,14 @@ fn axe() -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("the page's tests need axe-core: `make test` installs it, or: npm ci --prefix functions/tests ({path}: {error})"))
 }
 
-/// Every violation of every rule that axe-core has, where and why.
+/// All violations of axe-core's rules, with place and reason.
 async fn violations(browser: &Browser, axe: &str) -> Vec<String> {
-    // A card that is still fading in has no colours of its own yet.
+    // A card that is still fading in does not have its final colours.
     browser
         .until("document.getAnimations().every(one => one.playState !== 'running')")
         .await;
     browser.js(axe).await;
-    // A promise that the script returns is waited for.
+    // WebDriver awaits a promise that the script returns.
     let run = "return axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ id, nodes }) => \
                nodes.map(node => `${id}: ${node.html} ${node.failureSummary}`)))";
     browser.strings(run).await
@@ -82,7 +83,7 @@ async fn the_keyboard_is_enough() {
         .await;
     let fields = visit.fields(HEAVY).await;
     assert!(fields[0].contains("keys only"), "{fields:?}");
-    // On to the button, over the three samples.
+    // Tab to the button, past the three samples.
     for _ in 0..4 {
         browser.keys(TAB).await;
     }
@@ -107,9 +108,9 @@ async fn focused(visit: &Visit) -> Value {
 }
 
 #[tokio::test]
-async fn a_screen_reader_is_told_what_came_from_where() {
+async fn a_screen_reader_announces_where_each_answer_came_from() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
-    let told = "return document.querySelector('[role=status]').textContent";
+    let output = "return document.querySelector('[role=status]').textContent";
     for (form, begins) in [
         (HEAVY, "From the origin, "),
         (HEAVY, "From the cache, "),
@@ -117,12 +118,12 @@ async fn a_screen_reader_is_told_what_came_from_where() {
         (FLUSH, "Forgotten: Everything."),
     ] {
         visit.run(form).await;
-        let told = visit.browser.js(told).await;
-        assert!(told.as_str().unwrap().starts_with(begins), "{told}");
+        let output = visit.browser.js(output).await;
+        assert!(output.as_str().unwrap().starts_with(begins), "{output}");
     }
     visit.ask_user("0").await;
-    assert_eq!(visit.browser.js(told).await, "Bad Request");
-    // The chart is a picture with words; the table has the rest.
+    assert_eq!(visit.browser.js(output).await, "Bad Request");
+    // The chart has a text alternative; the table holds the data.
     let chart = visit
         .browser
         .js("return document.getElementById(chart.getAttribute('aria-labelledby')).textContent")

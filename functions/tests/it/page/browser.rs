@@ -1,5 +1,5 @@
-//! A real headless Chromium with a chromedriver of its own. Owns both processes and what a visitor's browser is like;
-//! knows nothing of the page.
+//! A real headless Chromium with its own chromedriver, and the properties of a visitor's browser.
+//! It knows nothing of the page.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 use super::webdriver::Session;
 use crate::program::Program;
 
-/// How to get what these tests need; they never skip.
+/// How to get what these tests need. They are never skipped.
 const NEEDED: &str = "the page's tests need chromium and chromedriver: `make test` installs them, \
                       or: apt-get install chromium chromium-driver";
-/// Far beyond what anything takes; a test that hangs fails instead.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Far longer than any step takes, so that a hanging test fails.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a visitor's browser is like.
+/// The properties of a visitor's browser.
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
     /// As in `Accept-Language`.
@@ -41,7 +41,7 @@ pub(crate) const PHONE: Look = Look {
 pub(crate) struct Browser {
     session: Session,
     chromium: Pid,
-    // Ended after Chromium, which it would leave behind.
+    // Stopped after Chromium, which it would leave behind.
     _driver: Program,
 }
 
@@ -78,7 +78,8 @@ impl Browser {
         browser
     }
 
-    /// Viewport and colour scheme, as DevTools emulates them: a window cannot be as narrow as a phone.
+    /// Viewport and colour scheme, as DevTools emulates them: a window cannot be as narrow as a
+    /// phone.
     async fn wear(&self, look: Look) {
         let Look { theme, width, .. } = look;
         let metrics =
@@ -102,7 +103,7 @@ impl Browser {
         self.session.post("url", &json!({ "url": url })).await;
     }
 
-    /// A click of the mouse, after scrolling there.
+    /// Scrolls to the element and clicks it.
     pub(crate) async fn click(&self, css: &str) {
         let element = self.session.find(css).await;
         self.session
@@ -110,7 +111,7 @@ impl Browser {
             .await;
     }
 
-    /// Key strokes for whatever has the focus.
+    /// Types keys into the focused element.
     pub(crate) async fn keys(&self, keys: &str) {
         let element = self.session.active().await;
         self.session
@@ -121,7 +122,7 @@ impl Browser {
             .await;
     }
 
-    /// What the function body `script` returns.
+    /// Runs a function body, and returns its result.
     pub(crate) async fn js(&self, script: &str) -> Value {
         self.js_with(script, Vec::new()).await
     }
@@ -136,14 +137,14 @@ impl Browser {
             .await
     }
 
-    /// The strings of the list that the function body returns.
+    /// The strings of the list that a function body returns.
     pub(crate) async fn strings(&self, script: &str) -> Vec<String> {
         serde_json::from_value(self.js(script).await).unwrap()
     }
 
     /// The text of an element as it is laid out.
     pub(crate) async fn text(&self, css: &str) -> String {
-        // Not WebDriver's own: it leaves out what is still fading in.
+        // WebDriver's own text omits elements that are still fading in.
         let text = self
             .js_with(
                 "return document.querySelector(arguments[0]).innerText",
@@ -155,9 +156,9 @@ impl Browser {
 
     /// Waits until the expression holds.
     pub(crate) async fn until(&self, condition: &str) {
-        let patience = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while self.js(&format!("return Boolean({condition})")).await != true {
-            let late = Instant::now() > patience;
+            let late = Instant::now() > deadline;
             assert!(
                 !late,
                 "never: {condition}; the page shows: {}",
@@ -167,7 +168,7 @@ impl Browser {
         }
     }
 
-    /// What the browser itself complained of since the last call.
+    /// The browser's console errors since the last call.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self
             .session
@@ -182,7 +183,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Already gone is as good.
+        // A process that has ended already needs no signal.
         let _ = rustix::process::kill_process(self.chromium, Signal::KILL);
     }
 }

@@ -1,4 +1,4 @@
-//! The experiments: what the page counts from the headers is what the server has counted itself.
+//! The experiments: the page's counts from the headers equal the server's own.
 
 use std::collections::HashMap;
 
@@ -31,10 +31,10 @@ async fn many_at_once_on_a_cold_key_are_one_origin_call() {
     let memcached = Memcached::start();
     for cache in ["memory:".to_owned(), memcached.url()] {
         let mut variables = demo(&cache);
-        // On a busy machine the default of 50 ms may pass, and then more than one goes to the origin, as it should.
+        // On a busy machine the default of 50 ms may pass, and then several calls go to the origin.
         variables.push(("CACHE_BUDGET_MS", "5000".to_owned()));
         let visit = Visit::to(&variables, DESK).await;
-        // Calls of before must not count for the experiment.
+        // Earlier origin calls must not count for the experiment.
         visit.run(HEAVY).await;
         visit.run(USER).await;
         for round in 1..=2 {
@@ -77,7 +77,7 @@ async fn without_a_cache_every_request_counts_as_an_origin_call() {
 }
 
 #[tokio::test]
-async fn the_browsers_own_limit_is_told() {
+async fn the_page_explains_the_browsers_connection_limit() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
     let limit = visit.text("#limit").await;
     assert!(
@@ -98,7 +98,7 @@ async fn an_experiment_can_be_cancelled() {
     }
 }
 
-/// How many answers of an experiment the page counts by kind.
+/// The page's counts of an experiment's answers by kind.
 async fn parts(visit: &Visit, form: &str) -> HashMap<String, i64> {
     let script = format!(
         "return [...document.querySelectorAll('#{form} + .answer .parts li')].map(li => [li.dataset.kind, Number(li.querySelector('b').textContent)])"

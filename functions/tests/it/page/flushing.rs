@@ -1,4 +1,5 @@
-//! A refused flush: the page asks for the token, or shows the command for IAM callers; it keeps nothing.
+//! A refused flush: the page asks for the token, which it does not keep, or shows the command for
+//! IAM callers.
 
 use hex::encode;
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use crate::program::Variables;
 
 const TOKEN: &str = "a token of spaces & ñ";
 
-/// `FLUSH_AUTH=mode` in place of the demonstration's `open`.
+/// The demonstration's settings with `FLUSH_AUTH=mode` instead of `open`.
 fn guarded(mode: &str) -> Variables {
     let mut variables = demo("memory:");
     variables.retain(|(name, _)| *name != "FLUSH_AUTH");
@@ -45,7 +46,7 @@ async fn a_token_is_asked_for_used_and_not_kept() {
     assert_eq!(visit.kind(FLUSH).await, "error");
 }
 
-/// Types the token and presses Enter's button.
+/// Types the token and presses the submit button.
 async fn try_token(visit: &Visit, token: &str) {
     visit.browser.click("#token").await;
     visit.browser.keys(token).await;
@@ -75,7 +76,7 @@ async fn under_iam_the_command_line_is_shown() {
 }
 
 #[tokio::test]
-async fn where_nobody_may_flush_that_is_all_it_says() {
+async fn where_flushing_is_denied_the_page_says_only_that() {
     let visit = Visit::to(&guarded("deny"), DESK).await;
     visit.run(FLUSH).await;
     let says = visit.says(FLUSH).await;

@@ -1,9 +1,10 @@
-//! Small and alone: three files, under 60 kB, no other host, and nothing that its own Content-Security-Policy forbids.
+//! The page is three files of under 60 kB, contacts no other host, and keeps to its own
+//! Content-Security-Policy.
 
 use super::browser::DESK;
 use super::visit::{BURST, FLUSH, HEAVY, ROW, USER, Visit, demo};
 
-/// Bytes of the three files together, uncompressed.
+/// The most bytes of the three files together, uncompressed.
 const MOST_BYTES: usize = 60_000;
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::browser::{DESK, Look, PHONE};
 use super::visit::{BURST, FLUSH, HEAVY, ROW, USER, Visit, demo};
 
-/// Every word that stands still, by its key.
+/// Every static text of the page, by its key.
 const WORDS: &str = "return [...document.querySelectorAll('[data-t], [data-label]')].map(node => `${node.dataset.t ?? node.dataset.label}: ${node.dataset.t ? node.textContent : node.getAttribute('aria-label')}`)";
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn an_answer_below_the_screen_of_a_phone_is_brought_into_view() {
     };
     for part in [".why", ".races"] {
         visit.browser.js("scrollTo(0, 0)").await;
-        // Not by the mouse: that would scroll by itself.
+        // A click by the mouse would scroll the page.
         visit
             .browser
             .js("document.querySelector('#heavy + .answer').replaceChildren(); document.getElementById('heavy').requestSubmit()")

@@ -1,4 +1,4 @@
-//! The three operations and their cards: where an answer came from, its time, what was saved, how long it lasts.
+//! The three operations and their cards: an answer's source, its time, the time saved, its ttl.
 
 use serde_json::Value;
 
@@ -48,16 +48,16 @@ async fn the_time_left_counts_down() {
 }
 
 #[tokio::test]
-async fn a_user_is_laid_out_as_the_server_tells_it() {
+async fn a_user_is_shown_field_by_field_as_the_server_sent_it() {
     let visit = Visit::to(&demo("memory:"), DESK).await;
     visit.ask_user("7").await;
     let row = visit.local.get("/user/7").await.json()["result"].clone();
-    let mut told: Vec<String> = row.as_object().unwrap().values().map(as_shown).collect();
+    let mut output: Vec<String> = row.as_object().unwrap().values().map(as_shown).collect();
     let mut shown = visit.fields(USER).await;
-    // serde_json has forgotten the order of the fields.
-    told.sort();
+    // serde_json does not preserve the order of the fields.
+    output.sort();
     shown.sort();
-    assert_eq!(shown, told);
+    assert_eq!(shown, output);
 }
 
 fn as_shown(value: &Value) -> String {
@@ -155,7 +155,7 @@ async fn every_request_is_a_mark_on_the_timeline_and_a_row_of_the_table() {
     visit.run(FLUSH).await;
     let marks = "document.querySelectorAll('#chart .sign').length === 3 && document.querySelectorAll('#chart .flushed').length === 1";
     visit.browser.until(marks).await;
-    // Higher is slower: the origin's mark stands above the cache's.
+    // Higher is slower: the origin's mark is above the cache's.
     visit.browser.until("(([cold, warm]) => cold.getBoundingClientRect().y < warm.getBoundingClientRect().y)(document.querySelectorAll('#chart .sign'))").await;
     assert_eq!(visit.answers().await, 4);
     let summary = visit.text("#summary").await;

@@ -1,4 +1,4 @@
-//! Any text is shown as the text it is, exactly, whoever it comes from; nothing of it runs.
+//! Any text, from a visitor or the database, is shown exactly as it is, and none of it is run.
 
 use serde_json::Value;
 use sqlx::Connection;
@@ -13,7 +13,7 @@ const HOSTILE: [&str; 4] = [
     "javascript:window.ran=1//'`${window.ran=1}",
 ];
 
-/// True if a text has become anything else: an element of its own, or code that ran.
+/// True if a text has become an element or has run as code.
 const RAN: &str = "return window.ran !== undefined || document.querySelectorAll('main script, main img, main iframe, .answer svg:not(.icon)').length > 0";
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn user_data_is_text_too() {
     let mut variables = demo("memory:");
     variables.push(("DATABASE_URL", database.clone()));
     let visit = Visit::to(&variables, DESK).await;
-    visit.ask_user("500").await; // makes and seeds the database
+    visit.ask_user("500").await; // creates and seeds the database
     let mut connection = sqlx::SqliteConnection::connect(&database).await.unwrap();
     let emoji = "🫙".repeat(256);
     let names = HOSTILE.into_iter().chain([emoji.as_str()]);

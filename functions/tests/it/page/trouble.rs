@@ -1,4 +1,4 @@
-//! When things go wrong: a slow operation, a failing origin, a server that is gone, a cache that is down.
+//! Failures: a slow operation, a failing origin, an unreachable server, a cache that is down.
 
 use larder_testing::Memcached;
 use rustix::process::Signal;
@@ -23,7 +23,7 @@ async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
         .await;
     visit.cancel(HEAVY).await;
     assert!(visit.says(HEAVY).await.starts_with("Cancelled"));
-    // Whoever cancelled by keyboard is back where they came from.
+    // After cancelling by keyboard, the focus returns to where it was.
     let focused =
         "return document.activeElement === document.querySelector('#heavy [type=submit]')";
     assert_eq!(visit.browser.js(focused).await, true);
@@ -32,7 +32,7 @@ async fn waiting_shows_the_elapsed_time_and_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_failing_origin_is_told_in_the_servers_words() {
+async fn a_failing_origin_is_reported_in_the_servers_words() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("not-there-yet");
     let mut variables = demo("memory:");
@@ -86,7 +86,7 @@ async fn with_the_cache_down_answers_come_all_the_same_and_say_so() {
         "path through without"
     );
     memcached.restart();
-    // How soon is the cache's own promise, tested where it is made; here: the page follows.
+    // How soon hits return is tested with the cache; here only the page is.
     visit.run(USER).await;
     while visit.kind(USER).await != "cache" {
         visit.run(USER).await;

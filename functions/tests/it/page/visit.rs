@@ -1,4 +1,4 @@
-//! A visitor's actions on the page, and what they see. Knows the page's forms and cards, and the server behind them.
+//! What a visitor does and sees on the page: its forms and cards, and the server behind them.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::browser::{Browser, Look};
 use crate::program::Variables;
 use crate::site::Local;
 
-/// One visit to the page of a server of its own.
+/// One visit to the page, with its own server.
 pub(crate) struct Visit {
     pub(crate) browser: Browser,
     pub(crate) local: Local,
@@ -19,7 +19,7 @@ pub(crate) const FLUSH: &str = "flush";
 pub(crate) const ROW: &str = "row";
 pub(crate) const BURST: &str = "burst";
 
-/// Settings of a demonstration: everything allowed, and a heavy operation that is only just felt.
+/// Settings of a demonstration: everything is allowed, and the heavy operation is short.
 pub(crate) fn demo(cache_url: &str) -> Variables {
     vec![
         ("CACHE_URL", cache_url.to_owned()),
@@ -45,20 +45,20 @@ impl Visit {
         format!("http://{}/", self.local.address)
     }
 
-    /// Presses the button of a form, and waits until its card is there.
+    /// Presses the button of a form, and waits for its card.
     pub(crate) async fn run(&self, form: &str) {
         self.press(form).await;
         self.browser.until(&format!("!document.querySelector('#{form}.busy') && document.querySelector('#{form} + .answer .card')")).await;
     }
 
     pub(crate) async fn press(&self, form: &str) {
-        // A card of before would look like an answer.
+        // An earlier card would look like an answer.
         let gone = format!("document.querySelector('#{form} + .answer').replaceChildren()");
         self.browser.js(&gone).await;
         self.browser.click(&format!("#{form} [type=submit]")).await;
     }
 
-    /// Stops waiting, as soon as that is offered: not within the time that a hit takes.
+    /// Presses Cancel as soon as the page offers it, which it does not for a quick hit.
     pub(crate) async fn cancel(&self, form: &str) {
         let offered = format!(
             "document.querySelector('#{form} .cancel')?.checkVisibility({{ visibilityProperty: true }})"
@@ -70,7 +70,7 @@ impl Visit {
             .await;
     }
 
-    /// Asks the heavy operation for a text; WebDriver cannot type what lies beyond the BMP.
+    /// Requests the heavy operation for a text. WebDriver cannot type characters beyond the BMP.
     pub(crate) async fn ask_for(&self, text: &str) {
         let enter = "const field = document.getElementById('param'); field.value = arguments[0]; field.dispatchEvent(new Event('input'))";
         self.browser.js_with(enter, vec![json!(text)]).await;
@@ -87,18 +87,18 @@ impl Visit {
         self.run(USER).await;
     }
 
-    /// What the card of a form says.
+    /// The text of a form's card.
     pub(crate) async fn says(&self, form: &str) -> String {
         self.text(&format!("#{form} + .answer .card")).await
     }
 
-    /// Where the answer came from: `origin`, `cache`, `shared`, `stale` or `error`.
+    /// The answer's source: `origin`, `cache`, `shared`, `stale` or `error`.
     pub(crate) async fn kind(&self, form: &str) -> String {
         let kind = format!("return document.querySelector('#{form} + .answer .card').dataset.kind");
         self.browser.js(&kind).await.as_str().unwrap().to_owned()
     }
 
-    /// The fields of the result, in their order, exactly as the page holds them.
+    /// The fields of the result, in order, exactly as the page shows them.
     pub(crate) async fn fields(&self, form: &str) -> Vec<String> {
         let script = format!(
             "return [...document.querySelectorAll('#{form} + .answer dd')].map(node => node.textContent)"
@@ -111,7 +111,7 @@ impl Visit {
         self.browser.text(css).await
     }
 
-    /// How many requests the page has answers for.
+    /// How many answered requests the page counts.
     pub(crate) async fn answers(&self) -> i64 {
         let rows = self
             .browser
@@ -119,9 +119,9 @@ impl Visit {
         rows.await.as_i64().unwrap()
     }
 
-    /// Origin calls that the server itself has counted.
+    /// The server's own count of origin calls.
     pub(crate) async fn origin_calls(&self) -> i64 {
-        // The page itself needs no origin, and every answer carries the counter.
+        // Every response carries the counter, and the page's own files need no origin.
         self.local
             .get("/")
             .await

@@ -1,20 +1,20 @@
-//! The WebDriver protocol (W3C), as far as these tests need it: JSON over HTTP to a chromedriver. Knows no page.
+//! The WebDriver protocol (W3C) as far as these tests need it: JSON over HTTP to a chromedriver.
 
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::ask::Ask;
 use crate::http;
+use crate::request::Request;
 
-/// The member that holds an element's id, by the standard.
+/// The member that holds an element's id in the standard.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// One browser under a chromedriver's control.
 pub(crate) struct Session {
     driver: SocketAddr,
     id: String,
-    /// What the browser has told of itself at its start.
+    /// The capabilities that the browser reported at its start.
     pub(crate) capabilities: Value,
 }
 
@@ -30,7 +30,7 @@ impl Session {
         })
     }
 
-    /// A command of the standard or of chromedriver's own; panics with the driver's error.
+    /// Sends a command of the standard or of chromedriver. Panics with the driver's error.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         self.send("POST", path, body).await
     }
@@ -68,13 +68,13 @@ async fn send(
     path: &str,
     body: &Value,
 ) -> Result<Value, String> {
-    let mut ask = Ask::new(method, path);
+    let mut request = Request::new(method, path);
     if method == "POST" {
-        ask = ask
+        request = request
             .header("content-type", "application/json")
             .body(body.to_string());
     }
-    let answer = http::ask(driver, &ask).await;
+    let answer = http::send(driver, &request).await;
     let value = answer.json()["value"].take();
     match answer.status {
         200 => Ok(value),

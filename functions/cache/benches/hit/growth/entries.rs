@@ -68,7 +68,7 @@ impl Filled {
         })
     }
 
-    /// Of entries all over the cache.
+    /// Hits of entries all over the cache.
     fn hits(&mut self) -> Result<f64, Box<dyn Error>> {
         let mut times = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
@@ -88,7 +88,7 @@ impl Filled {
             let begun = Instant::now();
             self.runtime.block_on(self.cache.flush(Scope::Name(NAME)))?;
             times.push(begun.elapsed().as_secs_f64());
-            // There is a generation to flush again.
+            // Creates a generation for the next flush.
             self.runtime.block_on(call(&self.cache, self.keys));
         }
         Ok(median(times))

@@ -1,4 +1,5 @@
-//! What an entry takes on the server, against the bare payload of the same value under a short key.
+//! The memory of an entry on the server, compared with the plain payload of the same value under a
+//! short key.
 
 use std::{
     error::Error,
@@ -48,11 +49,11 @@ fn compare<V: Serialize + Send + Sync + 'static>(
     Ok(())
 }
 
-/// Bytes a key.
+/// Bytes for each key.
 struct Taken {
-    /// What the server says that its items take.
+    /// The memory of the server's items, as it reports it.
     counted: f64,
-    /// By how much its process grew.
+    /// The growth of the server's process.
     resident: f64,
 }
 
@@ -74,7 +75,7 @@ impl Taken {
     }
 }
 
-/// Bytes of memory that the server's process has.
+/// Bytes of memory of the server's process.
 fn resident(server: &Memcached) -> Result<f64, Box<dyn Error>> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.stat("pid")))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -82,7 +83,7 @@ fn resident(server: &Memcached) -> Result<f64, Box<dyn Error>> {
     Ok(kilobytes.ok_or("no VmRSS")?.parse::<f64>()? * 1024.0)
 }
 
-/// What a program without this library might keep: field names, since it too wants to change its types.
+/// What a program without this library might store: with field names, since its types change, too.
 fn bare<V: Serialize>(server: &Memcached, value: fn(i64) -> V) -> Result<(), Box<dyn Error>> {
     let mut stream = BufWriter::new(TcpStream::connect(("127.0.0.1", server.port()))?);
     for n in 0..KEYS {
@@ -91,7 +92,7 @@ fn bare<V: Serialize>(server: &Memcached, value: fn(i64) -> V) -> Result<(), Box
         stream.write_all(&payload)?;
         stream.write_all(b"\r\n")?;
     }
-    // Answered when all before it are stored.
+    // The answer proves that all commands before it are done.
     stream.write_all(b"version\r\n")?;
     let stream = stream.into_inner()?;
     BufReader::new(stream).read_line(&mut String::new())?;

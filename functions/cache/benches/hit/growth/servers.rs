@@ -1,4 +1,4 @@
-//! A hit on two servers and on four, against one: keys are spread over all of them.
+//! A hit on two servers and on four, compared with one: the keys are spread over all of them.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ pub(super) fn measure() -> Result<(), Box<dyn Error>> {
         ("a hit, callers: 1", Spread { tasks: 1, keys: 64 }),
         ("a hit, callers: 64", Spread::own_key(64)),
     ] {
-        // A namespace for each crowd: all of them share the first server.
+        // A namespace for each crowd, since all of them share the first server.
         let crowd = |count: usize| {
             let namespace = format!("servers-{count}-{}", spread.tasks);
             Crowd::<Decoded>::new(&url(&servers[..count]), &namespace, spread)

@@ -1,5 +1,6 @@
-//! Other caches' turns beside ours. `peers CLIENT PORT KEY` says "ready", reads a number from each line, makes so many calls, and
-//! prints the median in seconds. `peers stampede PORT CALLERS` is told in its own file.
+//! Measures other caches for comparison. `peers CLIENT PORT KEY` prints "ready", reads a number
+//! from each line, makes so many calls, and prints the median in seconds. `peers stampede PORT
+//! CALLERS` is described in its own file.
 
 use std::{error::Error, io::BufRead as _, time::Instant};
 
@@ -30,7 +31,7 @@ fn main() -> Result<()> {
     })
 }
 
-/// As many calls as each line says; a call that was no hit is an error.
+/// Makes as many calls as each line says. A call that is not a hit is an error.
 async fn turns(mut hit: impl AsyncFnMut() -> Result<()>) -> Result<()> {
     println!("ready");
     for line in std::io::stdin().lock().lines() {

@@ -1,4 +1,5 @@
-//! The crate `cached` with its asynchronous Redis store: a decorated function whose value is a user with twenty orders.
+//! The crate `cached` with its asynchronous Redis store: a decorated function whose value is a user
+//! with twenty orders.
 
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
@@ -10,7 +11,7 @@ use crate::{Result, turns};
 mod user;
 use user::User;
 
-/// Of the Redis server: the decorated function makes its cache itself.
+/// The port of the Redis server, for the decorated function, which makes its cache itself.
 static PORT: AtomicU16 = AtomicU16::new(0);
 static ORIGIN_CALLS: AtomicUsize = AtomicUsize::new(0);
 
@@ -37,7 +38,7 @@ async fn store() -> AsyncRedisCache<i64, User> {
         .expect("a Redis server on that port")
 }
 
-/// Hits of the user with that number.
+/// Hits of the user with this number.
 pub(crate) async fn cached(port: u16, id: i64) -> Result<()> {
     PORT.store(port, Ordering::Relaxed);
     turns(async || {

@@ -1,5 +1,7 @@
-//! One process of a stampede on `memcache::exp`'s `fetch`: says "ready", then reads `KEY SECONDS` from each line, lets all callers ask for that key at
-//! once, whose origin takes so long, and prints how often the origin was called here and how many seconds the last answer took.
+//! One process of a stampede on `memcache::exp`'s `fetch`. It prints "ready" and reads lines of
+//! `KEY SECONDS`. For each, all callers ask for the key at once, with an origin that takes so many
+//! seconds; then it prints how often the origin was called here, and the time of the last answer in
+//! seconds.
 
 use std::{
     convert::Infallible,

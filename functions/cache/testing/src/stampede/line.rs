@@ -1,4 +1,4 @@
-//! What parent and workers say to each other: one line of words each.
+//! The messages between parent and workers: one line of words each.
 
 use std::{fmt, time::Duration};
 
@@ -23,7 +23,7 @@ pub struct Order {
     pub wait: Duration,
 }
 
-/// What a worker tells of one key. Times are its own.
+/// An event of one key, as a worker reports it. Times are the worker's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// Its origin was called.
@@ -32,9 +32,9 @@ pub enum Event {
     Ended(u64),
     /// A caller has its answer.
     Answer {
-        /// Of which key.
+        /// The key.
         key: u64,
-        /// What was answered: each origin call answers with a number of its own.
+        /// The value: each origin call returns a different number.
         value: u64,
         /// How long the caller waited.
         took: Duration,
@@ -45,7 +45,7 @@ pub enum Event {
     },
 }
 
-/// Everything that the parent hears.
+/// Every message that the parent receives.
 #[derive(Debug)]
 pub(super) enum Heard {
     Event(Event),
@@ -59,7 +59,7 @@ impl Order {
     /// The policy of the round's calls.
     ///
     /// # Panics
-    /// If the times are ones that no policy can have.
+    /// If no policy can have these times.
     #[must_use]
     pub fn policy(&self) -> Policy {
         let parts = PolicyParts {
@@ -137,7 +137,7 @@ pub(super) const DONE: &str = "done\n";
 
 impl Heard {
     /// # Panics
-    /// If it is nothing that a worker says.
+    /// If it is not a worker's message.
     pub(super) fn parse(line: &str) -> Self {
         Self::understand(line).unwrap_or_else(|| panic!("a worker said {line:?}"))
     }

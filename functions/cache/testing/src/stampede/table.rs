@@ -1,11 +1,11 @@
-//! What one round came to: origin calls a key, and how long callers waited.
+//! The results of one round: origin calls for each key, and how long callers waited.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::line::{Event, Order};
 use larder::Source;
 
-/// What the workers told of one round.
+/// The events of one round.
 #[derive(Debug, Clone)]
 pub struct Round {
     order: Order,
@@ -14,21 +14,21 @@ pub struct Round {
     sources: BTreeMap<&'static str, usize>,
 }
 
-/// What was told of one key.
+/// The events of one key.
 #[derive(Debug, Clone, Default)]
 struct Told {
-    /// The workers whose origin was called, in this order.
+    /// The workers whose origin was called, in order.
     called: Vec<usize>,
     /// Those whose call has ended.
     ended: Vec<usize>,
-    /// What was answered, with the workers to whose callers.
+    /// The values, each with the workers whose callers got it.
     answers: Vec<(usize, u64)>,
     /// Those whose own call was stored.
     stored: Vec<usize>,
 }
 
 impl Round {
-    /// Nothing told as yet.
+    /// A round without events.
     #[must_use]
     pub fn new(order: Order) -> Self {
         let keys = usize::try_from(order.keys).unwrap_or(usize::MAX);
@@ -66,13 +66,19 @@ impl Round {
         }
     }
 
-    /// How often the origin was called, a key.
+    /// The number of origin calls for each key.
     #[must_use]
     pub fn origin_calls(&self) -> Vec<usize> {
         self.keys.iter().map(|told| told.called.len()).collect()
     }
 
-    /// The keys whose origin was called by `worker` in vain: the call has not ended.
+    /// The workers whose origin was called for `key`, in this order.
+    #[must_use]
+    pub fn called(&self, key: u64) -> &[usize] {
+        self.told(key).map_or(&[], |told| &told.called)
+    }
+
+    /// The keys for which `worker` has begun an origin call that has not ended.
     #[must_use]
     pub fn unended(&self, worker: usize) -> Vec<u64> {
         let unended = |told: &Told| told.called.contains(&worker) && !told.ended.contains(&worker);
@@ -90,7 +96,7 @@ impl Round {
             .is_some_and(|told| told.stored.contains(&worker))
     }
 
-    /// What callers were answered for `key`, each value once, those of `but` left out.
+    /// The values that callers got for `key`, each once, without those of `but`.
     #[must_use]
     pub fn values(&self, key: u64, but: Option<usize>) -> Vec<u64> {
         let answers = self.told(key).into_iter().flat_map(|told| &told.answers);
@@ -115,7 +121,7 @@ impl Round {
         self.sources.get(word(source)).copied().unwrap_or(0)
     }
 
-    /// How long the quickest `percent` of the callers waited at most; zero if there were none.
+    /// The longest wait of the fastest `percent` of the callers; zero if there were none.
     #[must_use]
     pub fn waited(&self, percent: usize) -> Duration {
         let mut waits = self.waits.clone();
@@ -137,7 +143,7 @@ fn word(source: Source) -> &'static str {
     }
 }
 
-/// One row: origin calls a key, and waiting in multiples of the origin's time.
+/// One row: origin calls for each key, and waits in multiples of the origin's time.
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls = self.origin_calls();

@@ -1,4 +1,4 @@
-//! One worker process: a cache, so many callers, and an origin that takes its time.
+//! One worker process: a cache, callers, and an origin that takes some time.
 
 use std::{
     convert::Infallible,
@@ -14,10 +14,11 @@ use futures_util::{StreamExt as _, future::join_all, stream};
 use super::line::{DONE, Event, Order};
 use larder::{Cache, Key};
 
-/// The environment's variable that makes a process a worker: parent's address, `CACHE_URL` and callers, one a line.
+/// The environment variable that makes a process a worker: the parent's address, `CACHE_URL` and
+/// the number of callers, a line each.
 const WORKER: &str = "STAMPEDE_WORKER";
 
-/// What the environment asks a worker process to be.
+/// A worker process as the environment describes it.
 #[derive(Debug)]
 pub struct Worker {
     parent: String,
@@ -47,7 +48,7 @@ impl Worker {
     /// Works through the parent's orders until the parent is gone.
     ///
     /// # Panics
-    /// If the parent can not be reached, or the cache's settings are wrong.
+    /// If the parent cannot be reached, or the cache's settings are invalid.
     pub fn run(self) {
         let parent = TcpStream::connect(&self.parent).expect("the parent");
         parent.set_nodelay(true).expect("an open connection");
@@ -105,7 +106,7 @@ impl Crowd {
         ));
     }
 
-    /// Answers with a number that no other origin call answers with.
+    /// Returns a number that no other origin call returns.
     async fn origin(&self, order: Order, n: u64) -> Result<u64, Infallible> {
         self.tell(Event::Origin(n));
         tokio::time::sleep(order.origin).await;
@@ -118,7 +119,7 @@ impl Crowd {
         self.say(&event.to_string());
     }
 
-    /// A parent that is gone needs to hear nothing: the next order will not come.
+    /// If the parent has ended, the event is lost, and the next order does not come.
     fn say(&self, line: &str) {
         let _ = (&self.parent).write_all(line.as_bytes());
     }

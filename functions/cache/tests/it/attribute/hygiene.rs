@@ -1,4 +1,4 @@
-//! A module in which every word that generated code could want means something else.
+//! A module in which every name that generated code could use means something else.
 
 #![allow(dead_code, non_camel_case_types)]
 

@@ -1,4 +1,5 @@
-//! Methods: companions beside inherent ones, none beside those of a trait, and what tells their entries apart.
+//! Methods: inherent ones have companions, those of traits have none; and how their entries are
+//! kept apart.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -25,7 +26,7 @@ impl Users {
         Ok(self.names.get(&id).cloned())
     }
 
-    /// One entry a tenant.
+    /// One entry for each tenant.
     #[larder::cached("users-own", ttl = "60s", key = (self.tenant, id))]
     pub(self) async fn own(&self, id: i64) -> Option<String> {
         self.names.get(&id).cloned()
@@ -120,7 +121,7 @@ async fn self_may_be_taken_in_any_way() {
     .await;
 }
 
-/// As a caller on a runtime with several threads needs it.
+/// As callers on a multi-threaded runtime need it.
 trait Load: Send + Sync + 'static {
     fn load(&self, id: i64) -> impl Future<Output = Result<String, String>> + Send;
 

@@ -1,4 +1,4 @@
-//! Failing origins, failing servers, and callers who leave.
+//! Failing origins, failing servers, and cancelled callers.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
@@ -16,7 +16,7 @@ async fn an_error_of_the_origin_is_the_callers_and_nothing_is_kept() {
             .await;
         assert_eq!(result.unwrap_err(), "down", "{}", cache.location());
         assert_eq!(cache.stats().origin_error, 1);
-        // The leases were given back: nobody waits for them.
+        // The leases were given back, so no caller waits for them.
         let values = tens(&cache, &MINUTE, &[1, 2, 3], &origin).await;
         assert_eq!(
             count(&values, Outcome::Miss(Fill::Stored)),
@@ -130,7 +130,8 @@ async fn a_caller_who_leaves_gives_all_of_its_leases_back() {
     }
 }
 
-/// Overlapping calls through cut, split and stalled connections, some of them dropped half-way: never another key's value.
+/// Overlapping calls through cut, split and stalled connections, some of them cancelled: never
+/// another key's value.
 #[tokio::test]
 async fn no_fault_and_no_cancellation_mixes_values_up() {
     let seed = std::time::SystemTime::now()

@@ -1,4 +1,4 @@
-//! Peers that answer what no memcached would: never believed, for none of the keys.
+//! Peers with answers that no memcached gives: they are not believed for any of the keys.
 
 use larder::CacheFailure;
 use larder_testing::{Peer, Script};

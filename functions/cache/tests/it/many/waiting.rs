@@ -1,8 +1,8 @@
-//! What others hold is waited for, and what they leave is taken over.
+//! Leases of other callers are waited for, and taken over when they are left.
 
 use super::*;
 
-/// A second cache on the same server and in the same namespace: another process, as far as leases know.
+/// A second cache on the same server and in the same namespace: for leases it is another process.
 fn another(cache: &Cache) -> Cache {
     if cache.location() == "memory:" {
         return cache.clone();

@@ -1,11 +1,12 @@
-//! Random arguments: any shape that a parameter may have, from a small alphabet or full of what servers read as commands.
+//! Random arguments of any form that a parameter may have, from a small alphabet, or full of what
+//! servers read as commands.
 
 use std::collections::BTreeMap;
 
 use rand::{RngExt as _, rngs::SmallRng};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-/// Two are equal if and only if their keys must be. Numbers that are no integers are held by their bits.
+/// Two arguments are equal if and only if their keys must be equal. Floats are kept as bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Arg {
     None,
@@ -36,13 +37,15 @@ const HOSTILE: [&str; 10] = [
 ];
 
 impl Arg {
-    /// From a small alphabet: equal ones, and ones that differ in their shape alone, come up again and again.
+    /// From a small alphabet, so that equal arguments, and arguments that only differ in their
+    /// form, come up often.
     pub(super) fn small(random: &mut SmallRng, depth: u32) -> Self {
         let text = |random: &mut SmallRng| SMALL[random.random_range(0..SMALL.len())].to_owned();
         Self::of(random, depth, &text)
     }
 
-    /// Everything that a server, a shell or a terminal could take for its own; one text in some hundred is 70 kB long.
+    /// Everything that a server, a shell or a terminal could interpret; about one text in a hundred
+    /// has 70 kB.
     pub(super) fn hostile(random: &mut SmallRng, depth: u32) -> Self {
         let text = |random: &mut SmallRng| {
             let mut part = || HOSTILE[random.random_range(0..HOSTILE.len())];
@@ -99,7 +102,7 @@ impl Serialize for Arg {
             Self::Bytes(v) => to.serialize_bytes(v),
             Self::List(v) => to.collect_seq(v),
             Self::Map(v) => {
-                // Backwards: what a hash map may do.
+                // In reverse order, as a hash map may return them.
                 let mut map = to.serialize_map(Some(v.len()))?;
                 for (key, value) in v.iter().rev() {
                     map.serialize_entry(key, value)?;

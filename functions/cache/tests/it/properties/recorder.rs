@@ -1,4 +1,4 @@
-//! Stands between a cache and a real memcached, and keeps every byte that the cache sends.
+//! A relay between a cache and a real memcached that records every byte that the cache sends.
 
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +42,7 @@ impl Recorder {
         format!("memcached://127.0.0.1:{}", self.port)
     }
 
-    /// What was sent since the last time.
+    /// What was sent since the last call.
     pub(super) fn take(&self) -> Vec<u8> {
         std::mem::take(&mut *self.sent.lock().unwrap())
     }
@@ -54,7 +54,7 @@ impl Drop for Recorder {
     }
 }
 
-/// Kept before it is passed on: whoever has the answer can see what was asked.
+/// Recorded before it is passed on, so that it is complete once the answer is there.
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, kept: Arc<Mutex<Vec<u8>>>) {
     let mut chunk = vec![0; 64 << 10];
     while let Ok(n @ 1..) = from.read(&mut chunk).await {

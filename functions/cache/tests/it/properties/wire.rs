@@ -1,6 +1,7 @@
-//! memcached's grammar of commands, read strictly: what is not exactly a command that the cache may send is a panic.
+//! A strict parser of memcached's commands: it panics at anything but a command that the cache may
+//! send.
 
-/// One command as a server reads it.
+/// One command, as a server reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Command {
     pub(super) verb: String,

@@ -1,4 +1,4 @@
-//! Keys that may never change: a deployment that computed others would find none of its entries.
+//! Keys that must never change: a release that computed others would find none of its entries.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -40,7 +40,7 @@ fn hash_map<K: std::hash::Hash + Eq, V, const N: usize>(pairs: [(K, V); N]) -> H
 
 macro_rules! golden {
     ($($name:literal: $arguments:expr => $digest:literal,)*) => {
-        /// What each is, its key as computed here, and the digest that it must have.
+        /// For each: a name, its key as computed here, and the digest that it must have.
         pub(super) fn keys() -> Vec<(&'static str, Key, &'static str)> {
             vec![$(($name, Key::new("golden", &$arguments).expect($name), $digest)),*]
         }

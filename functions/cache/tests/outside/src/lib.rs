@@ -7,18 +7,18 @@ use std::{collections::HashMap, fmt};
 use larder::Policy;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// What most of them return.
+/// The value that most of them return.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// What it was asked for.
+    /// The argument.
     pub of: String,
 }
 
-/// Why there is none.
+/// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadError;
 
-/// For a minute.
+/// Cached for a minute.
 pub const MINUTE: Policy = Policy::ttl(std::time::Duration::from_secs(60));
 
 /// A free function.
@@ -37,15 +37,15 @@ pub async fn free(id: u64, name: String) -> Result<Report, LoadError> {
     })
 }
 
-/// Has methods.
+/// A type with methods.
 #[derive(Debug)]
 pub struct Tenant {
-    /// Whose entries are its own.
+    /// Its entries are separate from those of other tenants.
     pub name: String,
 }
 
 impl Tenant {
-    /// An inherent method; its companions stand beside it.
+    /// An inherent method, with companions.
     #[larder::cached("outside-inherent", policy = MINUTE, key = (self.name, id))]
     pub async fn report(&self, id: u64) -> Result<Report, LoadError> {
         Ok(Report {
@@ -56,7 +56,7 @@ impl Tenant {
 
 /// A trait with an async method.
 pub trait Load: Sync {
-    /// As implementations say it with `async fn`.
+    /// As implementations write it with `async fn`.
     fn load(&self, id: u64) -> impl Future<Output = Result<Report, LoadError>> + Send;
 }
 
@@ -76,13 +76,13 @@ where
     text.parse()
 }
 
-/// Absence, kept for a while.
+/// An absence that is cached for a while.
 #[larder::cached("outside-option", ttl = "60s", negative_ttl = "5s")]
 pub async fn even(n: u32) -> Option<u32> {
     n.is_multiple_of(2).then_some(n)
 }
 
-/// Absence or failure: only the first is kept.
+/// An absence or a failure: only the absence is cached.
 #[larder::cached("outside-both", ttl = "60s", negative_ttl = "5s", skip(users))]
 pub async fn user(
     id: i64,

@@ -1,4 +1,4 @@
-//! Calls each of the cached functions, and computes keys that may never change.
+//! Calls each of the cached functions, and computes keys that must never change.
 
 #![deny(warnings, missing_docs)]
 
@@ -97,7 +97,7 @@ async fn absences() {
         Some("Ada")
     );
     assert!(user(2, &users).await.expect("no user").is_none());
-    // The argument that is skipped is none of those that need the key alone.
+    // The companions that only need the key do not take the skipped argument.
     assert!(user::peek(2).await.expect("an absence").is_hit());
     assert!(user(-1, &users).await.is_err());
     assert!(user::peek(-1).await.is_none());

@@ -1,5 +1,6 @@
-//! What a function's process does first, seen by one listener that stands for the Runtime API and for memcached, and answers neither:
-//! connections wait at it in the order in which they were made, however busy the machine is.
+//! What a function's process does first. One listener plays both the Runtime API and memcached and
+//! answers neither: it accepts connections in the order in which they were opened, however busy the
+//! machine is.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{self, Program, Variables};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const QUESTION: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
+const TIMEOUT: Duration = Duration::from_secs(60);
+const POLL: &[u8] = b"GET /2018-06-01/runtime/invocation/next ";
 
-/// Starts `heavy-op`, which has nothing but a cache to connect to, as an environment of this type.
+/// Starts `heavy-op`, which connects to nothing but a cache, as an environment of this type.
 async fn start(initialization: Option<&str>) -> (Program, TcpListener) {
     let both = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = both.local_addr().unwrap();
@@ -29,42 +30,42 @@ async fn start(initialization: Option<&str>) -> (Program, TcpListener) {
 }
 
 async fn in_time<T>(program: &Program, work: impl Future<Output = std::io::Result<T>>) -> T {
-    tokio::time::timeout(PATIENCE, work)
+    tokio::time::timeout(TIMEOUT, work)
         .await
-        .unwrap_or_else(|_| panic!("nothing for {PATIENCE:?}; {}", program.stderr()))
+        .unwrap_or_else(|_| panic!("nothing for {TIMEOUT:?}; {}", program.stderr()))
         .unwrap()
 }
 
-/// Whether the first that the process says over the connection is its question for an invocation.
-async fn asks(program: &Program, mut stream: TcpStream) -> bool {
-    let mut said = [0; QUESTION.len()];
-    // memcached is told less at first.
-    in_time(program, stream.read(&mut said)).await;
-    said == QUESTION
+/// Whether the first bytes on the connection are the poll for an invocation.
+async fn polls(program: &Program, mut stream: TcpStream) -> bool {
+    let mut received = [0; POLL.len()];
+    // The first command to memcached is shorter.
+    in_time(program, stream.read(&mut received)).await;
+    received == POLL
 }
 
 #[tokio::test]
-async fn the_question_for_an_invocation_is_out_before_memcached_is_connected_to() {
+async fn the_poll_for_an_invocation_is_sent_before_memcached_is_connected_to() {
     for initialization in [None, Some("on-demand")] {
         let (program, both) = start(initialization).await;
         let (first, _) = in_time(&program, both.accept()).await;
         let (second, _) = in_time(&program, both.accept()).await;
-        let mut said = [0; QUESTION.len()];
-        // Of the kernel: what tokio believes of a socket may be older than what lies there.
-        let there = first.into_std().unwrap().read(&mut said);
+        let mut received = [0; POLL.len()];
+        // Read from the kernel: tokio's own view of a socket may be out of date.
+        let read = first.into_std().unwrap().read(&mut received);
         assert!(
-            there.is_ok() && said == QUESTION,
-            "{initialization:?}: {there:?}"
+            read.is_ok() && received == POLL,
+            "{initialization:?}: {read:?}"
         );
-        assert!(!asks(&program, second).await, "{initialization:?}");
+        assert!(!polls(&program, second).await, "{initialization:?}");
     }
 }
 
 #[tokio::test]
-async fn a_process_that_is_frozen_before_its_use_connects_before_it_asks() {
+async fn a_process_that_is_frozen_before_its_first_invocation_connects_before_it_polls() {
     let (program, both) = start(Some("provisioned-concurrency")).await;
     let (first, _) = in_time(&program, both.accept()).await;
     let (second, _) = in_time(&program, both.accept()).await;
-    assert!(!asks(&program, first).await);
-    assert!(asks(&program, second).await);
+    assert!(!polls(&program, first).await);
+    assert!(polls(&program, second).await);
 }

@@ -1,12 +1,13 @@
-//! What a function tells of itself on Lambda: a line of metrics an invocation, and a log of JSON; and what it never tells.
+//! A function on Lambda writes one metrics line an invocation and its log as JSON, and shows no
+//! argument in either.
 
 use larder_testing::Memcached;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::ask::Ask;
-use crate::event::Sender;
+use crate::event::EventSource;
 use crate::program::{self, Variables};
+use crate::request::Request;
 use crate::runtime_api::Function;
 use crate::site;
 
@@ -20,9 +21,12 @@ fn on_lambda(cache: &str) -> Variables {
     variables
 }
 
-async fn ask(function: &Function, ask: &Ask) -> u16 {
-    let answer = function.invoke(Sender::HttpApi.event(ask)).await.unwrap();
-    Sender::answer(&answer).status
+async fn send(function: &Function, request: &Request) -> u16 {
+    let answer = function
+        .invoke(EventSource::HttpApi.event(request))
+        .await
+        .unwrap();
+    EventSource::answer(&answer).status
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -30,7 +34,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-/// As CloudWatch's specification of the embedded metric format has it.
+/// Checks a line against CloudWatch's specification of the embedded metric format.
 fn check_metrics(line: &Value) {
     let aws = &line["_aws"];
     assert!(
@@ -66,12 +70,12 @@ async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
     let function = Function::start(program::HEAVY_OP, &on_lambda(&memcached.url())).await;
     let target = format!("/heavy-op?param={SECRET}");
     for _ in 0..3 {
-        assert_eq!(ask(&function, &Ask::get(&target)).await, 200);
+        assert_eq!(send(&function, &Request::get(&target)).await, 200);
     }
-    assert_eq!(ask(&function, &Ask::get("/heavy-op")).await, 400);
-    let told = function.program.stdout();
-    assert!(!told.contains(SECRET), "{told}");
-    let lines = lines(&told);
+    assert_eq!(send(&function, &Request::get("/heavy-op")).await, 400);
+    let output = function.program.stdout();
+    assert!(!output.contains(SECRET), "{output}");
+    let lines = lines(&output);
     lines.iter().for_each(check_metrics);
     let of = |name: &str| {
         lines
@@ -85,20 +89,20 @@ async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
     assert_eq!(of("Lookups"), [1, 1, 1, 0]);
     assert_eq!(of("status"), [200, 200, 200, 400]);
     assert_eq!(of("function"), ["function"; 4]);
-    assert!(lines[0]["OriginTime"].as_f64().unwrap() >= 50.0, "{told}");
+    assert!(lines[0]["OriginTime"].as_f64().unwrap() >= 50.0, "{output}");
     let ids = of("requestId");
     assert!(
         ids.iter()
             .all(|id| id.as_str().unwrap().starts_with("invocation-")),
-        "{told}"
+        "{output}"
     );
 }
 
 #[tokio::test]
 async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
-    let counts = async |binary, variables: Variables, ask: Ask| {
+    let counts = async |binary, variables: Variables, request: Request| {
         let function = Function::start(binary, &variables).await;
-        assert_eq!(self::ask(&function, &ask).await, 502);
+        assert_eq!(send(&function, &request).await, 502);
         let line = lines(&function.program.stdout()).remove(0);
         assert_eq!(line["outcome"], "failed", "{line}");
         ["Lookups", "OriginCalls"].map(|name| line[name].as_u64().unwrap())
@@ -106,7 +110,7 @@ async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
     let mut user = on_lambda("memory:");
     user.push(("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d".to_owned()));
     assert_eq!(
-        counts(program::USER, user, Ask::get("/user/7")).await,
+        counts(program::USER, user, Request::get("/user/7")).await,
         [1, 1]
     );
     let token = "t";
@@ -114,21 +118,21 @@ async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
     flush.push(("FLUSH_AUTH", "token".to_owned()));
     let digest = hex::encode(Sha256::digest(token));
     flush.push(("FLUSH_TOKEN_SHA256", digest));
-    let ask = Ask::flush("").header("authorization", format!("Bearer {token}"));
-    assert_eq!(counts(program::FLUSH, flush, ask).await, [0, 0]);
+    let request = Request::flush("").header("authorization", format!("Bearer {token}"));
+    assert_eq!(counts(program::FLUSH, flush, request).await, [0, 0]);
 }
 
 #[tokio::test]
 async fn the_log_is_json_with_the_invocation_that_it_is_of() {
-    // Nobody is there: the cache's trouble is logged.
+    // No server listens there, so the cache's failure is logged.
     let function = Function::start(program::HEAVY_OP, &on_lambda("memcached://127.0.0.1:1")).await;
     let target = format!("/heavy-op?param={SECRET}");
-    assert_eq!(ask(&function, &Ask::get(&target)).await, 200);
+    assert_eq!(send(&function, &Request::get(&target)).await, 200);
     let flush = Function::start(program::FLUSH, &on_lambda("memcached://127.0.0.1:1")).await;
-    assert_eq!(ask(&flush, &Ask::flush("")).await, 403);
-    let told = function.program.stderr() + &flush.program.stderr();
-    assert!(!told.contains(SECRET), "{told}");
-    let lines = lines(&told);
+    assert_eq!(send(&flush, &Request::flush("")).await, 403);
+    let output = function.program.stderr() + &flush.program.stderr();
+    assert!(!output.contains(SECRET), "{output}");
+    let lines = lines(&output);
     assert!(!lines.is_empty());
     for line in &lines {
         // RFC 3339 in UTC, such as 2026-11-26T06:29:10.123456Z.
@@ -142,7 +146,7 @@ async fn the_log_is_json_with_the_invocation_that_it_is_of() {
         assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
     }
     let of_the_call = |line: &&Value| line["requestId"] == "invocation-0";
-    assert!(lines.iter().any(|line| of_the_call(&line)), "{told}");
+    assert!(lines.iter().any(|line| of_the_call(&line)), "{output}");
     let metrics = self::lines(&function.program.stdout());
     assert_eq!(metrics[0]["CacheErrors"], 1, "{metrics:?}");
     assert_eq!(self::lines(&flush.program.stdout())[0]["outcome"], "none");
@@ -151,6 +155,9 @@ async fn the_log_is_json_with_the_invocation_that_it_is_of() {
 #[tokio::test]
 async fn off_lambda_nothing_is_metered() {
     let function = Function::start(program::HEAVY_OP, &site::variables("memory:")).await;
-    assert_eq!(ask(&function, &Ask::get("/heavy-op?param=a")).await, 200);
+    assert_eq!(
+        send(&function, &Request::get("/heavy-op?param=a")).await,
+        200
+    );
     assert_eq!(function.program.stdout(), "");
 }

@@ -1,17 +1,17 @@
-//! Random questions about few keys, and whether an answer is the question's own.
+//! Random requests for few keys, and whether a response belongs to its request.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 
-use crate::ask::{Answer, Ask};
+use crate::request::{Request, Response};
 
-/// Few enough that callers meet on each of them.
+/// Few enough that several callers ask for the same one at a time.
 const PARAMS: u32 = 25;
-/// Of the 500 that there are.
+/// Of the 500 sample users.
 const USERS: u32 = 200;
 
-/// Where a test's random choices begin; told, so that `SEED=…` repeats them.
+/// The seed of a test's random choices. It is printed, so that `SEED=…` repeats them.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("SEED").map_or_else(
         |_| getrandom::u64().unwrap(),
@@ -22,12 +22,12 @@ pub(crate) fn seed() -> u64 {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Question {
+pub(crate) enum RandomRequest {
     HeavyOp(String),
     User(u32),
 }
 
-impl Question {
+impl RandomRequest {
     pub(crate) fn any(random: &mut SmallRng) -> Self {
         if random.random() {
             Self::HeavyOp(format!("ñ {}\r\nget", random.random_range(0..PARAMS)))
@@ -36,8 +36,8 @@ impl Question {
         }
     }
 
-    pub(crate) fn ask(&self) -> Ask {
-        Ask::get(match self {
+    pub(crate) fn request(&self) -> Request {
+        Request::get(match self {
             Self::HeavyOp(param) => {
                 let param = utf8_percent_encode(param, NON_ALPHANUMERIC);
                 format!("/heavy-op?param={param}")
@@ -46,8 +46,8 @@ impl Question {
         })
     }
 
-    /// Whether a good answer is about what was asked.
-    pub(crate) fn is_answered_by(&self, answer: &Answer) -> bool {
+    /// Whether a response with status 200 is about the same key.
+    pub(crate) fn is_answered_by(&self, answer: &Response) -> bool {
         let result = &answer.json()["result"];
         match self {
             Self::HeavyOp(param) => result["param"] == param.as_str(),

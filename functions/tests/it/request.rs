@@ -1,12 +1,12 @@
-//! A request and its answer, in no protocol yet.
+//! A request and its response, independent of the protocol that carries them.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// What a test asks.
+/// A request of a test.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct Request {
     pub(crate) method: &'static str,
     /// Path and query, encoded.
     pub(crate) target: String,
@@ -14,16 +14,16 @@ pub(crate) struct Ask {
     pub(crate) body: String,
 }
 
-/// What it gets.
+/// Its response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
-    /// By lower-case name.
+    /// The headers by lower-case name.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
 
-impl Ask {
+impl Request {
     pub(crate) fn get(target: impl Into<String>) -> Self {
         Self::new("GET", target)
     }
@@ -61,7 +61,7 @@ impl Ask {
     }
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
@@ -78,7 +78,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
-    /// A number of `Server-Timing`, in milliseconds.
+    /// A duration of `Server-Timing`, in milliseconds.
     pub(crate) fn timing(&self, name: &str) -> f64 {
         let timings = self.header("server-timing").split(", ");
         let mut found = timings.filter_map(|timing| timing.strip_prefix(&format!("{name};dur=")));

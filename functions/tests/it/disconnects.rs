@@ -1,5 +1,6 @@
-//! Clients that hang up in the middle of a request, beside clients that check every answer: what the first leave
-//! behind, on connections to them or to memcached, must never be an answer to the others.
+//! Clients that hang up in the middle of a request run beside clients that check every answer.
+//! Nothing that the former leave behind, on their connections or those to memcached, may reach the
+//! latter.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,17 +14,17 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::ask::Ask;
 use crate::http::Connection;
-use crate::question::{self, Question};
+use crate::random_request::{self, RandomRequest};
+use crate::request::Request;
 use crate::site::Local;
 
 const OF_EACH_KIND: u64 = 8;
-/// Of all checking clients on one protocol together; there are two protocols.
+/// Requests of all checking clients together, for each of the two protocols.
 const CHECKED: u64 = 10_000;
-/// A checking client empties the cache once in so many requests: keys stay cold and warm by turns.
+/// A checking client flushes once in this many requests, so that keys are both cold and warm.
 const FLUSH_ONCE_IN: u32 = 2000;
-/// Hanging up comes at most this late: about as long as a request takes that misses.
+/// Clients hang up within this time, which is about the duration of a miss.
 const LATEST: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ struct Tally {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_gets_what_another_hung_up_on() {
     for protocol in ["classic", "meta"] {
-        let seed = question::seed();
+        let seed = random_request::seed();
         let memcached = Memcached::start();
         let local = Local::start(&[
             (
@@ -54,7 +55,7 @@ async fn no_client_gets_what_another_hung_up_on() {
             [&tally.hits, &tally.misses, &tally.hung_up, &tally.wrong]
                 .map(|count| count.load(Ordering::Relaxed));
         assert_eq!((hits + misses + wrong, wrong), (CHECKED, 0), "{protocol}");
-        // Else it tested nothing.
+        // Otherwise the run tested nothing.
         assert!(
             hits > CHECKED / 10 && misses > CHECKED / 100 && hung_up > CHECKED / 10,
             "{tally:?}"
@@ -81,13 +82,13 @@ async fn check(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>) {
     let mut connection = Connection::open(address).await;
     for _ in 0..CHECKED / OF_EACH_KIND {
         if random.random_ratio(1, FLUSH_ONCE_IN) {
-            // Not acknowledged within its time on a busy machine: the next one will be.
-            connection.ask(&Ask::flush("")).await;
+            // On a busy machine a flush may miss its deadline; the next one is acknowledged.
+            connection.send(&Request::flush("")).await;
         }
-        let question = Question::any(&mut random);
-        let answer = connection.ask(&question.ask()).await;
-        let count = if answer.status != 200 || !question.is_answered_by(&answer) {
-            println!("{question:?} got {answer:?}");
+        let request = RandomRequest::any(&mut random);
+        let answer = connection.send(&request.request()).await;
+        let count = if answer.status != 200 || !request.is_answered_by(&answer) {
+            println!("{request:?} got {answer:?}");
             &tally.wrong
         } else if answer.is_hit() {
             &tally.hits
@@ -98,7 +99,7 @@ async fn check(address: SocketAddr, mut random: SmallRng, tally: Arc<Tally>) {
     }
 }
 
-/// Sends requests, one on each connection, and closes it at a random moment.
+/// Sends one request a connection, and closes the connection at a random moment.
 async fn hang_up(
     address: SocketAddr,
     mut random: SmallRng,
@@ -106,7 +107,7 @@ async fn hang_up(
     ended: Arc<AtomicBool>,
 ) {
     while !ended.load(Ordering::Relaxed) {
-        let Ask { method, target, .. } = Question::any(&mut random).ask();
+        let Request { method, target, .. } = RandomRequest::any(&mut random).request();
         let request = format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\n\r\n");
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -6,13 +6,13 @@ use crate::analysis::histogram::{Latencies, Summary};
 use crate::analysis::paired::Pair;
 use crate::load::machine::Machine;
 use crate::load::plan::Phase;
-use crate::load::profile::{Name, Profile};
-use crate::report::model::{Effect, FunctionFacts, Origin, Report, Row, SCHEMA, TargetFacts};
+use crate::load::profile::{Profile, ProfileName};
+use crate::report::model::{CacheEffect, FunctionFacts, Report, Row, SCHEMA, TargetFacts, Traffic};
 use crate::target::outcome::Outcome;
 
 /// A report of a target with these functions.
 pub(crate) fn report(functions: &[&str]) -> Report {
-    let facts = |name: &&str| FunctionFacts {
+    let traits = |name: &&str| FunctionFacts {
         name: (*name).to_owned(),
         instances: None,
         users: 1,
@@ -28,10 +28,10 @@ pub(crate) fn report(functions: &[&str]) -> Report {
         shortfalls: Vec::new(),
         target: TargetFacts {
             url: String::new(),
-            functions: functions.iter().map(facts).collect(),
+            functions: functions.iter().map(traits).collect(),
             instances: None,
         },
-        profile: Profile::named(Name::Quick),
+        profile: Profile::named(ProfileName::Quick),
         machine: Machine {
             cpus: 1,
             os: String::new(),
@@ -57,9 +57,9 @@ pub(crate) fn report(functions: &[&str]) -> Report {
     }
 }
 
-fn effect() -> Effect {
-    Effect {
-        measured_in: Origin::Rounds,
+fn effect() -> CacheEffect {
+    CacheEffect {
+        measured_in: Traffic::Rounds,
         hit_ratio: None,
         byte_hit_ratio: None,
         stale: 0,
