@@ -63,7 +63,7 @@ use crate::{
     fetched::Fetched,
     flight::Participation,
     key::{CacheKeys, Key},
-    origin::capture_directive,
+    origin::{capture_directive, is_computed_here},
     outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
     policy::PolicyParts,
@@ -92,11 +92,14 @@ use claim::{ClaimKind, ClaimResult, FillReason, Lease};
 use decision::{Decision, IfLost};
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use release::ReleaseGuard;
-use snapshot::{Snapshot, Stale};
+use serve::Joined;
+use snapshot::{Leader, Snapshot, Stale};
 pub(crate) use verbs::WriteResult;
 
 /// How often a call mints missing generations before it goes without the cache.
 const MINTS: u32 = 2;
+/// So many polls in a row may fail before a wait ends.
+const FAILED_POLLS: u32 = 2;
 
 /// Everything that one call carries on its way.
 pub(crate) struct Call<'a> {
@@ -177,7 +180,7 @@ impl<'a> Call<'a> {
             key,
             keys: CacheKeys::new(&cache.namespace, key),
             policy,
-            until: budget.wait_until(begun, policy.wait),
+            until: budget.wait_until(begun, policy.wait, None),
             budget,
             begun,
             counters: cache.counters.of(key.name()),
@@ -221,28 +224,58 @@ impl<'a> Call<'a> {
             self.begun,
             self.until,
         );
-        let (mut mints, mut placeholder, mut waits) = (0, None, false);
+        let (mut mints, mut placeholder, mut failed_polls) = (0, None, 0);
+        // The lease that this call has waited for, and the last lookup that showed a copy which may be served.
+        let mut waited_for: Option<Leader> = None;
+        let mut copy: Option<Box<LookupReply>> = None;
         loop {
             let reply = match self.look(pause.has_waited()).await {
                 Ok(reply) => reply,
-                Err(error) => return Action::Uncoordinated(error.into()),
+                // Says nothing about the lease that it waits for.
+                Err(error)
+                    if pause.has_waited()
+                        && error != StoreError::Breaker
+                        && failed_polls < FAILED_POLLS
+                        && !pause.is_over() =>
+                {
+                    failed_polls += 1;
+                    Box::pin(pause.take()).await;
+                    continue;
+                }
+                Err(error) => {
+                    return match copy
+                        .and_then(|reply| self.serve_copy(&Snapshot::new(self, &reply)))
+                    {
+                        Some(fetched) => Action::Value(fetched),
+                        None => Action::Uncoordinated(error.into()),
+                    };
+                }
             };
+            failed_polls = 0;
             let snapshot = Snapshot::new(self, &reply);
             let decision = decision::decide(
                 snapshot.kind,
                 snapshot.marker,
                 snapshot.generations.is_some(),
+                snapshot.waited(waited_for.as_ref()),
             );
+            if let Some(fetched) = self.answer(decision, &snapshot, pause.has_waited()) {
+                pause.changed();
+                return Action::Value(fetched);
+            }
+            placeholder = PlaceholderAge::after(placeholder, &snapshot);
             if decision == Decision::Wait {
-                if !std::mem::replace(&mut waits, true) {
-                    self.counters.increment(Counter::LeaseWaited);
+                let first = waited_for.is_none();
+                waited_for = snapshot.leader;
+                match Box::pin(self.wait_for_leader(&snapshot, first, &mut pause)).await {
+                    Some(Joined::Value(fetched)) => return Action::Value(fetched),
+                    Some(Joined::Unusable) => {
+                        return Action::Uncoordinated(Uncoordinated::Waited);
+                    }
+                    Some(Joined::Again) | None => {}
                 }
             } else {
                 pause.changed();
-            }
-            placeholder = PlaceholderAge::after(placeholder, &snapshot);
-            if let Some(fetched) = self.answer(decision, &snapshot, &pause).await {
-                return Action::Value(fetched);
             }
             // Boxed: a hit is not to carry what it does not do.
             let tried = match decision {
@@ -266,10 +299,13 @@ impl<'a> Call<'a> {
                 }
                 Decision::Acquire => Box::pin(self.acquire(&snapshot, FillReason::Miss)).await,
                 Decision::Compute => Ok(self.won_placeholder(&snapshot, FillReason::Miss)),
+                Decision::Pass => return Action::Uncoordinated(Uncoordinated::NotStorable),
+                Decision::GoAlone => return Action::Uncoordinated(Uncoordinated::Waited),
                 // What was to be served could not be decoded.
-                Decision::Hit | Decision::ServeStale | Decision::TakeOver => {
-                    Box::pin(self.take_over(&snapshot, FillReason::Miss)).await
-                }
+                Decision::Hit
+                | Decision::ServeStale
+                | Decision::ServeOnError
+                | Decision::TakeOver => Box::pin(self.take_over(&snapshot, FillReason::Miss)).await,
                 Decision::Wait
                     if placeholder.is_some_and(|placeholder| placeholder.is_orphaned()) =>
                 {
@@ -281,12 +317,53 @@ impl<'a> Call<'a> {
                 Ok(ClaimResult::Won(hold)) => return Action::Lead(hold),
                 Ok(ClaimResult::Again) => {}
                 Ok(ClaimResult::Lost) => Box::pin(pause.take()).await,
-                Err(error) => return Action::Uncoordinated(error.into()),
+                // A copy that was read is served, whatever fails after that.
+                Err(error) => {
+                    return match self.serve_copy(&snapshot) {
+                        Some(fetched) => Action::Value(fetched),
+                        None => Action::Uncoordinated(error.into()),
+                    };
+                }
             }
             if pause.is_over() {
                 return Action::WaitTimedOut(snapshot.stale(self));
             }
+            copy = snapshot.entry.is_some().then_some(reply);
         }
+    }
+
+    /// Begins or goes on to wait for the lease of `snapshot`: for its flight, if its holder is in
+    /// this process. `None`: it is not.
+    async fn wait_for_leader<T: DeserializeOwned>(
+        &self,
+        snapshot: &Snapshot<'_>,
+        first: bool,
+        pause: &mut Backoff<'_>,
+    ) -> Option<Joined<T>> {
+        if first {
+            if is_computed_here(self.key.digest()) {
+                self.cache.log.recursion(self.key.name());
+                return Some(Joined::Unusable);
+            }
+            self.counters.increment(Counter::LeaseWaited);
+            if let Some(entry) = &snapshot.entry {
+                let cost = Duration::from_micros(entry.cost.into());
+                pause.end_at(
+                    self.budget
+                        .wait_until(self.begun, self.policy.wait, Some(cost)),
+                );
+                // Its refresh takes longer than this call may wait.
+                if self.begun + cost > pause.until() {
+                    pause.end_at(self.begun);
+                    return None;
+                }
+            }
+        }
+        let flight = self.flight(snapshot)?;
+        // The others who wait can join it too.
+        pause.changed();
+        pause.begin();
+        Some(self.join(&flight, pause.until()).await)
     }
 
     /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
@@ -326,7 +403,8 @@ impl<'a> Call<'a> {
         self.counters.increment(Counter::LeaseWon);
         let flight = self.cache.flights.begin(hold.token);
         let begun = Instant::now();
-        let ((result, directive), cas) = self.held(&hold, capture_directive(origin)).await;
+        let origin = capture_directive([*self.key.digest()], origin);
+        let ((result, directive), cas) = self.held(&hold, origin).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
@@ -345,6 +423,7 @@ impl<'a> Call<'a> {
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
+                flight.fail();
                 drop(flight);
                 self.give_back(&hold, cas).await;
                 hold.release.disarm();
@@ -368,15 +447,13 @@ impl<'a> Call<'a> {
             self.cache.log.failure(self.key.name(), failure);
         }
         let mut turn = None;
-        if shares {
-            match self
-                .cache
-                .single_flight
-                .share(self.key.digest(), self.until)
-                .await
-            {
+        if shares && !is_computed_here(self.key.digest()) {
+            // No longer than a lease lives: the one who leads may not be polled.
+            let until = self.until.min(Instant::now() + self.policy.lease);
+            let shared = self.cache.single_flight.share(self.key.digest(), until);
+            match shared.await {
                 Participation::Lead(mine) => turn = Some(mine),
-                Participation::WaitTimedOut => {}
+                Participation::WaitTimedOut | Participation::LeaderFailed => {}
                 Participation::Value { payload, created } => {
                     let age = clock::since(self.cache.clock.now(), created);
                     if let Some(fetched) =
@@ -389,8 +466,12 @@ impl<'a> Call<'a> {
         }
         let begun = Instant::now();
         // What it says of its value is not for a memoised function that has called this one.
-        let (value, _) = capture_directive(origin()).await;
-        let value = value?;
+        let (value, _) = capture_directive([*self.key.digest()], origin()).await;
+        let value = value.inspect_err(|_| {
+            if let Some(turn) = &turn {
+                turn.fail();
+            }
+        })?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value)

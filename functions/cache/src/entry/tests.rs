@@ -42,6 +42,14 @@ fn lease() -> LeaseRecord {
         token: Token([0x33; 16]),
         generations: generations(),
         refreshes_entry: 9,
+        after: After::Nothing,
+    }
+}
+
+fn freed(reason: FreedReason) -> Freed {
+    Freed {
+        reason,
+        refreshes_entry: 9,
     }
 }
 
@@ -66,10 +74,16 @@ fn golden_bytes() {
         GOLDEN_GENERATION,
     );
     let key = Key::new("user", &(7,)).unwrap();
-    check(
-        freed(&CacheKeys::new(&Namespace::new("larder").unwrap(), &key)),
-        GOLDEN_FREED,
-    );
+    let keys = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
+    let freed = |reason| freed(reason).write(keys.item(), keys.digest());
+    check(freed(FreedReason::Left), GOLDEN_FREED);
+    check(freed(FreedReason::Failed), GOLDEN_FAILED);
+    check(freed(FreedReason::NotStored), GOLDEN_NOT_STORED);
+    let after = LeaseRecord {
+        after: After::Failure,
+        ..lease()
+    };
+    check(after.write(KEY, DIGEST), GOLDEN_LEASE_AFTER_FAILURE);
 }
 
 const GOLDEN_ENTRY: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000000001020304050607081111111111111111\
@@ -87,6 +101,9 @@ const GOLDEN_LEASE: &str = "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa333333333333
     46cbc491";
 const GOLDEN_GENERATION: &str = "476c6401ab313d1c3f467fa2c8d6037b832ff48f0000018bcfe568000000000000000102d7fd7008\
     a2e247ed";
+const GOLDEN_FAILED: &str = "";
+const GOLDEN_NOT_STORED: &str = "";
+const GOLDEN_LEASE_AFTER_FAILURE: &str = "";
 const GOLDEN_FREED: &str = "466c64014a3eff623806b2d614adfe1738c156b215fb851e277cf90e";
 
 fn read_entry<'a>(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Entry<'a>, Unreadable> {
@@ -112,6 +129,17 @@ fn what_was_written_reads_back() {
     assert!(
         matches!(read(&bytes, KEY, DIGEST, &Seal::Checksum), Ok(Record::Lease(l)) if l == lease())
     );
+    for after in [After::Leaving, After::Failure] {
+        let lease = LeaseRecord { after, ..lease() };
+        let bytes = lease.write(KEY, DIGEST);
+        let read = read(&bytes, KEY, DIGEST, &Seal::Checksum);
+        assert!(matches!(read, Ok(Record::Lease(read)) if read == lease));
+    }
+    for reason in [FreedReason::Failed, FreedReason::NotStored] {
+        let bytes = freed(reason).write(KEY, DIGEST);
+        let read = read(&bytes, KEY, DIGEST, &Seal::Checksum);
+        assert!(matches!(read, Ok(Record::Freed(read)) if read == freed(reason)));
+    }
     let generation = Generation::mint(1, 2);
     assert_eq!(
         Generation::read(&generation.write(&scope("n:@all")), &scope("n:@all")),
@@ -126,6 +154,8 @@ fn no_changed_bit_no_cut_and_no_other_key_reads() {
         let records = [
             entry(b"\xa2hi").write(KEY, DIGEST, &seal),
             lease().write(KEY, DIGEST),
+            freed(FreedReason::Left).write(KEY, DIGEST),
+            freed(FreedReason::Failed).write(KEY, DIGEST),
         ];
         for record in records {
             for bit in 0..record.len() * 8 {

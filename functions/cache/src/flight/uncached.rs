@@ -37,6 +37,8 @@ pub(crate) enum Participation<'a> {
     },
     /// Neither, until the end of the time that it may wait.
     WaitTimedOut,
+    /// The origin call that it waited for has failed.
+    LeaderFailed,
 }
 
 /// The right to call the origin for a key. If it is dropped early, one of the others leads.
@@ -58,7 +60,8 @@ impl LocalSingleFlight {
                     Some(FlightResult::Value { payload, created, .. }) => {
                         return Participation::Value { payload, created };
                     }
-                    Some(FlightResult::Failed) => {}
+                    Some(FlightResult::Failed) => return Participation::LeaderFailed,
+                    Some(FlightResult::Left) => {}
                     None => return Participation::WaitTimedOut,
                 },
                 turn = turn => {
@@ -101,10 +104,15 @@ impl LeaderPermit<'_> {
             ttl: 0,
         });
     }
+
+    /// The origin has failed.
+    pub(crate) fn fail(&self) {
+        self.flight.complete(FlightResult::Failed);
+    }
 }
 
 impl Drop for LeaderPermit<'_> {
     fn drop(&mut self) {
-        self.flight.complete(FlightResult::Failed);
+        self.flight.complete(FlightResult::Left);
     }
 }

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Call, Lease, PlaceholderAge, Stale};
+use super::{Call, Leader, Lease, PlaceholderAge, Stale};
 use crate::{
     budget::Budget,
     fetched::Fetched,
@@ -51,6 +51,8 @@ struct BatchKey<'a, A> {
     /// The origin call of this process that it waits for.
     flight: Option<Arc<Flight>>,
     waited: bool,
+    /// The lease that it has waited for.
+    waited_for: Option<Leader>,
 }
 
 /// A key for which the origin is called.
@@ -159,7 +161,7 @@ impl<'a> BatchCall<'a> {
             policy,
             freshness,
             begun: Instant::now(),
-            until: budget.wait_until(Instant::now(), policy.wait),
+            until: budget.wait_until(Instant::now(), policy.wait, None),
             budget,
         }
     }
@@ -183,6 +185,7 @@ impl<'a> BatchCall<'a> {
                     placeholder: None,
                     flight: None,
                     waited: false,
+                    waited_for: None,
                 });
             }
             let asked = &mut keys[place].asked;

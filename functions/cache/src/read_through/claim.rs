@@ -3,15 +3,24 @@
 //! Every write is an add, or a compare-and-swap with a cas that was read while what stood there was exactly what this call
 //! had decided upon. So whatever an invalidation, an expiry, an eviction or another caller did in between, the write is refused.
 
+use std::time::Duration;
+
 use super::{Action, Call, ReleaseGuard, Snapshot, Stale, decision::ItemKind};
 use crate::{
     clock::Millis,
-    entry::{self, Generation, Generations, LeaseRecord, Token},
+    entry::{Freed, FreedReason, Generation, Generations, LeaseRecord, Record, Token},
     outcome::Uncoordinated,
     random,
     store::{Item, KeyKind, Lifetime, LookupReply, StoreError},
     telemetry::metrics::Counter,
 };
+
+/// How many seconds a freed lease says that the origin has failed. Who sees it has waited in vain.
+const FAILED_S: u32 = 2;
+/// How many seconds calls of a key go to the origin as if uncached, after an answer that may not be stored.
+const NOT_STORED_S: u32 = 5;
+/// For how long a refresh that failed is not tried again, a lease's life at most.
+const REFRESH_FAILED: Duration = Duration::from_secs(5);
 
 /// The right to call the origin and to fill.
 #[derive(Debug)]
@@ -119,13 +128,17 @@ impl Call<'_> {
     /// Mints, with an empty lease of ours already there. It must be stamped before the origin is called: the server may have
     /// restarted in between and given the same cas to somebody else's lease.
     pub(super) async fn mint_for(&self, reply: &LookupReply, placeholder: Option<u64>) -> Attempt {
-        let minted = self.mint(reply).await?;
         let Some(cas) = placeholder else {
-            return Ok(minted);
+            return self.mint(reply).await;
         };
+        // Who leaves meanwhile gives the placeholder back.
+        let release = ReleaseGuard::armed(self, KeyKind::Item, &[], placeholder);
+        self.mint(reply).await?;
         let reply = self.lookup(None).await?;
-        self.lease_over(&Snapshot::new(self, &reply), cas, FillReason::Miss)
-            .await
+        let snapshot = Snapshot::new(self, &reply);
+        let tried = self.lease_over(&snapshot, cas, FillReason::Miss).await?;
+        release.disarm();
+        Ok(tried)
     }
 
     /// Replaces what stands under the item's key by our lease, if it still is what the lookup saw.
@@ -186,7 +199,7 @@ impl Call<'_> {
                 }
             },
         };
-        if stored == false {
+        if !stored {
             release.disarm();
             return Ok(ClaimResult::Lost);
         }
@@ -256,47 +269,70 @@ impl Call<'_> {
         }
     }
 
-    /// Leaves the origin to others: it failed. A stale entry stays, and while others are served it so does its marker: the pause
-    /// between two attempts to refresh. Once they wait for the refresh, one of them is to lead.
+    /// Leaves the origin to others: it failed. A stale entry stays, and its marker says for a while that the refresh has failed:
+    /// the pause between two attempts, in which the entry is served to all who may have it.
     pub(super) async fn give_back(&self, hold: &Lease, cas: Option<u64>) {
         let (kind, record) = match &hold.claim {
             ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => {
                 (KeyKind::Item, record)
             }
-            ClaimKind::Marker {
-                record,
-                served_until,
-                ..
-            } if *served_until <= self.cache.clock.now() => (KeyKind::Marker, record),
-            ClaimKind::Marker { .. } | ClaimKind::Entry { .. } => return,
+            ClaimKind::Marker { record, .. } => (KeyKind::Marker, record),
+            ClaimKind::Entry { .. } => return,
         };
         let cas = match cas {
             Some(cas) => Some(cas),
             None => self.read_cas(kind, record).await.unwrap_or(None),
         };
-        self.free(kind, cas).await;
+        self.free(kind, cas, self.failed(kind, record)).await;
     }
 
     /// The origin's answer is not to be stored, so nothing older may stay either.
     pub(super) async fn discard(&self, hold: &Lease, cas: Option<u64>) {
-        match &hold.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
-                self.give_back(hold, cas).await
-            }
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
-                self.free(KeyKind::Item, Some(*entry)).await
-            }
+        let cas = match &hold.claim {
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Some(*entry),
+            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => match cas {
+                Some(cas) => Some(cas),
+                None => self.read_cas(KeyKind::Item, record).await.unwrap_or(None),
+            },
+        };
+        self.free(KeyKind::Item, cas, self.not_stored()).await;
+    }
+
+    async fn free(&self, kind: KeyKind, cas: Option<u64>, (freed, life): (Vec<u8>, Lifetime)) {
+        if let Some(cas) = cas {
+            // Refused: it is no more ours. No answer: a lease ends by itself.
+            let _ = self.compare_and_swap(kind, freed, life, cas).await;
         }
     }
 
-    async fn free(&self, kind: KeyKind, cas: Option<u64>) {
-        if let Some(cas) = cas {
-            let freed = entry::freed(&self.keys);
-            // Refused: it is no more ours. No answer: a lease ends by itself.
-            let _ = self
-                .compare_and_swap(kind, freed, Lifetime::seconds(2), cas)
-                .await;
-        }
+    /// What is left in place of our lease `record` after a failure of the origin, and for how long.
+    pub(super) fn failed(&self, kind: KeyKind, record: &[u8]) -> (Vec<u8>, Lifetime) {
+        let under = self.keys.of_kind(kind);
+        let refreshes_entry = match self.read(record, under) {
+            Ok(Record::Lease(lease)) => lease.refreshes_entry,
+            _ => 0,
+        };
+        let reason = FreedReason::Failed;
+        let life = if refreshes_entry == 0 {
+            Lifetime::seconds(FAILED_S)
+        } else {
+            Lifetime::at_least(self.policy.lease.min(REFRESH_FAILED))
+        };
+        let freed = Freed {
+            reason,
+            refreshes_entry,
+        };
+        (freed.write(under, self.keys.digest()), life)
+    }
+
+    /// What is left in place of a lease, or of an entry, when the origin's answer is not stored.
+    pub(super) fn not_stored(&self) -> (Vec<u8>, Lifetime) {
+        let freed = Freed {
+            reason: FreedReason::NotStored,
+            refreshes_entry: 0,
+        };
+        let record = freed.write(self.keys.item(), self.keys.digest());
+        (record, Lifetime::seconds(NOT_STORED_S))
     }
 
     /// The cas of our own record; `None` if it is no more there.
@@ -336,6 +372,7 @@ impl Call<'_> {
             token: Token(random::bytes()),
             generations: snapshot.generations?,
             refreshes_entry,
+            after: snapshot.after,
         })
     }
 

@@ -35,6 +35,7 @@ impl Call<'_> {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
                 self.cache.log.unencodable(self.key.name(), &error);
+                flight.fail();
                 self.discard(hold, cas).await;
                 return refused(CacheFailure::Decode);
             }
@@ -57,6 +58,10 @@ impl Call<'_> {
         }
         let entry = self.entry(hold.generations, ttl, created, cost, packed);
         let fill = self.store(hold, cas, &entry).await;
+        if fill == Fill::Failed(CacheFailure::Oversize) {
+            // The server says so: the lease is still there.
+            self.discard(hold, cas).await;
+        }
         let fresh = if fill == Fill::Stored {
             clock::until(self.cache.clock.now(), entry.fresh_until)
         } else {

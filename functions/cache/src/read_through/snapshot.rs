@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{Age, ItemKind, Marker},
+    decision::{Age, ItemKind, Marker, Waited},
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry, Generation, Generations, Record, Token},
+    entry::{self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Record, Token},
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
@@ -27,11 +27,37 @@ pub(super) struct Snapshot<'a> {
     pub(super) entry: Option<Entry<'a>>,
     /// Who holds the lease, if the item is one.
     pub(super) holder: Option<Token>,
+    /// The lease to wait for: on the item, or on its marker.
+    pub(super) leader: Option<Leader>,
+    /// What a lease taken now comes after.
+    pub(super) after: After,
     /// The bytes under the item's key, and under the marker's.
     pub(super) item: Option<&'a store::Item>,
     pub(super) marker_item: Option<&'a store::Item>,
     /// The cas of the lease that this lookup itself left.
     pub(super) won: Option<u64>,
+}
+
+/// A lease, as those who wait for it know it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leader {
+    token: Option<Token>,
+    placeholder: Option<u64>,
+    after: After,
+}
+
+impl Leader {
+    fn of(lease: &LeaseRecord) -> Self {
+        Self {
+            token: Some(lease.token),
+            placeholder: None,
+            after: lease.after,
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (self.token, self.placeholder) == (other.token, other.placeholder)
+    }
 }
 
 /// A copy of a stale entry, kept while its refresh runs: the origin may fail.
@@ -52,6 +78,8 @@ impl<'a> Snapshot<'a> {
             generations: generations(call, reply),
             entry: None,
             holder: None,
+            leader: None,
+            after: After::Nothing,
             item: None,
             marker_item: reply.marker.as_ref(),
             won: None,
@@ -66,10 +94,21 @@ impl<'a> Snapshot<'a> {
             }
         }
         if let (Some(entry), Some(marker)) = (&snapshot.entry, snapshot.marker_item)
-            && let Ok(Record::Lease(lease)) = call.read(&marker.bytes, call.keys.marker())
-            && lease.refreshes_entry == entry.id
+            && let Ok(record) = call.read(&marker.bytes, call.keys.marker())
         {
-            snapshot.marker = Marker::Refreshing;
+            match record {
+                Record::Lease(lease) if lease.refreshes_entry == entry.id => {
+                    snapshot.marker = Marker::Refreshing;
+                    snapshot.leader = Some(Leader::of(&lease));
+                }
+                Record::Freed(freed)
+                    if freed.refreshes_entry == entry.id && freed.reason == FreedReason::Failed =>
+                {
+                    snapshot.marker = Marker::Failed;
+                    snapshot.after = After::Failure;
+                }
+                _ => {}
+            }
         }
         snapshot
     }
@@ -77,6 +116,11 @@ impl<'a> Snapshot<'a> {
     fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) {
         if item.bytes.is_empty() {
             self.kind = ItemKind::Placeholder;
+            self.leader = Some(Leader {
+                token: None,
+                placeholder: item.cas,
+                after: After::Nothing,
+            });
             return;
         }
         self.kind = match call.read(&item.bytes, call.keys.item()) {
@@ -93,8 +137,20 @@ impl<'a> Snapshot<'a> {
             }
             Ok(Record::Lease(lease)) if Some(lease.generations) == self.generations => {
                 self.holder = Some(lease.token);
+                self.leader = Some(Leader::of(&lease));
                 ItemKind::Lease
             }
+            Ok(Record::Freed(freed)) => match freed.reason {
+                FreedReason::Left => {
+                    self.after = After::Leaving;
+                    ItemKind::Obsolete
+                }
+                FreedReason::Failed => {
+                    self.after = After::Failure;
+                    ItemKind::Failed
+                }
+                FreedReason::NotStored => ItemKind::NotStored,
+            },
             Ok(_) => ItemKind::Obsolete,
             Err(reason) => {
                 call.counters.increment(Counter::Unreadable);
@@ -102,6 +158,19 @@ impl<'a> Snapshot<'a> {
                 ItemKind::Obsolete
             }
         };
+    }
+
+    /// Whether a call that has waited for `before`, if it has, waits for what this lookup shows.
+    pub(super) fn waited(&self, before: Option<&Leader>) -> Waited {
+        match (before, &self.leader) {
+            (None, _) => Waited::No,
+            (Some(before), Some(leader))
+                if leader.after == After::Failure && !leader.is(before) =>
+            {
+                Waited::Enough
+            }
+            (Some(_), _) => Waited::Yes,
+        }
     }
 
     /// What a failing refresh may fall back on.
@@ -114,10 +183,7 @@ impl<'a> Snapshot<'a> {
             payload: Bytes::copy_from_slice(&payload),
             created: entry.created,
             fresh_until: entry.fresh_until,
-            on_error_until: entry
-                .fresh_until
-                .saturating_add(window)
-                .min(entry.discard_at),
+            on_error_until: call.on_error_until(entry),
         })
     }
 }
@@ -132,6 +198,8 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     }
     Some(if now < call.served_until(entry) {
         Age::Stale
+    } else if now < call.on_error_until(entry) {
+        Age::OnError
     } else {
         Age::Expired
     })
@@ -151,6 +219,15 @@ impl Call<'_> {
     /// Until when those who do not refresh `entry` themselves are served it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);
+        entry
+            .fresh_until
+            .saturating_add(window)
+            .min(entry.discard_at)
+    }
+
+    /// Until when `entry` is served to those whose origin fails.
+    pub(super) fn on_error_until(&self, entry: &Entry<'_>) -> Millis {
+        let window = clock::millis(self.policy.stale_if_error);
         entry
             .fresh_until
             .saturating_add(window)

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{Call, Decision, Fetched, IfLost, ReleaseGuard, Snapshot, decision};
 use crate::{
     clock,
-    entry::{Entry, LeaseRecord, Token},
+    entry::{After, Entry, LeaseRecord, Token},
     payload::Payload,
     random,
     store::{KeyKind, StoreError},
@@ -35,6 +35,7 @@ impl Call<'_> {
             snapshot.kind,
             snapshot.marker,
             snapshot.generations.is_some(),
+            Waited::No,
         ) {
             Decision::Hit => self.serve(&snapshot, false),
             Decision::ServeStale | Decision::Refresh(IfLost::ServeStale) => {
@@ -94,6 +95,7 @@ impl Call<'_> {
                     token: Token(random::bytes()),
                     generations,
                     refreshes_entry: 0,
+                    after: After::Nothing,
                 };
                 let record = mine.write(self.keys.item(), self.keys.digest());
                 let release = ReleaseGuard::armed(self, KeyKind::Item, &record, None);

@@ -17,6 +17,8 @@ pub(crate) struct Log {
     unencodable: RateLimit,
     oversize: RateLimit,
     key: RateLimit,
+    recursion: RateLimit,
+    runtime: RateLimit,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +70,16 @@ impl Log {
                 bytes,
                 left_out,
                 "a value is too large and is not stored"
+            );
+        }
+    }
+
+    pub(crate) fn recursion(&self, name: &str) {
+        if let Some(left_out) = self.recursion.pass() {
+            tracing::warn!(
+                name,
+                left_out,
+                "an origin asks for the key that it computes; its own origin answers"
             );
         }
     }

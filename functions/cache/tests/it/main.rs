@@ -27,6 +27,8 @@ mod crowds;
 mod evictions;
 /// Records replaced by other bytes.
 mod forgeries;
+/// Origins that fail, and servers that take no writes or answer no lookup.
+mod failing;
 /// Servers that are added, lost and late under load; by name and by IPv6.
 mod growth;
 /// Peers that answer what no memcached would.
@@ -63,6 +65,8 @@ mod surface;
 mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Answers that leave nothing to store, and many callers who want them.
+mod unstored;
 /// Two releases on one server.
 mod versions;
 /// Waiting for another caller's origin call: how long, and at what cost.

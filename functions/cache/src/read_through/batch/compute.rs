@@ -43,7 +43,12 @@ impl BatchCall<'_> {
         let flights: Vec<_> = flights.collect();
         let mut kept: Vec<_> = called.iter().map(Kept::new).collect();
         let begun = Instant::now();
-        let (result, directive) = self.held(&mut kept, capture_directive(origin)).await;
+        let keys: Vec<_> = called
+            .iter()
+            .map(|called| *called.key.call.key.digest())
+            .collect();
+        let origin = capture_directive(keys, origin);
+        let (result, directive) = self.held(&mut kept, origin).await;
         let cost = begun.elapsed();
         let cas_values = self.cas_values(kept).await;
         match result {
@@ -59,6 +64,7 @@ impl BatchCall<'_> {
                     .await)
             }
             Err(error) => {
+                flights.iter().flatten().for_each(Leader::fail);
                 drop(flights);
                 self.give_back(called, cas_values).await.ok_or(error)
             }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry},
+    entry::Entry,
     flight::Leader,
     origin::CacheDirective,
     outcome::{CacheFailure, Fill, Outcome, Uncoordinated},
@@ -76,6 +76,7 @@ impl<A> OriginKey<'_, A> {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
                 cache.log.unencodable(call.key.name(), &error);
+                flight.inspect(|flight| flight.fail());
                 return not(discard(), Fill::Failed(CacheFailure::Decode));
             }
         };
@@ -141,37 +142,37 @@ impl<A> OriginKey<'_, A> {
         }
     }
 
-    /// As a single call does: the lease to others, a marker only once nobody is served the stale entry any more.
+    /// As a single call does: the origin has failed.
     pub(super) fn give_back(&self, hold: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
-        match &hold.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
-                self.free(KeyKind::Item, cas)
+        let (kind, record) = match &hold.claim {
+            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => {
+                (KeyKind::Item, record)
             }
-            ClaimKind::Marker { served_until, .. }
-                if *served_until <= self.key.call.cache.clock.now() =>
-            {
-                self.free(KeyKind::Marker, cas)
-            }
-            ClaimKind::Marker { .. } | ClaimKind::Entry { .. } => None,
-        }
+            ClaimKind::Marker { record, .. } => (KeyKind::Marker, record),
+            ClaimKind::Entry { .. } => return None,
+        };
+        self.free(kind, cas, self.key.call.failed(kind, record))
     }
 
     fn discard(&self, hold: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
-        match hold.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => self.give_back(hold, cas),
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
-                self.free(KeyKind::Item, Some(entry))
-            }
-        }
+        let cas = match hold.claim {
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Some(entry),
+        };
+        self.free(KeyKind::Item, cas, self.key.call.not_stored())
     }
 
-    fn free(&self, kind: KeyKind, cas: Option<u64>) -> Option<Write<'_>> {
-        let keys = &self.key.call.keys;
+    fn free(
+        &self,
+        kind: KeyKind,
+        cas: Option<u64>,
+        (bytes, life): (Vec<u8>, Lifetime),
+    ) -> Option<Write<'_>> {
         Some(Write {
-            keys,
+            keys: &self.key.call.keys,
             kind,
-            bytes: entry::freed(keys),
-            life: Lifetime::seconds(2),
+            bytes,
+            life,
             precondition: Precondition::Cas(cas?),
         })
     }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     entry::{Generation, LeaseRecord},
     fetched::Fetched,
+    origin::is_computed_here,
     outcome::{Freshness, Uncoordinated},
     random,
     store::{
@@ -75,9 +76,20 @@ impl<'a> BatchCall<'a> {
         if self.freshness == Freshness::Refresh {
             return self.plan_refresh(key, snapshot);
         }
-        let plan = match decision::decide(snapshot.kind, snapshot.marker, true) {
+        let waited = snapshot.waited(key.waited_for.as_ref());
+        let plan = match decision::decide(snapshot.kind, snapshot.marker, true, waited) {
             Decision::Hit => key.each(|| key.call.serve(&snapshot, key.waited)),
-            Decision::ServeStale => key.each(|| key.call.serve_stale(&snapshot)),
+            decision @ (Decision::ServeStale | Decision::ServeOnError) => {
+                key.each(|| key.call.answer(decision, &snapshot, key.waited))
+            }
+            Decision::Pass => return Plan::Uncoordinated(Uncoordinated::NotStorable),
+            Decision::GoAlone => return Plan::Uncoordinated(Uncoordinated::Waited),
+            Decision::Wait
+                if key.waited_for.is_none() && is_computed_here(key.call.key.digest()) =>
+            {
+                key.call.cache.log.recursion(key.call.key.name());
+                return Plan::Uncoordinated(Uncoordinated::Waited);
+            }
             Decision::Refresh(lost) => {
                 let lost = match lost {
                     IfLost::ServeStale => IfBeaten::ServeStale,
@@ -96,6 +108,7 @@ impl<'a> BatchCall<'a> {
             },
             Decision::Wait if !orphaned && !ours => {
                 key.flight = key.call.flight(&snapshot);
+                key.waited_for = snapshot.leader;
                 return Plan::Wait;
             }
             Decision::Wait | Decision::TakeOver | Decision::Mint => None,

@@ -93,7 +93,8 @@ impl<'a> BatchCall<'a> {
                     key.flight = Some(flight);
                     round.waiting.push(key);
                 }
-                Some(FlightResult::Failed) => asked.push(key),
+                Some(FlightResult::Failed) => round.alone(key, Uncoordinated::Waited),
+                Some(FlightResult::Left) => asked.push(key),
                 Some(FlightResult::Value {
                     payload,
                     created,
@@ -106,7 +107,7 @@ impl<'a> BatchCall<'a> {
                     };
                     match key.each(value) {
                         Some(values) => round.served.extend(values),
-                        None => asked.push(key),
+                        None => round.alone(key, Uncoordinated::Waited),
                     }
                 }
             }
@@ -177,7 +178,17 @@ impl<'a> BatchCall<'a> {
             (Plan::Serve(values), _) => round.served.extend(values),
             (Plan::Lead(hold), _) => round.lead(key, hold),
             (Plan::Uncoordinated(why), _) => round.alone(key, why),
-            (_, Some(Err(error))) => round.alone(key, error.into()),
+            (plan, Some(Err(error))) => {
+                // A copy that was read is served, whatever fails after that.
+                let copy = match &plan {
+                    Plan::Try(attempt) => key.each(|| key.call.serve_copy(&attempt.snapshot)),
+                    _ => None,
+                };
+                match copy {
+                    Some(values) => round.served.extend(values),
+                    None => round.alone(key, error.into()),
+                }
+            }
             (Plan::Try(attempt), Some(Ok(true))) => {
                 let ours = key.won.map_or(Precondition::Absent, Precondition::Cas);
                 if attempt.kind == KeyKind::Item
