@@ -64,7 +64,7 @@ use crate::{
     flight::Participation,
     key::{CacheKeys, Key},
     origin::{capture_directive, is_computed_here},
-    outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Uncoordinated},
+    outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
     policy::PolicyParts,
     shared::Shared,
@@ -77,8 +77,10 @@ mod backoff;
 mod batch;
 mod claim;
 mod decision;
+mod exchange;
 mod fill;
 mod placeholder;
+mod plan;
 mod release;
 mod renew;
 mod serve;
@@ -88,16 +90,19 @@ mod snapshot;
 mod verbs;
 use backoff::Backoff;
 pub(crate) use batch::read_through_many;
-use claim::{ClaimKind, ClaimResult, FillReason, Lease};
+use claim::{ClaimResult, Lease};
 use decision::{Decision, IfLost};
+use fill::{Answer, PendingWrite};
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
+use plan::{Plan, Progress};
 use release::ReleaseGuard;
+use renew::{KeptLease, To};
 use serve::Joined;
-use snapshot::{Leader, Snapshot, Stale};
-pub(crate) use verbs::WriteResult;
+use snapshot::{Snapshot, Stale};
+pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.
-const MINTS: u32 = 2;
+const MAX_MINTS: u32 = 2;
 /// So many polls in a row may fail before a wait ends.
 const FAILED_POLLS: u32 = 2;
 
@@ -116,13 +121,40 @@ pub(crate) struct Call<'a> {
 
 /// Where a lookup, or several, led.
 enum Action<T> {
-    Value(Fetched<T>),
-    /// The lease is ours: call the origin and fill.
+    Serve(Fetched<T>),
+    CallOrigin(Permission),
+}
+
+/// By what right the origin is called.
+enum Permission {
+    /// The lease is ours: fill.
     Lead(Box<Lease>),
-    /// Call the origin and store nothing.
+    /// Store nothing.
     Uncoordinated(Uncoordinated),
     /// The same, after waiting in vain; this may be served should the origin fail.
     WaitTimedOut(Option<Stale>),
+}
+
+impl Permission {
+    fn outcome(&self, fill: Fill) -> Outcome {
+        match self {
+            Self::Lead(lease) => lease.reason.outcome(fill),
+            Self::Uncoordinated(why) => why.outcome(),
+            Self::WaitTimedOut(_) => Uncoordinated::Waited.outcome(),
+        }
+    }
+}
+
+impl<T> From<Permission> for Action<T> {
+    fn from(permission: Permission) -> Self {
+        Self::CallOrigin(permission)
+    }
+}
+
+impl<T> From<Uncoordinated> for Action<T> {
+    fn from(why: Uncoordinated) -> Self {
+        Self::CallOrigin(Permission::Uncoordinated(why))
+    }
 }
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
@@ -195,10 +227,10 @@ impl<'a> Call<'a> {
     {
         let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
-            _ if self.cache.disabled => {
-                Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
+            _ if self.cache.disabled || self.has_no_runtime() => {
+                Uncoordinated::Bypassed(Bypass::Disabled).into()
             }
-            Freshness::Bypass => Action::Uncoordinated(Uncoordinated::Bypassed(Bypass::Requested)),
+            Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
             // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
             // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
             Freshness::Normal => Box::pin(self.find()).await,
@@ -206,164 +238,148 @@ impl<'a> Call<'a> {
         };
         // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
         match next {
-            Action::Value(fetched) => Ok(fetched),
-            Action::Lead(hold) => Box::pin(self.lead(hold, origin())).await,
-            Action::Uncoordinated(why) => Box::pin(self.alone(why, origin)).await,
-            Action::WaitTimedOut(stale) => {
+            Action::Serve(fetched) => Ok(fetched),
+            Action::CallOrigin(Permission::Lead(lease)) => {
+                Box::pin(self.lead(lease, origin())).await
+            }
+            Action::CallOrigin(Permission::Uncoordinated(why)) => {
+                Box::pin(self.alone(why, origin)).await
+            }
+            Action::CallOrigin(Permission::WaitTimedOut(stale)) => {
                 let result = Box::pin(self.alone(Uncoordinated::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
         }
     }
 
+    /// Without tokio there is no clock to wait by, and no socket.
+    fn has_no_runtime(&self) -> bool {
+        let none = tokio::runtime::Handle::try_current().is_err();
+        if none {
+            self.cache.log.no_runtime(self.key.name());
+        }
+        none
+    }
+
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Action<T> {
-        let mut pause = Backoff::new(
+        let mut backoff = Backoff::new(
             &self.cache.pollers,
             self.key.digest(),
             self.begun,
             self.until,
         );
-        let (mut mints, mut placeholder, mut failed_polls) = (0, None, 0);
-        // The lease that this call has waited for, and the last lookup that showed a copy which may be served.
-        let mut waited_for: Option<Leader> = None;
+        let (mut progress, mut failed_polls) = (Progress::default(), 0);
+        // The last lookup, if it showed an entry: a copy that may be served.
         let mut copy: Option<Box<LookupReply>> = None;
         loop {
-            let reply = match self.look(pause.has_waited()).await {
+            let reply = match self.look(backoff.has_waited()).await {
                 Ok(reply) => reply,
-                // Says nothing about the lease that it waits for.
+                // It says nothing about the lease that this call waits for.
                 Err(error)
-                    if pause.has_waited()
+                    if backoff.has_waited()
                         && error != StoreError::Breaker
                         && failed_polls < FAILED_POLLS
-                        && !pause.is_over() =>
+                        && !backoff.is_over() =>
                 {
                     failed_polls += 1;
-                    Box::pin(pause.take()).await;
+                    Box::pin(backoff.take()).await;
                     continue;
                 }
-                Err(error) => {
-                    return match copy
-                        .and_then(|reply| self.serve_copy(&Snapshot::new(self, &reply)))
-                    {
-                        Some(fetched) => Action::Value(fetched),
-                        None => Action::Uncoordinated(error.into()),
-                    };
-                }
+                Err(error) => return self.without_store(copy.as_deref(), error.into()),
             };
             failed_polls = 0;
             let snapshot = Snapshot::new(self, &reply);
-            let decision = decision::decide(
-                snapshot.kind,
-                snapshot.marker,
-                snapshot.generations.is_some(),
-                snapshot.waited(waited_for.as_ref()),
-            );
-            if let Some(fetched) = self.answer(decision, &snapshot, pause.has_waited()) {
-                pause.changed();
-                return Action::Value(fetched);
+            let decision = self.decision(&progress, &snapshot);
+            if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
+                backoff.changed();
+                return Action::Serve(fetched);
             }
-            placeholder = PlaceholderAge::after(placeholder, &snapshot);
-            if decision == Decision::Wait {
-                let first = waited_for.is_none();
-                waited_for = snapshot.leader;
-                match Box::pin(self.wait_for_leader(&snapshot, first, &mut pause)).await {
-                    Some(Joined::Value(fetched)) => return Action::Value(fetched),
-                    Some(Joined::Unusable) => {
-                        return Action::Uncoordinated(Uncoordinated::Waited);
-                    }
-                    Some(Joined::Again) | None => {}
-                }
-            } else {
-                pause.changed();
+            if decision != Decision::Wait {
+                backoff.changed();
+            } else if !progress.is_ours(&snapshot) && progress.is_new() {
+                self.begin_to_wait(&snapshot, &mut backoff);
             }
-            // Boxed: a hit is not to carry what it does not do.
-            let tried = match decision {
-                Decision::Mint if mints == MINTS => {
-                    return Action::Uncoordinated(Uncoordinated::Waited);
+            let plan = self.plan(&mut progress, &snapshot);
+            if let Plan::Wait = plan
+                && let Some(flight) = self.flight(&snapshot)
+            {
+                // The others who wait can join it too.
+                backoff.changed();
+                backoff.begin();
+                match Box::pin(self.join(&flight, backoff.until())).await {
+                    Joined::Value(fetched) => return Action::Serve(fetched),
+                    Joined::Unusable => return Uncoordinated::Waited.into(),
+                    Joined::Again => {}
                 }
-                Decision::Mint => {
-                    mints += 1;
-                    Box::pin(self.mint_for(&reply, snapshot.won)).await
-                }
-                Decision::Refresh(lost) => {
-                    match (Box::pin(self.claim_refresh(&snapshot)).await, lost) {
-                        (Ok(ClaimResult::Lost), IfLost::ServeStale) => {
-                            match self.serve_stale(&snapshot) {
-                                Some(fetched) => return Action::Value(fetched),
-                                None => Ok(ClaimResult::Lost),
-                            }
-                        }
-                        (tried, _) => tried,
-                    }
-                }
-                Decision::Acquire => Box::pin(self.acquire(&snapshot, FillReason::Miss)).await,
-                Decision::Compute => Ok(self.won_placeholder(&snapshot, FillReason::Miss)),
-                Decision::Pass => return Action::Uncoordinated(Uncoordinated::NotStorable),
-                Decision::GoAlone => return Action::Uncoordinated(Uncoordinated::Waited),
-                // What was to be served could not be decoded.
-                Decision::Hit
-                | Decision::ServeStale
-                | Decision::ServeOnError
-                | Decision::TakeOver => Box::pin(self.take_over(&snapshot, FillReason::Miss)).await,
-                Decision::Wait
-                    if placeholder.is_some_and(|placeholder| placeholder.is_orphaned()) =>
-                {
-                    Box::pin(self.take_over(&snapshot, FillReason::Miss)).await
-                }
-                Decision::Wait => Ok(ClaimResult::Lost),
-            };
-            match tried {
-                Ok(ClaimResult::Won(hold)) => return Action::Lead(hold),
+            }
+            // Boxed, so that the hit path's future does not include this one.
+            match Box::pin(self.claim(&progress, plan, &snapshot, &reply)).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
                 Ok(ClaimResult::Again) => {}
-                Ok(ClaimResult::Lost) => Box::pin(pause.take()).await,
-                // A copy that was read is served, whatever fails after that.
-                Err(error) => {
-                    return match self.serve_copy(&snapshot) {
-                        Some(fetched) => Action::Value(fetched),
-                        None => Action::Uncoordinated(error.into()),
-                    };
+                Ok(ClaimResult::Wait) => Box::pin(backoff.take()).await,
+                Ok(ClaimResult::ServeStale) => match self.serve_stale(&snapshot) {
+                    Some(fetched) => return Action::Serve(fetched),
+                    None => Box::pin(backoff.take()).await,
+                },
+                Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+                    return self.without_store(Some(&reply), why);
                 }
+                Err(why) => return why.into(),
             }
-            if pause.is_over() {
-                return Action::WaitTimedOut(snapshot.stale(self));
+            if backoff.is_over() {
+                return Permission::WaitTimedOut(snapshot.stale(self)).into();
             }
             copy = snapshot.entry.is_some().then_some(reply);
         }
     }
 
-    /// Begins or goes on to wait for the lease of `snapshot`: for its flight, if its holder is in
-    /// this process. `None`: it is not.
-    async fn wait_for_leader<T: DeserializeOwned>(
+    /// The store has failed. A copy that was read is served if the policy allows it, whatever fails
+    /// after that.
+    fn without_store<T: DeserializeOwned>(
         &self,
-        snapshot: &Snapshot<'_>,
-        first: bool,
-        pause: &mut Backoff<'_>,
-    ) -> Option<Joined<T>> {
-        if first {
-            if is_computed_here(self.key.digest()) {
-                self.cache.log.recursion(self.key.name());
-                return Some(Joined::Unusable);
-            }
-            self.counters.increment(Counter::LeaseWaited);
-            if let Some(entry) = &snapshot.entry {
-                let cost = Duration::from_micros(entry.cost.into());
-                pause.end_at(
-                    self.budget
-                        .wait_until(self.begun, self.policy.wait, Some(cost)),
-                );
-                // Its refresh takes longer than this call may wait.
-                if self.begun + cost > pause.until() {
-                    pause.end_at(self.begun);
-                    return None;
-                }
+        copy: Option<&LookupReply>,
+        why: Uncoordinated,
+    ) -> Action<T> {
+        let copy = copy.and_then(|reply| self.serve_copy(&Snapshot::new(self, reply)));
+        copy.map_or_else(|| why.into(), Action::Serve)
+    }
+
+    /// From here on this call waits for another caller's origin call: not if that is known to take
+    /// longer than the call may wait, and only so long that its own may follow before the deadline.
+    fn begin_to_wait(&self, snapshot: &Snapshot<'_>, backoff: &mut Backoff<'_>) {
+        self.counters.increment(Counter::LeaseWaited);
+        let Some(entry) = &snapshot.entry else {
+            return;
+        };
+        let cost = Duration::from_micros(entry.cost.into());
+        let until = self
+            .budget
+            .wait_until(self.begun, self.policy.wait, Some(cost));
+        backoff.end_at(if self.begun + cost > until {
+            self.begun
+        } else {
+            until
+        });
+    }
+
+    /// For a refresh on request: the right to replace whatever is there.
+    async fn claim_for_refresh<T>(&self) -> Action<T> {
+        let mut progress = Progress::default();
+        for _ in 0..MAX_TRIES {
+            let reply = match self.lookup(None).await {
+                Ok(reply) => reply,
+                Err(error) => return Uncoordinated::from(error).into(),
+            };
+            let snapshot = Snapshot::new(self, &reply);
+            let plan = self.plan_refresh(&mut progress, &snapshot);
+            match self.claim(&progress, plan, &snapshot, &reply).await {
+                Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
+                Ok(_) => {}
+                Err(why) => return why.into(),
             }
         }
-        let flight = self.flight(snapshot)?;
-        // The others who wait can join it too.
-        pause.changed();
-        pause.begin();
-        Some(self.join(&flight, pause.until()).await)
+        Uncoordinated::Waited.into()
     }
 
     /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
@@ -394,40 +410,46 @@ impl<'a> Call<'a> {
     /// Calls the origin under our lease and stores its answer.
     async fn lead<T, E>(
         &self,
-        hold: Box<Lease>,
+        lease: Box<Lease>,
         origin: impl Future<Output = Result<T, E>>,
     ) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
     {
         self.counters.increment(Counter::LeaseWon);
-        let flight = self.cache.flights.begin(hold.token);
+        let (exchanges, flight) = (self.exchanges(), self.cache.flights.begin(lease.token));
+        let mut kept = [KeptLease::new(self, &lease)];
         let begun = Instant::now();
         let origin = capture_directive([*self.key.digest()], origin);
-        let ((result, directive), cas) = self.held(&hold, origin).await;
+        let (result, directive) = exchanges.keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
         match result {
             Ok(value) => {
-                let (fill, ttl_left) = self
-                    .fill(&hold, cas, &value, cost, directive, &flight)
-                    .await;
-                let outcome = match hold.why {
-                    FillReason::Miss => Outcome::Miss(fill),
-                    FillReason::Expired => Outcome::Expired(fill),
-                    FillReason::Requested => Outcome::Refreshed(fill),
+                let created = self.cache.clock.now();
+                exchanges.read_unknown(&mut kept, To::Fill).await;
+                let [kept] = kept;
+                let answer = Answer {
+                    directive,
+                    created,
+                    cost,
                 };
-                // A fill without an answer, or one that the server found too large, may have left the lease there.
-                if !matches!(fill, Fill::Failed(_)) {
-                    hold.release.disarm();
-                }
+                let mut pending = [self.plan_fill(&lease, kept.cas(), &value, &answer, &flight)];
+                exchanges.write_pending(&mut pending).await;
+                let [(fill, ttl_left)] = pending.map(|pending| pending.result());
+                let outcome = lease.reason.outcome(fill);
+                lease.filled(fill);
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
                 flight.fail();
                 drop(flight);
-                self.give_back(&hold, cas).await;
-                hold.release.disarm();
-                self.stale_on_error(hold.stale).ok_or(error)
+                exchanges.read_unknown(&mut kept, To::GiveBack).await;
+                let [kept] = kept;
+                let give_back = self.plan_give_back(&lease, kept.cas());
+                let mut pending = [self.unfilled(give_back, Fill::NotStored)];
+                exchanges.write_pending(&mut pending).await;
+                lease.release.disarm();
+                self.stale_on_error(lease.stale).ok_or(error)
             }
         }
     }
@@ -448,7 +470,7 @@ impl<'a> Call<'a> {
         }
         let mut turn = None;
         if shares && !is_computed_here(self.key.digest()) {
-            // No longer than a lease lives: the one who leads may not be polled.
+            // No longer than a lease lives: the caller who leads may not be polled.
             let until = self.until.min(Instant::now() + self.policy.lease);
             let shared = self.cache.single_flight.share(self.key.digest(), until);
             match shared.await {
@@ -480,9 +502,4 @@ impl<'a> Call<'a> {
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }
-}
-
-/// An encoded value that was not stored, with the reason.
-fn refused(failure: CacheFailure) -> (Fill, i64) {
-    (Fill::Failed(failure), 0)
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::{many::Precondition, memcached::OwnedWrite};
 use crate::key::CacheKeys;
 
 pub(crate) mod many;
@@ -143,80 +142,6 @@ impl Store {
         }
     }
 
-    /// Reads one item with its cas.
-    pub(crate) async fn get_with_cas(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        limit: Duration,
-    ) -> Result<Option<Item>, StoreError> {
-        match self {
-            Self::Memory(memory) => Ok(memory.get_with_cas(keys.of_kind(kind))),
-            Self::Memcached(memcached) => memcached.get_with_cas(keys, kind, limit).await,
-            #[cfg(test)]
-            Self::Simulated(simulated) => simulated.get_with_cas(keys, kind, limit).await,
-        }
-    }
-
-    /// Stores if nothing is there; whether it did.
-    pub(crate) async fn add(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: Vec<u8>,
-        life: Lifetime,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(memory) => Ok(memory.add(keys.of_kind(kind), bytes, life)),
-            Self::Memcached(memcached) => {
-                let write = OwnedWrite {
-                    keys: keys.clone(),
-                    kind,
-                    bytes,
-                    life,
-                    precondition: Precondition::Absent,
-                };
-                memcached.write(write, limit).await
-            }
-            #[cfg(test)]
-            Self::Simulated(simulated) => simulated.add(keys, kind, bytes, life, limit).await,
-        }
-    }
-
-    /// Stores if what is there still has this cas; whether it did.
-    pub(crate) async fn compare_and_swap(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: Vec<u8>,
-        life: Lifetime,
-        cas: u64,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(memory) => {
-                Ok(memory.compare_and_swap(keys.of_kind(kind), bytes, life, cas))
-            }
-            Self::Memcached(memcached) => {
-                let write = OwnedWrite {
-                    keys: keys.clone(),
-                    kind,
-                    bytes,
-                    life,
-                    precondition: Precondition::Cas(cas),
-                };
-                memcached.write(write, limit).await
-            }
-            #[cfg(test)]
-            Self::Simulated(simulated) => {
-                simulated
-                    .compare_and_swap(keys, kind, bytes, life, cas, limit)
-                    .await
-            }
-        }
-    }
-
     /// Removes the item; `Ok` only after the server said so.
     pub(crate) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
         match self {
@@ -253,20 +178,16 @@ impl Store {
     /// The name of the server that holds `keys`, if there are servers and they are known.
     pub(crate) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         match self {
-            Self::Memory(_) => None,
             Self::Memcached(memcached) => memcached.holding(keys),
-            #[cfg(test)]
-            Self::Simulated(_) => None,
+            _ => None,
         }
     }
 
     /// Asks every server whether it is there.
     pub(crate) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
         match self {
-            Self::Memory(_) => vec![("memory".to_owned(), Ok(()))],
             Self::Memcached(memcached) => memcached.ping(limit).await,
-            #[cfg(test)]
-            Self::Simulated(_) => Vec::new(),
+            _ => vec![("memory".to_owned(), Ok(()))],
         }
     }
 }

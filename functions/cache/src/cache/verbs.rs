@@ -16,12 +16,9 @@ use crate::{
     outcome::Freshness,
     payload::{self, Payload},
     policy::Policy,
-    read_through::{Call, WriteResult, read_through},
+    read_through::{Call, MAX_TRIES, WriteResult, read_through},
     store::StoreError,
 };
-
-/// A round is lost only if another caller has written the entry in the meantime.
-const ROUNDS: u32 = 4;
 
 impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
@@ -63,7 +60,7 @@ impl Cache {
         if policy.parts.stale().is_zero() {
             return self.invalidate(key).await;
         }
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
                 .expire()
@@ -104,7 +101,7 @@ impl Cache {
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_TRIES {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    key::{Key, Namespace, Scope},
+    key::{CacheKeys, Key, Namespace, Scope},
     payload::Payload,
 };
 

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Call, Leader, Lease, PlaceholderAge, Stale};
+use super::{Call, Permission, Progress, exchange::Exchanges};
 use crate::{
     budget::Budget,
     fetched::Fetched,
@@ -24,9 +24,6 @@ use crate::{
 };
 
 mod compute;
-mod fill;
-mod plan;
-mod renew;
 mod round;
 
 /// What the keys of one call share.
@@ -43,30 +40,16 @@ struct BatchCall<'a> {
 struct BatchKey<'a, A> {
     call: Call<'a>,
     asked: Vec<A>,
-    mints: u32,
-    /// The cas of the empty lease that a lookup left before its generations were minted.
-    won: Option<u64>,
-    /// Since when somebody's empty lease stands there.
-    placeholder: Option<PlaceholderAge>,
+    progress: Progress,
     /// The origin call of this process that it waits for.
     flight: Option<Arc<Flight>>,
     waited: bool,
-    /// The lease that it has waited for.
-    waited_for: Option<Leader>,
 }
 
 /// A key for which the origin is called.
 struct OriginKey<'a, A> {
     key: BatchKey<'a, A>,
-    right: Permission,
-}
-
-/// By what right.
-enum Permission {
-    Lead(Box<Lease>),
-    Uncoordinated(Uncoordinated),
-    /// Waited in vain; this may be served should the origin fail.
-    WaitTimedOut(Option<Stale>),
+    permission: Permission,
 }
 
 /// Gets the values of many keys, each with the argument that the origin knows it by. What the origin does not answer with is not
@@ -100,10 +83,10 @@ where
     let mut computing = FuturesUnordered::new();
     let (mut waiting, keys) = match batch.bypass() {
         Some(why) if !keys.is_empty() => {
-            let right = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
+            let permission = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
             let called = keys.into_iter().map(|key| OriginKey {
                 key,
-                right: right(),
+                permission: permission(),
             });
             computing.push(call(called.collect()));
             (false, Vec::new())
@@ -180,12 +163,9 @@ impl<'a> BatchCall<'a> {
                 keys.push(BatchKey {
                     call: Call::new(self.cache, key, self.policy, deadline),
                     asked: Vec::with_capacity(1),
-                    mints: 0,
-                    won: None,
-                    placeholder: None,
+                    progress: Progress::default(),
                     flight: None,
                     waited: false,
-                    waited_for: None,
                 });
             }
             let asked = &mut keys[place].asked;
@@ -208,8 +188,17 @@ impl<'a> BatchCall<'a> {
     fn bypass(&self) -> Option<Bypass> {
         match self.freshness {
             _ if self.cache.disabled => Some(Bypass::Disabled),
+            // As in a single call.
+            _ if tokio::runtime::Handle::try_current().is_err() => Some(Bypass::Disabled),
             Freshness::Bypass => Some(Bypass::Requested),
             Freshness::Normal | Freshness::Refresh => None,
+        }
+    }
+
+    fn exchanges(&self) -> Exchanges<'_> {
+        Exchanges {
+            cache: self.cache,
+            budget: &self.budget,
         }
     }
 

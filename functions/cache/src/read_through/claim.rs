@@ -1,26 +1,21 @@
-//! Getting the right to call the origin, keeping it, and giving it back.
+//! The right to call the origin: what it rests on, how it is given back, and how a call tries for it.
 //!
-//! Every write is an add, or a compare-and-swap with a cas that was read while what stood there was exactly what this call
-//! had decided upon. So whatever an invalidation, an expiry, an eviction or another caller did in between, the write is refused.
+//! Every write is an add, or a compare-and-swap with a cas that was read while the item was exactly
+//! what this call had decided upon. So the write is refused after whatever an invalidation, an expiry,
+//! an eviction or another caller did in between.
 
-use std::time::Duration;
-
-use super::{Action, Call, ReleaseGuard, Snapshot, Stale, decision::ItemKind};
+use super::{
+    Call, ReleaseGuard, Snapshot, Stale,
+    exchange::{Exchanges, PlannedWrite},
+    plan::{Plan, Progress},
+};
 use crate::{
-    clock::Millis,
-    entry::{Freed, FreedReason, Generation, Generations, LeaseRecord, Record, Token},
-    outcome::Uncoordinated,
+    entry::{Generations, LeaseRecord, Token},
+    outcome::{Fill, Outcome, Uncoordinated},
     random,
     store::{Item, KeyKind, Lifetime, LookupReply, StoreError},
     telemetry::metrics::Counter,
 };
-
-/// How many seconds a freed lease says that the origin has failed. Who sees it has waited in vain.
-const FAILED_S: u32 = 2;
-/// How many seconds calls of a key go to the origin as if uncached, after an answer that may not be stored.
-const NOT_STORED_S: u32 = 5;
-/// For how long a refresh that failed is not tried again, a lease's life at most.
-const REFRESH_FAILED: Duration = Duration::from_secs(5);
 
 /// The right to call the origin and to fill.
 #[derive(Debug)]
@@ -28,27 +23,54 @@ pub(super) struct Lease {
     pub(super) token: Token,
     /// The generations of the lookup that led here, before the origin read. The fill carries them.
     pub(super) generations: Generations,
-    pub(super) why: FillReason,
+    pub(super) reason: FillReason,
     pub(super) claim: ClaimKind,
     pub(super) stale: Option<Stale>,
     pub(super) release: ReleaseGuard,
 }
 
+impl Lease {
+    /// Nothing is owed any more, unless the fill had no answer or the server found it too large: then the
+    /// lease may still be there.
+    pub(super) fn filled(self, fill: Fill) {
+        if !matches!(fill, Fill::Failed(_)) {
+            self.release.disarm();
+        }
+    }
+}
+
 /// What the right rests on, and with it how a fill is written.
 #[derive(Debug)]
 pub(super) enum ClaimKind {
-    /// Our lease record stands under the item's key.
+    /// Our lease record is the item.
     Lease { record: Vec<u8> },
-    /// Our empty lease stands there with this cas; the record is to be written if the origin takes long.
+    /// Our empty lease is the item, with this cas; the record is written if the origin takes long.
     Placeholder { record: Vec<u8>, cas: u64 },
-    /// Our lease record stands under the marker; the entry has this cas, and others are served it until then.
-    Marker {
-        record: Vec<u8>,
-        entry: u64,
-        served_until: Millis,
-    },
+    /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it.
+    Marker { record: Vec<u8>, entry: Option<u64> },
     /// Nothing but the cas of the entry that is to be replaced.
-    Entry { entry: u64 },
+    Entry { entry: Option<u64> },
+}
+
+impl ClaimKind {
+    /// The key of our record, and the record.
+    pub(super) fn record(&self) -> Option<(KeyKind, &[u8])> {
+        match self {
+            Self::Lease { record } | Self::Placeholder { record, .. } => {
+                Some((KeyKind::Item, record))
+            }
+            Self::Marker { record, .. } => Some((KeyKind::Marker, record)),
+            Self::Entry { .. } => None,
+        }
+    }
+
+    /// The cas of the entry that a fill replaces, if it replaces one.
+    fn entry(&mut self) -> Option<&mut Option<u64>> {
+        match self {
+            Self::Marker { entry, .. } | Self::Entry { entry } => Some(entry),
+            Self::Lease { .. } | Self::Placeholder { .. } => None,
+        }
+    }
 }
 
 /// Why the origin is called.
@@ -59,321 +81,145 @@ pub(super) enum FillReason {
     Requested,
 }
 
-/// What an attempt came to.
+impl FillReason {
+    pub(super) fn outcome(self, fill: Fill) -> Outcome {
+        match self {
+            Self::Miss => Outcome::Miss(fill),
+            Self::Expired => Outcome::Expired(fill),
+            Self::Requested => Outcome::Refreshed(fill),
+        }
+    }
+}
+
+/// What the plan for one key came to.
 #[derive(Debug)]
 pub(super) enum ClaimResult {
     Won(Box<Lease>),
-    /// Somebody was faster: wait for them.
-    Lost,
-    /// What was decided upon is no more there: look again at once.
+    /// Another caller has the lease: wait for it.
+    Wait,
+    /// Another caller refreshes: serve the stale entry.
+    ServeStale,
+    /// The item is no longer what was decided upon: look again at once.
     Again,
 }
 
-type Attempt = Result<ClaimResult, StoreError>;
-
 impl Call<'_> {
-    /// Mints the missing generations. They count only once they are read back, by the next lookup.
-    pub(super) async fn mint(&self, reply: &LookupReply) -> Attempt {
-        let [namespace, function] = self.keys.scopes();
-        let scopes = [
-            (KeyKind::Namespace, &reply.namespace, namespace),
-            (KeyKind::Function, &reply.function, function),
-        ];
-        for (kind, there, scope) in scopes {
-            let record = Generation::mint(self.cache.clock.now(), random::u64()).write(scope);
-            match there {
-                None => {
-                    self.add(kind, record, Lifetime::Forever).await?;
-                }
-                Some(item) if Generation::read(&item.bytes, scope).is_ok() => {}
-                // Not a generation of ours: replaced, or every entry would stay invisible for ever.
-                Some(item) => {
-                    if let Some(cas) = self.cas_if_unchanged(kind, item).await? {
-                        self.compare_and_swap(kind, record, Lifetime::Forever, cas)
-                            .await?;
-                    }
-                }
-            }
-        }
-        Ok(ClaimResult::Again)
-    }
-
-    /// Tries for the lease of an absent item.
-    pub(super) async fn acquire(&self, snapshot: &Snapshot<'_>, why: FillReason) -> Attempt {
-        let Some(mine) = self.lease(snapshot, 0) else {
-            return Ok(ClaimResult::Again);
-        };
-        let record = mine.write(self.keys.item(), self.keys.digest());
-        let release = ReleaseGuard::armed(self, KeyKind::Item, &record, None);
-        let life = self.lease_life();
-        match self.add(KeyKind::Item, record.clone(), life).await? {
-            true => Ok(won(&mine, why, ClaimKind::Lease { record }, release)),
-            false => {
-                release.disarm();
-                Ok(ClaimResult::Lost)
-            }
-        }
-    }
-
-    /// The lookup itself left a lease there, empty as yet: its cas is known, and that is enough to fill.
-    pub(super) fn won_placeholder(&self, snapshot: &Snapshot<'_>, why: FillReason) -> ClaimResult {
-        let Some((mine, cas)) = self.lease(snapshot, 0).zip(snapshot.won) else {
-            return ClaimResult::Again;
-        };
-        let record = mine.write(self.keys.item(), self.keys.digest());
-        let release = ReleaseGuard::armed(self, KeyKind::Item, &record, Some(cas));
-        won(&mine, why, ClaimKind::Placeholder { record, cas }, release)
-    }
-
-    /// Mints, with an empty lease of ours already there. It must be stamped before the origin is called: the server may have
-    /// restarted in between and given the same cas to somebody else's lease.
-    pub(super) async fn mint_for(&self, reply: &LookupReply, placeholder: Option<u64>) -> Attempt {
-        let Some(cas) = placeholder else {
-            return self.mint(reply).await;
-        };
-        // Who leaves meanwhile gives the placeholder back.
-        let release = ReleaseGuard::armed(self, KeyKind::Item, &[], placeholder);
-        self.mint(reply).await?;
-        let reply = self.lookup(None).await?;
-        let snapshot = Snapshot::new(self, &reply);
-        let tried = self.lease_over(&snapshot, cas, FillReason::Miss).await?;
-        release.disarm();
-        Ok(tried)
-    }
-
-    /// Replaces what stands under the item's key by our lease, if it still is what the lookup saw.
-    pub(super) async fn take_over(&self, snapshot: &Snapshot<'_>, why: FillReason) -> Attempt {
-        let Some(there) = snapshot.item else {
-            return Ok(ClaimResult::Again);
-        };
-        let Some(cas) = self.cas_if_unchanged(KeyKind::Item, there).await? else {
-            return Ok(ClaimResult::Again);
-        };
-        let tried = self.lease_over(snapshot, cas, why).await?;
-        if matches!(tried, ClaimResult::Won(_)) {
-            self.counters.increment(Counter::LeaseTakenOver);
-        }
-        Ok(tried)
-    }
-
-    async fn lease_over(&self, snapshot: &Snapshot<'_>, cas: u64, why: FillReason) -> Attempt {
-        let Some(mine) = self.lease(snapshot, 0) else {
-            return Ok(ClaimResult::Again);
-        };
-        let record = mine.write(self.keys.item(), self.keys.digest());
-        let release = ReleaseGuard::armed(self, KeyKind::Item, &record, None);
-        let life = self.lease_life();
-        match self
-            .compare_and_swap(KeyKind::Item, record.clone(), life, cas)
-            .await?
+    /// Does what the plan for this key alone asks for.
+    pub(super) async fn claim<'s>(
+        &self,
+        progress: &Progress,
+        plan: Plan<'s>,
+        snapshot: &Snapshot<'s>,
+        reply: &'s LookupReply,
+    ) -> Result<ClaimResult, Uncoordinated> {
+        let writes = self.planned_writes(&plan, reply);
+        let writes: Vec<_> = writes.iter().map(|write| (&self.keys, write)).collect();
+        let written = self.exchanges().write_planned(&writes).await.pop();
+        let mut result = self.claimed(progress, plan, written)?;
+        if let ClaimResult::Won(lease) = &mut result
+            && let Some(entry @ None) = lease.claim.entry()
         {
-            true => Ok(won(&mine, why, ClaimKind::Lease { record }, release)),
-            false => {
-                release.disarm();
-                Ok(ClaimResult::Again)
-            }
-        }
-    }
-
-    /// Tries for the marker of a stale entry. Safety is the entry's cas; the marker only saves origin calls.
-    pub(super) async fn claim_refresh(&self, snapshot: &Snapshot<'_>) -> Attempt {
-        let Some((entry, there)) = snapshot.entry.as_ref().zip(snapshot.item) else {
-            return Ok(ClaimResult::Again);
-        };
-        let Some(mine) = self.lease(snapshot, entry.id) else {
-            return Ok(ClaimResult::Again);
-        };
-        let served_until = self.served_until(entry);
-        let record = mine.write(self.keys.marker(), self.keys.digest());
-        let release = ReleaseGuard::armed(self, KeyKind::Marker, &record, None);
-        let stored = match snapshot.marker_item {
-            None => {
-                self.add(KeyKind::Marker, record.clone(), self.lease_life())
-                    .await?
-            }
-            Some(dead) => match self.cas_if_unchanged(KeyKind::Marker, dead).await? {
-                None => false,
-                Some(cas) => {
-                    self.compare_and_swap(KeyKind::Marker, record.clone(), self.lease_life(), cas)
-                        .await?
-                }
-            },
-        };
-        if !stored {
-            release.disarm();
-            return Ok(ClaimResult::Lost);
-        }
-        // Before the origin is read: what changes the entry from here on refuses the fill.
-        let Some(entry) = self.cas_if_unchanged(KeyKind::Item, there).await? else {
-            return Ok(ClaimResult::Again);
-        };
-        let claim = ClaimKind::Marker {
-            record,
-            entry,
-            served_until,
-        };
-        let (
-            LeaseRecord {
-                token, generations, ..
-            },
-            stale,
-        ) = (mine, snapshot.stale(self));
-        Ok(ClaimResult::Won(Box::new(Lease {
-            token,
-            generations,
-            why: FillReason::Expired,
-            claim,
-            stale,
-            release,
-        })))
-    }
-
-    /// For a refresh on request: whatever stands there, the right to replace it.
-    pub(super) async fn claim_for_refresh<T>(&self) -> Action<T> {
-        // As often as the verbs try: each round lost means that somebody else has just written.
-        for _ in 0..4 {
-            let tried = match self.lookup(None).await {
-                Ok(reply) => self.claim_over(&reply).await,
-                Err(error) => Err(error),
+            // Before the origin is read: what changes the entry from here on refuses the fill.
+            *entry = match snapshot.item {
+                Some(item) => self.cas_if_unchanged(item).await?,
+                None => None,
             };
-            match tried {
-                Ok(ClaimResult::Won(hold)) => return Action::Lead(hold),
-                Ok(ClaimResult::Lost | ClaimResult::Again) => {}
-                Err(error) => return Action::Uncoordinated(error.into()),
+            if entry.is_none() {
+                return Ok(ClaimResult::Again);
             }
         }
-        Action::Uncoordinated(Uncoordinated::Waited)
+        Ok(result)
     }
 
-    async fn claim_over(&self, reply: &LookupReply) -> Attempt {
-        let snapshot = Snapshot::new(self, reply);
-        if snapshot.generations.is_none() {
-            return self.mint(reply).await;
-        }
-        match (snapshot.kind, snapshot.item) {
-            (ItemKind::Absent, _) => self.acquire(&snapshot, FillReason::Requested).await,
-            (ItemKind::Won, _) => Ok(self.won_placeholder(&snapshot, FillReason::Requested)),
-            (ItemKind::Entry(_), Some(there)) => {
-                let cas = self.cas_if_unchanged(KeyKind::Item, there).await?;
-                let Some((mine, entry)) = self.lease(&snapshot, 0).zip(cas) else {
-                    return Ok(ClaimResult::Again);
-                };
-                Ok(won(
-                    &mine,
-                    FillReason::Requested,
-                    ClaimKind::Entry { entry },
-                    ReleaseGuard::nothing(),
-                ))
-            }
-            _ => self.take_over(&snapshot, FillReason::Requested).await,
-        }
-    }
-
-    /// Leaves the origin to others: it failed. A stale entry stays, and its marker says for a while that the refresh has failed:
-    /// the pause between two attempts, in which the entry is served to all who may have it.
-    pub(super) async fn give_back(&self, hold: &Lease, cas: Option<u64>) {
-        let (kind, record) = match &hold.claim {
-            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => {
-                (KeyKind::Item, record)
-            }
-            ClaimKind::Marker { record, .. } => (KeyKind::Marker, record),
-            ClaimKind::Entry { .. } => return,
-        };
-        let cas = match cas {
-            Some(cas) => Some(cas),
-            None => self.read_cas(kind, record).await.unwrap_or(None),
-        };
-        self.free(kind, cas, self.failed(kind, record)).await;
-    }
-
-    /// The origin's answer is not to be stored, so nothing older may stay either.
-    pub(super) async fn discard(&self, hold: &Lease, cas: Option<u64>) {
-        let cas = match &hold.claim {
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Some(*entry),
-            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => match cas {
-                Some(cas) => Some(cas),
-                None => self.read_cas(KeyKind::Item, record).await.unwrap_or(None),
-            },
-        };
-        self.free(KeyKind::Item, cas, self.not_stored()).await;
-    }
-
-    async fn free(&self, kind: KeyKind, cas: Option<u64>, (freed, life): (Vec<u8>, Lifetime)) {
-        if let Some(cas) = cas {
-            // Refused: it is no more ours. No answer: a lease ends by itself.
-            let _ = self.compare_and_swap(kind, freed, life, cas).await;
-        }
-    }
-
-    /// What is left in place of our lease `record` after a failure of the origin, and for how long.
-    pub(super) fn failed(&self, kind: KeyKind, record: &[u8]) -> (Vec<u8>, Lifetime) {
-        let under = self.keys.of_kind(kind);
-        let refreshes_entry = match self.read(record, under) {
-            Ok(Record::Lease(lease)) => lease.refreshes_entry,
-            _ => 0,
-        };
-        let reason = FreedReason::Failed;
-        let life = if refreshes_entry == 0 {
-            Lifetime::seconds(FAILED_S)
-        } else {
-            Lifetime::at_least(self.policy.lease.min(REFRESH_FAILED))
-        };
-        let freed = Freed {
-            reason,
-            refreshes_entry,
-        };
-        (freed.write(under, self.keys.digest()), life)
-    }
-
-    /// What is left in place of a lease, or of an entry, when the origin's answer is not stored.
-    pub(super) fn not_stored(&self) -> (Vec<u8>, Lifetime) {
-        let freed = Freed {
-            reason: FreedReason::NotStored,
-            refreshes_entry: 0,
-        };
-        let record = freed.write(self.keys.item(), self.keys.digest());
-        (record, Lifetime::seconds(NOT_STORED_S))
-    }
-
-    /// The cas of our own record; `None` if it is no more there.
-    pub(super) async fn read_cas(
+    /// What became of `plan`, whose last write had this result.
+    pub(super) fn claimed(
         &self,
-        kind: KeyKind,
-        record: &[u8],
-    ) -> Result<Option<u64>, StoreError> {
-        let exchange = self
-            .cache
-            .store
-            .get_with_cas(&self.keys, kind, self.budget.left());
-        let there = self.budget.spend(exchange).await?;
-        Ok(there
-            .filter(|item| item.bytes == record)
-            .and_then(|item| item.cas))
+        progress: &Progress,
+        plan: Plan<'_>,
+        written: Option<Result<bool, StoreError>>,
+    ) -> Result<ClaimResult, Uncoordinated> {
+        Ok(match (plan, written) {
+            (Plan::Lead(lease), _) => ClaimResult::Won(lease),
+            (Plan::Uncoordinated(why), _) => return Err(why),
+            // A lease that may have been written is given back: its guard is armed.
+            (_, Some(Err(error))) => return Err(error.into()),
+            (Plan::Try(attempt), Some(Ok(true))) => {
+                if attempt.takes_over(progress) {
+                    self.counters.increment(Counter::LeaseTakenOver);
+                }
+                ClaimResult::Won(attempt.lease)
+            }
+            (Plan::Try(attempt), _) => {
+                attempt.lease.release.disarm();
+                attempt.if_lost
+            }
+            (Plan::Mint | Plan::Again, _) => ClaimResult::Again,
+            (Plan::Wait, _) => ClaimResult::Wait,
+        })
     }
 
-    /// The cas of what a lookup saw, if it is still there byte for byte.
-    pub(super) async fn cas_if_unchanged(
-        &self,
-        kind: KeyKind,
-        saw: &Item,
-    ) -> Result<Option<u64>, StoreError> {
-        match saw.cas {
-            Some(cas) => Ok(Some(cas)),
-            None => self.read_cas(kind, &saw.bytes).await,
-        }
-    }
-
-    pub(super) fn lease(
+    /// A lease as it is if its write succeeds. Its guard is armed: if the answer is lost, the lease is
+    /// given back.
+    pub(super) fn new_lease(
         &self,
         snapshot: &Snapshot<'_>,
-        refreshes_entry: u64,
-    ) -> Option<LeaseRecord> {
-        Some(LeaseRecord {
-            token: Token(random::bytes()),
-            generations: snapshot.generations?,
+        reason: FillReason,
+        kind: KeyKind,
+        claim: impl FnOnce(Vec<u8>) -> ClaimKind,
+    ) -> Option<Box<Lease>> {
+        let generations = snapshot.generations?;
+        let refreshes_entry = match kind {
+            KeyKind::Marker => snapshot.entry.as_ref()?.id,
+            _ => 0,
+        };
+        let token = Token(random::bytes());
+        let record = LeaseRecord {
+            token,
+            generations,
             refreshes_entry,
             after: snapshot.after,
-        })
+        };
+        let record = record.write(self.keys.of_kind(kind), self.keys.digest());
+        let claim = claim(record);
+        let placeholder = match claim {
+            ClaimKind::Placeholder { cas, .. } => Some(cas),
+            _ => None,
+        };
+        let release = match claim.record() {
+            Some((kind, record)) => ReleaseGuard::armed(self, kind, record, placeholder),
+            None => ReleaseGuard::nothing(),
+        };
+        Some(Box::new(Lease {
+            token,
+            generations,
+            reason,
+            claim,
+            stale: None,
+            release,
+        }))
+    }
+
+    /// The cas of an item that a lookup showed, if it is still there byte for byte.
+    pub(super) async fn cas_if_unchanged(&self, item: &Item) -> Result<Option<u64>, StoreError> {
+        match item.cas {
+            Some(cas) => Ok(Some(cas)),
+            None => self.read_cas(&item.bytes).await,
+        }
+    }
+
+    /// The cas of the item, if it holds these bytes.
+    pub(super) async fn read_cas(&self, bytes: &[u8]) -> Result<Option<u64>, StoreError> {
+        let wanted = [(&self.keys, KeyKind::Item)];
+        let item = self.exchanges().get_with_cas(&wanted).await.pop();
+        let item = item.unwrap_or(Err(StoreError::Protocol))?;
+        Ok(item.and_then(|item| item.cas_of(bytes)))
+    }
+
+    pub(super) fn exchanges(&self) -> Exchanges<'_> {
+        Exchanges {
+            cache: self.cache,
+            budget: &self.budget,
+        }
     }
 
     pub(super) fn lease_seconds(&self) -> u32 {
@@ -385,49 +231,16 @@ impl Call<'_> {
         Lifetime::seconds(self.lease_seconds())
     }
 
-    pub(super) async fn add(
+    /// What `plan` writes for this key.
+    pub(super) fn planned_writes<'s>(
         &self,
-        kind: KeyKind,
-        record: Vec<u8>,
-        life: Lifetime,
-    ) -> Result<bool, StoreError> {
-        let left = self.budget.left();
-        self.budget
-            .spend(self.cache.store.add(&self.keys, kind, record, life, left))
-            .await
+        plan: &Plan<'s>,
+        reply: &'s LookupReply,
+    ) -> Vec<PlannedWrite<'s>> {
+        match plan {
+            Plan::Mint => self.minted(reply),
+            Plan::Try(attempt) => self.attempted(attempt).into_iter().collect(),
+            _ => Vec::new(),
+        }
     }
-
-    pub(super) async fn compare_and_swap(
-        &self,
-        kind: KeyKind,
-        record: Vec<u8>,
-        life: Lifetime,
-        cas: u64,
-    ) -> Result<bool, StoreError> {
-        let left = self.budget.left();
-        let exchange = self
-            .cache
-            .store
-            .compare_and_swap(&self.keys, kind, record, life, cas, left);
-        self.budget.spend(exchange).await
-    }
-}
-
-fn won(
-    mine: &LeaseRecord,
-    why: FillReason,
-    claim: ClaimKind,
-    release: ReleaseGuard,
-) -> ClaimResult {
-    let LeaseRecord {
-        token, generations, ..
-    } = *mine;
-    ClaimResult::Won(Box::new(Lease {
-        token,
-        generations,
-        why,
-        claim,
-        stale: None,
-        release,
-    }))
 }

@@ -1,73 +1,158 @@
-//! Storing the origin's answer, if it is to be stored and the right to do so still stands.
+//! Storing the origin's answer, or giving the lease back: planned for each key, written together.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Call, ClaimKind, Lease, refused};
+use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
 use crate::{
     clock::{self, Millis},
-    entry::{Entry, Generations},
+    entry::{Entry, Freed, FreedReason, Generations, Record},
     flight::Leader,
     origin::CacheDirective,
     outcome::{CacheFailure, Fill},
     payload::{self, Payload},
     random,
-    store::{KeyKind, Lifetime},
-    telemetry::metrics::Counter,
+    store::{KeyKind, Lifetime, StoreError, many::Write},
+    telemetry::metrics::{Counter, Counters},
 };
 
+/// How many seconds a freed lease says that the origin has failed.
+const FAILED_S: u32 = 2;
+/// How many seconds calls of a key go to the origin as if uncached, after an answer that may not be
+/// stored.
+const NOT_STORED_S: u32 = 5;
+/// For how long a refresh that failed is not tried again, a lease's life at most.
+const REFRESH_FAILED: Duration = Duration::from_secs(5);
+
+/// What the origin has answered, for one key or for many.
+pub(super) struct Answer {
+    pub(super) directive: CacheDirective,
+    pub(super) created: Millis,
+    pub(super) cost: Duration,
+}
+
+/// The write that a key needs after the origin's call.
+pub(super) struct PendingWrite<'a> {
+    write: Option<Write<'a>>,
+    counters: &'a Counters,
+    /// What the write makes of it if it succeeds, or what it is without one.
+    fill: Fill,
+    ttl_left: i64,
+}
+
+impl PendingWrite<'_> {
+    /// What became of the key, and for how many seconds it is fresh.
+    pub(super) fn result(&self) -> (Fill, i64) {
+        (self.fill, self.ttl_left)
+    }
+}
+
 impl Call<'_> {
-    /// Hands the value to those who wait in this process, and stores it. Answers with what became of it and for how many
-    /// seconds it is fresh.
-    pub(super) async fn fill<T: Serialize>(
+    /// A write that stores nothing, or none.
+    pub(super) fn unfilled<'a>(&'a self, write: Option<Write<'a>>, fill: Fill) -> PendingWrite<'a> {
+        PendingWrite {
+            write,
+            counters: &self.counters,
+            fill,
+            ttl_left: 0,
+        }
+    }
+
+    /// The fill, with the cas of our lease if that is known. Hands the value to those who wait in this
+    /// process.
+    pub(super) fn plan_fill<T: Serialize>(
         &self,
-        hold: &Lease,
+        lease: &Lease,
         cas: Option<u64>,
         value: &T,
-        cost: Duration,
-        directive: CacheDirective,
+        answer: &Answer,
         flight: &Leader<'_>,
-    ) -> (Fill, i64) {
-        let created = self.cache.clock.now();
+    ) -> PendingWrite<'_> {
+        let discard = |fill| self.unfilled(self.plan_discard(lease, cas), fill);
         let payload = match payload::encode(value) {
             Ok(payload) => Bytes::from(payload),
             Err(error) => {
                 self.cache.log.unencodable(self.key.name(), &error);
                 flight.fail();
-                self.discard(hold, cas).await;
-                return refused(CacheFailure::Decode);
+                return discard(Fill::Failed(CacheFailure::Decode));
             }
         };
-        let ttl = self.ttl(value, cost, directive);
-        flight.complete(payload.clone(), created, ttl);
+        let ttl = self.ttl(value, answer.cost, answer.directive);
+        flight.complete(payload.clone(), answer.created, ttl);
         let Some(ttl) = ttl else {
-            self.discard(hold, cas).await;
-            return (Fill::NotStored, 0);
+            return discard(Fill::NotStored);
         };
         let compressed = self.compressed(&payload);
-        let packed = compressed
+        let payload = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if self.size_error(packed).is_some() {
-            let size = packed.bytes().len();
+        if self.size_error(payload).is_some() {
+            let size = payload.bytes().len();
             self.cache.log.oversize(self.key.name(), size);
-            self.discard(hold, cas).await;
-            return refused(CacheFailure::Oversize);
+            return discard(Fill::Failed(CacheFailure::Oversize));
         }
-        let entry = self.entry(hold.generations, ttl, created, cost, packed);
-        let fill = self.store(hold, cas, &entry).await;
-        if fill == Fill::Failed(CacheFailure::Oversize) {
-            // The server says so: the lease is still there.
-            self.discard(hold, cas).await;
-        }
-        let fresh = if fill == Fill::Stored {
-            clock::until(self.cache.clock.now(), entry.fresh_until)
-        } else {
-            0
+        let cas = match lease.claim {
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
         };
-        (fill, fresh)
+        // Without a cas the lease is lost, and with it the right to fill.
+        let Some(cas) = cas else {
+            return self.unfilled(None, Fill::NotStored);
+        };
+        let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
+        let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
+        PendingWrite {
+            write: Some(self.write_over(KeyKind::Item, bytes, self.life(&entry), cas)),
+            counters: &self.counters,
+            fill: Fill::Stored,
+            ttl_left: clock::until(self.cache.clock.now(), entry.fresh_until),
+        }
+    }
+
+    /// Releases the lease after an origin error. A stale entry stays, and its marker says for a while
+    /// that the refresh has failed: the pause between two attempts, in which the entry is served to all
+    /// who may have it.
+    pub(super) fn plan_give_back(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+        let (kind, record) = lease.claim.record()?;
+        let refreshes_entry = match self.read(record, self.keys.of_kind(kind)) {
+            Ok(Record::Lease(lease)) => lease.refreshes_entry,
+            _ => 0,
+        };
+        let life = match kind {
+            KeyKind::Marker => Lifetime::at_least(self.policy.lease.min(REFRESH_FAILED)),
+            _ => Lifetime::seconds(FAILED_S),
+        };
+        let freed = Freed {
+            reason: FreedReason::Failed,
+            refreshes_entry,
+        };
+        self.freed(kind, freed, life, cas)
+    }
+
+    /// The origin's answer is not stored, so nothing older may stay either.
+    pub(super) fn plan_discard(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+        let cas = match lease.claim {
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+        };
+        let freed = Freed {
+            reason: FreedReason::NotStored,
+            refreshes_entry: 0,
+        };
+        self.freed(KeyKind::Item, freed, Lifetime::seconds(NOT_STORED_S), cas)
+    }
+
+    fn freed(
+        &self,
+        kind: KeyKind,
+        freed: Freed,
+        life: Lifetime,
+        cas: Option<u64>,
+    ) -> Option<Write<'_>> {
+        let bytes = freed.write(self.keys.of_kind(kind), self.keys.digest());
+        Some(self.write_over(kind, bytes, life, cas?))
     }
 
     /// `payload` compressed, if the policy asks for that and it helps.
@@ -129,37 +214,6 @@ impl Call<'_> {
         }
     }
 
-    async fn store(&self, hold: &Lease, cas: Option<u64>, entry: &Entry<'_>) -> Fill {
-        let cas = match &hold.claim {
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Ok(Some(*entry)),
-            _ if cas.is_some() => Ok(cas),
-            ClaimKind::Lease { record } | ClaimKind::Placeholder { record, .. } => {
-                self.read_cas(KeyKind::Item, record).await
-            }
-        };
-        let stored = match cas {
-            Ok(Some(cas)) => {
-                let record = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
-                let bytes = record.len();
-                let stored = self
-                    .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
-                    .await;
-                if stored == Ok(true) {
-                    self.counters.bytes(Counter::BytesWritten, bytes);
-                }
-                stored
-            }
-            // The lease is lost: to an invalidation, to an eviction, or to another who took it over.
-            Ok(None) => Ok(false),
-            Err(error) => Err(error),
-        };
-        match stored {
-            Ok(true) => Fill::Stored,
-            Ok(false) => Fill::NotStored,
-            Err(error) => error.failure().map_or(Fill::NotStored, Fill::Failed),
-        }
-    }
-
     /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
         let served = Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock.now()));
@@ -169,6 +223,33 @@ impl Call<'_> {
             self.policy.lease
         };
         Lifetime::at_least(served + grace)
+    }
+}
+
+impl Exchanges<'_> {
+    /// Does the writes that are pending; a fill that was refused or failed is noted.
+    pub(super) async fn write_pending(&self, pending: &mut [PendingWrite<'_>]) {
+        let (places, writes): (Vec<_>, Vec<_>) = pending
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
+            .unzip();
+        let written = self.write(&writes).await;
+        for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
+            let pending = &mut pending[place];
+            if pending.fill != Fill::Stored {
+                // Refused: it is no longer ours. No answer: a lease ends by itself.
+                continue;
+            }
+            if written == Ok(true) {
+                let bytes = write.bytes.len();
+                pending.counters.bytes(Counter::BytesWritten, bytes);
+            } else {
+                let failure = written.err().and_then(StoreError::failure);
+                pending.fill = failure.map_or(Fill::NotStored, Fill::Failed);
+                pending.ttl_left = 0;
+            }
+        }
     }
 }
 

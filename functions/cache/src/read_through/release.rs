@@ -8,7 +8,10 @@ use crate::{
     entry::{self, After, Freed, FreedReason, Record},
     key::CacheKeys,
     shared::Shared,
-    store::{KeyKind, Lifetime},
+    store::{
+        KeyKind, Lifetime,
+        many::{Precondition, Write},
+    },
 };
 
 /// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
@@ -92,23 +95,22 @@ impl HeldLease {
 
     async fn give_back(self) -> Option<()> {
         let store = &self.cache.store;
-        let there = store
-            .get_with_cas(&self.keys, self.kind, VERB_TIMEOUT)
-            .await
-            .ok()??;
-        let ours = there.bytes == self.record
-            || (there.bytes.is_empty()
-                && there.cas == self.placeholder
-                && self.placeholder.is_some());
-        if !ours {
+        let wanted = [(&self.keys, self.kind)];
+        let items = store.get_with_cas(&wanted, VERB_TIMEOUT).await;
+        let item = items.into_iter().next()?.ok()??;
+        let empty = item.bytes.is_empty() && self.placeholder.is_some();
+        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
             return None;
         }
-        let (freed, life) = (self.freed(), Lifetime::seconds(2));
-        // Refused: it is no more ours.
-        store
-            .compare_and_swap(&self.keys, self.kind, freed, life, there.cas?, VERB_TIMEOUT)
-            .await
-            .ok()?;
+        let write = Write {
+            keys: &self.keys,
+            kind: self.kind,
+            bytes: self.freed(),
+            life: Lifetime::seconds(2),
+            precondition: Precondition::Cas(item.cas?),
+        };
+        // Refused: it is no longer ours.
+        store.write(&[write], VERB_TIMEOUT).await;
         Some(())
     }
 }

@@ -1,120 +1,167 @@
-//! The origin call of a holder, with its lease kept alive beside it.
+//! The origin's call, with the leases of its keys kept alive beside it.
 
 use std::{pin::pin, time::Duration};
 
 use tokio::sync::Notify;
 
-use super::{Call, ClaimKind, Lease};
-use crate::store::{KeyKind, StoreError};
+use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
 
 /// How long an origin may take before its empty lease is worth a write of its own.
-pub(super) const STAMP_AFTER: Duration = Duration::from_millis(5);
+const STAMP_AFTER: Duration = Duration::from_millis(5);
 
-impl Call<'_> {
-    /// Awaits the origin. Meanwhile the lease's cas is learned, so that the fill is one round trip, and the lease is renewed.
-    /// Answers with the origin's result and the cas of our lease record, if it is known to be still there.
-    pub(super) async fn held<R>(
-        &self,
-        hold: &Lease,
-        origin: impl Future<Output = R>,
-    ) -> (R, Option<u64>) {
-        let (kind, record, placeholder) = match &hold.claim {
-            ClaimKind::Lease { record } => (KeyKind::Item, record, None),
-            ClaimKind::Placeholder { record, cas } => (KeyKind::Item, record, Some(*cas)),
-            ClaimKind::Marker { record, .. } => (KeyKind::Marker, record, None),
-            ClaimKind::Entry { .. } => return (origin.await, None),
+/// A lease that is kept alive, and what is known of its record.
+pub(super) struct KeptLease<'a> {
+    call: &'a Call<'a>,
+    lease: &'a Lease,
+    cas: RecordCas,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RecordCas {
+    Known(u64),
+    /// Of a lease that may be empty as yet, and is not written unless the origin takes long.
+    Placeholder(u64),
+    ToRead,
+    /// The record is no longer there.
+    Lost,
+}
+
+impl<'a> KeptLease<'a> {
+    pub(super) fn new(call: &'a Call<'_>, lease: &'a Lease) -> Self {
+        let cas = match lease.claim {
+            ClaimKind::Placeholder { cas, .. } => RecordCas::Placeholder(cas),
+            ClaimKind::Lease { .. } | ClaimKind::Marker { .. } => RecordCas::ToRead,
+            ClaimKind::Entry { .. } => RecordCas::Lost,
         };
+        Self { call, lease, cas }
+    }
+
+    /// The cas of the record, if that is known to be there.
+    pub(super) fn cas(&self) -> Option<u64> {
+        match self.cas {
+            RecordCas::Known(cas) | RecordCas::Placeholder(cas) => Some(cas),
+            RecordCas::ToRead | RecordCas::Lost => None,
+        }
+    }
+
+    /// A marker's fill goes by the entry's cas.
+    fn needs_cas(&self, to: To) -> bool {
+        match to {
+            To::Fill => !matches!(self.lease.claim, ClaimKind::Marker { .. }),
+            To::GiveBack | To::Renew => true,
+        }
+    }
+}
+
+/// What a record's cas is read for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum To {
+    Fill,
+    GiveBack,
+    Renew,
+}
+
+impl Exchanges<'_> {
+    /// Awaits the origin. Meanwhile the cas of the leases is read, so that a fill is one round trip, and
+    /// the leases are renewed.
+    pub(super) async fn keep_during<R>(
+        &self,
+        kept: &mut [KeptLease<'_>],
+        origin: impl Future<Output = R>,
+    ) -> R {
         let ended = Notify::new();
-        let mut keeping = pin!(self.keep(kind, record, placeholder, &ended));
+        let mut keeping = pin!(self.keep(kept, &ended));
         let mut origin = pin!(origin);
         let result = tokio::select! {
             biased;
             result = &mut origin => result,
-            cas = &mut keeping => return (origin.await, cas),
+            () = &mut keeping => return origin.await,
         };
         ended.notify_one();
-        // An exchange may be under way. It is awaited rather than broken off: breaking it off would cost the connection.
+        // An exchange may be under way. Breaking it off would cost the connection.
         let rest = tokio::time::timeout(self.budget.left(), keeping);
-        let cas = self.budget.spend(rest).await;
-        (result, cas.ok().flatten())
+        let _ = self.budget.spend(rest).await;
+        result
     }
 
-    /// Renews our record every third of its life until `ended`. Never blindly: only while it is still ours. `placeholder` is the cas
-    /// of a lease that is empty as yet.
-    async fn keep(
-        &self,
-        kind: KeyKind,
-        record: &[u8],
-        placeholder: Option<u64>,
-        ended: &Notify,
-    ) -> Option<u64> {
-        let mut cas = placeholder;
-        if placeholder.is_none() && kind == KeyKind::Item {
-            match self.read_cas_off_path(kind, record).await {
-                Ok(None) => return None,
-                Ok(learned) => cas = learned,
-                Err(_) => {}
-            }
-        }
-        let third = Duration::from_millis(u64::from(self.lease_seconds() - 1) * 1000 / 3);
-        // An empty lease says neither whose it is nor under which generations; a quick origin needs neither.
-        let mut pause = if placeholder.is_some() {
+    /// Reads the cas of the records that are not known yet, as far as they are needed.
+    pub(super) async fn read_unknown(&self, kept: &mut [KeptLease<'_>], to: To) {
+        let reading = self.read(kept, self.budget.left(), to);
+        self.budget.spend(reading).await;
+    }
+
+    /// Renews each lease every third of its life. Never blindly: only while it is still ours.
+    async fn keep(&self, kept: &mut [KeptLease<'_>], ended: &Notify) {
+        let Some(first) = kept.iter().find(|kept| kept.cas != RecordCas::Lost) else {
+            return;
+        };
+        let third = Duration::from_millis(u64::from(first.call.lease_seconds() - 1) * 1000 / 3);
+        let placeholder = |kept: &KeptLease<'_>| matches!(kept.cas, RecordCas::Placeholder(_));
+        // An empty lease shows neither its holder nor its generations; a quick origin needs neither.
+        let mut pause = if kept.iter().any(placeholder) {
             STAMP_AFTER
         } else {
             third
         };
+        let limit = || self.budget.off_path();
+        self.read(kept, limit(), To::Fill).await;
         loop {
-            let precondition = tokio::time::timeout(pause, ended.notified()).await.is_ok();
-            if precondition || self.budget.is_over() {
-                return cas;
+            let over = tokio::time::timeout(pause, ended.notified()).await.is_ok();
+            let lost = kept.iter().all(|kept| kept.cas == RecordCas::Lost);
+            if over || lost || self.budget.is_over() {
+                return;
             }
             pause = third;
-            match self.renew(kind, record, cas).await {
-                Ok(None) => return None,
-                Ok(renewed) => cas = renewed,
-                // Perhaps done, perhaps not: learned again before its next use.
-                Err(_) => cas = None,
+            self.read(kept, limit(), To::Renew).await;
+            self.renew(kept, limit()).await;
+            self.read(kept, limit(), To::Renew).await;
+        }
+    }
+
+    /// Writes each record again over its own cas.
+    async fn renew(&self, kept: &mut [KeptLease<'_>], limit: Duration) {
+        let (mut places, mut writes) = (Vec::new(), Vec::new());
+        for (place, kept) in kept.iter_mut().enumerate() {
+            if let (Some(cas), Some((kind, record))) = (kept.cas(), kept.lease.claim.record()) {
+                let (record, life) = (record.to_vec(), kept.call.lease_life());
+                writes.push(kept.call.write_over(kind, record, life, cas));
+                places.push(place);
+                // Perhaps written, perhaps not: read again before its next use.
+                kept.cas = RecordCas::ToRead;
+            }
+        }
+        if writes.is_empty() {
+            return;
+        }
+        let written = self.cache.store.write(&writes, limit).await;
+        for (place, written) in places.into_iter().zip(written) {
+            if written == Ok(false) {
+                kept[place].cas = RecordCas::Lost;
             }
         }
     }
 
-    async fn renew(
-        &self,
-        kind: KeyKind,
-        record: &[u8],
-        cas: Option<u64>,
-    ) -> Result<Option<u64>, StoreError> {
-        let cas = match cas {
-            Some(cas) => Some(cas),
-            None => self.read_cas_off_path(kind, record).await?,
-        };
-        let Some(cas) = cas else {
-            return Ok(None);
-        };
-        let (life, limit) = (self.lease_life(), self.budget.off_path());
-        let store = &self.cache.store;
-        match store
-            .compare_and_swap(&self.keys, kind, record.to_vec(), life, cas, limit)
-            .await?
-        {
-            true => self.read_cas_off_path(kind, record).await,
-            false => Ok(None),
+    async fn read(&self, kept: &mut [KeptLease<'_>], limit: Duration, to: To) {
+        let (mut places, mut wanted) = (Vec::new(), Vec::new());
+        for (place, kept) in kept.iter().enumerate() {
+            let (call, lease) = (kept.call, kept.lease);
+            let unknown = kept.cas == RecordCas::ToRead && kept.needs_cas(to);
+            if let Some((kind, record)) = lease.claim.record().filter(|_| unknown) {
+                places.push((place, record));
+                wanted.push((&call.keys, kind));
+            }
         }
-    }
-
-    /// As [`Call::read_cas`], on time that the origin takes anyway.
-    async fn read_cas_off_path(
-        &self,
-        kind: KeyKind,
-        record: &[u8],
-    ) -> Result<Option<u64>, StoreError> {
-        let there = self
-            .cache
-            .store
-            .get_with_cas(&self.keys, kind, self.budget.off_path())
-            .await?;
-        Ok(there
-            .filter(|item| item.bytes == record)
-            .and_then(|item| item.cas))
+        if wanted.is_empty() {
+            return;
+        }
+        let items = self.cache.store.get_with_cas(&wanted, limit).await;
+        for ((place, record), item) in places.into_iter().zip(items) {
+            kept[place].cas = match item {
+                Ok(item) => item
+                    .and_then(|item| item.cas_of(record))
+                    .map_or(RecordCas::Lost, RecordCas::Known),
+                Err(_) => RecordCas::ToRead,
+            };
+        }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{Age, ItemKind, Marker, Waited},
+    decision::{self, Age, Decision, ItemKind, Marker, Waited},
 };
 use crate::{
     clock::{self, Millis},
@@ -160,8 +160,14 @@ impl<'a> Snapshot<'a> {
         };
     }
 
+    /// What follows for a call that has waited for `before`, if it has.
+    pub(super) fn decision(&self, before: Option<&Leader>) -> Decision {
+        let waited = self.waited(before);
+        decision::decide(self.kind, self.marker, self.generations.is_some(), waited)
+    }
+
     /// Whether a call that has waited for `before`, if it has, waits for what this lookup shows.
-    pub(super) fn waited(&self, before: Option<&Leader>) -> Waited {
+    fn waited(&self, before: Option<&Leader>) -> Waited {
         match (before, &self.leader) {
             (None, _) => Waited::No,
             (Some(before), Some(leader))

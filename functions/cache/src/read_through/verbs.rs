@@ -4,14 +4,24 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Call, Decision, Fetched, IfLost, ReleaseGuard, Snapshot, decision};
+use super::{
+    Call, Decision, Fetched, IfLost, Snapshot,
+    claim::{ClaimKind, FillReason},
+};
 use crate::{
     clock,
-    entry::{After, Entry, LeaseRecord, Token},
+    entry::Entry,
     payload::Payload,
     random,
-    store::{KeyKind, StoreError},
+    store::{
+        KeyKind, LookupReply, StoreError,
+        many::{Precondition, Write},
+    },
 };
+
+/// How often a verb, or a refresh on request, tries. A round is lost only if another caller has written
+/// the entry in the meantime.
+pub(crate) const MAX_TRIES: u32 = 4;
 
 /// What one round of a verb came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +41,7 @@ impl Call<'_> {
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
         let reply = self.lookup(None).await.ok()?;
         let snapshot = Snapshot::new(self, &reply);
-        match decision::decide(
-            snapshot.kind,
-            snapshot.marker,
-            snapshot.generations.is_some(),
-            Waited::No,
-        ) {
+        match snapshot.decision(None) {
             Decision::Hit => self.serve(&snapshot, false),
             Decision::ServeStale | Decision::Refresh(IfLost::ServeStale) => {
                 self.serve_stale(&snapshot)
@@ -50,10 +55,10 @@ impl Call<'_> {
     pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
         let reply = self.lookup(None).await?;
         let snapshot = Snapshot::new(self, &reply);
-        let (Some(entry), Some(there)) = (snapshot.entry, snapshot.item) else {
+        let (Some(entry), Some(item)) = (snapshot.entry, snapshot.item) else {
             return Ok(WriteResult::NoEntry);
         };
-        let Some(cas) = self.cas_if_unchanged(KeyKind::Item, there).await? else {
+        let Some(cas) = self.cas_if_unchanged(item).await? else {
             return Ok(WriteResult::Again);
         };
         let fresh_until = entry.fresh_until.min(self.cache.clock.now());
@@ -85,30 +90,33 @@ impl Call<'_> {
             self.mint(&reply).await?;
             return Ok(WriteResult::Again);
         };
-        // Given back should this end before the value stands there.
+        // Given back should this end before the value is there.
         let mut held = None;
         let cas = match (snapshot.item, snapshot.won) {
-            (Some(there), _) => self.cas_if_unchanged(KeyKind::Item, there).await?,
+            (Some(item), _) => self.cas_if_unchanged(item).await?,
             (None, Some(won)) => Some(won),
             (None, None) => {
-                let mine = LeaseRecord {
-                    token: Token(random::bytes()),
-                    generations,
-                    refreshes_entry: 0,
-                    after: After::Nothing,
+                let claim = |record| ClaimKind::Lease { record };
+                let lease = self.new_lease(&snapshot, FillReason::Requested, KeyKind::Item, claim);
+                let Some((lease, record)) = lease.and_then(|lease| {
+                    let record = lease.claim.record()?.1.to_vec();
+                    Some((lease, record))
+                }) else {
+                    return Ok(WriteResult::Again);
                 };
-                let record = mine.write(self.keys.item(), self.keys.digest());
-                let release = ReleaseGuard::armed(self, KeyKind::Item, &record, None);
-                let life = self.lease_life();
-                let cas = match self.add(KeyKind::Item, record.clone(), life).await? {
-                    true => self.read_cas(KeyKind::Item, &record).await?,
-                    false => {
-                        release.disarm();
-                        return Ok(WriteResult::Again);
-                    }
+                let write = Write {
+                    keys: &self.keys,
+                    kind: KeyKind::Item,
+                    bytes: record.clone(),
+                    life: self.lease_life(),
+                    precondition: Precondition::Absent,
                 };
-                held = Some(release);
-                cas
+                if !self.write_one(write).await? {
+                    lease.release.disarm();
+                    return Ok(WriteResult::Again);
+                }
+                held = Some(lease.release);
+                self.read_cas(&record).await?
             }
         };
         let Some(cas) = cas else {
@@ -135,13 +143,25 @@ impl Call<'_> {
     }
 
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
-        let record = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
-        match self
-            .compare_and_swap(KeyKind::Item, record, self.life(entry), cas)
-            .await?
-        {
-            true => Ok(WriteResult::Done),
-            false => Ok(WriteResult::Again),
-        }
+        let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
+        let write = self.write_over(KeyKind::Item, bytes, self.life(entry), cas);
+        Ok(match self.write_one(write).await? {
+            true => WriteResult::Done,
+            false => WriteResult::Again,
+        })
+    }
+
+    async fn write_one(&self, write: Write<'_>) -> Result<bool, StoreError> {
+        let written = self.exchanges().write(&[write]).await.pop();
+        written.unwrap_or(Err(StoreError::Protocol))
+    }
+
+    async fn mint(&self, reply: &LookupReply) -> Result<(), StoreError> {
+        let writes = self.minted(reply);
+        let writes: Vec<_> = writes.iter().map(|write| (&self.keys, write)).collect();
+        let written = self.exchanges().write_planned(&writes).await;
+        written
+            .into_iter()
+            .try_for_each(|written| written.map(drop))
     }
 }

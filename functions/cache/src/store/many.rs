@@ -57,8 +57,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::get_with_cas`].
-    pub(crate) async fn get_many_with_cas(
+    /// Reads items with their cas.
+    pub(crate) async fn get_with_cas(
         &self,
         wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
@@ -68,51 +68,36 @@ impl Store {
                 .iter()
                 .map(|(keys, kind)| Ok(memory.get_with_cas(keys.of_kind(*kind))))
                 .collect(),
-            Self::Memcached(memcached) => memcached.get_many_with_cas(wanted, limit).await,
+            Self::Memcached(memcached) => memcached.get_with_cas(wanted, limit).await,
             #[cfg(test)]
             Self::Simulated(simulated) => {
                 let mut items = Vec::with_capacity(wanted.len());
                 for (keys, kind) in wanted {
-                    items.push(simulated.get_with_cas(keys, *kind, limit).await);
+                    items.push(simulated.get_with_cas(keys.of_kind(*kind), limit).await);
                 }
                 items
             }
         }
     }
 
-    /// As [`Store::add`] and [`Store::compare_and_swap`], in one write a server.
-    pub(crate) async fn write_many(&self, writes: &[Write<'_>], limit: Duration) -> Each<bool> {
+    /// Does each write whose precondition holds; whether it did.
+    pub(crate) async fn write(&self, writes: &[Write<'_>], limit: Duration) -> Each<bool> {
         match self {
             Self::Memory(memory) => writes
                 .iter()
                 .map(|write| {
-                    let (key, bytes, life) = (write.key(), write.bytes.clone(), write.life);
-                    Ok(match write.precondition {
-                        Precondition::Absent => memory.add(key, bytes, life),
-                        Precondition::Cas(cas) => memory.compare_and_swap(key, bytes, life, cas),
-                    })
+                    let (bytes, life) = (write.bytes.clone(), write.life);
+                    Ok(memory.write(write.key(), bytes, life, write.precondition))
                 })
                 .collect(),
-            Self::Memcached(memcached) => memcached.write_many(writes, limit).await,
+            Self::Memcached(memcached) => memcached.write(writes, limit).await,
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                let mut stored = Vec::with_capacity(writes.len());
+                let mut written = Vec::with_capacity(writes.len());
                 for write in writes {
-                    let (bytes, life) = (write.bytes.clone(), write.life);
-                    stored.push(match write.precondition {
-                        Precondition::Absent => {
-                            simulated
-                                .add(write.keys, write.kind, bytes, life, limit)
-                                .await
-                        }
-                        Precondition::Cas(cas) => {
-                            simulated
-                                .compare_and_swap(write.keys, write.kind, bytes, life, cas, limit)
-                                .await
-                        }
-                    });
+                    written.push(simulated.write(write, limit).await);
                 }
-                stored
+                written
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
-use super::{Item, KeyKind, LookupOptions, LookupReply, StoreError};
+use super::{LookupOptions, LookupReply, StoreError};
 use crate::key::CacheKeys;
 
 mod batching;
@@ -29,7 +29,6 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
-pub(super) use command::OwnedWrite;
 pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
 pub(crate) use socket::Endpoint;
@@ -99,32 +98,6 @@ impl Memcached {
                 Reply::LookupReply(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
-    }
-
-    pub(super) async fn get_with_cas(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        limit: Duration,
-    ) -> Result<Option<Item>, StoreError> {
-        let command = Command::GetWithCas(keys.clone(), kind);
-        match self.run(keys, command, limit).await? {
-            Reply::Item(item) => Ok(item),
-            _ => Err(StoreError::Protocol),
-        }
-    }
-
-    /// An add or a compare-and-swap.
-    pub(super) async fn write(
-        &self,
-        write: OwnedWrite,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        let keys = write.keys.clone();
-        match self.run(&keys, Command::Write(write), limit).await? {
-            Reply::Stored(stored) => Ok(stored),
-            _ => Err(StoreError::Protocol),
-        }
     }
 
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {

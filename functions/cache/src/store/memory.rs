@@ -8,10 +8,13 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use moka::{ops::compute::Op, sync::Cache};
+use moka::{
+    ops::compute::{CompResult, Op},
+    sync::Cache,
+};
 use tokio::time::{Duration, Instant};
 
-use super::{CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply};
+use super::{CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply, many::Precondition};
 
 /// The most that is kept, in bytes of keys and items.
 const CAPACITY: u64 = 64 << 20;
@@ -108,38 +111,19 @@ impl Memory {
             .map(|stored| stored.item())
     }
 
-    pub(super) fn add(&self, key: &str, bytes: Vec<u8>, life: Lifetime) -> bool {
-        self.store(key, bytes, life, |stored| stored.is_none())
-    }
-
-    pub(super) fn compare_and_swap(
+    /// Stores if `precondition` holds; whether it did.
+    pub(super) fn write(
         &self,
         key: &str,
         bytes: Vec<u8>,
         life: Lifetime,
-        cas: u64,
+        precondition: Precondition,
     ) -> bool {
-        self.store(key, bytes, life, |stored| {
-            stored.is_some_and(|stored| stored.cas == cas)
-        })
-    }
-
-    pub(super) fn delete(&self, key: &str) {
-        // Not `invalidate`, which does not wait for a write of this key that is under way.
-        self.items
-            .entry_by_ref(key)
-            .and_compute_with(|_| Op::Remove);
-    }
-
-    /// `allowed` sees what stands there now; nobody else writes the key until it has answered.
-    fn store(
-        &self,
-        key: &str,
-        bytes: Vec<u8>,
-        life: Lifetime,
-        allowed: impl Fn(Option<&StoredItem>) -> bool,
-    ) -> bool {
-        let stored = Arc::new(StoredItem {
+        let expected = match precondition {
+            Precondition::Absent => None,
+            Precondition::Cas(cas) => Some(cas),
+        };
+        let written = Arc::new(StoredItem {
             bytes: bytes.into(),
             cas: self.next_cas.fetch_add(1, Ordering::Relaxed),
             until: match life {
@@ -147,22 +131,26 @@ impl Memory {
                 Lifetime::Seconds(n) => Some(Instant::now() + Duration::from_secs(n.get().into())),
             },
         });
-        let mine = stored.cas;
+        // Nothing else writes the key until the closure has decided.
         let result = self.items.entry_by_ref(key).and_compute_with(|entry| {
-            let there = entry
-                .map(moka::Entry::into_value)
-                .filter(|stored| stored.live());
-            if allowed(there.as_deref()) {
-                Op::Put(stored)
+            let stored = entry.map(moka::Entry::into_value);
+            let stored = stored.filter(|stored| stored.live());
+            if stored.map(|stored| stored.cas) == expected {
+                Op::Put(written)
             } else {
                 Op::Nop
             }
         });
-        let now = match result {
-            moka::ops::compute::CompResult::Inserted(entry)
-            | moka::ops::compute::CompResult::ReplacedWith(entry) => Some(entry.value().cas),
-            _ => None,
-        };
-        if now == Some(mine) { true } else { false }
+        matches!(
+            result,
+            CompResult::Inserted(_) | CompResult::ReplacedWith(_)
+        )
+    }
+
+    pub(super) fn delete(&self, key: &str) {
+        // Not `invalidate`, which does not wait for a write of this key that is under way.
+        self.items
+            .entry_by_ref(key)
+            .and_compute_with(|_| Op::Remove);
     }
 }

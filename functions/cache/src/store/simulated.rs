@@ -13,7 +13,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError,
+    many::{Precondition, Write},
     memory::Memory,
 };
 
@@ -170,7 +171,12 @@ impl Simulated {
                 (Some(item), _) => ItemState::Item(item),
                 (None, None) => ItemState::Absent,
                 (None, Some(lease)) => {
-                    server.add(keys.item(), Vec::new(), Lifetime::seconds(lease));
+                    server.write(
+                        keys.item(),
+                        Vec::new(),
+                        Lifetime::seconds(lease),
+                        Precondition::Absent,
+                    );
                     let cas = server.get_with_cas(keys.item()).and_then(|item| item.cas);
                     cas.map_or(ItemState::Absent, ItemState::Won)
                 }
@@ -193,46 +199,27 @@ impl Simulated {
 
     pub(super) async fn get_with_cas(
         &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
+        key: &str,
         limit: Duration,
     ) -> Result<Option<Item>, StoreError> {
-        let key = keys.of_kind(kind).to_owned();
+        let key = key.to_owned();
         self.exchange(limit, |server, _| async move { server.get_with_cas(&key) })
             .await
     }
 
-    pub(super) async fn add(
+    pub(super) async fn write(
         &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: Vec<u8>,
-        life: Lifetime,
+        write: &Write<'_>,
         limit: Duration,
     ) -> Result<bool, StoreError> {
-        let key = keys.of_kind(kind).to_owned();
+        let (key, bytes, life) = (write.key().to_owned(), write.bytes.clone(), write.life);
+        let (precondition, careless) = (write.precondition, self.network.careless);
         self.exchange(limit, move |server, _| async move {
-            server.add(&key, bytes, life)
-        })
-        .await
-    }
-
-    pub(super) async fn compare_and_swap(
-        &self,
-        keys: &CacheKeys,
-        kind: KeyKind,
-        bytes: Vec<u8>,
-        life: Lifetime,
-        cas: u64,
-        limit: Duration,
-    ) -> Result<bool, StoreError> {
-        let (key, careless) = (keys.of_kind(kind).to_owned(), self.network.careless);
-        self.exchange(limit, move |server, _| async move {
-            if careless {
+            if careless && precondition != Precondition::Absent {
                 server.delete(&key);
-                return server.add(&key, bytes, life);
+                return server.write(&key, bytes, life, Precondition::Absent);
             }
-            server.compare_and_swap(&key, bytes, life, cas)
+            server.write(&key, bytes, life, precondition)
         })
         .await
     }

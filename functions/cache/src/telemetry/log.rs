@@ -74,6 +74,12 @@ impl Log {
         }
     }
 
+    pub(crate) fn no_runtime(&self, name: &str) {
+        if let Some(left_out) = self.runtime.pass() {
+            tracing::warn!(name, left_out, "not on a tokio runtime; the origin answers");
+        }
+    }
+
     pub(crate) fn recursion(&self, name: &str) {
         if let Some(left_out) = self.recursion.pass() {
             tracing::warn!(

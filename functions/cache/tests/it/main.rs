@@ -25,10 +25,10 @@ mod corpus;
 mod crowds;
 /// Evictions of each item in the middle of each operation.
 mod evictions;
-/// Records replaced by other bytes.
-mod forgeries;
 /// Origins that fail, and servers that take no writes or answer no lookup.
 mod failing;
+/// Records replaced by other bytes.
+mod forgeries;
 /// Servers that are added, lost and late under load; by name and by IPv6.
 mod growth;
 /// Peers that answer what no memcached would.

@@ -6,16 +6,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{
-    BatchCall, OriginKey, Permission,
-    fill::{Answered, PendingWrite},
-    renew::Kept,
+    super::{Answer, KeptLease, PendingWrite, Permission, To},
+    BatchCall, OriginKey,
 };
 use crate::{
     fetched::Fetched,
     flight::Leader,
     origin::capture_directive,
     outcome::{Fill, Uncoordinated},
-    store::StoreError,
     telemetry::metrics::Counter,
 };
 
@@ -30,159 +28,154 @@ impl BatchCall<'_> {
         T: Serialize + DeserializeOwned,
         M: IntoIterator<Item = (A, T)>,
     {
-        for called in &called {
-            if let Permission::Uncoordinated(Uncoordinated::Failed(failure)) = called.right {
-                self.cache.log.failure(called.key.call.key.name(), failure);
+        let mut flights = Vec::with_capacity(called.len());
+        let mut kept = Vec::with_capacity(called.len());
+        for OriginKey { key, permission } in &called {
+            match permission {
+                Permission::Lead(lease) => {
+                    key.call.counters.increment(Counter::LeaseWon);
+                    flights.push(self.cache.flights.begin(lease.token));
+                    kept.push(KeptLease::new(&key.call, lease));
+                }
+                Permission::Uncoordinated(Uncoordinated::Failed(failure)) => {
+                    self.cache.log.failure(key.call.key.name(), *failure);
+                }
+                _ => {}
             }
         }
-        let flights = called.iter().map(|called| {
-            let hold = called.hold()?;
-            called.key.call.counters.increment(Counter::LeaseWon);
-            Some(self.cache.flights.begin(hold.token))
-        });
-        let flights: Vec<_> = flights.collect();
-        let mut kept: Vec<_> = called.iter().map(Kept::new).collect();
         let begun = Instant::now();
         let keys: Vec<_> = called
             .iter()
-            .map(|called| *called.key.call.key.digest())
+            .map(|one| *one.key.call.key.digest())
             .collect();
         let origin = capture_directive(keys, origin);
-        let (result, directive) = self.held(&mut kept, origin).await;
+        let (result, directive) = self.exchanges().keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
-        let cas_values = self.cas_values(kept).await;
         match result {
             Ok(answers) => {
-                let answered = Answered {
+                let answer = Answer {
                     directive,
                     created: self.cache.clock.now(),
                     cost,
                 };
-                let answers = answers.into_iter().collect();
-                Ok(self
-                    .fills(called, cas_values, answers, answered, flights)
-                    .await)
+                self.exchanges().read_unknown(&mut kept, To::Fill).await;
+                let mut answers = answers.into_iter().collect();
+                let leads = kept.iter().map(KeptLease::cas).zip(&flights);
+                let fills = self.fill(&called, leads, &answers, &answer).await;
+                drop(kept);
+                Ok(fetched(called, fills, &mut answers, cost))
             }
             Err(error) => {
-                flights.iter().flatten().for_each(Leader::fail);
+                flights.iter().for_each(Leader::fail);
                 drop(flights);
-                self.give_back(called, cas_values).await.ok_or(error)
+                self.exchanges().read_unknown(&mut kept, To::GiveBack).await;
+                self.give_back(&called, kept.iter().map(KeptLease::cas))
+                    .await;
+                drop(kept);
+                stale_on_error(called).ok_or(error)
             }
         }
     }
 
-    /// Stores what the origin has answered with and gives back the rest.
-    async fn fills<A, T>(
+    /// Stores what the origin has answered with and gives back the rest. `leads` has the cas and the
+    /// flight of each lease.
+    async fn fill<'a, 'f, A, T>(
         &self,
-        called: Vec<OriginKey<'_, A>>,
-        cas_values: Vec<Option<u64>>,
-        mut answers: HashMap<A, T>,
-        answered: Answered,
-        flights: Vec<Option<Leader<'_>>>,
-    ) -> Vec<(A, Fetched<T>)>
+        called: &'a [OriginKey<'_, A>],
+        mut leads: impl Iterator<Item = (Option<u64>, &'a Leader<'f>)>,
+        answers: &HashMap<A, T>,
+        answer: &Answer,
+    ) -> Vec<(Fill, i64)>
     where
+        'f: 'a,
         A: Eq + Hash,
-        T: Serialize + DeserializeOwned,
+        T: Serialize,
     {
-        let pending = called.iter().zip(cas_values).zip(&flights);
-        let mut pending: Vec<_> = pending
-            .map(|((called, cas), flight)| {
-                let value = called.key.asked.iter().find_map(|asked| answers.get(asked));
-                called.pending(cas, value, &answered, flight.as_ref())
-            })
-            .collect();
-        self.write_due(&mut pending).await;
-        let mut values = Vec::with_capacity(called.len());
-        let pending: Vec<_> = pending
-            .into_iter()
-            .map(|pending| (pending.fill, pending.ttl_left))
-            .collect();
-        for (called, (fill, ttl_left)) in called.into_iter().zip(pending) {
-            let outcome = called.outcome(fill);
-            if let Permission::Lead(hold) = called.right
-                && !matches!(fill, Fill::Failed(_))
-            {
-                hold.release.disarm();
-            }
-            for asked in called.key.asked {
-                if let Some(value) = answers.remove(&asked) {
-                    let (call, cost) = (&called.key.call, Some(answered.cost));
-                    let fetched = call.fetched(value, outcome, Duration::ZERO, ttl_left, cost);
-                    values.push((asked, fetched));
-                }
-            }
-        }
-        values
-    }
-
-    /// The origin has failed: leaves all to others. The values, if there is a stale one for each.
-    async fn give_back<A: Clone, T: DeserializeOwned>(
-        &self,
-        called: Vec<OriginKey<'_, A>>,
-        cas_values: Vec<Option<u64>>,
-    ) -> Option<Vec<(A, Fetched<T>)>> {
-        let free = called
-            .iter()
-            .zip(cas_values)
-            .map(|(called, cas)| PendingWrite {
-                counters: &called.key.call.counters,
-                write: called.hold().and_then(|hold| called.give_back(hold, cas)),
-                fill: Fill::NotStored,
-                ttl_left: 0,
-            });
-        let mut free: Vec<_> = free.collect();
-        self.write_due(&mut free).await;
-        drop(free);
-        let mut covered = Some(Vec::with_capacity(called.len()));
-        for OriginKey { key, right } in called {
-            let stale = match right {
-                Permission::Lead(hold) => {
-                    hold.release.disarm();
-                    hold.stale
-                }
-                Permission::WaitTimedOut(stale) => stale,
-                Permission::Uncoordinated(_) => None,
+        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| {
+            let (call, value) = (&key.call, key.asked.iter().find_map(|a| answers.get(a)));
+            let lead = match permission {
+                Permission::Lead(lease) => leads.next().map(|lead| (lease, lead)),
+                _ => None,
             };
-            let values =
-                stale.and_then(|stale| key.each(|| key.call.stale_on_error(Some(stale.clone()))));
-            covered = covered.zip(values).map(|(mut all, values)| {
-                all.extend(values);
-                all
-            });
-        }
-        covered
+            match (lead, value) {
+                (Some((lease, (cas, flight))), Some(value)) => {
+                    call.plan_fill(lease, cas, value, answer, flight)
+                }
+                (Some((lease, (cas, _))), None) => {
+                    call.unfilled(call.plan_discard(lease, cas), Fill::NotStored)
+                }
+                (None, _) => call.unfilled(None, Fill::NotStored),
+            }
+        };
+        let mut pending: Vec<_> = called.iter().map(plan).collect();
+        self.exchanges().write_pending(&mut pending).await;
+        pending.iter().map(PendingWrite::result).collect()
     }
 
-    /// One write a server; what was refused or failed is noted.
-    async fn write_due(&self, pending: &mut [PendingWrite<'_>]) {
-        let (places, writes): (Vec<_>, Vec<_>) = pending
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
-            .unzip();
-        if writes.is_empty() {
-            return;
-        }
-        let exchange = self.cache.store.write_many(&writes, self.budget.left());
-        let stored = self.budget.spend(exchange).await;
-        for ((place, stored), write) in places.into_iter().zip(stored).zip(&writes) {
-            let pending = &mut pending[place];
-            if pending.fill == Fill::Stored && stored == Ok(true) {
-                pending
-                    .counters
-                    .bytes(Counter::BytesWritten, write.bytes.len());
-            } else if pending.fill == Fill::Stored {
-                pending.fill = failed(stored);
-                pending.ttl_left = 0;
+    /// The origin has failed: leaves the leases to others.
+    async fn give_back<'a, A>(
+        &self,
+        called: &'a [OriginKey<'_, A>],
+        mut cas: impl Iterator<Item = Option<u64>>,
+    ) {
+        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| match permission {
+            Permission::Lead(lease) => {
+                let give_back = key.call.plan_give_back(lease, cas.next()?);
+                Some(key.call.unfilled(give_back, Fill::NotStored))
             }
-        }
+            _ => None,
+        };
+        let mut pending: Vec<_> = called.iter().filter_map(plan).collect();
+        self.exchanges().write_pending(&mut pending).await;
     }
 }
 
-/// A fill that was refused, or whose answer did not come.
-fn failed(stored: Result<bool, StoreError>) -> Fill {
-    match stored.err().and_then(StoreError::failure) {
-        Some(failure) => Fill::Failed(failure),
-        None => Fill::NotStored,
+/// A value for each argument that the origin has answered.
+fn fetched<A: Eq + Hash, T>(
+    called: Vec<OriginKey<'_, A>>,
+    fills: Vec<(Fill, i64)>,
+    answers: &mut HashMap<A, T>,
+    cost: Duration,
+) -> Vec<(A, Fetched<T>)> {
+    let mut values = Vec::with_capacity(called.len());
+    for (OriginKey { key, permission }, (fill, ttl_left)) in called.into_iter().zip(fills) {
+        let outcome = permission.outcome(fill);
+        if let Permission::Lead(lease) = permission {
+            lease.filled(fill);
+        }
+        for asked in key.asked {
+            if let Some(value) = answers.remove(&asked) {
+                let cost = Some(cost);
+                let fetched = key
+                    .call
+                    .fetched(value, outcome, Duration::ZERO, ttl_left, cost);
+                values.push((asked, fetched));
+            }
+        }
     }
+    values
+}
+
+/// The values, if there is a stale one for each key.
+fn stale_on_error<A: Clone, T: DeserializeOwned>(
+    called: Vec<OriginKey<'_, A>>,
+) -> Option<Vec<(A, Fetched<T>)>> {
+    let mut covered = Some(Vec::with_capacity(called.len()));
+    for OriginKey { key, permission } in called {
+        let stale = match permission {
+            Permission::Lead(lease) => {
+                lease.release.disarm();
+                lease.stale
+            }
+            Permission::WaitTimedOut(stale) => stale,
+            Permission::Uncoordinated(_) => None,
+        };
+        let values =
+            stale.and_then(|stale| key.each(|| key.call.stale_on_error(Some(stale.clone()))));
+        covered = covered.zip(values).map(|(mut all, values)| {
+            all.extend(values);
+            all
+        });
+    }
+    covered
 }

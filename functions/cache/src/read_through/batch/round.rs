@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    super::{Lease, PLACEHOLDER_TTL_S, Snapshot},
-    BatchCall, BatchKey, OriginKey, Permission,
-    plan::{IfBeaten, Plan, mint},
+    super::{
+        PLACEHOLDER_TTL_S, Permission, Snapshot, claim::ClaimResult, exchange::PlannedWrite,
+        plan::Plan,
+    },
+    BatchCall, BatchKey, OriginKey,
 };
 use crate::{
     clock,
@@ -16,10 +18,7 @@ use crate::{
     flight::FlightResult,
     outcome::{Freshness, Outcome, Uncoordinated},
     payload::Payload,
-    store::{
-        KeyKind, LookupOptions, LookupReply, StoreError,
-        many::{Each, Precondition, Write},
-    },
+    store::{LookupOptions, LookupReply, StoreError, many::Each},
     telemetry::metrics::Counter,
 };
 
@@ -49,28 +48,40 @@ impl<'a> BatchCall<'a> {
             again: false,
         };
         let asked = self.landed(keys, &mut round);
-        let reply = self.look(&asked).await;
-        let mut plans = Vec::with_capacity(asked.len());
-        let mut known = Vec::with_capacity(asked.len());
-        for (mut key, reply) in asked.into_iter().zip(&reply) {
-            match reply {
-                Ok(reply) => {
-                    plans.push((self.plan(&mut key, reply), reply));
-                    known.push(key);
+        let replies = self.look(&asked).await;
+        let mut open = Vec::with_capacity(asked.len());
+        for (mut key, reply) in asked.into_iter().zip(&replies) {
+            let reply = match reply {
+                Ok(reply) => reply,
+                Err(error) => {
+                    round.call(key, Permission::Uncoordinated((*error).into()));
+                    continue;
                 }
-                Err(error) => round.alone(key, (*error).into()),
+            };
+            let snapshot = Snapshot::new(&key.call, reply);
+            if let Some(values) = self.serve(&key, &snapshot) {
+                round.served.extend(values);
+                continue;
             }
+            let plan = if self.freshness == Freshness::Refresh {
+                key.call.plan_refresh(&mut key.progress, &snapshot)
+            } else {
+                key.call.plan(&mut key.progress, &snapshot)
+            };
+            if let Plan::Wait = plan {
+                key.flight = key.call.flight(&snapshot);
+            }
+            let writes = key.call.planned_writes(&plan, reply);
+            open.push((key, plan, snapshot, writes));
         }
-        let stored = self.write(&known, &plans).await;
-        for ((key, (plan, reply)), stored) in known.into_iter().zip(plans).zip(stored) {
-            self.settle(key, plan, reply, stored, &mut round);
+        let written = self.write(&open).await;
+        for ((key, plan, snapshot, _), written) in open.into_iter().zip(written) {
+            let claimed = key.call.claimed(&key.progress, plan, written);
+            self.settle(key, claimed, &snapshot, &mut round);
         }
         if self.is_over() {
             for key in std::mem::take(&mut round.waiting) {
-                round.called.push(OriginKey {
-                    key,
-                    right: Permission::WaitTimedOut(None),
-                });
+                round.call(key, Permission::WaitTimedOut(None));
             }
         }
         round
@@ -93,7 +104,9 @@ impl<'a> BatchCall<'a> {
                     key.flight = Some(flight);
                     round.waiting.push(key);
                 }
-                Some(FlightResult::Failed) => round.alone(key, Uncoordinated::Waited),
+                Some(FlightResult::Failed) => {
+                    round.call(key, Permission::Uncoordinated(Uncoordinated::Waited));
+                }
                 Some(FlightResult::Left) => asked.push(key),
                 Some(FlightResult::Value {
                     payload,
@@ -107,7 +120,9 @@ impl<'a> BatchCall<'a> {
                     };
                     match key.each(value) {
                         Some(values) => round.served.extend(values),
-                        None => round.alone(key, Uncoordinated::Waited),
+                        None => {
+                            round.call(key, Permission::Uncoordinated(Uncoordinated::Waited));
+                        }
                     }
                 }
             }
@@ -134,105 +149,78 @@ impl<'a> BatchCall<'a> {
         self.budget.spend(exchange).await
     }
 
-    /// What all plans write, in one write a server. Answers each plan that writes; a mint's answer is its last write's.
-    async fn write<T, A>(
+    fn serve<T: DeserializeOwned, A: Clone>(
         &self,
-        keys: &[BatchKey<'a, A>],
-        plans: &[(Plan<'_, T, A>, &LookupReply)],
-    ) -> Vec<Option<Result<bool, StoreError>>> {
-        let mut writes = Vec::new();
-        let mut whose = Vec::new();
-        for (place, (key, (plan, reply))) in keys.iter().zip(plans).enumerate() {
-            match plan {
-                Plan::Try(attempt) => writes.push(Write {
-                    keys: &key.call.keys,
-                    kind: attempt.kind,
-                    bytes: attempt.record.clone(),
-                    life: key.call.lease_life(),
-                    precondition: attempt.precondition,
-                }),
-                Plan::Mint => mint(key, reply, &mut writes),
-                _ => {}
-            }
-            whose.resize(writes.len(), place);
+        key: &BatchKey<'a, A>,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Vec<(A, Fetched<T>)>> {
+        match key.call.decision(&key.progress, snapshot) {
+            _ if self.freshness == Freshness::Refresh => None,
+            decision => key.each(|| key.call.answer(decision, snapshot, key.waited)),
         }
-        let mut answers: Vec<_> = keys.iter().map(|_| None).collect();
-        if !writes.is_empty() {
-            let exchange = self.cache.store.write_many(&writes, self.budget.left());
-            for (place, answer) in whose.into_iter().zip(self.budget.spend(exchange).await) {
-                answers[place] = Some(answer);
-            }
+    }
+
+    /// Does what all plans ask for, in one write a server. The result of each plan that writes is that of
+    /// its last write.
+    async fn write<A>(&self, open: &[Open<'a, '_, A>]) -> Vec<Option<Result<bool, StoreError>>> {
+        let (mut places, mut planned) = (Vec::new(), Vec::new());
+        for (place, (key, _, _, writes)) in open.iter().enumerate() {
+            planned.extend(writes.iter().map(|write| (&key.call.keys, write)));
+            places.resize(planned.len(), place);
         }
-        answers
+        let mut results: Vec<_> = open.iter().map(|_| None).collect();
+        let written = self.exchanges().write_planned(&planned).await;
+        for (place, written) in places.into_iter().zip(written) {
+            results[place] = Some(written);
+        }
+        results
     }
 
     fn settle<T: DeserializeOwned, A: Clone>(
         &self,
         key: BatchKey<'a, A>,
-        plan: Plan<'_, T, A>,
-        reply: &LookupReply,
-        stored: Option<Result<bool, StoreError>>,
+        claimed: Result<ClaimResult, Uncoordinated>,
+        snapshot: &Snapshot<'_>,
         round: &mut Round<'a, T, A>,
     ) {
-        match (plan, stored) {
-            (Plan::Serve(values), _) => round.served.extend(values),
-            (Plan::Lead(hold), _) => round.lead(key, hold),
-            (Plan::Uncoordinated(why), _) => round.alone(key, why),
-            (plan, Some(Err(error))) => {
-                // A copy that was read is served, whatever fails after that.
-                let copy = match &plan {
-                    Plan::Try(attempt) => key.each(|| key.call.serve_copy(&attempt.snapshot)),
-                    _ => None,
-                };
-                match copy {
+        match claimed {
+            Ok(ClaimResult::Won(lease)) => round.call(key, Permission::Lead(lease)),
+            // A copy that was read is served, whatever fails after that.
+            Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+                match key.each(|| key.call.serve_copy(snapshot)) {
                     Some(values) => round.served.extend(values),
-                    None => round.alone(key, error.into()),
+                    None => round.call(key, Permission::Uncoordinated(why)),
                 }
             }
-            (Plan::Try(attempt), Some(Ok(true))) => {
-                let ours = key.won.map_or(Precondition::Absent, Precondition::Cas);
-                if attempt.kind == KeyKind::Item
-                    && ![Precondition::Absent, ours].contains(&attempt.precondition)
-                {
-                    key.call.counters.increment(Counter::LeaseTakenOver);
-                }
-                round.lead(key, attempt.hold);
-            }
-            (Plan::Try(attempt), _) => {
-                attempt.hold.release.disarm();
-                let stale = match attempt.lost {
-                    IfBeaten::ServeStale => key.each(|| key.call.serve_stale(&attempt.snapshot)),
-                    IfBeaten::Again => {
-                        round.again = true;
-                        None
-                    }
-                    IfBeaten::Wait => None,
-                };
-                match stale {
-                    Some(values) => round.served.extend(values),
-                    None => round.wait(key),
-                }
-            }
-            (Plan::Mint | Plan::Again, _) => {
+            Err(why) => round.call(key, Permission::Uncoordinated(why)),
+            Ok(ClaimResult::Again) => {
                 round.again = true;
                 round.waiting.push(key);
             }
-            (Plan::Wait, _) if self.is_over() => {
-                let stale = Snapshot::new(&key.call, reply).stale(&key.call);
-                round.called.push(OriginKey {
-                    key,
-                    right: Permission::WaitTimedOut(stale),
-                });
+            Ok(ClaimResult::ServeStale) => match key.each(|| key.call.serve_stale(snapshot)) {
+                Some(values) => round.served.extend(values),
+                None => round.wait(key),
+            },
+            Ok(ClaimResult::Wait) if self.is_over() => {
+                let stale = snapshot.stale(&key.call);
+                round.call(key, Permission::WaitTimedOut(stale));
             }
-            (Plan::Wait, _) => round.wait(key),
+            Ok(ClaimResult::Wait) => round.wait(key),
         }
     }
 }
 
+/// A key that was not served from its lookup: with its plan, and what that writes.
+type Open<'a, 's, A> = (
+    BatchKey<'a, A>,
+    Plan<'s>,
+    Snapshot<'s>,
+    Vec<PlannedWrite<'s>>,
+);
+
 impl<'a, T, A> Round<'a, T, A> {
-    fn lead(&mut self, key: BatchKey<'a, A>, hold: Box<Lease>) {
-        let right = Permission::Lead(hold);
-        self.called.push(OriginKey { key, right });
+    fn call(&mut self, key: BatchKey<'a, A>, permission: Permission) {
+        self.called.push(OriginKey { key, permission });
     }
 
     fn wait(&mut self, mut key: BatchKey<'a, A>) {
@@ -240,10 +228,5 @@ impl<'a, T, A> Round<'a, T, A> {
             key.call.counters.increment(Counter::LeaseWaited);
         }
         self.waiting.push(key);
-    }
-
-    fn alone(&mut self, key: BatchKey<'a, A>, why: Uncoordinated) {
-        let right = Permission::Uncoordinated(why);
-        self.called.push(OriginKey { key, right });
     }
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use memcache_async::ascii::Protocol;
 
 use super::{
-    super::{Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError},
+    super::{Item, ItemState, LookupOptions, LookupReply, StoreError, many::Precondition},
+    command::OwnedWrite,
     exptime,
     tls::Stream,
 };
@@ -82,7 +83,7 @@ impl Classic {
     }
 
     /// `gets` of one key.
-    pub(super) async fn get_with_cas(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
+    async fn get_one(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
         self.expect(Expect::Values {
             keys: key.to_owned(),
             with_cas: true,
@@ -99,39 +100,23 @@ impl Classic {
         }
     }
 
-    pub(super) async fn add(
-        &mut self,
-        key: &str,
-        bytes: &[u8],
-        life: Lifetime,
-    ) -> Result<bool, StoreError> {
-        self.expect(Expect::Word(&["STORED", "NOT_STORED"]));
-        match self
-            .protocol
-            .add(key, bytes, exptime::to_exptime(life))
-            .await
-        {
-            Ok(()) => Ok(true),
+    async fn write_one(&mut self, write: &OwnedWrite) -> Result<bool, StoreError> {
+        let (key, bytes) = (write.key(), &write.bytes);
+        let life = exptime::to_exptime(write.life);
+        let written = match write.precondition {
+            Precondition::Absent => {
+                self.expect(Expect::Word(&["STORED", "NOT_STORED"]));
+                let added = self.protocol.add(key, bytes, life).await;
+                added.map(|()| true)
+            }
+            Precondition::Cas(cas) => {
+                self.expect(Expect::Word(&["STORED", "EXISTS", "NOT_FOUND"]));
+                self.protocol.cas(key, bytes, cas, life).await
+            }
+        };
+        match written {
+            Ok(written) => Ok(written),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(self.fault(&error)),
-        }
-    }
-
-    pub(super) async fn compare_and_swap(
-        &mut self,
-        key: &str,
-        bytes: &[u8],
-        life: Lifetime,
-        cas: u64,
-    ) -> Result<bool, StoreError> {
-        self.expect(Expect::Word(&["STORED", "EXISTS", "NOT_FOUND"]));
-        match self
-            .protocol
-            .cas(key, bytes, cas, exptime::to_exptime(life))
-            .await
-        {
-            Ok(true) => Ok(true),
-            Ok(false) => Ok(false),
             // The crate compares with "NOT FOUND" and so takes the answer for an error.
             Err(_) if self.validator.lock().last_line() == b"NOT_FOUND" && self.is_clean() => {
                 Ok(false)
@@ -147,10 +132,10 @@ impl Classic {
         if let Err(error) = self.protocol.delete(key).await {
             return Err(self.fault(&error));
         }
-        self.version().await
+        self.ping().await
     }
 
-    pub(super) async fn version(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
         self.expect(Expect::Version);
         match self.protocol.version().await {
             Ok(_) => Ok(()),

@@ -23,12 +23,12 @@ pub(super) enum Command {
 
 /// As [`Write`], with its own address.
 #[derive(Debug, Clone)]
-pub(in super::super) struct OwnedWrite {
-    pub(in super::super) keys: CacheKeys,
-    pub(in super::super) kind: KeyKind,
-    pub(in super::super) bytes: Vec<u8>,
-    pub(in super::super) life: Lifetime,
-    pub(in super::super) precondition: Precondition,
+pub(super) struct OwnedWrite {
+    pub(super) keys: CacheKeys,
+    pub(super) kind: KeyKind,
+    pub(super) bytes: Vec<u8>,
+    pub(super) life: Lifetime,
+    pub(super) precondition: Precondition,
 }
 
 impl OwnedWrite {

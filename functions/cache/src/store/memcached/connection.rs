@@ -1,7 +1,7 @@
 //! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
-    super::{StoreError, many::Precondition},
+    super::StoreError,
     classic::Classic,
     command::{Answer, Command, Reply},
     connect_options::ConnectOptions,
@@ -51,55 +51,45 @@ impl Connection {
                     let reply = classic.lookup(keys, *options).await?;
                     Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::GetWithCas(keys, kind) => classic
-                    .get_with_cas(keys.of_kind(*kind))
-                    .await
-                    .map(Reply::Item),
+                Command::GetWithCas(keys, kind) => {
+                    let items = classic.get_with_cas(&[keys.of_kind(*kind)]).await?;
+                    Ok(Reply::Item(items.into_iter().next().flatten()))
+                }
                 Command::Write(write) => {
-                    let (key, bytes, life) = (write.key(), &write.bytes, write.life);
-                    let stored = match write.precondition {
-                        Precondition::Absent => classic.add(key, bytes, life).await,
-                        Precondition::Cas(cas) => {
-                            classic.compare_and_swap(key, bytes, life, cas).await
-                        }
-                    };
-                    stored.map(Reply::Stored)
+                    let written = classic.write(std::slice::from_ref(write)).await?.pop();
+                    written
+                        .unwrap_or(Err(StoreError::Protocol))
+                        .map(Reply::Stored)
                 }
                 // Only a lookup of the meta protocol leaves a lease that has to be removed.
                 Command::Remove(..) => Ok(Reply::Done),
                 Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
-                Command::Ping => classic.version().await.map(|()| Reply::Done),
+                Command::Ping => classic.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => classic
-                    .lookups(all_keys, *options)
+                    .lookup_many(all_keys, *options)
                     .await
                     .map(Reply::Lookups),
                 Command::GetManyWithCas(wanted) => {
-                    let keys: Vec<_> = wanted
-                        .iter()
-                        .map(|(keys, kind)| keys.of_kind(*kind))
-                        .collect();
-                    classic.get_many(&keys).await.map(Reply::Items)
+                    let keys = wanted.iter().map(|(keys, kind)| keys.of_kind(*kind));
+                    let keys: Vec<_> = keys.collect();
+                    classic.get_with_cas(&keys).await.map(Reply::Items)
                 }
-                Command::Writes(writes) => classic.writes(writes).await.map(Reply::Writes),
+                Command::Writes(writes) => classic.write(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
                 Command::Lookup(keys, options) => {
                     let reply = meta.lookup(keys, *options).await?;
                     Ok(Reply::LookupReply(reply.into()))
                 }
-                Command::GetWithCas(keys, kind) => meta
-                    .get_with_cas(keys.of_kind(*kind))
-                    .await
-                    .map(Reply::Item),
+                Command::GetWithCas(keys, kind) => {
+                    let items = meta.get_with_cas(&[keys.of_kind(*kind)]).await?;
+                    Ok(Reply::Item(items.into_iter().next().flatten()))
+                }
                 Command::Write(write) => {
-                    let (key, bytes, life) = (write.key(), &write.bytes, write.life);
-                    let stored = match write.precondition {
-                        Precondition::Absent => meta.add(key, bytes, life).await,
-                        Precondition::Cas(cas) => {
-                            meta.compare_and_swap(key, bytes, life, cas).await
-                        }
-                    };
-                    stored.map(Reply::Stored)
+                    let written = meta.write(std::slice::from_ref(write)).await?.pop();
+                    written
+                        .unwrap_or(Err(StoreError::Protocol))
+                        .map(Reply::Stored)
                 }
                 Command::Remove(keys, cas) => {
                     let removed = meta.remove(keys.item(), *cas).await;
@@ -107,17 +97,16 @@ impl Connection {
                 }
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
-                Command::Lookups(all_keys, options) => {
-                    meta.lookups(all_keys, *options).await.map(Reply::Lookups)
-                }
+                Command::Lookups(all_keys, options) => meta
+                    .lookup_many(all_keys, *options)
+                    .await
+                    .map(Reply::Lookups),
                 Command::GetManyWithCas(wanted) => {
-                    let keys: Vec<_> = wanted
-                        .iter()
-                        .map(|(keys, kind)| keys.of_kind(*kind))
-                        .collect();
-                    meta.get_many(&keys).await.map(Reply::Items)
+                    let keys = wanted.iter().map(|(keys, kind)| keys.of_kind(*kind));
+                    let keys: Vec<_> = keys.collect();
+                    meta.get_with_cas(&keys).await.map(Reply::Items)
                 }
-                Command::Writes(writes) => meta.writes(writes).await.map(Reply::Writes),
+                Command::Writes(writes) => meta.write(writes).await.map(Reply::Writes),
             },
         }
     }

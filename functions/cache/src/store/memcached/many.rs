@@ -38,7 +38,7 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn get_many_with_cas(
+    pub(in super::super) async fn get_with_cas(
         &self,
         wanted: &[(&CacheKeys, KeyKind)],
         limit: Duration,
@@ -46,6 +46,14 @@ impl Memcached {
         let all_keys: Vec<_> = wanted.iter().map(|(keys, _)| *keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
             let one = |place: &usize| (wanted[*place].0.clone(), wanted[*place].1);
+            if let [place] = &*some {
+                // Shares an exchange with those of other callers.
+                let (keys, kind) = one(place);
+                return match server.run(Command::GetWithCas(keys, kind), left).await? {
+                    Reply::Item(item) => Ok(vec![Ok(item)]),
+                    _ => Err(StoreError::Protocol),
+                };
+            }
             let some = some.iter().map(one).collect();
             match server.run(Command::GetManyWithCas(some), left).await? {
                 Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
@@ -55,13 +63,20 @@ impl Memcached {
         .await
     }
 
-    pub(in super::super) async fn write_many(
+    pub(in super::super) async fn write(
         &self,
         writes: &[Write<'_>],
         limit: Duration,
     ) -> Each<bool> {
         let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
+            if let [place] = &*some {
+                let write = (&writes[*place]).into();
+                return match server.run(Command::Write(write), left).await? {
+                    Reply::Stored(stored) => Ok(vec![Ok(stored)]),
+                    _ => Err(StoreError::Protocol),
+                };
+            }
             let writes = some.iter().map(|place| (&writes[*place]).into()).collect();
             match server.run(Command::Writes(writes), left).await? {
                 Reply::Writes(all) => Ok(all),

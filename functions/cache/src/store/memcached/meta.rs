@@ -9,8 +9,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
-    super::{Item, ItemState, Lifetime, LookupOptions, LookupReply, StoreError},
-    exptime,
+    super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     lookup_keys::IntoItem,
     tls::Stream,
 };
@@ -89,61 +88,6 @@ impl Meta {
             namespace: plain(namespace),
             function: plain(function),
         })
-    }
-
-    pub(super) async fn get_with_cas(&mut self, key: &str) -> Result<Option<Item>, StoreError> {
-        let mut spans = [None];
-        let answer = self.gets(&[key], |_| None, &mut spans).await?;
-        let [spans] = spans;
-        match spans.map(|spans| spans.value(&answer).item) {
-            // A server that was started without cas (-C) can hold no lease.
-            Some(Item { cas: None, .. }) => Err(StoreError::Protocol),
-            item => Ok(item),
-        }
-    }
-
-    pub(super) async fn add(
-        &mut self,
-        key: &str,
-        bytes: &[u8],
-        life: Lifetime,
-    ) -> Result<bool, StoreError> {
-        let opaque = self.begin(1);
-        codec::add(
-            &mut self.output,
-            key,
-            opaque,
-            exptime::to_exptime(life),
-            bytes,
-        );
-        match self.status(key, opaque).await? {
-            Status::Done => Ok(true),
-            Status::NotStored => Ok(false),
-            _ => Err(self.broken()),
-        }
-    }
-
-    pub(super) async fn compare_and_swap(
-        &mut self,
-        key: &str,
-        bytes: &[u8],
-        life: Lifetime,
-        cas: u64,
-    ) -> Result<bool, StoreError> {
-        let opaque = self.begin(1);
-        codec::compare_and_swap(
-            &mut self.output,
-            key,
-            opaque,
-            exptime::to_exptime(life),
-            cas,
-            bytes,
-        );
-        match self.status(key, opaque).await? {
-            Status::Done => Ok(true),
-            Status::Exists | Status::NotFound => Ok(false),
-            _ => Err(self.broken()),
-        }
     }
 
     pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {

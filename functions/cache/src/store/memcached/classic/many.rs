@@ -29,7 +29,7 @@ const ITEM: usize = 1 << 20;
 const CHUNK: usize = 16 << 10;
 
 impl Classic {
-    pub(in super::super) async fn lookups(
+    pub(in super::super) async fn lookup_many(
         &mut self,
         all_keys: &[CacheKeys],
         options: LookupOptions,
@@ -39,10 +39,13 @@ impl Classic {
         Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn get_many(
+    pub(in super::super) async fn get_with_cas(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
+        if let [key] = keys {
+            return Ok(vec![self.get_one(key).await?]);
+        }
         let values = self.gets(keys).await?;
         Ok(values
             .iter()
@@ -50,10 +53,13 @@ impl Classic {
             .collect())
     }
 
-    pub(in super::super) async fn writes(
+    pub(in super::super) async fn write(
         &mut self,
         writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
+        if let [write] = writes {
+            return Ok(vec![Ok(self.write_one(write).await?)]);
+        }
         let mut out = Vec::new();
         for write in writes {
             let (key, life, length) = (

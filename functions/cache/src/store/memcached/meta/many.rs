@@ -18,7 +18,7 @@ use super::{
 use crate::key::CacheKeys;
 
 impl Meta {
-    pub(in super::super) async fn lookups(
+    pub(in super::super) async fn lookup_many(
         &mut self,
         all_keys: &[CacheKeys],
         options: LookupOptions,
@@ -29,7 +29,7 @@ impl Meta {
         Ok(lookup_keys.reply(values))
     }
 
-    pub(in super::super) async fn get_many(
+    pub(in super::super) async fn get_with_cas(
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
@@ -42,7 +42,7 @@ impl Meta {
         items.collect()
     }
 
-    pub(in super::super) async fn writes(
+    pub(in super::super) async fn write(
         &mut self,
         writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {

@@ -1,0 +1,239 @@
+//! What follows for one key from a lookup, alone or among many. Writes nothing itself.
+
+use super::{
+    Call, Lease, MAX_MINTS, PlaceholderAge, Snapshot,
+    claim::{ClaimKind, ClaimResult, FillReason},
+    decision::{Decision, IfLost, ItemKind},
+    exchange::PlannedWrite,
+    snapshot::Leader,
+};
+use crate::{
+    entry::Generation,
+    origin::is_computed_here,
+    outcome::Uncoordinated,
+    random,
+    store::{Item, KeyKind, Lifetime, LookupReply},
+};
+
+/// What is remembered of a key from one lookup to the next.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How often its generations were minted.
+    mints: u32,
+    /// The cas of the empty lease that a lookup left before its generations were minted.
+    won: Option<u64>,
+    /// The lease that this call has waited for.
+    waited_for: Option<Leader>,
+    /// Since when another caller's empty lease is there.
+    placeholder: Option<PlaceholderAge>,
+}
+
+/// What follows for one key.
+pub(super) enum Plan<'s> {
+    /// The lease is ours already.
+    Lead(Box<Lease>),
+    Try(Box<Attempt<'s>>),
+    /// Write the generations that are missing, and look again.
+    Mint,
+    Wait,
+    Again,
+    Uncoordinated(Uncoordinated),
+}
+
+/// A write that would give the right to call the origin.
+pub(super) struct Attempt<'s> {
+    pub(super) lease: Box<Lease>,
+    over: Option<&'s Item>,
+    /// What follows if another caller was faster.
+    pub(super) if_lost: ClaimResult,
+}
+
+impl Attempt<'_> {
+    /// Whether it replaces what another caller left, and not our own empty lease.
+    pub(super) fn takes_over(&self, progress: &Progress) -> bool {
+        let of_item = matches!(self.lease.claim, ClaimKind::Lease { .. });
+        of_item && self.over.is_some_and(|item| !progress.has_won(item))
+    }
+}
+
+impl Call<'_> {
+    pub(super) fn decision(&self, progress: &Progress, snapshot: &Snapshot<'_>) -> Decision {
+        snapshot.decision(progress.waited_for.as_ref())
+    }
+
+    /// What follows if nothing can be served from this lookup, or from what an earlier one led to.
+    pub(super) fn plan<'s>(&self, progress: &mut Progress, snapshot: &Snapshot<'s>) -> Plan<'s> {
+        progress.placeholder = PlaceholderAge::after(progress.placeholder, snapshot);
+        let orphaned = progress.placeholder.is_some_and(|age| age.is_orphaned());
+        let ours = progress.is_ours(snapshot);
+        match self.decision(progress, snapshot) {
+            Decision::Mint => progress.mint(snapshot),
+            Decision::Refresh(if_lost) => self.plan_marker(snapshot, if_lost),
+            Decision::Acquire => self.plan_lease(snapshot, FillReason::Miss),
+            Decision::Compute => self.plan_placeholder(snapshot, FillReason::Miss),
+            Decision::Wait if !orphaned && !ours => {
+                if progress.waited_for.is_none() && is_computed_here(self.key.digest()) {
+                    self.cache.log.recursion(self.key.name());
+                    return Plan::Uncoordinated(Uncoordinated::Waited);
+                }
+                progress.waited_for = snapshot.leader;
+                Plan::Wait
+            }
+            Decision::Pass => Plan::Uncoordinated(Uncoordinated::NotStorable),
+            Decision::GoAlone => Plan::Uncoordinated(Uncoordinated::Waited),
+            // What was to be served could not be decoded.
+            Decision::Hit
+            | Decision::ServeStale
+            | Decision::ServeOnError
+            | Decision::TakeOver
+            | Decision::Wait => self.plan_take_over(snapshot, FillReason::Miss),
+        }
+    }
+
+    /// For a new value on request: the right to replace whatever is there.
+    pub(super) fn plan_refresh<'s>(
+        &self,
+        progress: &mut Progress,
+        snapshot: &Snapshot<'s>,
+    ) -> Plan<'s> {
+        let reason = FillReason::Requested;
+        match snapshot.kind {
+            _ if snapshot.generations.is_none() => progress.mint(snapshot),
+            ItemKind::Absent => self.plan_lease(snapshot, reason),
+            ItemKind::Won => self.plan_placeholder(snapshot, reason),
+            ItemKind::Entry(_) => {
+                let entry = snapshot.item.and_then(|item| item.cas);
+                let claim = ClaimKind::Entry { entry };
+                self.new_lease(snapshot, reason, KeyKind::Item, |_| claim)
+                    .map_or(Plan::Again, Plan::Lead)
+            }
+            _ => self.plan_take_over(snapshot, reason),
+        }
+    }
+
+    /// Tries for the lease of an absent item.
+    fn plan_lease<'s>(&self, snapshot: &Snapshot<'s>, reason: FillReason) -> Plan<'s> {
+        self.attempt(snapshot, reason, None, ClaimResult::Wait)
+    }
+
+    /// Tries to replace the item by our lease.
+    fn plan_take_over<'s>(&self, snapshot: &Snapshot<'s>, reason: FillReason) -> Plan<'s> {
+        match snapshot.item {
+            Some(item) => self.attempt(snapshot, reason, Some(item), ClaimResult::Again),
+            None => Plan::Again,
+        }
+    }
+
+    fn attempt<'s>(
+        &self,
+        snapshot: &Snapshot<'s>,
+        reason: FillReason,
+        over: Option<&'s Item>,
+        if_lost: ClaimResult,
+    ) -> Plan<'s> {
+        let claim = |record| ClaimKind::Lease { record };
+        match self.new_lease(snapshot, reason, KeyKind::Item, claim) {
+            Some(lease) => Plan::Try(Box::new(Attempt {
+                lease,
+                over,
+                if_lost,
+            })),
+            None => Plan::Again,
+        }
+    }
+
+    /// The lookup itself left an empty lease: its cas is known, and that is enough to fill.
+    fn plan_placeholder<'s>(&self, snapshot: &Snapshot<'s>, reason: FillReason) -> Plan<'s> {
+        let lease = snapshot.won.and_then(|cas| {
+            let claim = |record| ClaimKind::Placeholder { record, cas };
+            self.new_lease(snapshot, reason, KeyKind::Item, claim)
+        });
+        lease.map_or(Plan::Again, Plan::Lead)
+    }
+
+    /// Tries for the marker of a stale entry. What makes a fill safe is the entry's cas; the marker only
+    /// saves origin calls.
+    fn plan_marker<'s>(&self, snapshot: &Snapshot<'s>, if_lost: IfLost) -> Plan<'s> {
+        let Some(item) = snapshot.item else {
+            return Plan::Again;
+        };
+        let claim = |record| ClaimKind::Marker {
+            record,
+            entry: item.cas,
+        };
+        let lease = self.new_lease(snapshot, FillReason::Expired, KeyKind::Marker, claim);
+        let Some(mut lease) = lease else {
+            return Plan::Again;
+        };
+        lease.stale = snapshot.stale(self);
+        Plan::Try(Box::new(Attempt {
+            lease,
+            over: snapshot.marker_item,
+            if_lost: match if_lost {
+                IfLost::ServeStale => ClaimResult::ServeStale,
+                IfLost::Wait => ClaimResult::Wait,
+            },
+        }))
+    }
+
+    pub(super) fn attempted<'s>(&self, attempt: &Attempt<'s>) -> Option<PlannedWrite<'s>> {
+        let (kind, record) = attempt.lease.claim.record()?;
+        Some(PlannedWrite {
+            kind,
+            bytes: record.to_vec(),
+            life: self.lease_life(),
+            over: attempt.over,
+        })
+    }
+
+    /// The generations that are missing, or are none of ours: those would keep every entry invisible for
+    /// ever. They count only once the next lookup has read them back.
+    pub(super) fn minted<'s>(&self, reply: &'s LookupReply) -> Vec<PlannedWrite<'s>> {
+        let [namespace, function] = self.keys.scopes();
+        let scopes = [
+            (KeyKind::Namespace, &reply.namespace, namespace),
+            (KeyKind::Function, &reply.function, function),
+        ];
+        let missing = scopes.into_iter().filter(|(_, item, scope)| {
+            let read = |item: &Item| Generation::read(&item.bytes, scope).is_ok();
+            !item.as_ref().is_some_and(read)
+        });
+        missing
+            .map(|(kind, item, scope)| PlannedWrite {
+                kind,
+                bytes: Generation::mint(self.cache.clock.now(), random::u64()).write(scope),
+                life: Lifetime::Forever,
+                over: item.as_ref(),
+            })
+            .collect()
+    }
+}
+
+impl Progress {
+    /// Whether it has not waited for any lease yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.waited_for.is_none()
+    }
+
+    /// Whether the item is the empty lease that an earlier lookup of this call left.
+    pub(super) fn is_ours(&self, snapshot: &Snapshot<'_>) -> bool {
+        snapshot.kind == ItemKind::Placeholder
+            && snapshot.item.is_some_and(|item| self.has_won(item))
+    }
+
+    fn has_won(&self, item: &Item) -> bool {
+        item.cas.is_some() && item.cas == self.won
+    }
+
+    /// An empty lease of ours may be there already. It is stamped before the origin is called: the server
+    /// may have restarted in between and given the same cas to another caller's lease.
+    fn mint<'s>(&mut self, snapshot: &Snapshot<'_>) -> Plan<'s> {
+        self.won = snapshot.won.or(self.won);
+        self.mints += 1;
+        if self.mints > MAX_MINTS {
+            Plan::Uncoordinated(Uncoordinated::Waited)
+        } else {
+            Plan::Mint
+        }
+    }
+}
