@@ -25,7 +25,7 @@ Not modelled: durations, clocks that differ, several servers' lists, payload byt
 the sharing of origin calls while the server is unreachable. One generation represents both scopes.
 
   read_through.py            the real algorithm and the planted faults; 25 to 50 s on 2 cores
-  read_through.py deep       larger configurations; about 10 minutes
+  read_through.py deep       larger configurations; about 15 minutes
   read_through.py faults     the planted faults only; 5 s
   read_through.py trace NAME the shortest run that shows the planted fault of this name
 """

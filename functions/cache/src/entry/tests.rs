@@ -75,10 +75,14 @@ fn golden_bytes() {
     );
     let key = Key::new("user", &(7,)).unwrap();
     let keys = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
-    let freed = |reason| freed(reason).write(keys.item(), keys.digest());
-    check(freed(FreedReason::Left), GOLDEN_FREED);
-    check(freed(FreedReason::Failed), GOLDEN_FAILED);
-    check(freed(FreedReason::NotStored), GOLDEN_NOT_STORED);
+    let left = freed(FreedReason::Left);
+    check(left.write(keys.item(), keys.digest()), GOLDEN_FREED);
+    for (reason, golden) in [
+        (FreedReason::Failed, GOLDEN_FAILED),
+        (FreedReason::NotStored, GOLDEN_NOT_STORED),
+    ] {
+        check(freed(reason).write(KEY, DIGEST), golden);
+    }
     let after = LeaseRecord {
         after: After::Failure,
         ..lease()
@@ -101,9 +105,13 @@ const GOLDEN_LEASE: &str = "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa333333333333
     46cbc491";
 const GOLDEN_GENERATION: &str = "476c6401ab313d1c3f467fa2c8d6037b832ff48f0000018bcfe568000000000000000102d7fd7008\
     a2e247ed";
-const GOLDEN_FAILED: &str = "";
-const GOLDEN_NOT_STORED: &str = "";
-const GOLDEN_LEASE_AFTER_FAILURE: &str = "";
+const GOLDEN_FAILED: &str =
+    "466c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01000000000000000984b172ece1ba8f69";
+const GOLDEN_NOT_STORED: &str =
+    "466c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02000000000000000946b238dbde0e7c78";
+const GOLDEN_LEASE_AFTER_FAILURE: &str =
+    "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
+    11111111111111111111111122222222222222222222222222222222000000000000000902fde3daed25f9fc3d";
 const GOLDEN_FREED: &str = "466c64014a3eff623806b2d614adfe1738c156b215fb851e277cf90e";
 
 fn read_entry<'a>(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Entry<'a>, Unreadable> {

@@ -7,10 +7,11 @@
 use super::{
     Call, ReleaseGuard, Snapshot, Stale,
     exchange::{Exchanges, PlannedWrite},
+    decision::ItemKind,
     plan::{Plan, Progress},
 };
 use crate::{
-    entry::{Generations, LeaseRecord, Token},
+    entry::{After, Generations, LeaseRecord, Token},
     outcome::{Fill, Outcome, Uncoordinated},
     random,
     store::{Item, KeyKind, Lifetime, LookupReply, StoreError},
@@ -172,12 +173,18 @@ impl Call<'_> {
             KeyKind::Marker => snapshot.entry.as_ref()?.id,
             _ => 0,
         };
+        let over_entry = kind == KeyKind::Item && matches!(snapshot.kind, ItemKind::Entry(_));
+        let after = match reason {
+            // An entry that could not be decoded: its successor may not be, either.
+            FillReason::Miss if over_entry => After::Failure,
+            _ => snapshot.after,
+        };
         let token = Token(random::bytes());
         let record = LeaseRecord {
             token,
             generations,
             refreshes_entry,
-            after: snapshot.after,
+            after,
         };
         let record = record.write(self.keys.of_kind(kind), self.keys.digest());
         let claim = claim(record);

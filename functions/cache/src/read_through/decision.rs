@@ -163,12 +163,16 @@ mod tests {
 
     #[test]
     fn a_call_waits_once() {
-        use {Age::*, ItemKind::*, Marker::*};
+        use {
+            Age::*,
+            ItemKind::*,
+            Marker::{NotRefreshing, Refreshing},
+        };
         let wait = Decision::Refresh(IfLost::Wait);
         let rows = [
             // before it has waited, after that, and when it sees one more lease after a failure
             (
-                ItemKind::Failed,
+                Failed,
                 NotRefreshing,
                 [Decision::TakeOver, Decision::GoAlone, Decision::GoAlone],
             ),

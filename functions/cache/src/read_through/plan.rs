@@ -81,7 +81,10 @@ impl Call<'_> {
             }
             Decision::Pass => Plan::Uncoordinated(Uncoordinated::NotStorable),
             Decision::GoAlone => Plan::Uncoordinated(Uncoordinated::Waited),
-            // What was to be served could not be decoded.
+            // What was to be served could not be decoded: a call that has waited goes on alone.
+            Decision::Hit | Decision::ServeStale | Decision::ServeOnError if !progress.is_new() => {
+                Plan::Uncoordinated(Uncoordinated::Waited)
+            }
             Decision::Hit
             | Decision::ServeStale
             | Decision::ServeOnError
