@@ -1,6 +1,6 @@
 # Each target is a script in dev/.
 .DEFAULT_GOAL := help
-.PHONY: help run test loadtest bench build deploy
+.PHONY: help run test loadtest bench build deploy check
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## this list
@@ -21,5 +21,8 @@ bench: ## every figure as a ratio beside its limit: hits, stampede, cold start, 
 build: ## the functions as Lambda takes them, in target/lambda/
 	@dev/build
 
-deploy: ## build and deploy template.yaml with AWS SAM, asking for each setting
+deploy: ## build and deploy template.yaml with AWS SAM, keeping every setting; asks for each the first time, or with ASK=yes
 	@dev/deploy
+
+check: ## ask a deployed larder twice (URL=…) and want the second answer from its cache
+	@dev/check

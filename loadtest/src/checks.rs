@@ -1,24 +1,23 @@
-//! The measurement checks itself. Owns each check, what makes it fail and the words for it; knows nothing of reports.
-//! One failed check makes the whole measurement invalid, whatever its numbers say.
+//! The measurement checks itself. One failed check makes the whole measurement invalid.
 
 pub(crate) mod tool;
 
-use crate::analysis::check::{Check, GROUND_TRUTH, Verdict};
-use crate::analysis::origin_calls::OriginCalls;
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::analysis::totals::{FlushProbe, Totals};
+use crate::analysis::{
+    check::Check, check::GROUND_TRUTH, check::Verdict, origin_calls::OriginCalls,
+    phase_summary::PhaseSummary, totals::FlushProbe, totals::Totals,
+};
 use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
-/// Fewer rounds than this give no interval worth the name.
+/// With fewer rounds than this, intervals mean nothing.
 const MIN_ROUNDS: usize = 3;
 
-/// All checks over a finished run. `wanted_rounds` were asked for.
+/// All checks of a finished run that was to have `wanted_rounds`.
 pub(crate) fn all(totals: &Totals, flush_probe: &FlushProbe, wanted_rounds: usize) -> Vec<Check> {
     vec![
         ground_truth(&totals.phases),
-        purity(totals, Phase::Cold),
-        purity(totals, Phase::Warm),
+        cold(totals),
+        warm(totals),
         bypass(totals),
         replay(totals),
         flush(flush_probe),
@@ -34,220 +33,178 @@ pub(crate) fn all(totals: &Totals, flush_probe: &FlushProbe, wanted_rounds: usiz
     ]
 }
 
-/// Each phase on its own: a hit called a miss in one and a miss called a hit in another would cancel out in a sum.
+/// Each phase separately: a hit called a miss in one and a miss called a hit in another would
+/// cancel out in a sum.
 fn ground_truth(phases: &[PhaseSummary]) -> Check {
+    let fail = |detail| Check::new(GROUND_TRUTH, Verdict::Fail, detail);
     let mut total = 0;
-    // A later phase may yet contradict its answers, which weighs more.
+    // Kept until the end, because a contradiction in a later phase weighs more.
     let mut unprovable = None;
     for phase in phases {
-        let place = format!("round {} {}", phase.round + 1, phase.phase.label());
-        // Where a broken cache made requests fail, nobody knows which of them reached the origin.
+        // If requests failed on a broken cache, it is unknown which of them reached the origin.
         if phase.phase == Phase::Faults && phase.failed > 0 {
             continue;
         }
+        let (place, claimed) = (phase.place(), phase.claimed);
         match &phase.counted {
-            OriginCalls::Counted(counted) if *counted == phase.claimed => total += counted,
+            OriginCalls::Counted(counted) if *counted == claimed => total += counted,
             OriginCalls::Counted(counted) => {
-                let detail = format!(
-                    "{place}: the answers claim {} origin calls, the target counted {counted}",
-                    phase.claimed
-                );
-                return Check::new(GROUND_TRUTH, Verdict::Fail, detail);
+                return fail(format!(
+                    "{place}: the answers claim {claimed} origin calls, the target counted {counted}"
+                ));
             }
             OriginCalls::Contradictory(reason) => {
-                return Check::new(
-                    GROUND_TRUTH,
-                    Verdict::Fail,
-                    format!("{place}: instance {reason}"),
-                );
+                return fail(format!("{place}: instance {reason}"));
             }
             OriginCalls::Unprovable(reason) => {
                 unprovable.get_or_insert_with(|| format!("{place}: instance {reason}"));
             }
             OriginCalls::Absent if total > 0 => {
-                let detail = format!("{place}: the answers tell their origin calls no more");
-                return Check::new(GROUND_TRUTH, Verdict::Fail, detail);
+                return fail(format!(
+                    "{place}: the answers no longer count their origin calls"
+                ));
             }
             OriginCalls::Absent => {
-                let detail = "the answers carry no X-Instance, X-Invocation and X-Origin-Calls (DIAGNOSTICS=on)";
-                return Check::new(GROUND_TRUTH, Verdict::NotCheckable, detail);
+                let detail = "the answers carry no X-Instance, X-Invocation and X-Origin-Calls \
+                              (DIAGNOSTICS=on)";
+                return Check::not_checkable(GROUND_TRUTH, detail);
             }
         }
     }
     if let Some(detail) = unprovable {
-        return Check::new(GROUND_TRUTH, Verdict::NotCheckable, detail);
+        return Check::not_checkable(GROUND_TRUTH, detail);
     }
-    Check::holds(
-        GROUND_TRUTH,
-        !phases.is_empty(),
-        format!("{total} = {total}, in each of {} phases", phases.len()),
-    )
+    let detail = format!("{total} = {total}, in each of {} phases", phases.len());
+    Check::holds(GROUND_TRUTH, !phases.is_empty(), detail)
 }
 
-fn purity(totals: &Totals, phase: Phase) -> Check {
-    let phases = || totals.phases.iter().filter(|sum| sum.phase == phase);
-    let (answers, hits): (u64, u64) = (
-        phases().map(|sum| sum.answers).sum(),
-        phases().map(|sum| sum.hits).sum(),
-    );
-    let claimed: u64 = phases().map(|sum| sum.claimed).sum();
-    if phase == Phase::Cold {
-        let detail = format!(
-            "{claimed} of {answers} answers for fresh keys called the origin, {hits} were hits"
-        );
-        return Check::holds(
-            "cold answers are misses",
-            answers > 0 && claimed == answers,
-            detail,
-        );
-    }
-    // A thousandth may expire or be evicted between its cold and its warm request. Where the cache says that it failed
-    // it is believed, as its origin calls are counted; each failure, also to store in the cold phase, explains one miss.
-    // But it must not fail more than now and then.
-    let rounds = totals
-        .phases
-        .iter()
-        .filter(|sum| matches!(sum.phase, Phase::Cold | Phase::Warm));
-    let cache_failures: u64 = rounds.map(|sum| sum.cache_failures).sum();
-    let misses = answers - hits;
-    let unexplained = misses.saturating_sub(cache_failures);
+fn sum(totals: &Totals, phases: &[Phase], pick: fn(&PhaseSummary) -> u64) -> u64 {
+    let all = totals.phases.iter();
+    all.filter(|one| phases.contains(&one.phase))
+        .map(pick)
+        .sum()
+}
+
+fn cold(totals: &Totals) -> Check {
+    let sum = |pick| sum(totals, &[Phase::Cold], pick);
+    let (answers, hits, claimed) = (sum(|s| s.answers), sum(|s| s.hits), sum(|s| s.claimed));
     let detail = format!(
-        "{hits} of {answers} answers for stored keys were hits; {cache_failures} times the cache failed, and said so"
+        "{claimed} of {answers} answers for fresh keys called the origin, {hits} were hits"
     );
-    let pure = answers > 0 && unexplained * 1000 <= answers && misses * 20 <= answers;
-    Check::holds("warm answers are hits", pure, detail)
+    let holds = answers > 0 && claimed == answers;
+    Check::holds("cold answers are misses", holds, detail)
+}
+
+/// A thousandth may expire or be evicted between its cold and its warm request. Reported cache
+/// failures are believed, because their origin calls are counted; each, also of a store in the
+/// cold phase, explains one miss. But misses must remain rare.
+fn warm(totals: &Totals) -> Check {
+    let (answers, hits) = (
+        sum(totals, &[Phase::Warm], |s| s.answers),
+        sum(totals, &[Phase::Warm], |s| s.hits),
+    );
+    let failures = sum(totals, &[Phase::Cold, Phase::Warm], |s| s.cache_failures);
+    let misses = answers - hits;
+    let unexplained = misses.saturating_sub(failures);
+    let detail = format!(
+        "{hits} of {answers} answers for stored keys were hits; the cache reported {failures} failures"
+    );
+    let holds = answers > 0 && unexplained * 1000 <= answers && misses * 20 <= answers;
+    Check::holds("warm answers are hits", holds, detail)
 }
 
 fn bypass(totals: &Totals) -> Check {
-    let phases = || {
-        totals
-            .phases
-            .iter()
-            .filter(|sum| sum.phase == Phase::Bypass)
-    };
-    let (answers, bypassed): (u64, u64) = (
-        phases().map(|s| s.answers).sum(),
-        phases().map(|s| s.bypassed).sum(),
-    );
-    let name = "bypass answers stand aside";
+    let sum = |pick| sum(totals, &[Phase::Bypass], pick);
+    let (answers, bypassed) = (sum(|s| s.answers), sum(|s| s.bypassed));
+    let name = "bypass answers skip the cache";
     if answers == 0 {
-        return Check::new(name, Verdict::NotCheckable, "the target was not asked to");
+        return Check::not_checkable(name, "there was no bypass phase");
     }
-    Check::holds(
-        name,
-        bypassed == answers,
-        format!("{bypassed} of {answers} answers were made without the cache"),
-    )
+    let detail = format!("{bypassed} of {answers} answers were made without the cache");
+    Check::holds(name, bypassed == answers, detail)
 }
 
-/// One in a hundred may fall into a race that the model does not know.
+/// One in a hundred may be in a race that the model does not know.
 fn replay(totals: &Totals) -> Check {
     let name = "mixed traffic replays";
     let Some(agreement) = &totals.agreement else {
-        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+        return Check::not_checkable(name, "there was no mixed phase");
     };
     let (answers, contradicted) = (agreement.answers, agreement.contradicted);
-    let example = agreement
-        .example
-        .as_ref()
-        .map_or_else(String::new, |example| format!("; {example}"));
+    let example = agreement.example.iter().map(|text| format!("; {text}"));
+    let example: String = example.collect();
     let detail = format!(
         "a cache with these lifetimes contradicts {contradicted} of {answers} outcomes{example}"
     );
     Check::holds(name, answers > 0 && contradicted * 100 <= answers, detail)
 }
 
-fn flush(flush_probe: &FlushProbe) -> Check {
+fn flush(probe: &FlushProbe) -> Check {
     let name = "flush empties the cache";
-    let FlushProbe {
-        asked,
-        survived,
-        failed,
-    } = flush_probe;
-    match (asked, survived, failed) {
-        (_, _, Some(reason)) => Check::new(name, Verdict::Fail, reason),
-        (0, ..) => Check::new(name, Verdict::NotCheckable, "the target has no flush"),
-        (_, 0, _) => Check::new(
-            name,
-            Verdict::Pass,
-            format!("a stored key was gone after each of {asked} flushes"),
-        ),
-        _ => {
-            let detail =
-                format!("a stored key was still a hit after {survived} of {asked} flushes");
-            Check::new(name, Verdict::Fail, detail)
-        }
+    let (asked, survived) = (probe.asked, probe.survived);
+    if let Some(reason) = &probe.failed {
+        return Check::new(name, Verdict::Fail, reason);
     }
+    if asked == 0 {
+        return Check::not_checkable(name, "the target has no flush");
+    }
+    let detail = match survived {
+        0 => format!("a stored key was gone after each of {asked} flushes"),
+        _ => format!("a stored key was still a hit after {survived} of {asked} flushes"),
+    };
+    Check::holds(name, survived == 0, detail)
 }
 
-/// Failures while the cache is broken are a finding about the target, not a flaw of the measurement.
+/// Failures while the cache is broken are a result, not a flaw of the measurement.
 fn failures(totals: &Totals) -> Check {
-    let failures = || {
-        totals
-            .failures
-            .iter()
-            .filter(|((phase, ..), _)| *phase != Phase::Faults)
-    };
-    let total: u64 = failures().map(|(_, count)| count).sum();
-    let kinds: Vec<String> = failures()
-        .map(|((phase, _, failure), count)| {
-            format!("{count} {} ({})", failure.label(), phase.label())
-        })
+    let failures = totals.failures.iter();
+    let kinds: Vec<String> = failures
+        .filter(|((phase, ..), _)| *phase != Phase::Faults)
+        .map(|((phase, _, kind), count)| format!("{count} {} ({})", kind.label(), phase.label()))
         .collect();
-    let detail = if total == 0 {
-        "every request had a complete answer".into()
-    } else {
-        kinds.join(", ")
+    let detail = match kinds.as_slice() {
+        [] => "every request had a complete answer".into(),
+        kinds => kinds.join(", "),
     };
-    Check::holds("no request failed", total == 0, detail)
+    Check::holds("no request failed", kinds.is_empty(), detail)
 }
 
-/// A thousandth may say nothing that can be read, and is in no figure.
+/// A thousandth may be unreadable; it is in no figure.
 fn outcomes(totals: &Totals) -> Check {
-    let count = |unknown: bool| -> u64 {
-        let rows = totals.latencies.iter();
-        rows.filter(|((.., outcome), _)| !unknown || *outcome == Outcome::Unknown)
-            .map(|(_, latencies)| latencies.count())
-            .sum()
-    };
-    let (unknown, all) = (count(true), count(false));
+    let (mut unknown, mut all) = (0, 0);
+    for ((.., outcome), latencies) in &totals.latencies {
+        all += latencies.count();
+        unknown += match outcome {
+            Outcome::Unknown => latencies.count(),
+            _ => 0,
+        };
+    }
+    let detail = format!("{unknown} of {all} answers do not say what the cache did");
     Check::holds(
-        "every outcome was told",
+        "every answer names its outcome",
         unknown * 1000 <= all,
-        format!("{unknown} of {all} answers do not say what the cache did"),
+        detail,
     )
 }
 
 fn values(totals: &Totals) -> Check {
     let (changed, compared) = (totals.changed_values, totals.compared_values);
-    Check::holds(
-        "a warm value is the cold one",
-        changed == 0,
-        format!("{changed} of {compared} warm values differ"),
-    )
+    let detail = format!("{changed} of {compared} warm values differ");
+    Check::holds("a warm value is the cold one", changed == 0, detail)
 }
 
 fn clocks(totals: &Totals) -> Check {
     let count = totals.impossibly_fast;
-    Check::holds(
-        "client time ≥ server time",
-        count == 0,
-        format!("{count} answers came before the server had them"),
-    )
+    let detail = format!("{count} answers came before the server had them");
+    Check::holds("client time ≥ server time", count == 0, detail)
 }
 
 fn completeness(totals: &Totals, wanted: usize) -> Check {
-    let complete = totals
-        .phases
-        .iter()
-        .filter(|sum| sum.phase == Phase::Warm && sum.answers > 0)
-        .count();
-    let enough = complete >= wanted.min(MIN_ROUNDS);
-    Check::holds(
-        "enough rounds",
-        enough,
-        format!("{complete} of {wanted} rounds got as far as their warm answers"),
-    )
+    let phases = totals.phases.iter();
+    let complete = phases.filter(|sum| sum.phase == Phase::Warm && sum.answers > 0);
+    let complete = complete.count();
+    let detail = format!("{complete} of {wanted} rounds got warm answers");
+    Check::holds("enough rounds", complete >= wanted.min(MIN_ROUNDS), detail)
 }
 
 #[cfg(test)]
@@ -258,7 +215,7 @@ mod tests {
         PhaseSummary {
             claimed,
             counted,
-            ..PhaseSummary::blank(Phase::Cold)
+            ..PhaseSummary::default()
         }
     }
 
@@ -276,7 +233,8 @@ mod tests {
     fn a_round_without_warm_answers_is_no_round() {
         let warm = |answers| PhaseSummary {
             answers,
-            ..PhaseSummary::blank(Phase::Warm)
+            phase: Phase::Warm,
+            ..PhaseSummary::default()
         };
         let verdict = |answers: [u64; 3]| {
             let totals = Totals {

@@ -1,5 +1,7 @@
-//! Sends one request and reads what came back. Owns how a request looks, the timed span and the meaning of an answer;
-//! knows nothing of phases, users or what is expected.
+//! Sends one request and reads its answer.
+//!
+//! There are two HTTP clients. reqwest, which Goose has anyway, only builds requests; hyper sends
+//! them, because the clock must be at the socket: `connection` and `timed_stream` say why.
 
 pub(crate) mod connection;
 pub(crate) mod request;
@@ -14,28 +16,29 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Method, Url};
 use serde_json::Value;
 
-use crate::client::connection::{Connection, ConnectionPool, RawResponse};
-use crate::client::request::RequestSpec;
-use crate::client::sample::{Answer, Diagnostics, Sample};
-use crate::target::outcome::Failure;
-use crate::target::{Function, Target, server_timing};
+use crate::client::{
+    connection::Connection, connection::ConnectionPool, connection::RawResponse,
+    request::RequestSpec, sample::Answer, sample::Diagnostics, sample::Sample,
+};
+use crate::target::{Function, Target, outcome::Failure, server_timing};
 
-/// The setting whose value a flush carries as its bearer token.
+/// The environment variable with the bearer token of a flush.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
 
-/// A client of one target. It follows no redirect, uses no proxy and retries nothing: each request is one request.
+/// A client of one target. It follows no redirect, uses no proxy and retries nothing, so that each
+/// request is one request.
 pub(crate) struct Client {
-    /// Writes requests down; they are sent over the wire.
+    /// Builds requests; `pool` sends them.
     http: reqwest::Client,
     pool: ConnectionPool,
-    base: String,
-    target: Target,
+    /// The base URL without a trailing slash.
+    pub(crate) base: String,
+    pub(crate) target: Target,
     epoch: Instant,
     timeout: Duration,
 }
 
 impl Client {
-    /// An error is a sentence.
     pub(crate) fn new(base: &Url, target: Target, timeout: Duration) -> Result<Self, String> {
         Ok(Self {
             http: reqwest::Client::builder()
@@ -50,28 +53,20 @@ impl Client {
         })
     }
 
-    pub(crate) fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// The base URL without a trailing slash.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// Time since the start of the run.
     pub(crate) fn elapsed(&self) -> Duration {
         self.epoch.elapsed()
     }
 
-    /// Connects once, for whoever asks first. An error is a sentence that says why it cannot.
+    /// Opens a connection, which the first request will use. An error says why it cannot.
     pub(crate) async fn check_connection(&self) -> Result<(), String> {
         let reached = tokio::time::timeout(self.timeout, self.pool.open_one()).await;
         let reached = reached.unwrap_or_else(|_| Err(format!("not within {:?}", self.timeout)));
         reached.map_err(|why| format!("cannot connect to {}: {why}", self.base))
     }
 
-    /// Asks one question, at most until `latest` since the start of the run, and never longer than the timeout.
+    /// Sends one request. It may take until `latest` since the start of the run, but never longer
+    /// than the timeout.
     pub(crate) async fn ask(&self, spec: &RequestSpec, latest: Duration) -> Sample {
         let begun = Instant::now();
         match self.connection(latest).await {
@@ -80,12 +75,13 @@ impl Client {
         }
     }
 
-    /// A connection for one question. To connect is no part of what is timed: it is neither the cache's nor the function's.
+    /// A connection for one request. Connecting is not timed: it is neither the cache's time nor
+    /// the function's.
     pub(crate) async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
         within(self.limit(latest), self.pool.checkout()).await
     }
 
-    /// As [`Client::ask`], over a connection that was made before.
+    /// As [`Client::ask`], on this connection.
     pub(crate) async fn ask_on(
         &self,
         connection: Connection<'_>,
@@ -109,7 +105,7 @@ impl Client {
                 sample.connecting = raw.connecting;
                 sample
             }
-            // Of a failure there is no end but that it was given up.
+            // A failure ends when this tool gives up.
             Err(failure) => self.sample(spec, (begun, begun.elapsed()), Err(failure)),
         }
     }
@@ -128,7 +124,7 @@ impl Client {
         self.timeout.min(latest.saturating_sub(self.elapsed()))
     }
 
-    /// How long it takes until a GET of `path` is answered, by any status below 500. An error is a sentence.
+    /// The latency of a GET of `path`, with any status below 500.
     pub(crate) async fn time(&self, path: &str) -> Result<Duration, String> {
         let request = self.request(Method::GET, path, String::new());
         match self.exchange(request).await {
@@ -138,22 +134,20 @@ impl Client {
         }
     }
 
-    /// Empties the cache. `Ok(None)` where the target has no flush; an error is a sentence.
+    /// Empties the cache. `Ok(None)` if the target has no flush.
     pub(crate) async fn flush(&self) -> Result<Option<()>, String> {
         let Some(flush) = &self.target.flush else {
             return Ok(None);
         };
-        let request = self.request(Method::POST, &flush.path, flush.body.clone());
+        let path = &flush.path;
+        let request = self.request(Method::POST, path, flush.body.clone());
         match self.exchange(request).await {
             Ok(raw) if raw.status == 200 => Ok(Some(())),
-            Ok(raw) => Err(format!(
-                "POST {} answered {}: {}{}",
-                flush.path,
-                raw.status,
-                excerpt(&raw.body),
-                remedy(raw.status)
-            )),
-            Err(failure) => Err(format!("POST {} failed: {}", flush.path, failure.label())),
+            Ok(raw) => {
+                let (status, body, remedy) = (raw.status, excerpt(&raw.body), remedy(raw.status));
+                Err(format!("POST {path} answered {status}: {body}{remedy}"))
+            }
+            Err(failure) => Err(format!("POST {path} failed: {}", failure.label())),
         }
     }
 
@@ -190,10 +184,10 @@ async fn within<T>(
     done.unwrap_or(Err(Failure::Timeout))
 }
 
-/// What to do about a flush that is not for everyone.
+/// What to do if a flush needs authorisation.
 fn remedy(status: u16) -> String {
     match status {
-        401 | 403 => format!(" (a flush carries the bearer token that {FLUSH_TOKEN} holds)"),
+        401 | 403 => format!(" (set {FLUSH_TOKEN} to the bearer token of the flush)"),
         _ => String::new(),
     }
 }
@@ -240,7 +234,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Digest of what the function returned: of the part that the target file points to, or nothing to compare without.
+/// A digest of the value that the function returned, at the JSON pointer of the target file; the
+/// same for all answers if there is no pointer.
 fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Option<u64> {
     let mut digest = DefaultHasher::new();
     match function.value.as_deref() {
@@ -264,9 +259,7 @@ fn word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(body)
-        .chars()
-        .take(200)
-        .filter(|c| !c.is_control())
-        .collect()
+    let text = String::from_utf8_lossy(body);
+    let start = text.chars().take(200);
+    start.filter(|c| !c.is_control()).collect()
 }

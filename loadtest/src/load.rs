@@ -1,4 +1,4 @@
-//! How load is made: what to ask and when, by Goose users, on this machine.
+//! How load is made: what to ask and when, by Goose users.
 
 pub(crate) mod goose;
 pub(crate) mod interrupt;

@@ -1,7 +1,9 @@
-//! `loadtest`: what a cache in front of an HTTP service is worth, proven by its own numbers.
+//! `loadtest` measures what a cache in front of an HTTP service is worth, and checks its own
+//! numbers.
 //!
 //! # Layout
-//! Each folder imports only from the folders below it.
+//! Each folder imports only from the folders below it. An error of type `String` is a sentence for
+//! the user.
 //! * `commands`: the command line, and one file a subcommand
 //! * `output`: a report as terminal text, Markdown, HTML, files and annotations
 //! * `thresholds`: `--fail-if` and `--baseline`
@@ -31,33 +33,28 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::cli::{Cli, Command};
-use crate::commands::stdout::Stdout;
-use crate::commands::{preflight, reports, run};
+use crate::commands::{cli::Cli, cli::Command, preflight, reports, run, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::interrupt;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
-    start(&command)
-        .unwrap_or_else(|CommandError(exit, text)| {
-            eprintln!("loadtest: {text}");
-            exit
-        })
-        .into()
+    let exit = start(&command).unwrap_or_else(|CommandError(exit, text)| {
+        eprintln!("loadtest: {text}");
+        exit
+    });
+    exit.into()
 }
 
 fn start(command: &Command) -> Result<Exit, CommandError> {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        CommandError(Exit::Failed, format!("{what}: {error}"))
-    };
-    interrupt::install().map_err(|e| failed("cannot take Ctrl-C", &e))?;
-    let mut stdout = Stdout::claim().map_err(|e| failed("cannot take the standard output", &e))?;
-    // One thread: with more, what is measured is also how long one takes to wake another.
+    interrupt::install().map_err(|e| format!("cannot handle Ctrl-C: {e}"))?;
+    let mut stdout =
+        Stdout::claim().map_err(|e| format!("cannot take over the standard output: {e}"))?;
+    // One thread: with more, the time that one thread takes to wake another would be measured, too.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| failed("cannot start", &e))?;
+        .map_err(|e| format!("cannot start: {e}"))?;
     let exit = match command {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(preflight::preflight(args, &mut stdout)),
@@ -67,6 +64,6 @@ fn start(command: &Command) -> Result<Exit, CommandError> {
         Command::Schema => reports::schema(&mut stdout),
     }?;
     let printed = stdout.end();
-    printed.map_err(|e| failed("cannot write to the standard output", &e))?;
+    printed.map_err(|e| format!("cannot write to the standard output: {e}"))?;
     Ok(exit)
 }

@@ -9,4 +9,5 @@ pub(crate) mod html;
 pub(crate) mod markdown;
 pub(crate) mod sentences;
 pub(crate) mod summary_cards;
+pub(crate) mod tables;
 pub(crate) mod terminal;

@@ -1,5 +1,4 @@
-//! What is measured: the base URL and how its functions are asked. Owns the TOML form of a target and its checks;
-//! knows nothing of phases or samples. The built-in target is the same form, compiled in.
+//! The service under test: how its functions are called, from a TOML file or the built-in one.
 
 pub(crate) mod cache_status;
 pub(crate) mod outcome;
@@ -20,10 +19,10 @@ const BUILT_IN: &str = include_str!("target/larder.toml");
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Target {
-    /// What in an answer tells a hit from a miss.
+    /// The part of an answer that says whether it was a hit.
     pub(crate) outcome: OutcomeSource,
     pub(crate) flush: Option<Flush>,
-    /// The `Cache-Control` of a request that the target answers past its cache; none if it has no such way.
+    /// The `Cache-Control` value that makes the target bypass its cache; absent if it cannot.
     pub(crate) bypass: Option<String>,
     #[serde(rename = "function")]
     pub(crate) functions: Vec<Function>,
@@ -34,14 +33,16 @@ pub(crate) struct Target {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Function {
     pub(crate) name: String,
-    /// Path and query; `{key}` stands for the percent-encoded key.
+    /// Path and query, with `{key}` in place of the percent-encoded key.
     pub(crate) path: String,
     pub(crate) keys: Keys,
-    /// JSON pointer to the value that the origin computed: it must be the same on a hit as on the miss before.
+    /// JSON pointer to the value that the origin computed: it must be the same on a hit as on the
+    /// miss before.
     pub(crate) value: Option<String>,
-    /// JSON pointer to where the answer repeats its key: it must be the key that was asked for.
+    /// JSON pointer to the key in the answer: it must be the requested one.
     pub(crate) echo: Option<String>,
-    /// Path that the function answers with neither cache nor origin, such as a refusal: the floor of every request.
+    /// Path that the function answers with neither cache nor origin, such as a bad request: the
+    /// minimum latency of every request.
     pub(crate) floor: Option<String>,
 }
 
@@ -49,9 +50,10 @@ pub(crate) struct Function {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Keys {
-    /// Strings that were never asked before: a salt of the run, the round and a number.
+    /// Strings that were never used before: a salt of the run and a number.
     Salted,
-    /// The numbers from `first` to `last`, both included; fresh after a flush, and distinct over the rounds.
+    /// The numbers from `first` to `last`, both included; cold after a flush, and distinct over the
+    /// rounds.
     Range { first: u64, last: u64 },
 }
 
@@ -59,94 +61,77 @@ pub(crate) enum Keys {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Flush {
-    /// Always asked with `POST`; 200 means that every server acknowledged.
+    /// Sent with `POST`; 200 means that every server acknowledged.
     pub(crate) path: String,
-    /// JSON body; none when empty.
+    /// JSON body; may be empty.
     #[serde(default)]
     pub(crate) body: String,
 }
 
-/// Why a target cannot be measured; each names what to mend.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TargetError {
-    #[error("--url {url:?} is not an http(s) base URL: {reason}")]
-    Url { url: String, reason: String },
-    #[error("cannot read the target file {path}: {reason}")]
-    File { path: String, reason: String },
-    #[error("{0}")]
-    Content(String),
-}
-
 impl Target {
-    /// The target described by `file`, or the built-in one, narrowed to the functions named in `only` (all if empty).
-    /// `prefix` goes before every path; `{function}` in it is the function's name, `flush` for the flush.
-    pub(crate) fn load(
-        file: Option<&Path>,
-        only: &[String],
-        prefix: &str,
-    ) -> Result<Self, TargetError> {
-        let (text, path) = match file {
-            Some(path) => (
-                std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?,
-                path,
-            ),
-            None => (BUILT_IN.to_owned(), Path::new("larder.toml")),
+    /// The target described by `file`, or the built-in one, with only the functions named in `only`
+    /// (all if empty). `prefix` goes before every path; `{function}` in it is the function's name,
+    /// or `flush` for the flush.
+    pub(crate) fn load(file: Option<&Path>, only: &[String], prefix: &str) -> Result<Self, String> {
+        let (name, text) = match file {
+            Some(path) => (path.display().to_string(), std::fs::read_to_string(path)),
+            None => ("larder.toml".into(), Ok(BUILT_IN.to_owned())),
         };
-        let mut target: Self = toml::from_str(&text).map_err(|e| unreadable(path, &e))?;
+        let unreadable = |reason: String| format!("cannot read the target file {name}: {reason}");
+        let text = text.map_err(|e| unreadable(e.to_string()))?;
+        let mut target = Self::parse(&text).map_err(unreadable)?;
         target.narrow(only)?;
         target.check()?;
         if !prefix.is_empty() && !prefix.starts_with('/') {
-            return Err(TargetError::Content(format!(
-                "--prefix {prefix:?} must begin with /"
-            )));
+            return Err(format!("--prefix {prefix:?} must begin with /"));
         }
         target.prefix(prefix);
         Ok(target)
     }
 
-    fn narrow(&mut self, only: &[String]) -> Result<(), TargetError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|e| e.to_string())
+    }
+
+    fn narrow(&mut self, only: &[String]) -> Result<(), String> {
         let known: Vec<&str> = self.functions.iter().map(|f| f.name.as_str()).collect();
         if let Some(stranger) = only.iter().find(|name| !known.contains(&name.as_str())) {
             let known = known.join(", ");
-            return Err(TargetError::Content(format!(
-                "--functions {stranger:?}: the target has {known}"
-            )));
+            return Err(format!("--functions {stranger:?}: the target has {known}"));
         }
         self.functions
             .retain(|f| only.is_empty() || only.contains(&f.name));
         Ok(())
     }
 
-    fn check(&self) -> Result<(), TargetError> {
-        let complain = |text: String| Err(TargetError::Content(text));
+    fn check(&self) -> Result<(), String> {
         if self.functions.is_empty() {
-            return complain("the target has no [[function]]".into());
+            return Err("the target has no [[function]]".into());
         }
-        for function in &self.functions {
-            let Function { name, path, .. } = function;
+        for Function {
+            name,
+            path,
+            floor,
+            keys,
+            ..
+        } in &self.functions
+        {
+            let wrong = |what: String| Err(format!("function {name:?}: {what}"));
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return complain(format!("function name {name:?}: one word, please"));
+                return wrong("its name must be one word".into());
             }
             if !path.starts_with('/') || !path.contains("{key}") {
-                return complain(format!(
-                    "function {name}: path {path:?} must begin with / and hold {{key}}"
+                return wrong(format!(
+                    "path {path:?} must begin with / and contain {{key}}"
                 ));
             }
-            if let Some(floor) = function
-                .floor
-                .as_ref()
-                .filter(|path| !path.starts_with('/'))
-            {
-                return complain(format!(
-                    "function {name}: floor {floor:?} must begin with /"
-                ));
+            if let Some(floor) = floor.as_ref().filter(|path| !path.starts_with('/')) {
+                return wrong(format!("floor {floor:?} must begin with /"));
             }
-            if let Keys::Range { first, last } = function.keys
-                && last.saturating_sub(first) < 9
+            if let Keys::Range { first, last } = keys
+                && last.saturating_sub(*first) < 9
             {
-                return complain(format!(
-                    "function {name}: keys {first}..={last} are fewer than ten"
-                ));
+                return wrong(format!("keys {first}..={last} are fewer than ten numbers"));
             }
         }
         Ok(())
@@ -182,42 +167,31 @@ impl Function {
     }
 }
 
-/// Checks a base URL and gives it back without a trailing slash.
-pub(crate) fn base_url(text: &str) -> Result<Url, TargetError> {
-    // There may be a password before an @, and a token behind a ? or a #: then no more than the scheme is shown.
+/// Checks a base URL.
+pub(crate) fn base_url(text: &str) -> Result<Url, String> {
+    // A password may precede an @, and a token may follow a ? or a #: then only the scheme is
+    // shown.
     let shown = match text.split_once("://") {
         Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://…"),
         _ => text.to_owned(),
     };
-    let complain = |reason: &str| TargetError::Url {
-        url: shown.clone(),
-        reason: reason.to_owned(),
-    };
+    let complain = |reason: &str| format!("--url {shown:?} is not an http(s) base URL: {reason}");
     let url = Url::parse(text).map_err(|e| complain(&e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(complain("it needs http:// or https:// and a host"));
     }
     let names_a_user = !url.username().is_empty() || url.password().is_some();
     if url.query().is_some() || url.fragment().is_some() || names_a_user {
-        return Err(complain("no query, fragment or user belongs here"));
+        return Err(complain("a base URL has no query, fragment or user"));
     }
     Ok(url)
 }
 
-/// Whether a URL names this very machine.
+/// Whether a URL names this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
-}
-
-fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> TargetError {
-    TargetError::File {
-        path: path.display().to_string(),
-        reason: reason.to_string(),
-    }
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -242,7 +216,7 @@ mod tests {
     fn a_function_that_the_target_lacks_is_named() {
         let error = Target::load(None, &["users".into()], "").unwrap_err();
         assert_eq!(
-            error.to_string(),
+            error,
             "--functions \"users\": the target has heavy-op, user"
         );
     }
@@ -266,7 +240,7 @@ mod tests {
             "http://x/?mail=me@y&token=s3cr3t",
             "http://x/#s3cr3t",
         ] {
-            let error = base_url(secret).unwrap_err().to_string();
+            let error = base_url(secret).unwrap_err();
             assert!(!error.contains("s3cr3t"), "{error}");
         }
         for (url, expected) in [

@@ -10,14 +10,14 @@
 //! **Four keys**, all on the server of the first:
 //!
 //! ```text
-//! K   larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
-//! K:r larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
-//! F   larder:@fn:report      the generation of the function
-//! N   larder:@all            the generation of the namespace
+//! K    larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
+//! K:r  larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
+//! @fn  larder:@fn:report      the generation of the function
+//! @all larder:@all            the generation of the namespace
 //! ```
 //!
-//! **One lookup** reads K, K:r if the policy has a stale window, N and F, in this order, on one
-//! connection. [`decision::decide`] decides what follows from it:
+//! **One lookup** reads K, K:r if the policy has a stale window, @all and @fn, in this order, on
+//! one connection. [`decision::decide`] decides what follows from it:
 //!
 //! ```text
 //! a generation is missing        create it with `add`, look up again
@@ -79,6 +79,7 @@ mod claim;
 mod decision;
 mod exchange;
 mod fill;
+mod lease;
 mod placeholder;
 mod plan;
 mod release;
@@ -90,11 +91,11 @@ mod snapshot;
 mod verbs;
 use backoff::Backoff;
 pub(crate) use batch::read_through_many;
-use claim::{ClaimResult, Lease};
 use decision::{Decision, IfLost};
 use fill::{Answer, PendingWrite};
+use lease::Lease;
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
-use plan::{Plan, Progress};
+use plan::{ClaimResult, Plan, Progress};
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
 use serve::Joined;
@@ -454,6 +455,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn count_uncoordinated(&self, why: Uncoordinated) {
+        match why {
+            Uncoordinated::Waited => self.counters.increment(Counter::WaitedInVain),
+            Uncoordinated::NotStorable => self.counters.increment(Counter::Passed),
+            Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_) => {}
+        }
+    }
+
     /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
     async fn alone<T, E, F, Fut>(&self, why: Uncoordinated, origin: F) -> Result<Fetched<T>, E>
     where
@@ -468,6 +477,7 @@ impl<'a> Call<'a> {
         if let Uncoordinated::Failed(failure) = why {
             self.cache.log.failure(self.key.name(), failure);
         }
+        self.count_uncoordinated(why);
         let mut turn = None;
         if shares && !is_computed_here(self.key.digest()) {
             // No longer than a lease lives: the caller who leads may not be polled.

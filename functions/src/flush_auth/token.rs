@@ -7,7 +7,8 @@ use crate::config::flush_mode::TokenDigest;
 
 /// Invalid tokens in a row that have no consequence; a person's typing errors stay below it.
 const FREE_FAILURES: u32 = 5;
-/// How long every token is refused after one more failure.
+/// How long further invalid tokens are refused with a pause after one more failure. A valid token
+/// always passes: if it had to wait as well, any stranger could keep everyone from flushing.
 const COOLDOWN: Duration = Duration::from_secs(10);
 
 /// The result of one check.
@@ -15,7 +16,7 @@ const COOLDOWN: Duration = Duration::from_secs(10);
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// The token was not checked; checks resume after this time.
+    /// The token is invalid, and one of too many; the pause ends after this time.
     CoolingDown(Duration),
 }
 
@@ -53,12 +54,12 @@ impl TokenCheck {
             .failures
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(until) = failures.cooling_until.filter(|until| *until > now) {
-            return Verdict::CoolingDown(until - now);
-        }
         if self.digest.is_of(token) {
             *failures = Failures::default();
             return Verdict::Accepted;
+        }
+        if let Some(until) = failures.cooling_until.filter(|until| *until > now) {
+            return Verdict::CoolingDown(until - now);
         }
         failures.in_a_row = failures.in_a_row.saturating_add(1);
         failures.cooling_until = (failures.in_a_row > FREE_FAILURES).then(|| now + COOLDOWN);
@@ -71,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_too_many_failures_even_the_right_token_has_to_wait() {
+    fn after_too_many_failures_only_wrong_tokens_have_to_wait() {
         let check = TokenCheck::new(TokenDigest::of(b"right"));
         let start = Instant::now();
         for _ in 0..=FREE_FAILURES {
             assert_eq!(check.verdict_at(Some(b"wrong"), start), Verdict::Refused);
         }
         assert_eq!(
-            check.verdict_at(Some(b"right"), start),
+            check.verdict_at(Some(b"wrong"), start),
             Verdict::CoolingDown(COOLDOWN)
         );
         assert_eq!(
@@ -86,12 +87,17 @@ mod tests {
             Verdict::Refused
         );
         assert_eq!(
-            check.verdict_at(Some(b"right"), start + COOLDOWN),
+            check.verdict_at(Some(b"wrong"), start + COOLDOWN),
             Verdict::CoolingDown(COOLDOWN)
         );
         assert_eq!(
-            check.verdict_at(Some(b"right"), start + 2 * COOLDOWN),
+            check.verdict_at(Some(b"right"), start + COOLDOWN),
             Verdict::Accepted
+        );
+        // It has proved who asks: the next slip is a first one again.
+        assert_eq!(
+            check.verdict_at(Some(b"wrong"), start + COOLDOWN),
+            Verdict::Refused
         );
     }
 

@@ -61,6 +61,10 @@ impl Handler for PageHandler {
         let work = Box::pin(async {
             let asset = self.assets.iter().find(|asset| asset.path == path);
             let asset = asset.ok_or_else(|| Problem::not_found("there is no such page"))?;
+            let asked = path::as_asked(&request);
+            if asset.path == "/" && !asked.ends_with('/') {
+                return Ok(redirect(asked));
+            }
             Ok(asset.respond(request.headers()))
         });
         self.endpoint.respond(&request, work).await
@@ -114,6 +118,18 @@ impl Asset {
         }
         response
     }
+}
+
+/// Adds the slash to a stage or a base path such as `/prod`. The page uses relative URLs, which
+/// without the slash would resolve beside the stage and not below it.
+fn redirect(asked: &str) -> Response {
+    let mut response = Response::new(lambda_http::Body::Empty);
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    // Exactly one slash at the start: two would name another host.
+    if let Ok(place) = HeaderValue::from_str(&format!("/{}/", asked.trim_matches('/'))) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
 }
 
 /// Whether `If-None-Match` names this entity tag.

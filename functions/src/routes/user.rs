@@ -17,8 +17,13 @@ use crate::http::problem::Problem;
 use crate::users::{DatabaseUrl, DbError, Schema, User, Users};
 use crate::{Handler, Response};
 
-/// A missing user may be created at any moment, so a 404 is cached for a shorter time.
-const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
+/// A missing user may be created at any moment, so a 404 is cached for a shorter time. After the
+/// ttl one caller refreshes while the others are answered at once: each caller that waits would
+/// keep an environment of Lambda busy.
+const USER: Policy = Policy::ttl(Duration::from_secs(60))
+    .negative_ttl(Duration::from_secs(5))
+    .stale_while_revalidate(Duration::from_secs(30))
+    .jitter(10);
 
 /// One user's row.
 #[larder::cached("user", policy = USER, skip(db))]
@@ -62,7 +67,10 @@ impl Handler for UserHandler {
     async fn handle(&self, request: Request) -> Response {
         let started = Instant::now();
         let work = Box::pin(async {
-            let id = parse_id(path::of(&request))?;
+            let id = match path::parameter(&request, "id") {
+                Some(id) => parse_id(&id)?,
+                None => parse_id(last_segment(&path::of(&request)))?,
+            };
             let row = user::fetch(id, &self.users)
                 .await
                 .map_err(|error| Problem::origin_failed("user", &error))?;
@@ -82,16 +90,19 @@ impl Handler for UserHandler {
     }
 }
 
-/// The id in `/user/{id}`. It is read from the path, because events differ: some carry a path
-/// parameter undecoded, and some carry none.
-fn parse_id(path: &str) -> Result<i64, Problem> {
+/// The id's segment of `/user/{id}`, for events of Function URLs and load balancers, which carry no
+/// path parameters.
+fn last_segment(path: &str) -> &str {
+    path.strip_prefix("/user/")
+        .or_else(|| path.strip_prefix('/'))
+        .unwrap_or(path)
+}
+
+/// The id. Some events carry it undecoded.
+fn parse_id(segment: &str) -> Result<i64, Problem> {
     let bad = || {
         Problem::bad_request("the user's id is not a whole number from 1 to 9223372036854775807")
     };
-    let segment = path
-        .strip_prefix("/user/")
-        .or_else(|| path.strip_prefix('/'))
-        .unwrap_or(path);
     let digits = percent_decode_str(segment)
         .decode_utf8()
         .map_err(|_| bad())?;
@@ -114,7 +125,7 @@ mod tests {
             ("/7", 7),
             ("/user/9223372036854775807", i64::MAX),
         ] {
-            assert_eq!(parse_id(path).unwrap(), expected, "{path}");
+            assert_eq!(parse_id(last_segment(path)).unwrap(), expected, "{path}");
         }
         for path in [
             "/user/0",
@@ -131,7 +142,7 @@ mod tests {
             "/user/٣",
             "/",
         ] {
-            assert!(parse_id(path).is_err(), "{path}");
+            assert!(parse_id(last_segment(path)).is_err(), "{path}");
         }
     }
 }

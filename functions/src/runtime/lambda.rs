@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
@@ -17,7 +18,8 @@ use crate::config::environment;
 use crate::config::host::Host;
 use crate::config::settings::SettingsError;
 use crate::http::problem;
-use crate::telemetry::emf::{self, Invocation};
+use crate::telemetry::emf::{self, Invocation, MetricsSource};
+use crate::telemetry::invocation::InvocationTags;
 use crate::telemetry::log;
 use crate::{Handler, Response};
 
@@ -74,12 +76,18 @@ async fn serve<H: Handler>(
     })?;
     let function = Arc::new(Function {
         handler: make(&context)?,
-        metrics_name: (context.host == Host::Lambda)
-            .then(|| environment::variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()),
+        metrics: (context.host == Host::Lambda).then(|| {
+            let name = environment::variable("AWS_LAMBDA_FUNCTION_NAME");
+            MetricsSource::new(name.unwrap_or_default())
+        }),
         warm: OnceCell::new(),
+        cold: AtomicBool::new(!is_started_ahead()),
     });
     exit_on_sigterm()?;
-    if is_frozen_before_use() {
+    if context.host == Host::Lambda {
+        // Until its first poll a process has a whole processor, afterwards the share that its
+        // memory buys, at 256 MB a seventh: the handshakes would then slow down the first answer.
+        // With provisioned concurrency Lambda also freezes the process after the poll.
         function.warm_up().await;
     }
     let warming = Arc::clone(&function);
@@ -96,10 +104,9 @@ async fn serve<H: Handler>(
     .await
 }
 
-/// Whether Lambda may freeze this process before its first invocation, as with provisioned
-/// concurrency: it is frozen once it has polled, and thawed when an invocation arrives. Such a
-/// process warms up before it polls.
-fn is_frozen_before_use() -> bool {
+/// Whether the process was started before there was a request for it, as with provisioned
+/// concurrency.
+fn is_started_ahead() -> bool {
     let kind = environment::variable("AWS_LAMBDA_INITIALIZATION_TYPE");
     kind.is_some_and(|kind| kind != "on-demand")
 }
@@ -118,15 +125,17 @@ fn exit_on_sigterm() -> std::io::Result<()> {
 /// One function, ready to serve invocations.
 struct Function<H> {
     handler: H,
-    /// The function's name in its metrics. `None` off Lambda, where no metrics are written.
-    metrics_name: Option<String>,
+    /// `None` off Lambda, where no metrics are written.
+    metrics: Option<MetricsSource>,
     warm: OnceCell<()>,
+    /// Whether the next invocation is the one that this process was started for.
+    cold: AtomicBool,
 }
 
 impl<H: Handler> Function<H> {
-    /// Warms up once. This runs while the process polls for its first invocation, which awaits it,
-    /// so the two round trips overlap. If Lambda freezes the process meanwhile, the warm-up resumes
-    /// after the thaw, and connections that broke are dropped.
+    /// Warms up once. On Lambda the start awaits this before it polls. In the emulator it runs
+    /// while the process polls for its first invocation, which awaits it, so the two round trips
+    /// overlap.
     async fn warm_up(&self) {
         let warm = async {
             let _ = tokio::time::timeout(WARM_UP_TIMEOUT, self.handler.warm_up()).await;
@@ -138,16 +147,14 @@ impl<H: Handler> Function<H> {
     async fn invoke(&self, request: Request) -> Response {
         let begun = Instant::now();
         self.warm_up().await;
-        let context = request.lambda_context_ref();
-        let id = context
-            .map(|context| context.request_id.clone())
-            .unwrap_or_default();
+        let cold_start = self.cold.swap(false, Ordering::Relaxed);
+        let tags = InvocationTags::new(request.lambda_context_ref(), cold_start);
         let work = emf::capture(problem::catch_panic(self.handler.handle(request)));
-        let (response, cache_report) = log::in_invocation(id.clone(), work).await;
-        if let Some(function) = &self.metrics_name {
+        let (response, cache_report) = log::in_invocation(tags.clone(), work).await;
+        if let Some(source) = &self.metrics {
             let invocation = Invocation {
-                function,
-                request_id: &id,
+                source,
+                tags: &tags,
                 status: response.status().as_u16(),
                 cache_report,
                 latency: begun.elapsed(),
@@ -187,8 +194,9 @@ mod tests {
         let request = Request::new(lambda_http::Body::Text("secret".to_owned()));
         let function = Function {
             handler: Panics,
-            metrics_name: None,
+            metrics: None,
             warm: OnceCell::new(),
+            cold: AtomicBool::new(true),
         };
         let response = function.invoke(request).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use larder::{Bypass, Fill, Outcome};
 use serde_json::{Map, Value, json};
 
+use crate::telemetry::invocation::InvocationTags;
+use crate::telemetry::{log, timestamp};
+
 tokio::task_local! {
     static REPORT: Cell<Option<CacheReport>>;
 }
@@ -44,11 +47,28 @@ pub(crate) struct CacheResult {
     pub(crate) origin: Duration,
 }
 
+/// What all metrics lines of a process have in common.
+pub(crate) struct MetricsSource {
+    /// The function's name, as in CloudWatch's own metrics of it.
+    function: String,
+    /// A level that the function's log filter lets through: Lambda drops other lines, and the
+    /// alarms would have no values.
+    level: &'static str,
+}
+
+impl MetricsSource {
+    pub(crate) fn new(function: String) -> Self {
+        Self {
+            function,
+            level: log::kept_level(),
+        }
+    }
+}
+
 /// One finished invocation.
 pub(crate) struct Invocation<'a> {
-    /// The function's name, as in CloudWatch's own metrics of it.
-    pub(crate) function: &'a str,
-    pub(crate) request_id: &'a str,
+    pub(crate) source: &'a MetricsSource,
+    pub(crate) tags: &'a InvocationTags,
     pub(crate) status: u16,
     /// `None` if the cache was not called, or the handler did not report.
     pub(crate) cache_report: Option<CacheReport>,
@@ -60,7 +80,13 @@ impl Invocation<'_> {
     pub(crate) fn line(&self) -> String {
         let (outcome, counts) = self.counts();
         let mut metrics = vec![("Requests", "Count", json!(1))];
-        metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
+        // Each metric is paid for, so none is sent where it would always be 0.
+        if self.cache_report.is_some() {
+            metrics.extend(counts.map(|(name, count)| (name, "Count", json!(u8::from(count)))));
+        }
+        if self.tags.cold_start {
+            metrics.push(("ColdStart", "Count", json!(1)));
+        }
         metrics.push(("Latency", "Milliseconds", milliseconds(self.latency)));
         if let Some(CacheReport::Fetched(fetched)) = self.cache_report {
             metrics.push(("CacheTime", "Milliseconds", milliseconds(fetched.cache)));
@@ -77,10 +103,12 @@ impl Invocation<'_> {
             .into_iter()
             .map(|(name, _, value)| (name.to_owned(), value))
             .collect();
-        line.insert("function".to_owned(), self.function.into());
+        self.tags.add_to(&mut line);
+        line.insert("timestamp".to_owned(), timestamp::rfc3339().into());
+        line.insert("level".to_owned(), self.source.level.into());
+        line.insert("function".to_owned(), self.source.function.as_str().into());
         line.insert("outcome".to_owned(), outcome.into());
         line.insert("status".to_owned(), self.status.into());
-        line.insert("requestId".to_owned(), self.request_id.into());
         line.insert(
             "_aws".to_owned(),
             json!({
@@ -116,7 +144,7 @@ impl Invocation<'_> {
             }
         };
         let counts = [
-            ("Lookups", self.cache_report.is_some()),
+            ("Lookups", true),
             ("Hits", hit),
             ("OriginCalls", origin),
             ("CacheErrors", cache_failed),
@@ -171,8 +199,8 @@ mod tests {
 
     fn check_report(status: u16, cache_report: Option<CacheReport>, expected: (&str, [u8; 4])) {
         let invocation = Invocation {
-            function: "user",
-            request_id: "id",
+            source: &MetricsSource::new("user".to_owned()),
+            tags: &InvocationTags::default(),
             status,
             cache_report,
             latency: Duration::from_millis(2),
@@ -181,10 +209,15 @@ mod tests {
         let counts = ["Lookups", "Hits", "OriginCalls", "CacheErrors"].map(|name| &line[name]);
         assert_eq!(line["outcome"], expected.0);
         assert_eq!(
-            counts.map(|count| count.as_u64().unwrap() as u8),
+            counts.map(|count| count.is_null()),
+            [cache_report.is_none(); 4]
+        );
+        assert_eq!(
+            counts.map(|count| count.as_u64().unwrap_or_default() as u8),
             expected.1,
             "{line}"
         );
+        assert!(line.get("ColdStart").is_none(), "{line}");
         assert_eq!(line["Latency"], 2.0);
         assert_eq!(
             line.get("CacheTime").is_some(),

@@ -27,7 +27,7 @@ impl Roots {
         if pem.is_empty() {
             return Err(format!(
                 "sslrootcert=rds has no root certificate for the region {region:?}: \
-                 name the file of that region's bundle instead"
+                 add it with dev/rds-roots and build again, or name the file of that region's bundle instead"
             ));
         }
         Ok(Self::Rds(pem))
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_region_has_three_roots_of_its_own() {
-        for region in ["eu-west-1", "us-east-1", "ap-southeast-4"] {
+        for region in ["eu-west-1", "us-east-1", "ap-southeast-4", "il-central-1"] {
             let pem = of_region(region);
             assert_eq!(
                 pem.matches("-----BEGIN CERTIFICATE-----\n").count(),

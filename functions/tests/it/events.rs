@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::event::{self, EVENT_SOURCES, EventSource};
 use crate::request::Request;
@@ -63,6 +63,72 @@ async fn every_sender_gets_the_same_answers() {
         }
         let again = functions.send(source, &Request::get(nasty)).await;
         assert!(again.is_hit(), "{source:?}: {again:?}");
+    }
+}
+
+/// A custom domain may put a base path before every route, and so may a stage: HTTP API hands it
+/// down in the path.
+#[tokio::test]
+async fn what_stands_before_a_route_does_not_count() {
+    let functions = functions().await;
+    let http = |prefix: &str, route: &str, path: &str, parameters: Value| {
+        let mut event = EventSource::HttpApi.event(&Request::get(format!("{prefix}{path}")));
+        event["routeKey"] = json!(format!("ANY {route}"));
+        event["requestContext"]["routeKey"] = event["routeKey"].clone();
+        event["pathParameters"] = parameters;
+        event
+    };
+    let rest = |prefix: &str, route: &str, path: &str, parameters: Value| {
+        let mut event = EventSource::RestApi.event(&Request::get(format!("{prefix}{path}")));
+        event["resource"] = json!(route);
+        event["requestContext"]["resourcePath"] = json!(route);
+        event["requestContext"]["path"] = event["path"].clone();
+        event["pathParameters"] = parameters;
+        event
+    };
+    for prefix in ["", "/v1", "/shop/v1"] {
+        for event in [
+            http(prefix, "/user/{id}", "/user/7", json!({"id": "7"})),
+            rest(prefix, "/user/{id}", "/user/7", json!({"id": "7"})),
+            rest(prefix, "/{proxy+}", "/user/7", json!({"proxy": "user/7"})),
+        ] {
+            let answer = EventSource::answer(&functions.user.invoke(event.clone()).await.unwrap());
+            assert_eq!(answer.status, 200, "{event}: {answer:?}");
+            assert_eq!(answer.json()["result"]["id"], 7, "{event}");
+        }
+        for (path, says) in [
+            ("/", "<!doctype html>"),
+            ("/style.css", "{"),
+            ("/app.js", "fetch"),
+        ] {
+            let proxy = json!({"proxy": path.trim_start_matches('/')});
+            for event in [
+                http(prefix, path, path, Value::Null),
+                rest(prefix, path, path, Value::Null),
+                rest(
+                    prefix,
+                    if path == "/" { "/" } else { "/{proxy+}" },
+                    path,
+                    proxy,
+                ),
+            ] {
+                let answer =
+                    EventSource::answer(&functions.page.invoke(event.clone()).await.unwrap());
+                assert_eq!(answer.status, 200, "{event}: {answer:?}");
+                assert!(answer.body.contains(says), "{event}");
+            }
+        }
+    }
+    // Without a slash at its end the page would look for its files beside the base path.
+    for event in [
+        http("/v1", "/", "", Value::Null),
+        rest("/v1", "/", "", Value::Null),
+        EventSource::HttpApiWithStage.event(&Request::get("")),
+    ] {
+        let answer = EventSource::answer(&functions.page.invoke(event.clone()).await.unwrap());
+        assert_eq!(answer.status, 307, "{event}: {answer:?}");
+        let place = answer.header("location");
+        assert!(place == "/v1/" || place == "/prod/", "{event}: {place}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! to memcached die. The next invocation gets the right answer without an error, and exceeds its
 //! origin's time by no more than the cache's budget.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use larder_testing::{Memcached, Noise};
@@ -40,8 +41,9 @@ async fn warm(function: &Function, id: u32) {
     }
 }
 
-/// Thaws the process while an invocation is waiting, and checks how long that takes.
-async fn thawed(function: &Function, id: u32) -> Response {
+/// Thaws the process while an invocation is waiting. Returns the answer, and whether it came in
+/// time.
+async fn thawed(function: &Function, id: u32) -> (Response, bool) {
     let noise = Noise::start();
     let begun = Instant::now();
     let thaw = async { function.program.signal(Signal::CONT) };
@@ -49,24 +51,52 @@ async fn thawed(function: &Function, id: u32) -> Response {
     let origin = Duration::from_secs_f64(answer.timing("origin") / 1000.0);
     let slower = begun.elapsed().saturating_sub(origin);
     let allowed = noise.forgive(ALLOWED);
-    assert!(slower <= allowed, "{slower:?} of {allowed:?}: {answer:?}");
     println!("{slower:?} of {allowed:?}, {}", answer.cache_status());
-    answer
+    (answer, slower <= allowed)
+}
+
+/// Freezes the process `ROUNDS` times, lets `meanwhile` happen to memcached, and thaws it. Every
+/// answer must be right; a round whose answer comes late on a busy machine is repeated twice.
+async fn rounds(
+    memcached: &mut Memcached,
+    function: &Function,
+    meanwhile: impl AsyncFn(&mut Memcached),
+    after: impl Fn(&mut Memcached, &Response),
+) {
+    for id in 1..=ROUNDS {
+        let mut in_time = false;
+        for _ in 0..3 {
+            warm(function, id).await;
+            function.program.signal(Signal::STOP);
+            meanwhile(memcached).await;
+            let (answer, quick) = thawed(function, id).await;
+            after(memcached, &answer);
+            in_time = quick;
+            if in_time {
+                break;
+            }
+        }
+        assert!(
+            in_time,
+            "three answers in a row came too late, for user {id}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn connections_that_were_closed_during_a_freeze_are_not_used() {
-    let memcached = Memcached::start_with(&["-o", "idle_timeout=1"]);
+    let mut memcached = Memcached::start_with(&["-o", "idle_timeout=1"]);
     let function = user(&memcached).await;
-    let mut hits = 0;
-    for id in 1..=ROUNDS {
-        warm(&function, id).await;
-        function.program.signal(Signal::STOP);
-        until_all_are_closed(&memcached).await;
-        hits += u32::from(thawed(&function, id).await.is_hit());
-    }
+    let hits = Cell::new(0);
+    rounds(
+        &mut memcached,
+        &function,
+        async |memcached| until_all_are_closed(memcached).await,
+        |_, answer| hits.set(hits.get() + u32::from(answer.is_hit())),
+    )
+    .await;
     // A new connection fits into the budget, though not every time on a busy machine.
-    assert!(hits > 0);
+    assert!(hits.get() > 0);
 }
 
 /// Waits until only the connection that reads this statistic is left.
@@ -82,26 +112,27 @@ async fn until_all_are_closed(memcached: &Memcached) {
 async fn a_memcached_that_was_restarted_during_a_freeze_is_used() {
     let mut memcached = Memcached::start();
     let function = user(&memcached).await;
-    for id in 1..=ROUNDS {
-        warm(&function, id).await;
-        function.program.signal(Signal::STOP);
-        memcached.restart();
-        assert!(
-            !thawed(&function, id).await.is_hit(),
-            "the new one is empty"
-        );
-    }
+    rounds(
+        &mut memcached,
+        &function,
+        async |memcached| memcached.restart(),
+        |_, answer| assert!(!answer.is_hit(), "the new one is empty"),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_memcached_that_died_during_a_freeze_is_done_without() {
     let mut memcached = Memcached::start();
     let function = user(&memcached).await;
-    for id in 1..=ROUNDS {
-        warm(&function, id).await;
-        function.program.signal(Signal::STOP);
-        memcached.kill();
-        assert!(!thawed(&function, id).await.is_hit());
-        memcached.restart();
-    }
+    rounds(
+        &mut memcached,
+        &function,
+        async |memcached| memcached.kill(),
+        |memcached, answer| {
+            assert!(!answer.is_hit());
+            memcached.restart();
+        },
+    )
+    .await;
 }

@@ -26,5 +26,6 @@ mod migration; // the function that prepares the database
 mod page; // the page in a real headless Chromium
 mod restarts; // memcached restarted again and again under load
 mod scripts; // messages and settings of the scripts in dev/
+mod stack; // make deploy and make check
 mod startup; // whether a process polls or connects to memcached first
 mod telemetry; // metrics lines and the log of a function on Lambda

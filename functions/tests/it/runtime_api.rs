@@ -21,6 +21,9 @@ use crate::program::Program;
 /// The deadline that the emulator sends, in milliseconds since 1970. It is in the past.
 pub(crate) const EMULATOR_DEADLINE: u64 = 600_000;
 
+/// The trace that every invocation is part of.
+pub(crate) const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
+
 /// `Err` holds what the function reported to `/error`.
 type Outcome = Result<Value, Value>;
 
@@ -165,6 +168,10 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
     Response::builder()
         .header("lambda-runtime-aws-request-id", &invocation.id)
         .header("lambda-runtime-deadline-ms", invocation.deadline)
+        .header(
+            "lambda-runtime-trace-id",
+            format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=1"),
+        )
         .header(
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-west-1:123456789012:function:function",

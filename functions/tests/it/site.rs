@@ -19,7 +19,7 @@ pub(crate) struct Functions {
     pub(crate) heavy_op: Function,
     pub(crate) user: Function,
     flush: Function,
-    page: Function,
+    pub(crate) page: Function,
 }
 
 pub(crate) struct Local {

@@ -2,13 +2,13 @@
 //! argument in either.
 
 use larder_testing::Memcached;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::event::EventSource;
 use crate::program::{self, Variables};
 use crate::request::Request;
-use crate::runtime_api::Function;
+use crate::runtime_api::{Function, TRACE};
 use crate::site;
 
 const SECRET: &str = "argument-of-somebody";
@@ -84,9 +84,21 @@ async fn an_invocation_is_one_line_of_metrics_by_its_outcome() {
             .collect::<Vec<_>>()
     };
     assert_eq!(of("outcome"), ["miss", "hit", "hit", "none"]);
-    assert_eq!(of("Hits"), [0, 1, 1, 0]);
-    assert_eq!(of("OriginCalls"), [1, 0, 0, 0]);
-    assert_eq!(of("Lookups"), [1, 1, 1, 0]);
+    // Of a call that did not ask the cache nothing is counted that would be paid for and always 0.
+    assert_eq!(of("Hits"), [json!(0), json!(1), json!(1), Value::Null]);
+    assert_eq!(
+        of("OriginCalls"),
+        [json!(1), json!(0), json!(0), Value::Null]
+    );
+    assert_eq!(of("Lookups"), [json!(1), json!(1), json!(1), Value::Null]);
+    assert_eq!(
+        of("ColdStart"),
+        [json!(1), Value::Null, Value::Null, Value::Null]
+    );
+    assert_eq!(of("cold_start"), [true, false, false, false]);
+    assert_eq!(of("level"), ["INFO"; 4]);
+    assert_eq!(of("service"), ["larder"; 4]);
+    assert_eq!(of("xray_trace_id"), [TRACE; 4]);
     assert_eq!(of("status"), [200, 200, 200, 400]);
     assert_eq!(of("function"), ["function"; 4]);
     assert!(lines[0]["OriginTime"].as_f64().unwrap() >= 50.0, "{output}");
@@ -105,13 +117,13 @@ async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
         assert_eq!(send(&function, &request).await, 502);
         let line = lines(&function.program.stdout()).remove(0);
         assert_eq!(line["outcome"], "failed", "{line}");
-        ["Lookups", "OriginCalls"].map(|name| line[name].as_u64().unwrap())
+        ["Lookups", "OriginCalls"].map(|name| line.get(name).cloned())
     };
     let mut user = on_lambda("memory:");
     user.push(("DATABASE_URL", "postgres://u:p@127.0.0.1:1/d".to_owned()));
     assert_eq!(
         counts(program::USER, user, Request::get("/user/7")).await,
-        [1, 1]
+        [Some(json!(1)), Some(json!(1))]
     );
     let token = "t";
     let mut flush = on_lambda("memcached://127.0.0.1:1");
@@ -119,7 +131,7 @@ async fn an_origin_that_fails_was_called_and_a_flush_that_fails_called_none() {
     let digest = hex::encode(Sha256::digest(token));
     flush.push(("FLUSH_TOKEN_SHA256", digest));
     let request = Request::flush("").header("authorization", format!("Bearer {token}"));
-    assert_eq!(counts(program::FLUSH, flush, request).await, [0, 0]);
+    assert_eq!(counts(program::FLUSH, flush, request).await, [None, None]);
 }
 
 #[tokio::test]
@@ -145,11 +157,53 @@ async fn the_log_is_json_with_the_invocation_that_it_is_of() {
         );
         assert!(!line["message"].as_str().unwrap().is_empty(), "{line}");
     }
-    let of_the_call = |line: &&Value| line["requestId"] == "invocation-0";
-    assert!(lines.iter().any(|line| of_the_call(&line)), "{output}");
+    let mut of_the_call = lines
+        .iter()
+        .filter(|line| line["requestId"] == "invocation-0");
+    let line = of_the_call.next().unwrap_or_else(|| panic!("{output}"));
+    assert_eq!(line["service"], "larder");
+    assert_eq!(line["cold_start"], true);
+    assert_eq!(line["xray_trace_id"], TRACE);
     let metrics = self::lines(&function.program.stdout());
     assert_eq!(metrics[0]["CacheErrors"], 1, "{metrics:?}");
     assert_eq!(self::lines(&flush.program.stdout())[0]["outcome"], "none");
+}
+
+/// Lambda drops each line below the function's level, and takes one without a valid level and time
+/// for INFO.
+#[tokio::test]
+async fn every_log_level_keeps_the_metrics_and_only_those_lines_that_it_lets_through() {
+    let severity = |level: &str| {
+        let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
+        levels.iter().position(|name| *name == level).unwrap()
+    };
+    for level in ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"] {
+        let mut variables = on_lambda("memcached://127.0.0.1:1");
+        variables.push(("AWS_LAMBDA_LOG_LEVEL", level.to_owned()));
+        let function = Function::start(program::HEAVY_OP, &variables).await;
+        let target = format!("/heavy-op?param={SECRET}");
+        assert_eq!(send(&function, &Request::get(&target)).await, 200);
+        let metrics = lines(&function.program.stdout());
+        assert_eq!(metrics.len(), 1, "{level}");
+        let timestamp = metrics[0]["timestamp"].as_str().unwrap();
+        assert_eq!(timestamp.len(), "2026-11-26T06:29:10.123456Z".len());
+        for line in &metrics {
+            assert!(severity(line["level"].as_str().unwrap()) >= severity(level));
+        }
+        let output = function.program.stderr();
+        assert!(!output.contains(SECRET), "{output}");
+        let log = lines(&output);
+        assert_eq!(
+            log.iter().any(|line| line["level"] == "WARN"),
+            severity(level) <= severity("WARN"),
+            "{level}: {output}"
+        );
+        for line in log {
+            assert!(
+                severity(line["level"].as_str().unwrap()) >= severity(level).min(severity("ERROR"))
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
-//! Would a cache with lifetimes have answered so? Owns the replay of a phase through a model of one; knows nothing of
-//! how the phase was made. It takes labelled misses as fills, so it finds hits without a live fill and misses despite
-//! one; that origin calls are as claimed is another check. A miss of which the cache says that it failed, or does not say
-//! that it was stored where it says so of others, may be followed by another miss: nobody promised an entry.
+//! Would a cache with lifetimes have answered so? Replays a phase through a model of one.
+//!
+//! The model takes misses as fills, so it finds hits without a live fill, and misses despite one.
+//! Whether origin calls are as claimed is another check. A miss may be followed by another miss if
+//! the cache says that it failed, or does not say that it stored the answer although it says so of
+//! others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,10 +11,11 @@ use std::time::Duration;
 use crate::client::sample::Sample;
 use crate::target::outcome::Outcome;
 
-/// Whole seconds in `ttl`, and two clocks: an entry may end this much sooner or later than told.
+/// `ttl` has whole seconds, and there are two clocks: an entry may end this much sooner or later.
 const SLACK: Duration = Duration::from_millis(1500);
 
-/// Lifetimes may be shortened at random, so that entries do not expire together; ours are by a tenth.
+/// Caches may shorten lifetimes at random, so that entries do not expire together; larder by up to
+/// a tenth.
 const MIN_LIFETIME_SHARE: f64 = 0.8;
 
 /// How a phase compares with the model.
@@ -20,36 +23,31 @@ const MIN_LIFETIME_SHARE: f64 = 0.8;
 pub(crate) struct Agreement {
     pub(crate) answers: usize,
     pub(crate) contradicted: usize,
-    /// The first contradiction in words.
+    /// The first contradiction, in words.
     pub(crate) example: Option<String>,
 }
 
 #[derive(Clone, Copy)]
 struct Fill {
-    /// When its request was sent: from then on, at some moment, it is stored.
+    /// When its request was sent: from then on it may be stored.
     began: Duration,
     /// When its answer was complete: it is stored.
     ended: Duration,
-    /// Whether the cache stored it, as far as its answer tells.
+    /// Whether the cache stored it, as far as its answer says.
     stored: bool,
 }
 
-/// Replays `samples`, in the order of sending, of a phase that began with an empty cache.
+/// Replays the samples, in the order of sending, of a phase that began with an empty cache.
 pub(crate) fn replay(samples: &[Sample]) -> Agreement {
     let lifetimes = lifetimes(samples);
-    // Many caches never say it: then a miss is taken for stored.
-    let say_stored: BTreeSet<usize> = samples
-        .iter()
-        .filter(|sample| sample.says_stored())
-        .map(|sample| sample.function)
-        .collect();
+    // A cache that never says "stored" is assumed to store every miss.
+    let stored = samples.iter().filter(|sample| sample.says_stored());
+    let say_stored: BTreeSet<usize> = stored.map(|sample| sample.function).collect();
     let mut fills: BTreeMap<(usize, usize), Vec<Fill>> = BTreeMap::new();
     for sample in samples {
         if let Some(outcome) = sample.outcome().filter(|outcome| outcome.called_origin()) {
-            let fills_cache = matches!(
-                outcome,
-                Outcome::Miss | Outcome::Expired | Outcome::Revalidated
-            );
+            use Outcome::{Expired, Miss, Revalidated};
+            let fills_cache = matches!(outcome, Miss | Expired | Revalidated);
             let fill = Fill {
                 stored: fills_cache
                     && !sample.cache_failed()
@@ -57,44 +55,36 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
                 began: sample.sent,
                 ended: sample.sent + sample.latency,
             };
-            fills
-                .entry((sample.function, sample.key))
-                .or_default()
-                .push(fill);
+            let key = (sample.function, sample.key_index);
+            fills.entry(key).or_default().push(fill);
         }
     }
     let mut agreement = Agreement::default();
     for sample in samples {
-        // Where the cache says that it failed, it is not held to its entries.
+        // A failed cache need not have its entries.
         let Some(outcome) = sample.outcome().filter(|_| !sample.cache_failed()) else {
             continue;
         };
         agreement.answers += 1;
-        let fills = fills
-            .get(&(sample.function, sample.key))
-            .map_or(&[][..], Vec::as_slice);
+        let fills = fills.get(&(sample.function, sample.key_index));
+        let fills = fills.map_or(&[][..], Vec::as_slice);
         let lifetime = lifetimes.get(&sample.function).copied();
         if let Some(reason) = contradiction(sample, outcome, fills, lifetime) {
             agreement.contradicted += 1;
             let at = sample.sent.as_secs_f64();
-            agreement
-                .example
-                .get_or_insert_with(|| format!("key {} at {at:.1} s: {reason}", sample.key));
+            let text = || format!("key {} at {at:.1} s: {reason}", sample.key_index);
+            agreement.example.get_or_insert_with(text);
         }
     }
     agreement
 }
 
-/// The longest lifetime that each function's answers told of.
+/// The longest lifetime that the answers of each function named.
 fn lifetimes(samples: &[Sample]) -> BTreeMap<usize, Duration> {
     let mut lifetimes = BTreeMap::new();
     for sample in samples {
-        let changed = sample
-            .answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| u64::try_from(answer.ttl_s?).ok());
-        if let Some(seconds) = changed {
+        let ttl_s = sample.answer.as_ref().ok().and_then(|answer| answer.ttl_s);
+        if let Some(seconds) = ttl_s.and_then(|seconds| u64::try_from(seconds).ok()) {
             let longest: &mut Duration = lifetimes.entry(sample.function).or_default();
             *longest = Duration::from_secs(seconds).max(*longest);
         }
@@ -131,30 +121,17 @@ fn contradiction(
 mod tests {
     use super::*;
     use crate::client::sample::Answer;
-    use crate::target::server_timing::ServerTiming;
 
     fn sample(at_ms: u64, took_ms: u64, outcome: Outcome, ttl_s: Option<i64>) -> Sample {
-        let server = ServerTiming::default();
         let answer = Answer {
             outcome,
             ttl_s,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server,
-            diagnostics: None,
-            value: 0,
+            ..Answer::default()
         };
-        Sample::new(
-            0,
-            0,
-            Duration::from_millis(at_ms),
-            Duration::from_millis(took_ms),
-            Ok(answer),
-        )
+        Sample::test(0, [at_ms, took_ms], Ok(answer))
     }
 
-    /// The same, as the cache tells of itself.
+    /// The same with a change to its answer.
     fn changed(sample: Sample, change: fn(&mut Answer)) -> Sample {
         let mut sample = sample;
         sample.answer.as_mut().map(change).unwrap();
@@ -188,13 +165,14 @@ mod tests {
         assert_eq!(contradicted(&twice), 1);
     }
 
-    /// One key is missed twice, and the first time as told; its lifetime is known from a hit of another key.
+    /// One key is missed twice, the first time with a change; its lifetime is known from a hit of
+    /// another key.
     fn missed_again(first: fn(&mut Answer), other: fn(&mut Answer)) -> usize {
         let mut others = [
             changed(sample(0, 1, Outcome::Miss, None), other),
             sample(5, 1, Outcome::Hit, Some(10)),
         ];
-        others.iter_mut().for_each(|sample| sample.key = 1);
+        others.iter_mut().for_each(|sample| sample.key_index = 1);
         let first = changed(sample(10, 1, Outcome::Miss, None), first);
         let again = sample(50, 1, Outcome::Miss, None);
         contradicted(&[&others[..], &[first, again]].concat())

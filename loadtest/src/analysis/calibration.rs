@@ -1,41 +1,38 @@
-//! Does this tool time rightly? Owns how a figure is held against its truth; measures nothing.
+//! How far this tool's clock deviates from a reference, and how far it may.
 
 use std::time::Duration;
 
-use crate::analysis::check::Verdict;
-use crate::analysis::histogram::{Quantile, Summary};
+use crate::analysis::{check::Verdict, histogram::Quantile, histogram::Summary};
 
-/// How far the median and the p99 of `loadtest calibrate` may be off the truth, as a share of it.
+/// How far the median and the p99 of `loadtest calibrate` may deviate, as a share of the reference.
 const TOLERANCE: f64 = 0.02;
 
-/// How far the median may be off before a run: a tick of the timers on both sides. A busy machine gets more than one
-/// try, a wrong clock is wrong in each.
+/// How far the median may deviate before a run: a tick of the timers on both sides.
 const TICK_US: f64 = 1500.0;
 
-/// One delay and what was measured of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Calibrated {
     pub(crate) delay: Duration,
-    /// What the server's own clock says that it took.
+    /// By the server's own clock.
     pub(crate) server: Summary,
-    /// The same through a bare socket.
+    /// By a bare socket.
     pub(crate) reference: Summary,
     pub(crate) measured: Summary,
 }
 
-/// A figure beside its truth, in microseconds.
+/// A figure next to its reference, in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deviation {
     pub(crate) server: f64,
     pub(crate) reference: f64,
     pub(crate) measured: f64,
-    /// What the error may be as well, by the intervals of both.
+    /// The bounds of the error, by the intervals of both.
     low: f64,
     high: f64,
 }
 
 impl Deviation {
-    fn of(server: Quantile, reference: Quantile, measured: Quantile) -> Self {
+    fn new(server: Quantile, reference: Quantile, measured: Quantile) -> Self {
         Self {
             server: server.us,
             reference: reference.us,
@@ -49,7 +46,7 @@ impl Deviation {
         self.measured - self.reference
     }
 
-    /// Not checkable: further off than is promised, but no further than chance explains.
+    /// Not checkable: the error is larger than promised, but chance may explain it.
     pub(crate) fn verdict(&self) -> Verdict {
         let limit = TOLERANCE * self.reference;
         if self.error().abs() <= limit {
@@ -63,19 +60,18 @@ impl Deviation {
 }
 
 impl Calibrated {
-    /// The median beside its truth.
     pub(crate) fn p50(&self) -> Option<Deviation> {
         self.deviation(|summary| summary.p50)
     }
 
-    /// The same of the 99th percentile, if there are samples enough.
+    /// The deviation of the 99th percentile, if there are enough samples.
     pub(crate) fn p99(&self) -> Option<Deviation> {
         self.deviation(|summary| summary.p99)
     }
 
     fn deviation(&self, pick: fn(&Summary) -> Option<Quantile>) -> Option<Deviation> {
         let (server, reference) = (pick(&self.server)?, pick(&self.reference)?);
-        Some(Deviation::of(server, reference, pick(&self.measured)?))
+        Some(Deviation::new(server, reference, pick(&self.measured)?))
     }
 
     fn is_within_a_tick(&self) -> bool {
@@ -84,7 +80,7 @@ impl Calibrated {
     }
 }
 
-/// Whether this tool times well enough to measure anything.
+/// Whether this tool's clock is good enough to measure anything.
 pub(crate) fn are_within_a_tick(all: &[Calibrated]) -> bool {
     all.iter().all(Calibrated::is_within_a_tick)
 }

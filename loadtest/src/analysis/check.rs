@@ -1,22 +1,22 @@
-//! One check of a measurement by itself. Owns its form; knows nothing of what is checked.
+//! One check of a measurement.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The name of the check that tells a verified measurement from an unverified one.
+/// The name of the check that makes a measurement verified.
 pub(crate) const GROUND_TRUTH: &str = "misses = origin calls";
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     Pass,
     Fail,
-    /// The target does not give what the check needs.
+    /// The check lacks the data that it needs.
     NotCheckable,
 }
 
-/// One check.
+/// One check of the measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Check {
     pub(crate) name: String,
@@ -33,12 +33,23 @@ impl Check {
         }
     }
 
-    /// Passed or failed.
+    pub(crate) fn not_checkable(name: &str, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::NotCheckable, detail)
+    }
+
     pub(crate) fn holds(name: &str, holds: bool, detail: impl Into<String>) -> Self {
-        Self::new(
-            name,
-            if holds { Verdict::Pass } else { Verdict::Fail },
-            detail,
-        )
+        let verdict = if holds { Verdict::Pass } else { Verdict::Fail };
+        Self::new(name, verdict, detail)
+    }
+}
+
+impl Verdict {
+    /// The verdict in a report, and its class in the style sheet.
+    pub(crate) fn label(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Pass => ("✓ pass", "pass"),
+            Self::Fail => ("✗ FAIL", "fail"),
+            Self::NotCheckable => ("? not checkable", "not-checkable"),
+        }
     }
 }

@@ -1,12 +1,11 @@
-//! Numbers as they are read. Owns digits and units of ratios, shares and intervals.
+//! Numbers as text: digits and units.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::histogram::Quantile;
-use crate::analysis::intervals::{Interval, min_samples};
+use crate::analysis::{histogram::Quantile, intervals::Interval, intervals::min_samples};
 
-/// An estimate with where the truth probably lies.
+/// An estimate with its interval.
 pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String {
     format!(
         "{} [{} to {}]",
@@ -16,14 +15,14 @@ pub(crate) fn interval(interval: Interval, number: fn(f64) -> String) -> String 
     )
 }
 
+/// A value as text, or n/a.
+pub(crate) fn or_na<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "n/a".into(), text)
+}
+
 /// A ratio with three digits.
 pub(crate) fn times(ratio: f64) -> String {
-    let digits = if ratio < 9.995 {
-        2
-    } else {
-        usize::from(ratio < 99.95)
-    };
-    format!("{ratio:.digits$}×")
+    format!("{ratio:.*}×", decimals(ratio))
 }
 
 /// A share with two decimals.
@@ -31,7 +30,7 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 
-/// A time in the unit that reads best, three digits.
+/// A time in the unit that reads best, with three digits.
 pub(crate) fn human_us(us: f64) -> String {
     let (divisor, unit) = match us.abs() {
         size if size < 999.5 => (1.0, "µs"),
@@ -39,12 +38,15 @@ pub(crate) fn human_us(us: f64) -> String {
         _ => (1e6, "s"),
     };
     let value = us / divisor;
-    let digits = if value.abs() < 9.995 {
-        2
-    } else {
-        usize::from(value.abs() < 99.95)
-    };
-    format!("{value:.digits$} {unit}")
+    format!("{value:.*} {unit}", decimals(value))
+}
+
+/// How many decimals make three digits.
+fn decimals(value: f64) -> usize {
+    match value.abs() {
+        size if size < 9.995 => 2,
+        size => usize::from(size < 99.95),
+    }
 }
 
 /// A quantile, or why there is none.
@@ -55,20 +57,20 @@ pub(crate) fn human_quantile(quantile: Option<Quantile>, q: f64, count: u64) -> 
     )
 }
 
-/// What a figure is measured in.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Quantity {
     /// Microseconds.
     Time,
-    /// Of one.
+    /// A share of one.
     Share,
     Ratio,
     Count,
 }
 
 impl Quantity {
-    /// A value as it is read.
+    /// A value as text.
     pub(crate) fn human(self, value: f64) -> String {
         match self {
             Self::Time => human_us(value),
@@ -78,7 +80,7 @@ impl Quantity {
         }
     }
 
-    /// Reads a number and its unit: microseconds, a share of one, or a plain number. The error is a sentence.
+    /// Reads a number and its unit, as microseconds, a share of one or a plain number.
     pub(crate) fn parse(self, text: &str) -> Result<f64, String> {
         let split = text
             .find(|c: char| c.is_alphabetic() || c == '%')
@@ -101,10 +103,10 @@ impl Quantity {
         match self {
             _ if !limit.is_finite() => Err("the limit is not finite".into()),
             Self::Share if !(0.0..=1.0).contains(&limit) => Err(format!(
-                "{} is no share of one: a per cent needs its %",
+                "{} is not a share of one: a percentage needs its %",
                 percent(limit)
             )),
-            Self::Ratio | Self::Count if limit < 0.0 => Err("it is never below zero".into()),
+            Self::Ratio | Self::Count if limit < 0.0 => Err("the value is never below zero".into()),
             _ => Ok(limit),
         }
     }

@@ -1,5 +1,4 @@
-//! A distribution of latencies. Owns the HDR histogram, its resolution and when a quantile may be printed;
-//! knows nothing of what was timed.
+//! A distribution of latencies: an HDR histogram, and the quantiles that it has samples for.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::intervals::quantile_ranks;
 
-/// Longest latency kept apart, in nanoseconds: ten minutes; longer ones count as this.
+/// The longest latency in nanoseconds: ten minutes; longer ones count as this.
 const MAX_NS: u64 = 600_000_000_000;
 
 /// Latencies with a resolution of 0.1 %.
@@ -62,7 +61,8 @@ impl Latencies {
             .value_at_quantile(rank as f64 / self.0.len().max(1) as f64)
     }
 
-    /// The distribution in steps of a tenth of an octave, for charts and for rendering a report again.
+    /// The distribution in steps of a tenth of an octave, for charts and for rendering a report
+    /// again.
     fn counts(&self) -> Vec<(f64, u64)> {
         let mut counts: Vec<(f64, u64)> = Vec::new();
         for value in self.0.iter_recorded() {
@@ -80,18 +80,18 @@ impl Latencies {
 }
 
 /// A distribution as it is reported. All times in microseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
     pub(crate) min_us: f64,
     pub(crate) mean_us: f64,
     pub(crate) max_us: f64,
-    /// Absent when there are too few samples for an interval of this quantile; so with the others.
+    /// Absent if there are too few samples for an interval of this quantile, as with the others.
     pub(crate) p50: Option<Quantile>,
     pub(crate) p90: Option<Quantile>,
     pub(crate) p99: Option<Quantile>,
     pub(crate) p999: Option<Quantile>,
-    /// Microseconds and how many samples lie there, rounded to a tenth of an octave.
+    /// Microseconds, rounded to a tenth of an octave, and the number of samples there.
     pub(crate) counts: Vec<(f64, u64)>,
 }
 
@@ -143,14 +143,7 @@ mod tests {
 
     #[test]
     fn the_coarse_counts_keep_every_sample() {
-        assert_eq!(
-            latencies(1000)
-                .summary()
-                .counts
-                .iter()
-                .map(|c| c.1)
-                .sum::<u64>(),
-            1000
-        );
+        let counts = latencies(1000).summary().counts;
+        assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), 1000);
     }
 }

@@ -1,15 +1,35 @@
-//! The statistics that the report stands on. Owns medians, intervals and the sample sizes they need; knows nothing of
-//! requests. Intervals are two-sided at 95 %.
+//! The statistics of a report: medians, intervals and the sample sizes that they need. Intervals
+//! are two-sided at 95 %.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An estimate and where the truth probably lies.
+/// An estimate and its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Interval {
     pub(crate) low: f64,
     pub(crate) estimate: f64,
     pub(crate) high: f64,
+}
+
+impl Interval {
+    fn around(estimate: f64, half: f64) -> Self {
+        let (low, high) = (estimate - half, estimate + half);
+        Self {
+            low,
+            estimate,
+            high,
+        }
+    }
+
+    fn exp(self) -> Self {
+        let [low, estimate, high] = [self.low, self.estimate, self.high].map(f64::exp);
+        Self {
+            low,
+            estimate,
+            high,
+        }
+    }
 }
 
 /// Student's t at 0.975 for 1, 2, … degrees of freedom (any table of the distribution).
@@ -19,8 +39,9 @@ const T_975: [f64; 30] = [
     2.052, 2.048, 2.045, 2.042,
 ];
 
-/// The middle of `values`; `None` of nothing.
-pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
+/// The median; `None` without values.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
@@ -30,39 +51,28 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     }
 }
 
-/// The mean of values that are independent of each other, one a round; `None` under two values.
+/// The mean of values that are independent of each other, one per round; `None` for fewer than two.
 pub(crate) fn mean_interval(values: &[f64]) -> Option<Interval> {
     let Moments { n, mean, variance } = moments(values)?;
     let half = student_t(values.len() - 1) * (variance / n).sqrt();
-    Some(Interval {
-        low: mean - half,
-        estimate: mean,
-        high: mean + half,
-    })
+    Some(Interval::around(mean, half))
 }
 
-/// The geometric mean of ratios, one a round: the t-interval of their logarithms. Pooling the requests of all rounds
-/// instead would claim 95 % and hold about 60 %, because rounds differ from each other.
+/// The geometric mean of ratios, one per round: the t-interval of their logarithms. Pooling the
+/// requests of all rounds instead would claim 95 % and hold about 60 %, because rounds differ from
+/// each other.
 pub(crate) fn ratio_interval(ratios: &[f64]) -> Option<Interval> {
     let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
-    let Interval {
-        low,
-        estimate,
-        high,
-    } = mean_interval(&logs)?;
-    Some(Interval {
-        low: low.exp(),
-        estimate: estimate.exp(),
-        high: high.exp(),
-    })
+    mean_interval(&logs).map(Interval::exp)
 }
 
 fn student_t(freedom: usize) -> f64 {
     *T_975.get(freedom - 1).unwrap_or(&1.960)
 }
 
-/// The ratio of two geometric means, of independent values with their own spread each, given their logarithms: Welch's
-/// t-interval of the difference. `None` under two values on either side.
+/// The ratio of two geometric means, each of independent values with their own spread, given their
+/// logarithms: Welch's t-interval of the difference. `None` for fewer than two values on either
+/// side.
 pub(crate) fn log_ratio_of_means(before: &[f64], now: &[f64]) -> Option<Interval> {
     let (before, now) = (moments(before)?, moments(now)?);
     let (a, b) = (before.variance / before.n, now.variance / now.n);
@@ -73,12 +83,7 @@ pub(crate) fn log_ratio_of_means(before: &[f64], now: &[f64]) -> Option<Interval
         1
     };
     let (difference, half) = (now.mean - before.mean, student_t(freedom) * (a + b).sqrt());
-    let [low, estimate, high] = [difference - half, difference, difference + half].map(f64::exp);
-    Some(Interval {
-        low,
-        estimate,
-        high,
-    })
+    Some(Interval::around(difference, half).exp())
 }
 
 struct Moments {
@@ -97,7 +102,7 @@ fn moments(values: &[f64]) -> Option<Moments> {
     Some(Moments { n, mean, variance })
 }
 
-/// Wilson's interval of a share: `part` of `whole`; `None` of nothing.
+/// Wilson's interval of the share `part` of `whole`; `None` if `whole` is zero.
 pub(crate) fn share_interval(part: u64, whole: u64) -> Option<Interval> {
     if whole == 0 {
         return None;
@@ -112,14 +117,16 @@ pub(crate) fn share_interval(part: u64, whole: u64) -> Option<Interval> {
     })
 }
 
-/// The fewest samples for which a two-sided interval of quantile `q` exists at all: 6 for the median, 368 for p99.
+/// The fewest samples for which a two-sided interval of quantile `q` exists: 6 for the median, 368
+/// for p99.
 pub(crate) fn min_samples(q: f64) -> u64 {
     let tail = q.max(1.0 - q);
     (0.025_f64.ln() / tail.ln()).ceil() as u64
 }
 
-/// The ranks (from 1) of the order statistics that enclose quantile `q` of `n` samples; `None` with too few samples.
-/// Free of any distribution: the number of samples below the quantile is binomial (normal approximation).
+/// The ranks (from 1) of the order statistics that enclose quantile `q` of `n` samples; `None` with
+/// too few samples. Independent of the distribution: the number of samples below the quantile is
+/// binomial (normal approximation).
 pub(crate) fn quantile_ranks(q: f64, n: u64) -> Option<(u64, u64)> {
     if n < min_samples(q) {
         return None;
@@ -147,9 +154,9 @@ mod tests {
 
     #[test]
     fn medians_of_odd_even_and_nothing() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(&mut []), None);
+        assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median([]), None);
     }
 
     #[test]
@@ -168,7 +175,8 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut held = 0;
         for _ in 0..2000 {
-            // Five rounds around a true ratio of 20, each off by its own log-normal effect of about 8 %.
+            // Five rounds around a true ratio of 20, each with its own log-normal effect of about 8
+            // %.
             let round =
                 |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
             let ratios: Vec<f64> = (0..5)

@@ -1,33 +1,41 @@
-//! Ground truth: how many origin calls the target itself counted. Owns each instance's counter and what a phase added
-//! to it; knows nothing of outcomes.
+//! Ground truth: how many origin calls the target itself counted.
 //!
-//! A counter belongs to one process and only grows. When a phase has ended, every origin call of the phase has been
-//! followed by an answer of the same process, and a counter read later is not smaller: so the largest value seen in the
-//! phase is the final one, in whatever order the answers arrived. What it was before the phase is the largest value
-//! seen earlier. An instance that appears within a phase began at zero if its very first request (`X-Invocation: 1`) is
-//! among the answers; if not, it worked for someone else first and its share cannot be told.
+//! A counter belongs to one process and only grows. When a phase has ended, every origin call of
+//! the phase has been followed by an answer of the same process, and a counter read later is not
+//! smaller. So the largest value in the phase is the final one, regardless of the order of the
+//! answers, and the largest value before the phase is the initial one. A process that appears
+//! within a phase began at zero if its very first request (`X-Invocation: 1`) is among the answers;
+//! otherwise it served another client first, and its share is unknown.
 
 use std::collections::BTreeMap;
 
-use crate::client::sample::{Diagnostics, Sample};
+use crate::client::{sample::Diagnostics, sample::Sample};
 
-/// The counters of all instances seen so far.
 #[derive(Default)]
 pub(crate) struct OriginCallCounter {
     counters: BTreeMap<String, u64>,
 }
 
-/// What the target says a phase cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a phase cost by the target's count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OriginCalls {
-    /// Exactly this many.
     Counted(u64),
-    /// The answers carry no diagnostics (all three headers, on every answer).
+    /// Not every answer carries all three diagnostic headers.
+    #[default]
     Absent,
-    /// They do, but cannot be counted; the text names the instance and why.
+    /// They do, but cannot be counted; the text names the process and the reason.
     Unprovable(String),
-    /// They contradict themselves; the text names the instance.
+    /// They contradict themselves; the text names the process.
     Contradictory(String),
+}
+
+impl OriginCalls {
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Counted(count) => Some(*count),
+            _ => None,
+        }
+    }
 }
 
 struct PhaseCounter {
@@ -36,9 +44,9 @@ struct PhaseCounter {
 }
 
 impl OriginCallCounter {
-    /// Takes note of an answer outside of any phase.
+    /// Notes an answer outside of any phase.
     pub(crate) fn observe(&mut self, sample: &Sample) {
-        if let Some(diagnostics) = diagnostics(sample) {
+        if let Some(diagnostics) = sample.diagnostics() {
             let counter = self
                 .counters
                 .entry(diagnostics.instance.clone())
@@ -52,17 +60,11 @@ impl OriginCallCounter {
         self.counters.len()
     }
 
-    /// Closes a phase: what its answers add to the counters.
+    /// Ends a phase, and returns what its answers add to the counters.
     pub(crate) fn close_phase(&mut self, samples: &[Sample]) -> OriginCalls {
-        let answered: Vec<&Sample> = samples
-            .iter()
-            .filter(|sample| sample.answer.is_ok())
-            .collect();
-        let reported: Vec<&Diagnostics> = answered
-            .iter()
-            .filter_map(|sample| diagnostics(sample))
-            .collect();
-        if reported.len() < answered.len() {
+        let answered = samples.iter().filter(|sample| sample.answer.is_ok());
+        let reported: Vec<&Diagnostics> = samples.iter().filter_map(Sample::diagnostics).collect();
+        if reported.len() < answered.count() {
             return OriginCalls::Absent;
         }
         let mut total = OriginCalls::Counted(0);
@@ -92,7 +94,7 @@ fn by_instance<'a>(reported: &[&'a Diagnostics]) -> BTreeMap<&'a str, PhaseCount
     instances
 }
 
-/// What one instance adds, given its counter before the phase.
+/// What one process adds, given its counter before the phase.
 fn added(instance: &str, before: Option<u64>, seen: &PhaseCounter) -> OriginCalls {
     match before {
         Some(before) => match seen.largest.checked_sub(before) {
@@ -106,14 +108,14 @@ fn added(instance: &str, before: Option<u64>, seen: &PhaseCounter) -> OriginCall
         None => {
             let first = seen.first_invocation;
             OriginCalls::Unprovable(format!(
-                "{instance} appeared with its request number {first}"
+                "{instance} first appeared with its request number {first}"
             ))
         }
     }
 }
 
-/// A contradiction weighs more than an instance that cannot be counted, and that more than any number: else whichever
-/// instance comes first would hide what a later one shows.
+/// A contradiction weighs more than a process that cannot be counted, and that more than any
+/// number. Otherwise an earlier process could hide what a later one shows.
 fn combine(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     match (total, more) {
         (OriginCalls::Counted(total), OriginCalls::Counted(more)) => {
@@ -125,14 +127,8 @@ fn combine(total: OriginCalls, more: OriginCalls) -> OriginCalls {
     }
 }
 
-fn diagnostics(sample: &Sample) -> Option<&Diagnostics> {
-    sample.answer.as_ref().ok()?.diagnostics.as_ref()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::client::sample::Answer;
     use crate::target::outcome::Outcome;
@@ -143,18 +139,12 @@ mod tests {
             invocation,
             origin_calls,
         });
-        let (outcome, server) = (Outcome::Miss, Default::default());
         let answer = Ok(Answer {
-            outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server,
+            outcome: Outcome::Miss,
             diagnostics,
-            value: 0,
+            ..Answer::default()
         });
-        Sample::new(0, 0, Duration::ZERO, Duration::ZERO, answer)
+        Sample::test(0, [0, 0], answer)
     }
 
     fn close_phase(before: &[(&str, u64, u64)], phase: &[Option<(&str, u64, u64)>]) -> OriginCalls {
@@ -162,22 +152,13 @@ mod tests {
         before
             .iter()
             .for_each(|reported| counter.observe(&sample(Some(*reported))));
-        counter.close_phase(
-            &phase
-                .iter()
-                .map(|reported| sample(*reported))
-                .collect::<Vec<_>>(),
-        )
+        let samples: Vec<Sample> = phase.iter().map(|reported| sample(*reported)).collect();
+        counter.close_phase(&samples)
     }
 
     #[test]
     fn answers_of_two_instances_may_arrive_in_any_order() {
-        let phase = [
-            Some(("a", 9, 7)),
-            Some(("b", 3, 2)),
-            Some(("a", 8, 6)),
-            Some(("b", 4, 2)),
-        ];
+        let phase = [("a", 9, 7), ("b", 3, 2), ("a", 8, 6), ("b", 4, 2)].map(Some);
         assert_eq!(
             close_phase(&[("a", 7, 5), ("b", 2, 1)], &phase),
             OriginCalls::Counted(3)

@@ -1,5 +1,5 @@
-//! Cold against warm, key by key. Owns the pairing within one round and the ratios that follow; knows nothing of
-//! reports. Pairing takes the cost of a key out of the comparison: unpaired intervals are three times as wide.
+//! Cold against warm latency, key by key. Pairing takes the cost of a key out of the comparison:
+//! unpaired intervals are three times as wide.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,27 +7,29 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::intervals::{Interval, mean_interval, median, ratio_interval};
-use crate::client::sample::{Answer, Sample};
+use crate::analysis::{
+    intervals::Interval, intervals::mean_interval, intervals::median, intervals::ratio_interval,
+};
+use crate::client::{sample::Answer, sample::Sample};
 use crate::target::outcome::Outcome;
 
 /// One function in one round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Pair {
     pub(crate) round: usize,
     pub(crate) function: String,
-    /// How many keys have both a cold and a warm latency.
+    /// Keys with both a cold and a warm latency.
     pub(crate) keys: usize,
     /// Medians over the keys, in microseconds.
     pub(crate) cold_us: f64,
     pub(crate) warm_us: f64,
-    /// Median over the keys without the cache, where that was asked.
+    /// Median over the keys without the cache, if that was measured.
     pub(crate) bypass_us: Option<f64>,
-    /// Median over the keys of what a miss takes longer than no cache: the look-up and the fill.
+    /// Median over the keys of how much longer a miss takes than no cache: lookup and fill.
     pub(crate) overhead_us: Option<f64>,
     /// Median over the keys of cold divided by warm.
     pub(crate) ratio: f64,
-    /// The same by the server's own clock, where it tells it.
+    /// The same by the server's own clock, if the server reports it.
     pub(crate) server_ratio: Option<f64>,
     /// Median time of the origin itself, by the server's clock.
     pub(crate) origin_us: Option<f64>,
@@ -38,14 +40,15 @@ pub(crate) struct Pair {
 pub(crate) struct SpeedUp {
     pub(crate) function: String,
     pub(crate) rounds: usize,
-    /// Cold divided by warm. Absent under two rounds; so with the others.
+    /// Cold divided by warm. Absent with fewer than two rounds, as with the others.
     pub(crate) ratio: Option<Interval>,
     pub(crate) server_ratio: Option<Interval>,
     /// Microseconds that a hit saves.
     pub(crate) saved_us: Option<Interval>,
     /// Microseconds that a miss takes longer than no cache at all.
     pub(crate) overhead_us: Option<Interval>,
-    /// The hit ratio above which the cache saves time: its overhead on a miss over what a hit saves against a miss.
+    /// The hit ratio above which the cache saves time: what a miss costs extra, divided by what a
+    /// hit saves.
     pub(crate) break_even: Option<f64>,
     /// Without the cache.
     pub(crate) bypass_us: Option<f64>,
@@ -53,7 +56,8 @@ pub(crate) struct SpeedUp {
     pub(crate) origin_us: Option<f64>,
 }
 
-/// Pairs the cold, warm and bypass samples of one function; `None` when no key has both cold and warm.
+/// Pairs the cold, warm and bypass samples of one function; `None` if no key has both cold and
+/// warm.
 pub(crate) fn pair(
     round: usize,
     name: &str,
@@ -63,40 +67,23 @@ pub(crate) fn pair(
     let again = by_key(warm, Outcome::is_hit);
     let without = by_key(bypass, |outcome| outcome == Outcome::Bypass);
     let overhead = |(key, cold): (&usize, &KeyTimes)| Some(cold.client - without.get(key)?.client);
-    let both = || {
-        first
-            .iter()
-            .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
-    };
-    let client = |times: &KeyTimes| times.client;
-    let server = |times: &KeyTimes| times.server;
-    let mut ratios: Vec<f64> = both()
-        .map(|(cold, warm)| client(cold) / client(warm))
+    let both: Vec<(&KeyTimes, &KeyTimes)> = first
+        .iter()
+        .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
         .collect();
-    let mut server_ratios: Vec<f64> = both()
-        .filter_map(|(cold, warm)| Some(server(cold)? / server(warm)?))
-        .filter(|r| r.is_finite())
-        .collect();
+    let both = || both.iter().copied();
+    let server_ratios = both().filter_map(|(cold, warm)| Some(cold.server? / warm.server?));
     Some(Pair {
         round,
         function: name.to_owned(),
-        keys: ratios.len(),
-        cold_us: median(&mut both().map(|(cold, _)| cold.client).collect::<Vec<_>>())?,
-        warm_us: median(&mut both().map(|(_, warm)| warm.client).collect::<Vec<_>>())?,
-        bypass_us: median(
-            &mut without
-                .values()
-                .map(|times| times.client)
-                .collect::<Vec<_>>(),
-        ),
-        overhead_us: median(&mut first.iter().filter_map(overhead).collect::<Vec<_>>()),
-        ratio: median(&mut ratios)?,
-        server_ratio: median(&mut server_ratios),
-        origin_us: median(
-            &mut both()
-                .filter_map(|(cold, _)| cold.origin)
-                .collect::<Vec<_>>(),
-        ),
+        keys: both().count(),
+        cold_us: median(both().map(|(cold, _)| cold.client))?,
+        warm_us: median(both().map(|(_, warm)| warm.client))?,
+        bypass_us: median(without.values().map(|times| times.client)),
+        overhead_us: median(first.iter().filter_map(overhead)),
+        ratio: median(both().map(|(cold, warm)| cold.client / warm.client))?,
+        server_ratio: median(server_ratios.filter(|ratio| ratio.is_finite())),
+        origin_us: median(both().filter_map(|(cold, _)| cold.origin)),
     })
 }
 
@@ -111,9 +98,10 @@ fn by_key(samples: &[&Sample], counts: fn(Outcome) -> bool) -> BTreeMap<usize, K
     let mut keys: BTreeMap<usize, Vec<(&Sample, &Answer)>> = BTreeMap::new();
     for sample in samples {
         match &sample.answer {
-            Ok(answer) if counts(answer.outcome) => {
-                keys.entry(sample.key).or_default().push((sample, answer))
-            }
+            Ok(answer) if counts(answer.outcome) => keys
+                .entry(sample.key_index)
+                .or_default()
+                .push((sample, answer)),
             _ => {}
         }
     }
@@ -126,35 +114,24 @@ fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
     let us = |duration: Duration| duration.as_secs_f64() * 1e6;
     let server = |pick: fn(&Answer) -> Option<Duration>| {
         median(
-            &mut answers
+            answers
                 .iter()
-                .filter_map(|(_, answer)| pick(answer).map(us))
-                .collect::<Vec<_>>(),
+                .filter_map(|(_, answer)| pick(answer).map(us)),
         )
     };
     Some(KeyTimes {
-        client: median(
-            &mut answers
-                .iter()
-                .map(|(sample, _)| us(sample.latency))
-                .collect::<Vec<_>>(),
-        )?,
+        client: median(answers.iter().map(|(sample, _)| us(sample.latency)))?,
         server: server(|answer| answer.server.total),
         origin: server(|answer| answer.server.origin),
     })
 }
 
-/// What the rounds say together of one function.
+/// The result of all rounds for one function.
 pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
-    let pairs: Vec<&Pair> = pairs
-        .iter()
-        .filter(|pair| pair.function == function)
-        .collect();
-    let collect = |pick: fn(&Pair) -> Option<f64>| {
-        pairs
-            .iter()
-            .filter_map(|pair| pick(pair))
-            .collect::<Vec<f64>>()
+    let pairs = pairs.iter().filter(|pair| pair.function == function);
+    let pairs: Vec<&Pair> = pairs.collect();
+    let collect = |pick: fn(&Pair) -> Option<f64>| -> Vec<f64> {
+        pairs.iter().filter_map(|pair| pick(pair)).collect()
     };
     let overhead = mean_interval(&collect(|pair| pair.overhead_us));
     let saved = mean_interval(&collect(|pair| Some(pair.cold_us - pair.warm_us)));
@@ -168,12 +145,12 @@ pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
         server_ratio: ratio_interval(&collect(|pair| pair.server_ratio)),
         saved_us: saved,
         overhead_us: overhead,
-        // Below zero the cache costs nothing that could be measured.
+        // Below zero, the overhead is too small to measure.
         break_even: break_even
             .filter(|ratio| ratio.is_finite())
             .map(|ratio| ratio.max(0.0)),
-        bypass_us: median(&mut collect(|pair| pair.bypass_us)),
-        origin_us: median(&mut collect(|pair| pair.origin_us)),
+        bypass_us: median(collect(|pair| pair.bypass_us)),
+        origin_us: median(collect(|pair| pair.origin_us)),
     }
 }
 
@@ -189,21 +166,10 @@ mod tests {
         };
         let answer = Answer {
             outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
             server,
-            diagnostics: None,
-            value: 0,
+            ..Answer::default()
         };
-        Sample::new(
-            0,
-            key,
-            Duration::ZERO,
-            Duration::from_millis(ms),
-            Ok(answer),
-        )
+        Sample::test(key, [0, ms], Ok(answer))
     }
 
     #[test]

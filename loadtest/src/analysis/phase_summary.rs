@@ -1,25 +1,22 @@
-//! What one phase of one round came to. Owns its sums and the comparison with Goose's counts; knows nothing of
-//! latencies.
+//! The sums of one phase of one round, and a comparison with Goose's counts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::analysis::origin_calls::OriginCalls;
 use crate::client::sample::Sample;
-use crate::load::goose::{GooseResult, RequestCounts};
-use crate::load::littles_law::ClosedLoop;
-use crate::load::phase_runner::PhaseSamples;
-use crate::load::plan::Phase;
+use crate::load::{
+    goose::GooseResult, goose::RequestCounts, littles_law::ClosedLoop, phase_runner::PhaseSamples,
+    plan::Phase,
+};
 use crate::target::outcome::Outcome;
 
-/// The sums of one phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseSummary {
     pub(crate) phase: Phase,
     pub(crate) round: usize,
     /// Answers that say that they called the origin.
     pub(crate) claimed: u64,
-    /// Origin calls that the target counted.
     pub(crate) counted: OriginCalls,
     pub(crate) answers: u64,
     /// Answers that asked the cache, and how many of them were hits.
@@ -29,19 +26,19 @@ pub(crate) struct PhaseSummary {
     pub(crate) lookup_bytes: u64,
     pub(crate) hit_bytes: u64,
     pub(crate) bypassed: u64,
-    /// Misses for which the cache itself gave a reason, such as a timeout: it failed, and said so.
+    /// Misses for which the cache gave a reason, such as a timeout: it reports that it failed.
     pub(crate) cache_failures: u64,
     /// Requests without an outcome.
     pub(crate) failed: u64,
     /// Planned and not sent.
     pub(crate) not_sent: u64,
-    /// Where Goose's count of a label is not ours: label, Goose, ours.
+    /// Labels that Goose counted differently: label, Goose's count, this tool's count.
     pub(crate) miscounted: Vec<(String, usize, usize)>,
-    /// The 99th percentile of how late the timer woke a user that was free.
+    /// The 99th percentile of how late the timer woke a free user.
     pub(crate) timer_overshoot: Duration,
-    /// Users that asked again as soon as they had their answer, of each segment.
+    /// One for each segment whose users asked again as soon as they had their answer.
     pub(crate) loops: Vec<ClosedLoop>,
-    /// How long this process computed for it.
+    /// CPU time of this process during the phase.
     pub(crate) cpu: Duration,
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -58,16 +55,15 @@ impl PhaseSummary {
     ) -> Self {
         let samples = &collected.samples;
         let count = |test: fn(Outcome) -> bool| {
-            samples
-                .iter()
-                .filter(|s| s.outcome().is_some_and(test))
-                .count() as u64
+            let outcomes = samples.iter().filter_map(Sample::outcome);
+            outcomes.filter(|outcome| test(*outcome)).count() as u64
         };
         let bytes = |test: fn(Outcome) -> bool| {
             let answers = samples.iter().filter_map(|s| s.answer.as_ref().ok());
             let tested = answers.filter(|answer| test(answer.outcome));
             tested.map(|answer| answer.bytes as u64).sum()
         };
+        let ends = samples.iter().map(|s| s.sent + s.latency);
         let began = samples.first().map_or(Duration::ZERO, |sample| sample.sent);
         Self {
             phase,
@@ -79,10 +75,7 @@ impl PhaseSummary {
             hits: count(Outcome::is_hit),
             lookup_bytes: bytes(Outcome::is_lookup),
             hit_bytes: bytes(Outcome::is_hit),
-            cache_failures: samples
-                .iter()
-                .filter(|sample| sample.cache_failed())
-                .count() as u64,
+            cache_failures: samples.iter().filter(|s| s.cache_failed()).count() as u64,
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
             not_sent: collected.not_sent as u64,
@@ -91,73 +84,35 @@ impl PhaseSummary {
             loops: collected.loops.clone(),
             cpu: goose_result.cpu,
             began,
-            ended: samples
-                .iter()
-                .map(|s| s.sent + s.latency)
-                .max()
-                .unwrap_or(began),
+            ended: ends.max().unwrap_or(began),
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn blank(phase: Phase) -> Self {
-        Self {
-            phase,
-            round: 0,
-            claimed: 0,
-            counted: OriginCalls::Counted(0),
-            answers: 0,
-            lookups: 0,
-            hits: 0,
-            lookup_bytes: 0,
-            hit_bytes: 0,
-            bypassed: 0,
-            cache_failures: 0,
-            failed: 0,
-            not_sent: 0,
-            miscounted: Vec::new(),
-            timer_overshoot: Duration::ZERO,
-            loops: Vec::new(),
-            cpu: Duration::ZERO,
-            began: Duration::ZERO,
-            ended: Duration::ZERO,
-        }
+    pub(crate) fn place(&self) -> String {
+        format!("round {} {}", self.round + 1, self.phase.label())
     }
 
-    /// How much of its time this process computed, in cores; none where it took no time.
+    /// CPU time of this process as a share of one core; `None` if the phase took no time.
     pub(crate) fn cpu_share(&self) -> Option<f64> {
         let lasted = self.ended.saturating_sub(self.began);
         (!lasted.is_zero()).then(|| self.cpu.as_secs_f64() / lasted.as_secs_f64())
     }
 
-    /// In a few words.
     pub(crate) fn describe(&self) -> String {
-        let Self {
-            answers,
-            hits,
-            claimed,
-            not_sent,
-            ..
-        } = self;
-        let not_sent = if *not_sent > 0 {
-            format!(", {not_sent} not sent")
-        } else {
-            String::new()
+        let (answers, hits, claimed) = (self.answers, self.hits, self.claimed);
+        let not_sent = match self.not_sent {
+            0 => String::new(),
+            count => format!(", {count} not sent"),
         };
         format!("{answers} answers, {hits} hits, {claimed} origin calls claimed{not_sent}")
     }
 }
 
 fn timer_overshoot(samples: &[Sample]) -> Duration {
-    let mut overshoots: Vec<Duration> = samples
-        .iter()
-        .map(|sample| sample.timer_overshoot)
-        .collect();
+    let mut overshoots: Vec<Duration> = samples.iter().map(|s| s.timer_overshoot).collect();
     overshoots.sort_unstable();
-    overshoots
-        .get(overshoots.len() * 99 / 100)
-        .copied()
-        .unwrap_or_default()
+    let p99 = overshoots.get(overshoots.len() * 99 / 100);
+    p99.copied().unwrap_or_default()
 }
 
 fn miscounted(
@@ -168,21 +123,16 @@ fn miscounted(
 ) -> Vec<(String, usize, usize)> {
     let mut ours = RequestCounts::new();
     for sample in samples {
+        let (label, name) = (sample.label(), &names[sample.function]);
         *ours
-            .entry(format!(
-                "{} {} {}",
-                sample.label(),
-                phase.label(),
-                names[sample.function]
-            ))
+            .entry(format!("{label} {} {name}", phase.label()))
             .or_default() += 1;
     }
     let labels: BTreeSet<&String> = ours.keys().chain(goose.keys()).collect();
-    let of = |counts: &RequestCounts, label: &String| counts.get(label).copied().unwrap_or(0);
-    let differs = |label: &&String| of(goose, label) != of(&ours, label);
-    labels
-        .into_iter()
-        .filter(differs)
-        .map(|label| (label.clone(), of(goose, label), of(&ours, label)))
-        .collect()
+    let count = |counts: &RequestCounts, label| counts.get(label).copied().unwrap_or(0);
+    let counts = labels.into_iter().map(|label| {
+        let (goose, ours) = (count(goose, label), count(&ours, label));
+        (label.clone(), goose, ours)
+    });
+    counts.filter(|(_, goose, ours)| goose != ours).collect()
 }

@@ -1,35 +1,34 @@
-//! Money. Owns how Lambda bills time; knows nothing of how it was measured. An estimate: the request fee is not saved
-//! (the function still runs), and the price of the cache itself must be taken off.
+//! What a cache saves of Lambda's bill. An estimate: the request fee is not saved, because the
+//! function still runs, and the price of the cache itself must be subtracted.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::intervals::median;
-use crate::analysis::paired::Pair;
+use crate::analysis::{intervals::median, paired::Pair};
 
-/// What a function costs.
+/// The price of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Price {
-    /// Memory that the function is given, in megabytes.
+    /// Memory of the function, in megabytes.
     pub(crate) memory_mb: f64,
-    /// Dollars a gigabyte-second. Public prices in us-east-1: 0.0000166667 on x86-64, 0.0000133334 on arm64.
+    /// Dollars per gigabyte-second. Public prices in us-east-1: 0.0000166667 on x86-64,
+    /// 0.0000133334 on arm64.
     pub(crate) gb_second: f64,
 }
 
-/// What a million hits save of one function.
+/// What a million hits save for one function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Saving {
     pub(crate) function: String,
     pub(crate) price: Price,
-    /// Billed milliseconds of a call without the cache, and of a hit. Lambda bills whole milliseconds, at least one: so
-    /// money saved stops growing where a hit is faster than that.
+    /// Billed milliseconds of a call without the cache, and of a hit. Lambda bills whole
+    /// milliseconds, at least one, so a hit faster than that saves no more money.
     pub(crate) origin_ms: f64,
     pub(crate) hit_ms: f64,
     pub(crate) gb_seconds: f64,
     pub(crate) dollars: f64,
 }
 
-/// Savings of each function that was measured.
 pub(crate) fn savings(price: &Price, pairs: &[Pair]) -> Vec<Saving> {
     let mut functions: Vec<&str> = pairs.iter().map(|pair| pair.function.as_str()).collect();
     functions.sort_unstable();
@@ -42,13 +41,8 @@ pub(crate) fn savings(price: &Price, pairs: &[Pair]) -> Vec<Saving> {
 
 fn saving(price: &Price, function: &str, pairs: &[Pair]) -> Option<Saving> {
     let of = |pick: fn(&Pair) -> f64| {
-        median(
-            &mut pairs
-                .iter()
-                .filter(|pair| pair.function == function)
-                .map(pick)
-                .collect::<Vec<_>>(),
-        )
+        let pairs = pairs.iter().filter(|pair| pair.function == function);
+        median(pairs.map(pick))
     };
     let billed = |us: f64| (us / 1e3).ceil().max(1.0);
     let origin_ms = billed(of(|pair| pair.bypass_us.unwrap_or(pair.cold_us))?);
@@ -72,16 +66,10 @@ mod tests {
     #[test]
     fn a_hit_is_billed_a_millisecond_however_fast() {
         let pair = Pair {
-            round: 0,
             function: "f".into(),
-            keys: 1,
             cold_us: 3_000_400.0,
             warm_us: 80.0,
-            bypass_us: None,
-            overhead_us: None,
-            ratio: 0.0,
-            server_ratio: None,
-            origin_us: None,
+            ..Pair::default()
         };
         let price = Price {
             memory_mb: 512.0,

@@ -1,28 +1,28 @@
-//! Requests over time, for the report. Owns how many are kept; knows nothing of phases.
+//! Requests over time, for the chart of a report.
 
-use std::time::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::client::sample::Sample;
 use crate::target::outcome::Outcome;
 
-/// The most points that are kept.
 const MAX_POINTS: usize = 4000;
 
 /// Points of a run: all of them while there are few, then every second, every fourth, …
 #[derive(Default)]
 pub(crate) struct Timeline {
-    pub(crate) points: Vec<Point>,
+    pub(crate) points: Vec<Dot>,
     seen: u64,
-    /// Every how many requests one is kept, as a power of two.
+    /// One in two to the power of this many requests is kept.
     thinned: u32,
 }
 
-/// One request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Point {
-    pub(crate) sent: Duration,
-    pub(crate) latency: Duration,
-    /// None when it failed.
+/// One request on the timeline.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Dot {
+    pub(crate) at_s: f64,
+    pub(crate) us: f64,
+    /// Absent if it failed.
     pub(crate) outcome: Option<Outcome>,
 }
 
@@ -32,9 +32,9 @@ impl Timeline {
         if !self.seen.is_multiple_of(1 << self.thinned) {
             return;
         }
-        self.points.push(Point {
-            sent: sample.sent,
-            latency: sample.latency,
+        self.points.push(Dot {
+            at_s: sample.sent.as_secs_f64(),
+            us: sample.latency.as_secs_f64() * 1e6,
             outcome: sample.outcome(),
         });
         if self.points.len() == MAX_POINTS {

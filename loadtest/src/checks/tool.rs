@@ -1,18 +1,17 @@
-//! The checks of this tool: its clock, its counts, its users and its pace. Knows nothing of what the target claims.
+//! The checks of this tool: its clock, its counts, its users and its pace.
 
 use std::time::Duration;
 
-use crate::analysis::calibration::{self, Calibrated};
-use crate::analysis::check::{Check, Verdict};
-use crate::analysis::format::{human_us, percent};
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::load::littles_law::{Balance, ClosedLoop};
-use crate::load::plan::Phase;
+use crate::analysis::{
+    calibration, calibration::Calibrated, check::Check, format::human_us, format::percent,
+    phase_summary::PhaseSummary,
+};
+use crate::load::{littles_law::Balance, littles_law::ClosedLoop, plan::Phase};
 
 pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
-    let name = "known delays are timed rightly";
+    let name = "known delays are timed correctly";
     if calibrated.is_empty() {
-        return Check::new(name, Verdict::NotCheckable, "it was not tried");
+        return Check::not_checkable(name, "the clock was not tried");
     }
     let parts: Vec<String> = calibrated
         .iter()
@@ -35,18 +34,15 @@ pub(super) fn goose(phases: &[PhaseSummary]) -> Check {
     Check::holds("Goose's count = ours", first.is_none(), detail)
 }
 
-/// Whether users that never pause were never seen to: over the segments of all rounds, so that one pause of the machine
-/// does not decide.
+/// Whether users that should never pause did not. The median over the segments of all rounds
+/// decides, so that one pause of the machine does not.
 pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     let name = "throughput × latency = users";
     let mut parts = Vec::new();
     let (mut all_hold, mut any_is_broken) = (true, false);
     for phase in [Phase::Cold, Phase::Warm, Phase::Bypass] {
-        let mut balances: Vec<Balance> = phases
-            .iter()
-            .filter(|sum| sum.phase == phase)
-            .flat_map(balances)
-            .collect();
+        let phases = phases.iter().filter(|sum| sum.phase == phase);
+        let mut balances: Vec<Balance> = phases.flat_map(balances).collect();
         balances.sort_by(|a, b| a.waiting.total_cmp(&b.waiting));
         if let Some(middle) = balances.get(balances.len() / 2) {
             all_hold &= middle.holds();
@@ -60,17 +56,17 @@ pub(super) fn littles_law(phases: &[PhaseSummary]) -> Check {
     }
     if parts.is_empty() {
         let detail = "too few requests of one user after another";
-        return Check::new(name, Verdict::NotCheckable, detail);
+        return Check::not_checkable(name, detail);
     }
     let parts = format!("of the users: {}", parts.join(", "));
     if !all_hold && !any_is_broken {
         let busy = format!("{parts}; something else kept this tool from running between requests");
-        return Check::new(name, Verdict::NotCheckable, busy);
+        return Check::not_checkable(name, busy);
     }
     Check::holds(name, all_hold, parts)
 }
 
-/// Of each segment; the process's work is shared over them by their requests.
+/// One per segment; the process's CPU time is divided over them by their requests.
 fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     let requests: usize = sum.loops.iter().map(|one| one.requests).sum();
     let balance = |one: &ClosedLoop| {
@@ -80,11 +76,11 @@ fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     sum.loops.iter().filter_map(balance).collect()
 }
 
-/// Whether the open loop kept its schedule: else the generator was measured, not the target.
+/// Whether the open loop kept its schedule: otherwise the generator was measured, not the target.
 pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
     let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
-        return Check::new(name, Verdict::NotCheckable, "there was no mixed phase");
+        return Check::not_checkable(name, "there was no mixed phase");
     };
     let planned = mixed.answers + mixed.not_sent;
     let computed = mixed.cpu_share().map_or_else(|| "n/a".into(), percent);
@@ -95,34 +91,33 @@ pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     Check::holds(name, mixed.not_sent * 100 <= planned, detail)
 }
 
-/// Timers that wake later than this tell of a machine that has other work.
+/// Timers that wake later than this show a machine that has other work.
 const LATE_TIMER: Duration = Duration::from_millis(5);
 
-/// One thread asks: near a whole core, requests begin to wait for it and not for the target.
+/// One thread sends the requests: near a whole core, they begin to wait for it and not for the
+/// target.
 const MAX_CPU: f64 = 0.8;
 
-/// What speaks against it, in sentences.
+/// Signs of a busy machine or tool, in sentences: what was measured is right, but may be of this
+/// machine.
 pub(crate) fn generator_notes(phases: &[PhaseSummary]) -> Vec<String> {
-    late_timers(phases)
-        .into_iter()
-        .chain(client_limited(phases))
-        .collect()
+    let notes = [late_timers(phases), client_limited(phases)];
+    notes.into_iter().flatten().collect()
 }
 
 fn late_timers(phases: &[PhaseSummary]) -> Option<String> {
     let overshoots = phases
         .iter()
         .map(|sum| (sum.timer_overshoot, sum.phase.label()));
-    let (timer_overshoot, phase) = overshoots
-        .max()
-        .filter(|(timer_overshoot, _)| *timer_overshoot > LATE_TIMER)?;
-    let ms = timer_overshoot.as_millis();
+    let (overshoot, phase) = overshoots.max().filter(|(worst, _)| *worst > LATE_TIMER)?;
+    let ms = overshoot.as_millis();
     Some(format!(
         "this machine was busy: timers woke {ms} ms late at p99 of {phase} (not counted as the target's time)"
     ))
 }
 
-/// Only where requests are due whether or not the tool has time for them: in a closed loop it is idle while it waits.
+/// Only in the open loop, whose requests are due on a schedule: in a closed loop the tool idles
+/// while it waits.
 fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
     let mixed = phases.iter().find(|sum| sum.phase == Phase::Mixed)?;
     let share = mixed.cpu_share().filter(|share| *share > MAX_CPU)?;
@@ -135,11 +130,12 @@ fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::check::Verdict;
 
     #[test]
     fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {
         let ms = Duration::from_millis;
-        // Rounds of one user that asks every 100 ms, by how long an answer takes.
+        // Rounds of one user that asks every 100 ms, given the latency of each answer.
         let verdict = |latencies: &[u64]| {
             let round = |latency: &u64| {
                 let mut closed = ClosedLoop::default();
@@ -147,7 +143,7 @@ mod tests {
                 closed.add_user(&requests);
                 PhaseSummary {
                     loops: vec![closed],
-                    ..PhaseSummary::blank(Phase::Cold)
+                    ..PhaseSummary::default()
                 }
             };
             let phases: Vec<PhaseSummary> = latencies.iter().map(round).collect();
@@ -165,7 +161,8 @@ mod tests {
             cpu: Duration::from_millis(cpu),
             timer_overshoot: Duration::from_millis(timer_overshoot),
             ended: Duration::from_secs(1),
-            ..PhaseSummary::blank(phase)
+            phase,
+            ..PhaseSummary::default()
         };
         let note = |sum| generator_notes(&[sum]).concat();
         assert_eq!(note(sum(Phase::Mixed, 790, 5)), "");

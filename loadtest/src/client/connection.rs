@@ -1,8 +1,8 @@
-//! The connections to the target, each for one exchange at a time. Owns connecting, TLS and the reading of a whole answer;
-//! knows nothing of what is asked or measured.
+//! The connections to the target, each for one request at a time.
 //!
-//! hyper's own connections, and no pool of a client library in front of them: so the clock stands at the socket, and what the
-//! client takes itself between two requests, which a target would be seen to rest in, is small.
+//! These are hyper's own connections, without a client library's pool: so the clock is at the
+//! socket, and the client's own work between two requests, which would look like idle time of the
+//! target, is small.
 
 use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,13 +19,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use reqwest::{Body, Url};
 use tower_service::Service as _;
 
-use crate::client::timed_stream::{TimedStream, Timestamps};
+use crate::client::{timed_stream::TimedStream, timed_stream::Timestamps};
 use crate::target::outcome::Failure;
 
-/// An answer longer than this is cut off and counted as a failure: no cache entry is as large.
+/// A longer answer counts as a failure: no cache entry is as large.
 const MAX_BODY: usize = 4 << 20;
 
-/// The way to one target.
 pub(crate) struct ConnectionPool {
     connector: HttpsConnector<HttpConnector>,
     to: Uri,
@@ -33,38 +32,38 @@ pub(crate) struct ConnectionPool {
     idle: Mutex<Vec<PooledConnection>>,
 }
 
-/// An open connection.
 struct PooledConnection {
     sender: SendRequest<Body>,
     timestamps: Timestamps,
 }
 
-/// A connection that is ready for a request, and nobody else's.
+/// A connection that is ready for a request, and used by nothing else.
 pub(crate) struct Connection<'a> {
     pool: &'a ConnectionPool,
     pooled: PooledConnection,
-    /// How long it took to connect; none if it was open already, so that its peer may have closed it meanwhile.
+    /// How long it took to connect; `None` if it was open before, so that its peer may have closed
+    /// it.
     connecting: Option<Duration>,
 }
 
-/// A whole answer as it came from the wire.
 pub(crate) struct RawResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// From the first byte of the request until the last byte of the answer, at the socket.
+    /// When the first byte of the request was sent, and how long it took until the last byte of the
+    /// answer, at the socket.
     pub(crate) sent: Instant,
     pub(crate) took: Duration,
-    /// How long it took to connect before that; zero where a connection was open.
+    /// How long it took to connect before that; zero if a connection was open.
     pub(crate) connecting: Duration,
 }
 
 impl ConnectionPool {
-    /// Nothing is connected yet. An error is a sentence.
+    /// Connects nothing yet.
     pub(crate) fn new(base: &Url) -> Result<Self, String> {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        // TLS is the connector's around it.
+        // The outer connector adds TLS.
         connector.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_platform_verifier(rustls::crypto::aws_lc_rs::default_provider())
@@ -72,7 +71,7 @@ impl ConnectionPool {
             .https_or_http()
             .enable_http1()
             .wrap_connector(connector);
-        let unusable = |e: &dyn std::fmt::Display| format!("{base} cannot be asked: {e}");
+        let unusable = |e: &dyn std::fmt::Display| format!("{base} cannot be requested: {e}");
         let to: Uri = base.as_str().parse().map_err(|e| unusable(&e))?;
         let host = to.authority().map_or("", |authority| authority.as_str());
         let host = HeaderValue::from_str(host).map_err(|e| unusable(&e))?;
@@ -84,7 +83,7 @@ impl ConnectionPool {
         })
     }
 
-    /// Makes a connection for whoever comes first. An error says why there is none.
+    /// Opens a connection for the first request. An error says why it cannot.
     pub(crate) async fn open_one(&self) -> Result<(), String> {
         let (pooled, _) = self.connect().await.map_err(|error| with_causes(&*error))?;
         self.idle().push(pooled);
@@ -110,14 +109,15 @@ impl ConnectionPool {
         })
     }
 
-    /// A new connection, and how long it took.
+    /// Opens a connection, and says how long that took.
     async fn connect(&self) -> Result<(PooledConnection, Duration), Box<dyn Error + Send + Sync>> {
         let begun = Instant::now();
         let stream = self.connector.clone().call(self.to.clone()).await;
         let timestamps = Timestamps::new();
         let stream = TimedStream::new(stream?, timestamps.clone());
         let (mut sender, connection) = http1::handshake(stream).await?;
-        // It ends with the sender, or when its peer closes it; what goes wrong is told to the sender.
+        // The task ends with the sender, or when the peer closes the connection; the sender gets
+        // its errors.
         tokio::spawn(connection);
         sender.ready().await?;
         Ok((PooledConnection { sender, timestamps }, begun.elapsed()))
@@ -133,7 +133,7 @@ impl ConnectionPool {
 }
 
 impl Connection<'_> {
-    /// Sends `request` and reads the whole answer. A connection whose answer was not read to its end is closed.
+    /// Sends `request` and reads the complete answer. If that fails, the connection is closed.
     pub(crate) async fn exchange(
         mut self,
         mut request: Request<Body>,
@@ -169,7 +169,8 @@ impl Connection<'_> {
         Ok(raw)
     }
 
-    /// A connection that its peer had closed before anything was sent is replaced, once: that is still one request.
+    /// A connection that its peer closed before anything was sent is replaced, once: this is still
+    /// one request.
     async fn answer(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
         let mut request = request;
         loop {
@@ -189,7 +190,7 @@ impl Connection<'_> {
     }
 }
 
-/// An error and what caused it, down to what the system or the TLS library said.
+/// An error with its causes, down to what the system or the TLS library said.
 fn with_causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let texts: Vec<String> = causes.map(ToString::to_string).collect();

@@ -1,11 +1,9 @@
-//! What to ask: one key of one function. Owns the plain record; knows nothing of HTTP.
-
-/// What to ask: one key of one function.
+/// One key of one function, to be asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSpec {
     /// Index into the target's functions.
     pub(crate) function: usize,
-    /// Number of the key within its phase.
+    /// Index of the key within its phase.
     pub(crate) key_index: usize,
     pub(crate) key: String,
     pub(crate) bypass: bool,
@@ -21,7 +19,7 @@ impl RequestSpec {
         }
     }
 
-    /// The same question, to be answered without the cache: neither read nor written.
+    /// The same request, to be answered without reading or writing the cache.
     pub(crate) fn bypass(self) -> Self {
         Self {
             bypass: true,

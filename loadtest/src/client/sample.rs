@@ -1,36 +1,35 @@
-//! One request as it was seen from the client. Owns the plain record; knows nothing of how it was sent or what it proves.
+//! One request as the client saw it.
 
 use std::time::Duration;
 
-use crate::target::outcome::{Failure, Outcome};
-use crate::target::server_timing::ServerTiming;
+use crate::target::{outcome::Failure, outcome::Outcome, server_timing::ServerTiming};
 
-/// A request that was sent, and what came back.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     /// Index into the target's functions.
     pub(crate) function: usize,
-    /// Which key of the phase; the same number in cold and warm is the same key.
-    pub(crate) key: usize,
+    /// Index of the key within its phase; cold and warm use the same index for the same key.
+    pub(crate) key_index: usize,
     /// When it was sent, since the start of the run.
     pub(crate) sent: Duration,
-    /// Service time: from the first byte of the request until the last byte of the answer, at the socket; of a failure,
-    /// until it was given up.
+    /// Service time: from the first byte of the request until the last byte of the answer, at the
+    /// socket. A failure's ends when this tool gives up.
     pub(crate) latency: Duration,
-    /// Time that it was due but no user was free (open loop only; the timer's own overshoot is not in it).
+    /// Time that it was due while no user was free (open loop only), without the timer's overshoot.
     pub(crate) queued: Duration,
-    /// How late the timer woke a user that was free in time (open loop only): the client's fault, not the target's.
+    /// How late the timer woke a user that was free in time (open loop only): this machine's fault,
+    /// not the target's.
     pub(crate) timer_overshoot: Duration,
-    /// How long it took to connect before it was sent; zero where a connection was open.
+    /// How long it took to connect before it was sent; zero if a connection was open.
     pub(crate) connecting: Duration,
     pub(crate) answer: Result<Answer, Failure>,
 }
 
 impl Sample {
-    /// A sample of a request that was sent as soon as it was due.
+    /// A request that was sent as soon as it was due.
     pub(crate) fn new(
         function: usize,
-        key: usize,
+        key_index: usize,
         sent: Duration,
         latency: Duration,
         answer: Result<Answer, Failure>,
@@ -38,7 +37,7 @@ impl Sample {
         let [queued, timer_overshoot, connecting] = [Duration::ZERO; 3];
         Self {
             function,
-            key,
+            key_index,
             sent,
             latency,
             queued,
@@ -48,22 +47,35 @@ impl Sample {
         }
     }
 
+    /// A sample of a test: a key that was asked for at `at_ms` and took `took_ms`.
+    #[cfg(test)]
+    pub(crate) fn test(
+        key_index: usize,
+        [at_ms, took_ms]: [u64; 2],
+        answer: Result<Answer, Failure>,
+    ) -> Self {
+        let ms = Duration::from_millis;
+        Self::new(0, key_index, ms(at_ms), ms(took_ms), answer)
+    }
+
     /// The outcome, unless the request failed.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.answer.as_ref().ok().map(|answer| answer.outcome)
     }
 
-    /// Whether its process had no request before: the start of a function, not of a cache.
-    pub(crate) fn is_first_of_process(&self) -> bool {
-        let diagnostics = self
-            .answer
-            .as_ref()
-            .ok()
-            .and_then(|answer| answer.diagnostics.as_ref());
-        diagnostics.is_some_and(|diagnostics| diagnostics.invocation == 1)
+    /// What the target says about its process.
+    pub(crate) fn diagnostics(&self) -> Option<&Diagnostics> {
+        self.answer.as_ref().ok()?.diagnostics.as_ref()
     }
 
-    /// Whether the cache says that it failed, and why: a miss with a reason.
+    /// Whether it was the first request of its process, which measures the start of a function and
+    /// not a cache.
+    pub(crate) fn is_first_of_process(&self) -> bool {
+        self.diagnostics()
+            .is_some_and(|diagnostics| diagnostics.invocation == 1)
+    }
+
+    /// Whether the cache says that it failed: a miss with a reason.
     pub(crate) fn cache_failed(&self) -> bool {
         let cache_failures =
             |answer: &Answer| answer.outcome == Outcome::Miss && answer.detail.is_some();
@@ -75,7 +87,7 @@ impl Sample {
         self.answer.as_ref().is_ok_and(|answer| answer.stored)
     }
 
-    /// The word that this request is counted under, also at Goose.
+    /// The label that this request is counted under, by this tool and by Goose.
     pub(crate) fn label(&self) -> String {
         match &self.answer {
             Ok(answer) => answer.outcome.label().to_owned(),
@@ -85,7 +97,7 @@ impl Sample {
 }
 
 /// A complete answer with status 200.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     pub(crate) ttl_s: Option<i64>,
@@ -95,11 +107,12 @@ pub(crate) struct Answer {
     pub(crate) bytes: usize,
     pub(crate) server: ServerTiming,
     pub(crate) diagnostics: Option<Diagnostics>,
-    /// Digest of the value that the function returned, to compare a warm answer with the cold one of its key.
+    /// A digest of the value that the function returned, to compare a warm answer with the cold one
+    /// of its key.
     pub(crate) value: u64,
 }
 
-/// The target's own word on who answered: ground truth, independent of `Cache-Status`.
+/// What the target says about its process: ground truth, independent of `Cache-Status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Diagnostics {
     /// `X-Instance`: a random id of the process.

@@ -1,10 +1,10 @@
-//! When the first byte of a request left and the last byte of its answer came. Owns a stream that looks at the clock;
-//! knows nothing of what passes through.
+//! A stream that notes when the first byte of a request left and when the last byte of its answer
+//! came.
 //!
-//! A figure is taken here, at the socket, since what a client does with an answer is not the target's time: to hand it from
-//! the connection's task to the user's and to read its head takes 10 µs, and three times that after a pause.
+//! The clock is here, at the socket, because what a client does with an answer is not the target's
+//! time: to hand it from the connection's task to the user's and to parse its head takes 10 µs, and
+//! three times that after a pause.
 
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// The moments of one exchange at a time; clones share them.
+/// The timestamps of one request at a time, shared by clones.
 #[derive(Clone)]
 pub(crate) struct Timestamps {
-    /// What the moments are counted from.
+    /// The start of the clock.
     epoch: Instant,
     instants: Arc<[AtomicU64; 2]>,
 }
 
-/// The places of the moments, in nanoseconds; 0 is none.
+/// The index of each timestamp in `instants`, in nanoseconds; 0 is none.
 const SENT: usize = 0;
 const READ: usize = 1;
 
@@ -33,7 +33,7 @@ impl Timestamps {
         }
     }
 
-    /// A new exchange begins.
+    /// Begins a new request.
     pub(crate) fn clear(&self) {
         self.instants
             .iter()
@@ -45,12 +45,12 @@ impl Timestamps {
         self.instant(SENT)
     }
 
-    /// When the last bytes so far had been read.
+    /// When the latest bytes had been read.
     pub(crate) fn read(&self) -> Option<Instant> {
         self.instant(READ)
     }
 
-    /// The first of a request's bytes is about to be written, if none was before.
+    /// Notes that bytes are about to be written, unless some were before.
     fn begin(&self) {
         if self.sent().is_none() {
             self.set(SENT, Instant::now());
@@ -68,7 +68,7 @@ impl Timestamps {
     }
 }
 
-/// A stream that keeps stamps.
+/// A stream that keeps timestamps.
 pub(crate) struct TimedStream<S> {
     stream: S,
     timestamps: Timestamps,
@@ -87,7 +87,7 @@ impl<S: Read + Unpin> Read for TimedStream<S> {
         buf: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        // Also where the answer ends with its connection: that is its last byte.
+        // Also if the answer ends with its connection: that is its last byte.
         self.timestamps.set(READ, Instant::now());
         Poll::Ready(Ok(()))
     }
@@ -101,19 +101,6 @@ impl<S: Write + Unpin> Write for TimedStream<S> {
     ) -> Poll<std::io::Result<usize>> {
         self.timestamps.begin();
         Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        self.timestamps.begin();
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -1,15 +1,14 @@
-//! The commands that measure nothing of a cache: `preflight` and `calibrate`. Owns their words and exit codes.
+//! `loadtest preflight` and `loadtest calibrate`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::analysis::calibration::Deviation;
-use crate::analysis::check::Verdict;
-use crate::analysis::format::human_us;
-use crate::analysis::origin_calls::OriginCallCounter;
-use crate::commands::cli::{CalibrateArgs, TargetArgs};
-use crate::commands::run::{self, salt, unless_interrupted};
-use crate::commands::stdout::Stdout;
+use crate::analysis::{
+    calibration::Deviation, check::Verdict, format::human_us, origin_calls::OriginCallCounter,
+};
+use crate::commands::{
+    cli::CalibrateArgs, cli::TargetArgs, run, run::salt, run::unless_interrupted, stdout::Stdout,
+};
 use crate::error::{CommandError, Exit};
 use crate::load::keys::Supply;
 use crate::phases::{calibrate, discovery};
@@ -20,34 +19,29 @@ pub(crate) async fn preflight(
     stdout: &mut Stdout,
 ) -> Result<Exit, CommandError> {
     let client = Arc::new(run::client(args, Duration::from_secs(10))?);
-    let functions = client.target().functions.clone();
+    let functions = client.target.functions.clone();
     let salt = salt(SystemTime::now());
-    let mut supplies: Vec<Supply> = functions
-        .iter()
-        .map(|function| Supply::new(function, &salt, 0))
-        .collect();
+    let supplies = functions.iter().map(|one| Supply::new(one, &salt, 0));
+    let mut supplies: Vec<Supply> = supplies.collect();
     let mut counter = OriginCallCounter::default();
     let examined = discovery::discover(&client, &mut supplies, &mut counter);
-    let traits = unless_interrupted(examined)
-        .await?
-        .map_err(|text| CommandError(Exit::Failed, text))?;
+    let traits = unless_interrupted(examined).await??;
     for (traits, function) in traits.iter().zip(&functions) {
-        let bypass = if traits.bypass {
-            "stands aside when asked"
-        } else {
-            "is not asked to stand aside"
+        let bypass = match traits.bypass {
+            true => "bypasses its cache on request",
+            false => "has no bypass to measure",
         };
         stdout.print(&format!("{}: {traits}; {bypass}\n", function.name));
     }
     let verified = traits.iter().all(|traits| traits.instances.is_some());
     stdout.print(match verified {
         true => "ground truth: the target counts its origin calls\n",
-        false => "ground truth: none, reports will be headed UNVERIFIED\n",
+        false => "ground truth: none, so reports will be UNVERIFIED\n",
     });
     Ok(Exit::Ok)
 }
 
-/// `loadtest calibrate`: measures delays that are known.
+/// `loadtest calibrate`: measures known delays.
 pub(crate) async fn calibrate(
     args: &CalibrateArgs,
     stdout: &mut Stdout,
@@ -55,22 +49,22 @@ pub(crate) async fn calibrate(
     let mut exit = Exit::Ok;
     let measured = calibrate::measure(usize::from(args.requests), |calibrated| {
         let figures = [("p50", calibrated.p50()), ("p99", calibrated.p99())];
-        let deviation_text = figures.map(|(name, deviation)| deviation_text(name, deviation));
+        let texts = figures.map(|(name, deviation)| deviation_text(name, deviation));
         let delay = human_us(calibrated.delay.as_secs_f64() * 1e6);
         stdout.print(&format!(
-            "a delay of {delay}: {}\n",
-            deviation_text.join("; ")
+            "a delay of {delay}: {}
+",
+            texts.join("; ")
         ));
-        let wrong = |(_, deviation): (_, Option<Deviation>)| {
-            deviation.is_some_and(|o| o.verdict() == Verdict::Fail)
-        };
-        if figures.into_iter().any(wrong) {
+        let deviations = figures.into_iter().filter_map(|(_, deviation)| deviation);
+        if deviations
+            .map(|one| one.verdict())
+            .any(|verdict| verdict == Verdict::Fail)
+        {
             exit = Exit::Invalid;
         }
     });
-    unless_interrupted(measured)
-        .await?
-        .map_err(|text| CommandError(Exit::Failed, text))?;
+    unless_interrupted(measured).await??;
     Ok(exit)
 }
 
@@ -79,8 +73,8 @@ fn deviation_text(name: &str, deviation: Option<Deviation>) -> String {
         return format!("{name} n/a");
     };
     let verdict = match deviation.verdict() {
-        Verdict::Pass => "right",
-        Verdict::NotCheckable => "right or not: this machine is too uneven to tell",
+        Verdict::Pass => "correct",
+        Verdict::NotCheckable => "not checkable: this machine's timing is too uneven",
         Verdict::Fail => "WRONG",
     };
     format!(

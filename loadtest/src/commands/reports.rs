@@ -2,31 +2,35 @@
 
 use std::path::Path;
 
-use crate::commands::cli::{CompareArgs, ReportArgs};
-use crate::commands::stdout::Stdout;
+use crate::commands::{cli::CompareArgs, cli::ReportArgs, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::output::{files, sentences, terminal};
 use crate::report::model::Report;
 use crate::thresholds::baseline;
 
+/// Reads a report.json that was named on the command line.
+pub(crate) fn read(path: &Path) -> Result<Report, CommandError> {
+    files::read(path).map_err(CommandError::usage)
+}
+
 /// `loadtest report`.
 pub(crate) fn report(args: &ReportArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
-    let report = files::read(&args.report)?;
-    let beside = args.report.parent().unwrap_or_else(|| Path::new("."));
-    files::render(&report, args.out.as_deref().unwrap_or(beside))?;
+    let report = read(&args.report)?;
+    let same_folder = args.report.parent().unwrap_or_else(|| Path::new("."));
+    files::render(&report, args.out.as_deref().unwrap_or(same_folder))?;
     stdout.print(&terminal::render(&report));
     Ok(Exit::Ok)
 }
 
 /// `loadtest compare`.
 pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
-    let (before, now) = (files::read(&args.before)?, files::read(&args.now)?);
-    let comparison = baseline::compare(&before, &now, args.max_regress)
-        .map_err(|e| CommandError(Exit::Usage, e))?;
-    sentences::comparison(&comparison)
-        .iter()
-        .for_each(|line| stdout.print(&format!("{line}\n")));
-    stdout.print(&format!("\n{}", terminal::beside(&comparison)));
+    let (before, now) = (read(&args.before)?, read(&args.now)?);
+    let comparison =
+        baseline::compare(&before, &now, args.max_regress).map_err(CommandError::usage)?;
+    for line in sentences::comparison(&comparison) {
+        stdout.print(&format!("{line}\n"));
+    }
+    stdout.print(&format!("\n{}", terminal::side_by_side(&comparison)));
     Ok(if comparison.has_regression() {
         Exit::Regression
     } else {

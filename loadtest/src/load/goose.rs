@@ -1,5 +1,5 @@
-//! Goose: one attack runs the users of one phase. Owns every Goose call but the killswitch; knows nothing of schedules,
-//! outcomes or reports. Goose counts each request on its own, under the same label: a check of our recorder.
+//! Runs the users of one phase as a Goose attack. Goose counts each request on its own, under the
+//! same label, which checks this tool's recorder.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,40 +9,38 @@ use goose::GooseError;
 use goose::config::GooseConfiguration;
 use goose::prelude::*;
 
-use crate::client::Client;
-use crate::client::sample::Sample;
-use crate::load::machine;
-use crate::load::phase_runner::{PhaseRunner, UserCursor};
+use crate::client::{Client, sample::Sample};
+use crate::load::{machine, phase_runner::PhaseRunner, phase_runner::UserCursor};
 
 /// How many requests Goose counted under each `label name`.
 pub(crate) type RequestCounts = BTreeMap<String, usize>;
 
-/// What is left of an attack besides its samples.
+/// What an attack gives besides its samples.
 pub(crate) struct GooseResult {
     pub(crate) counts: RequestCounts,
-    /// How long this process computed for it.
+    /// CPU time of this process during the attack.
     pub(crate) cpu: Duration,
 }
 
-/// The name that Goose counts a sample under.
+/// The name under which Goose counts a sample.
 fn name(client: &Client, runner: &PhaseRunner, sample: &Sample) -> String {
     format!(
         "{} {}",
-        runner.plan().phase.label(),
-        client.target().functions[sample.function].name
+        runner.plan.phase.label(),
+        client.target.functions[sample.function].name
     )
 }
 
-/// Drains a stage with as many Goose users as its plan asks for, and gives Goose's own counts.
+/// Runs a phase with as many Goose users as its plan needs, and returns Goose's own counts.
 ///
-/// Iterations mode: the other modes lose metrics when they reset or stop. Attacks run one after another only: Goose's
-/// killswitch belongs to the whole process.
+/// Iterations mode, because the other modes lose metrics when they reset or stop. Attacks must run
+/// one after another, because Goose's killswitch is global to the process.
 pub(crate) async fn run(
     client: &Arc<Client>,
     runner: &Arc<PhaseRunner>,
 ) -> Result<GooseResult, Box<GooseError>> {
     let before = machine::cpu_time();
-    let users = runner.plan().users().to_string();
+    let users = runner.plan.users().to_string();
     let options = [
         "--host",
         "http://localhost",
@@ -58,7 +56,7 @@ pub(crate) async fn run(
         "--no-scenario-metrics",
         "-q",
     ];
-    let phase = runner.plan().phase.label();
+    let phase = runner.plan.phase.label();
     let transaction = Transaction::new(transaction(client.clone(), runner.clone())).set_name(phase);
     let metrics =
         GooseAttack::initialize_with_config(GooseConfiguration::parse_args_default(&options)?)?

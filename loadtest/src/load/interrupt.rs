@@ -1,4 +1,4 @@
-//! Ctrl-C. Owns the one flag that says the user wants to stop; knows nothing of what is being stopped.
+//! Ctrl-C: one flag that says that the user wants to stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,24 +7,25 @@ use crate::error::Exit;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Takes SIGINT, SIGTERM and SIGHUP for this process. Must come before the first Goose attack: Goose would install its
-/// own handler then, and clear what it remembers at each further attack, so that Ctrl-C between phases would be lost.
+/// Handles SIGINT, SIGTERM and SIGHUP. Must be called before the first Goose attack: Goose would
+/// install its own handler and forget the signal at each further attack, so that Ctrl-C between
+/// phases would be lost.
 pub(crate) fn install() -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            eprintln!("loadtest: stopped at once: no report was written");
+            eprintln!("loadtest: stopped immediately; no report was written");
             std::process::exit(Exit::Interrupted as i32);
         }
         goose::trigger_killswitch("interrupted");
     })
 }
 
-/// Whether the user asked to stop.
+/// Whether the user wants to stop.
 pub(crate) fn requested() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// Waits so long, or until the user asks to stop.
+/// Sleeps for `wait`, or until the user wants to stop.
 pub(crate) async fn sleep(wait: Duration) {
     let began = Instant::now();
     while !requested() && began.elapsed() < wait {

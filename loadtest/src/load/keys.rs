@@ -1,5 +1,5 @@
-//! Which keys a round asks for, and in which order. Owns freshness (no key is cold twice) and seeded repeatability;
-//! knows nothing of time or HTTP.
+//! Which keys a round asks for, and in which order. No key is cold twice, and the same seed gives
+//! the same keys.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,17 +16,17 @@ pub(crate) enum Stream {
     Popularity = 4,
 }
 
-/// The generator for `stream` of `seed`; `part` tells uses of one stream apart.
+/// The generator for `stream` of `seed`; each `part` has its own sequence.
 pub(crate) fn generator(seed: u64, stream: Stream, part: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((part << 8) | stream as u64);
     rng
 }
 
-/// A supply of keys for one function over a whole run.
+/// The keys of one function over a whole run.
 pub(crate) struct Supply {
     source: Source,
-    /// What a phase may call a key that it invents itself.
+    /// What makes this run's keys new to the target.
     salt: String,
     taken: usize,
 }
@@ -37,7 +37,7 @@ enum Source {
 }
 
 impl Supply {
-    /// `salt` must never have been used before at this target: it is what makes salted keys cold.
+    /// `salt` must never have been used before at this target: it makes salted keys cold.
     pub(crate) fn new(function: &Function, salt: &str, seed: u64) -> Self {
         let source = match function.keys {
             Keys::Salted => Source::Salted,
@@ -54,7 +54,7 @@ impl Supply {
         }
     }
 
-    /// Takes one key out for good: no later key is the same, even when a range begins again.
+    /// Takes one key out for good: it is never given again, even when a range begins again.
     pub(crate) fn reserve(&mut self) -> Option<String> {
         match &mut self.source {
             Source::Salted => self.take(1).pop(),
@@ -62,27 +62,22 @@ impl Supply {
         }
     }
 
-    /// The next `count` keys, none of which this supply gave before, unless a range of numbers was used up: then it
-    /// begins again and only the flush between rounds makes its keys cold. Fewer if the range itself is smaller.
+    /// The next `count` keys. None of them was given before, unless a range of numbers was used up:
+    /// then it begins again, and only the flush between rounds makes its keys cold. Fewer if the
+    /// range itself is smaller.
     pub(crate) fn take(&mut self, count: usize) -> Vec<String> {
         let start = self.taken;
         match &self.source {
             Source::Salted => {
                 self.taken += count;
-                (start..self.taken)
-                    .map(|n| format!("{}-{n}", self.salt))
-                    .collect()
+                let numbers = start..self.taken;
+                numbers.map(|n| format!("{}-{n}", self.salt)).collect()
             }
             Source::Shuffled(numbers) => {
                 let count = count.min(numbers.len());
                 self.taken = (start + count) % numbers.len();
-                numbers
-                    .iter()
-                    .cycle()
-                    .skip(start)
-                    .take(count)
-                    .map(u64::to_string)
-                    .collect()
+                let numbers = numbers.iter().cycle().skip(start).take(count);
+                numbers.map(u64::to_string).collect()
             }
         }
     }
@@ -103,11 +98,8 @@ mod tests {
     use crate::target::Target;
 
     fn supply(function: usize) -> Supply {
-        Supply::new(
-            &Target::load(None, &[], "").unwrap().functions[function],
-            "lt-1",
-            42,
-        )
+        let target = Target::load(None, &[], "").unwrap();
+        Supply::new(&target.functions[function], "lt-1", 42)
     }
 
     #[test]
@@ -124,11 +116,8 @@ mod tests {
         for function in [0, 1] {
             let mut supply = supply(function);
             let reserved = supply.reserve().unwrap();
-            assert!(
-                (0..20)
-                    .flat_map(|_| supply.take(99))
-                    .all(|key| key != reserved)
-            );
+            let mut keys = (0..20).flat_map(|_| supply.take(99));
+            assert!(keys.all(|key| key != reserved));
         }
     }
 

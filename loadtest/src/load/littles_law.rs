@@ -1,21 +1,21 @@
-//! Little's law: who asks again as soon as an answer is there is always waiting for one, so throughput times mean latency
-//! is the number of users. Owns both sides of it over one segment; knows nothing of phases. It breaks where a clock stops
-//! too early, requests are lost, or users stand idle.
+//! Little's law: a user that asks again as soon as it has its answer is always waiting for one, so
+//! throughput times mean latency is the number of users. This breaks if a clock stops too early,
+//! requests are lost, or users idle.
 
 use std::time::Duration;
 
-/// How far the two sides may lie apart.
+/// How far the two sides may differ.
 const TOLERANCE: f64 = 0.05;
 
-/// A machine that is busy with something else keeps this tool from running between two requests. Below this share of
-/// waiting, that is no explanation any more.
+/// A machine that is busy with other work delays this tool between two requests. Below this share
+/// of waiting, that no longer explains the difference.
 const IDLE: f64 = 0.5;
 
-/// Fewer requests a user say nothing: one late start would be a large part of them.
+/// With fewer requests per user, one late start would be a large part of the result.
 const MIN_REQUESTS_PER_USER: usize = 5;
 
-/// The users of one closed segment, from the first request of each to its last: before and after it may have had nothing
-/// to do.
+/// The users of one closed segment, each from its first request to its last: before and after, it
+/// may have had nothing to do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ClosedLoop {
     pub(crate) users: usize,
@@ -24,11 +24,11 @@ pub(crate) struct ClosedLoop {
     waited: Duration,
 }
 
-/// Users by throughput and mean latency, over the users that there were.
+/// Throughput times mean latency, divided by the number of users.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Balance {
     pub(crate) waiting: f64,
-    /// What this tool's own work between an answer and the next request took at most.
+    /// The most that this tool's own work between an answer and the next request can explain.
     pub(crate) own: f64,
 }
 
@@ -48,8 +48,9 @@ impl ClosedLoop {
             .sum::<Duration>();
     }
 
-    /// None with too few requests. `cpu` is what this process computed meanwhile: with quick answers its work between
-    /// two requests is no small part, and while it works for one user, the others wait for it.
+    /// `None` with too few requests. `cpu` is the CPU time of this process in the meantime. With
+    /// fast answers its work between two requests is no small part, and while it works for one
+    /// user, the others wait.
     pub(crate) fn balance(&self, cpu: Duration) -> Option<Balance> {
         let active = self.active.as_secs_f64();
         let enough =
@@ -62,12 +63,12 @@ impl ClosedLoop {
 }
 
 impl Balance {
-    /// Whether they agree, but for the tool's own work.
+    /// Whether both sides agree, except for the tool's own work.
     pub(crate) fn holds(self) -> bool {
         !self.is_broken() && self.waiting + self.own >= 1.0 - TOLERANCE
     }
 
-    /// Whether they disagree so far that a clock or a count is wrong, or users stood idle.
+    /// Whether they differ so much that a clock or a count is wrong, or users idled.
     pub(crate) fn is_broken(self) -> bool {
         self.waiting > 1.0 + TOLERANCE || self.waiting + self.own < IDLE
     }

@@ -1,43 +1,36 @@
-//! The machine that the load comes from. Owns reading its size and how busy it and this process are; knows nothing of the
-//! target.
+//! The machine that sends the load: its size, its load average, and this process's CPU time.
 
+use std::env::consts::{ARCH, OS};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the load came from.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+/// The machine that sent the load.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Machine {
     pub(crate) cpus: usize,
     pub(crate) os: String,
-    /// Whether this tool itself was built with optimisation.
+    /// Whether this tool was built with optimisation.
     pub(crate) optimised: bool,
     /// One-minute load average at the start.
     pub(crate) load: Option<f64>,
 }
 
-/// Reads it now.
+/// Describes this machine.
 pub(crate) fn read() -> Machine {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = std::fs::read_to_string("/proc/loadavg").ok();
     Machine {
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        os: format!(
-            "{} {} {}",
-            std::env::consts::OS,
-            std::env::consts::ARCH,
-            kernel.trim()
-        )
-        .trim()
-        .to_owned(),
+        os: format!("{OS} {ARCH} {}", kernel.trim()).trim().to_owned(),
         optimised: !cfg!(debug_assertions),
         load: load.and_then(|line| line.split(' ').next()?.parse().ok()),
     }
 }
 
-/// How long this process has computed so far, on all cores.
+/// CPU time of this process so far, on all cores.
 pub(crate) fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()

@@ -1,39 +1,35 @@
-//! The shared state of one phase while its users drain it. Owns the slots that are left, what was recorded and when to
-//! stop; knows nothing of Goose or of what the samples mean.
+//! The shared state of one phase: its users take slots, record samples, and stop in time.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::client::Client;
-use crate::client::sample::Sample;
-use crate::load::interrupt;
-use crate::load::littles_law::ClosedLoop;
-use crate::load::plan::{Plan, Segment, Slot};
+use crate::client::{Client, sample::Sample};
+use crate::load::{interrupt, littles_law::ClosedLoop, plan::Plan, plan::Segment, plan::Slot};
 use crate::target::outcome::Outcome;
 
-/// A phase is given up when this many requests are done and more than half of them failed.
+/// A phase is aborted when this many requests are done and more than half of them failed.
 const MIN_REQUESTS: usize = 5;
 
-/// Users of an open segment begin after this, so that all have been launched when the first request is due.
+/// Users of an open segment begin after this, so that all have been launched when the first request
+/// is due.
 const LAUNCH_TIME: Duration = Duration::from_millis(100);
 
-/// A user stands ready so long before its request is due: longer than [`LAUNCH_TIME`], so that all callers of a burst are connected.
+/// A user connects this long before its request is due: longer than [`LAUNCH_TIME`], so that all
+/// callers of a burst are connected.
 const READY_BEFORE: Duration = Duration::from_millis(200);
 
-/// How long a request that began in time may go on beyond the deadline.
+/// How long a request may continue beyond the deadline.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// One phase being drained.
 pub(crate) struct PhaseRunner {
-    plan: Plan,
+    pub(crate) plan: Plan,
     deadline: Duration,
     segments: Vec<SegmentState>,
-    /// How many segments have ended.
     ended: watch::Sender<usize>,
-    /// One shard a user: no two ever contend.
+    /// One shard per user, so that no two contend.
     shards: Vec<Mutex<Vec<Recorded>>>,
     pub(crate) progress: ProgressCounters,
 }
@@ -45,13 +41,13 @@ pub(crate) struct UserCursor {
 }
 
 impl UserCursor {
-    /// The share of user number `user`, counted from zero.
+    /// The cursor of user number `user`, counted from zero.
     pub(crate) fn new(user: usize) -> Self {
         Self { user, segment: 0 }
     }
 }
 
-/// A sample of a segment.
+/// A sample, and its segment.
 struct Recorded {
     segment: usize,
     sample: Sample,
@@ -64,7 +60,7 @@ struct SegmentState {
     began: OnceLock<Duration>,
 }
 
-/// Counters for the progress line, and for giving up.
+/// Counters for the progress line, and for aborting.
 #[derive(Default)]
 pub(crate) struct ProgressCounters {
     pub(crate) done: AtomicUsize,
@@ -73,36 +69,34 @@ pub(crate) struct ProgressCounters {
     aborted: AtomicBool,
 }
 
-/// What is left when a phase has ended.
+/// The samples of a phase that has ended.
 pub(crate) struct PhaseSamples {
-    /// In the order in which they were sent.
+    /// In the order of sending.
     pub(crate) samples: Vec<Sample>,
-    /// Slots that were never sent: no time was left, the target failed too often, or the user interrupted.
+    /// Requests that were never sent: there was no time, the target failed too often, or the user
+    /// interrupted.
     pub(crate) not_sent: usize,
     /// The target failed more than half of the requests.
     pub(crate) aborted: bool,
-    /// The users of each segment without a schedule.
+    /// One for each segment without a schedule.
     pub(crate) loops: Vec<ClosedLoop>,
 }
 
 impl PhaseSamples {
     /// Whether this key of this function got an answer.
     pub(crate) fn has_answer(&self, function: usize, key: usize) -> bool {
-        self.samples
-            .iter()
-            .any(|sample| sample.function == function && sample.key == key && sample.answer.is_ok())
+        self.samples.iter().any(|sample| {
+            sample.function == function && sample.key_index == key && sample.answer.is_ok()
+        })
     }
 }
 
 impl PhaseRunner {
-    /// A phase that starts nothing after `deadline` (since the start of the run).
+    /// A phase that sends nothing after `deadline`, counted from the start of the run.
     pub(crate) fn new(mut plan: Plan, deadline: Duration) -> Self {
         plan.segments.retain(|segment| !segment.slots.is_empty());
-        let segments = plan
-            .segments
-            .iter()
-            .map(|_| SegmentState::default())
-            .collect();
+        let segments = plan.segments.iter();
+        let segments = segments.map(|_| SegmentState::default()).collect();
         let shards = (0..plan.users()).map(|_| Mutex::default()).collect();
         Self {
             plan,
@@ -114,12 +108,8 @@ impl PhaseRunner {
         }
     }
 
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Asks the next question of one user; none when its share of every segment is done. What comes back must be given
-    /// to [`PhaseRunner::record`], or the segment never ends.
+    /// Sends the next request of one user; `None` when every segment is done. The sample must be
+    /// given to [`PhaseRunner::record`], or the segment never ends.
     pub(crate) async fn next(&self, cursor: &mut UserCursor, client: &Client) -> Option<Sample> {
         while let Some(segment) = self.plan.segments.get(cursor.segment) {
             while let Some(slot) = self.next_slot(segment, cursor) {
@@ -146,7 +136,7 @@ impl PhaseRunner {
         segment.slots.get(taken)
     }
 
-    /// None if the user wants to stop before it is due.
+    /// `None` if the user interrupts before it is due.
     async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Option<Sample> {
         let latest = self.deadline + GRACE;
         let Some(due) = slot.due else {
@@ -156,14 +146,15 @@ impl PhaseRunner {
             .began
             .get_or_init(|| client.elapsed() + LAUNCH_TIME)
             + due;
-        // Queueing counts only when no user was free in time: a user that waited for its slot and woke late is
-        // tokio's millisecond timer at work, which would turn a 142 µs median into 1.3 ms.
+        // The wait counts as queueing only if no user was free in time. A user that was waiting and
+        // woke late was delayed by tokio's millisecond timer, which would turn a median of 142 µs
+        // into 1.3 ms.
         let early = due.saturating_sub(client.elapsed());
         interrupt::sleep(early.saturating_sub(READY_BEFORE)).await;
         if interrupt::requested() {
             return None;
         }
-        // Connected before it is due, so that the callers of a burst come together.
+        // Connects before it is due, so that the requests of a burst arrive together.
         let connection = client.connection(latest).await;
         tokio::time::sleep(due.saturating_sub(client.elapsed())).await;
         let mut sample = match connection {
@@ -179,36 +170,23 @@ impl PhaseRunner {
         Some(sample)
     }
 
-    /// Keeps what [`PhaseRunner::next`] gave to the same share.
+    /// Records the sample that [`PhaseRunner::next`] returned for this cursor.
     pub(crate) fn record(&self, cursor: &UserCursor, sample: Sample) {
-        self.progress.done.fetch_add(1, Ordering::Relaxed);
+        let progress = &self.progress;
+        progress.done.fetch_add(1, Ordering::Relaxed);
         match sample.outcome() {
-            Some(outcome) => {
-                _ = self
-                    .progress
-                    .hits
-                    .fetch_add(usize::from(outcome.is_hit()), Ordering::Relaxed)
-            }
-            None => _ = self.progress.failed.fetch_add(1, Ordering::Relaxed),
+            None | Some(Outcome::Unknown) => _ = progress.failed.fetch_add(1, Ordering::Relaxed),
+            Some(outcome) if outcome.is_hit() => _ = progress.hits.fetch_add(1, Ordering::Relaxed),
+            Some(_) => {}
         }
-        if sample.outcome() == Some(Outcome::Unknown) {
-            self.progress.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        self.shards[cursor.user]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Recorded {
-                segment: cursor.segment,
-                sample,
-            });
+        let segment = cursor.segment;
+        lock(&self.shards[cursor.user]).push(Recorded { segment, sample });
         self.finish_slot(cursor.segment);
     }
 
     fn stopped(&self, now: Duration) -> bool {
-        let (done, failed) = (
-            self.progress.done.load(Ordering::Relaxed),
-            self.progress.failed.load(Ordering::Relaxed),
-        );
+        let done = self.progress.done.load(Ordering::Relaxed);
+        let failed = self.progress.failed.load(Ordering::Relaxed);
         let failing = done >= MIN_REQUESTS && failed * 2 > done;
         if failing {
             self.progress.aborted.store(true, Ordering::Relaxed);
@@ -223,26 +201,25 @@ impl PhaseRunner {
         }
     }
 
-    /// Waits until all slots of a segment are done. An interrupt may have taken the user that held the last one.
+    /// Waits until all slots of a segment are done. An interrupt may have stopped the user that had
+    /// the last one.
     async fn wait_for_end(&self, index: usize) {
         let mut ended = self.ended.subscribe();
         while !interrupt::requested() {
             let wait = ended.wait_for(|ended| *ended > index);
-            if tokio::time::timeout(Duration::from_millis(50), wait)
-                .await
-                .is_ok()
-            {
+            let ended = tokio::time::timeout(Duration::from_millis(50), wait).await;
+            if ended.is_ok() {
                 return;
             }
         }
     }
 
-    /// Takes out what was recorded. Slots that no user came to are cut.
+    /// Takes the samples. Slots that no user reached count as not sent.
     pub(crate) fn take(&self) -> PhaseSamples {
-        let lock = |shard: &Mutex<Vec<Recorded>>| {
-            std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner))
-        };
-        let users: Vec<Vec<Recorded>> = self.shards.iter().map(lock).collect();
+        let shards = self.shards.iter();
+        let users: Vec<_> = shards
+            .map(|shard| std::mem::take(&mut *lock(shard)))
+            .collect();
         let loops = self.loops(&users);
         let recorded = users.into_iter().flatten();
         let mut samples: Vec<Sample> = recorded.map(|recorded| recorded.sample).collect();
@@ -264,7 +241,7 @@ impl PhaseRunner {
                 let mut closed = ClosedLoop::default();
                 for recorded in users {
                     let own = recorded.iter().filter(|one| one.segment == index);
-                    // Who connects stands idle no more than who waits.
+                    // Connecting counts as busy time.
                     let requests: Vec<_> = own
                         .map(|Recorded { sample, .. }| {
                             let begun = sample.sent.saturating_sub(sample.connecting);
@@ -277,4 +254,8 @@ impl PhaseRunner {
             })
             .collect()
     }
+}
+
+fn lock(shard: &Mutex<Vec<Recorded>>) -> MutexGuard<'_, Vec<Recorded>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,46 +1,47 @@
-//! How much is measured: the three profiles and their sizes. Owns the numbers and why they are so; knows nothing of targets.
+//! How much is measured: the three profiles, and the reasons for their sizes.
 
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// More requests than this in flight at one target are never made: the local emulator stops for good past about 100.
+/// The most requests in flight at one target: the local emulator hangs for good past about 100.
 pub(crate) const MAX_IN_FLIGHT: usize = 64;
 
-/// A named amount of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ProfileName {
-    /// A demonstration and a gate for CI: at most 60 s.
+    /// A demonstration and a CI gate: at most 60 s.
     Quick,
-    /// About four minutes: ten rounds, which see a change of ten per cent.
+    /// About four minutes: ten rounds, which detect a change of 10 %.
     Standard,
-    /// About 19 minutes, never more than 30, for drifts.
+    /// About 19 minutes, never more than 30, to find drifts.
     Soak,
 }
 
 /// The sizes of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Profile {
-    /// Paired rounds of flush, cold and warm. Intervals come from rounds: five give them for a gate, ten see 10 %.
+    /// Paired rounds of flush, cold and warm. Intervals come from rounds: five are enough for a
+    /// gate, ten detect a change of 10 %.
     pub(crate) rounds: usize,
-    /// Keys a round and function. 5 × 75 = 375 distinct cold keys: the fewest for a p99 with an interval are 368.
+    /// Keys per round and function. 5 × 75 = 375 distinct cold keys; a p99 with an interval needs
+    /// 368.
     pub(crate) keys: usize,
-    /// Warm requests a key.
+    /// Warm requests per key.
     pub(crate) repeats: usize,
     /// How long the mixed phase lasts; zero leaves it out.
     pub(crate) mixed: Duration,
-    /// Requests a second in the mixed phase.
+    /// Requests per second in the mixed phase.
     pub(crate) rate: f64,
-    /// How unequal the keys of the mixed phase are; production caches lie between 0.6 and 1.5.
+    /// Zipf exponent of the mixed phase; production caches lie between 0.6 and 1.5.
     pub(crate) zipf: f64,
-    /// Bursts of the stampede on cold keys; none leaves it out.
+    /// Bursts of the stampede on cold keys; zero leaves it out.
     pub(crate) bursts: usize,
-    /// The whole run ends within this, whatever the target does.
+    /// The whole run ends within this time, even if the target hangs.
     pub(crate) budget: Duration,
-    /// Limit of any one request.
+    /// Timeout of each request.
     pub(crate) timeout: Duration,
-    /// Fixed by default, so that the same command asks the same.
+    /// Fixed by default, so that the same command sends the same requests.
     pub(crate) seed: u64,
 }
 

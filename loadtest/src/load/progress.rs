@@ -1,5 +1,4 @@
-//! What the user sees while it runs, on stderr. Owns the live line of a terminal and the plain lines elsewhere;
-//! knows nothing of what is measured.
+//! Progress on stderr: one line that is updated on a terminal, and plain lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -9,18 +8,17 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::load::phase_runner::PhaseRunner;
 
-/// Where progress goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// One line that is written over five times a second, and a plain line a phase.
+    /// One line that is updated five times a second, and a plain line per phase.
     Terminal,
-    /// A plain line a phase: logs of CI stay readable.
+    /// A plain line per phase, so that CI logs stay readable.
     Lines,
     Silent,
 }
 
 impl Progress {
-    /// A terminal gets the live line, anything else plain lines.
+    /// A terminal gets the updated line, anything else plain lines.
     pub(crate) fn detect(silent: bool) -> Self {
         match (silent, std::io::stderr().is_terminal()) {
             (true, _) => Self::Silent,
@@ -29,7 +27,6 @@ impl Progress {
         }
     }
 
-    /// One lasting line.
     pub(crate) fn print(self, client: &Client, text: &str) {
         let seconds = client.elapsed().as_secs_f64();
         match self {
@@ -39,7 +36,7 @@ impl Progress {
         }
     }
 
-    /// Keeps the live line of a stage up to date until it is dropped.
+    /// Updates the progress line until the result is dropped.
     pub(crate) fn watch(
         self,
         client: Arc<Client>,
@@ -58,7 +55,7 @@ impl Progress {
     }
 }
 
-/// A live line; it ends with this value.
+/// Dropping it ends the updates.
 pub(crate) struct Watch(Option<tokio::task::JoinHandle<()>>);
 
 impl Drop for Watch {
@@ -71,7 +68,7 @@ impl Drop for Watch {
 
 fn progress_line(client: &Client, runner: &PhaseRunner, title: &str) {
     let load = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
-    let (done, all) = (load(&runner.progress.done), runner.plan().len().max(1));
+    let (done, all) = (load(&runner.progress.done), runner.plan.len().max(1));
     let filled = done * 20 / all;
     let bar: String = (0..20)
         .map(|i| if i < filled { '█' } else { '░' })

@@ -1,24 +1,22 @@
-//! Shell commands that change the target: break its cache, mend it, start its functions afresh. Owns running them and
-//! their time; knows nothing of what they do.
+//! Shell commands that change the target: break its cache, repair it, restart its functions.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A command that takes longer has gone wrong.
+/// A command that takes longer is stopped.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// One command line.
 #[derive(Clone, Debug)]
 pub(crate) struct ShellCommand(String);
 
-/// How the cache is broken and mended.
+/// How the cache is broken and repaired.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) break_cache: ShellCommand,
     pub(crate) mend_cache: ShellCommand,
 }
 
-/// What the user allows to be done to the target.
+/// The commands that the user gave.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetCommands {
     pub(crate) fault: Option<Fault>,
@@ -30,7 +28,7 @@ impl ShellCommand {
         Self(line.to_owned())
     }
 
-    /// Runs it to its end. What it prints as errors goes where ours go; an error of ours is a sentence.
+    /// Runs it to its end, with its stderr shown.
     pub(crate) async fn run(&self) -> Result<(), String> {
         let Self(line) = self;
         let complain = |error: std::io::Error| format!("the command {line:?} cannot run: {error}");

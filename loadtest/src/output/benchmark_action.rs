@@ -1,12 +1,11 @@
-//! The numbers that a benchmark's history keeps: what github-action-benchmark calls customSmallerIsBetter. Owns which they
-//! are and their form; judges nothing. A number with too few samples is not among them, and none is of a run that must
-//! not be believed: a history would keep it for ever.
+//! bench.json: the numbers that a benchmark's history keeps, as github-action-benchmark's
+//! customSmallerIsBetter. A number with too few samples is left out, and so are all numbers of an
+//! invalid run, because a history would keep them for ever.
 
 use serde::Serialize;
 
 use crate::report::model::Report;
-use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Selector;
+use crate::thresholds::{metric::Metric, metric::Observed, selector::Selector};
 
 /// One number; smaller is better.
 #[derive(Debug, PartialEq, Serialize)]
@@ -18,26 +17,26 @@ pub(crate) struct Entry {
     range: Option<String>,
 }
 
-/// Of each function.
+/// The numbers of each function.
 const OF_A_FUNCTION: [(&str, Metric, Selector); 3] = [
     ("a hit, p50", Metric::P50, Selector::HIT),
     ("a hit, p99", Metric::P99, Selector::HIT),
-    ("a miss over no cache", Metric::Overhead, Selector::ANY),
+    ("a miss over no cache", Metric::OVERHEAD, Selector::ANY),
 ];
 
-/// Of the whole run.
+/// The numbers of the whole run.
 const OF_ALL: [(&str, Metric); 2] = [
     (
-        "origin calls a cold key in a stampede",
-        Metric::StampedeFactor,
+        "origin calls per cold key in a stampede",
+        Metric::STAMPEDE_FACTOR,
     ),
     (
-        "origin calls an expired key in a stampede",
-        Metric::ExpiryFactor,
+        "origin calls per expired key in a stampede",
+        Metric::EXPIRY_FACTOR,
     ),
 ];
 
-/// All that the run can tell.
+/// All numbers that the run has.
 pub(crate) fn entries(report: &Report) -> Vec<Entry> {
     if !report.is_valid() || report.interrupted {
         return Vec::new();
@@ -57,12 +56,12 @@ fn of_a_function(report: &Report, function: &str) -> impl Iterator<Item = Entry>
     OF_A_FUNCTION
         .into_iter()
         .filter_map(move |(what, metric, selector)| {
-            let observed = metric.observe(report, &selector.of(function));
+            let observed = metric.observe(report, &selector.for_function(function));
             entry(format!("{function}: {what}"), "µs", &observed)
         })
 }
 
-/// None without an interval above zero, where there should be one: a history divides by what was before.
+/// `None` if the interval is not above zero: a history divides by the previous value.
 fn entry(name: String, unit: &'static str, observed: &[Observed]) -> Option<Entry> {
     let Observed {
         value, interval, ..
@@ -79,8 +78,7 @@ fn entry(name: String, unit: &'static str, observed: &[Observed]) -> Option<Entr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::check::{Check, Verdict};
-    use crate::analysis::paired;
+    use crate::analysis::{check::Check, check::Verdict, paired};
     use crate::load::plan::Phase;
     use crate::report::test_report;
 
@@ -98,7 +96,7 @@ mod tests {
         assert_eq!(names(&report), ["f: a hit, p50"]);
         report.rows = vec![test_report::hits(Phase::Warm, "f", (368, 10))];
         report.effect.stampede_factor = Some(1.5);
-        let stampede = "origin calls a cold key in a stampede";
+        let stampede = "origin calls per cold key in a stampede";
         assert_eq!(names(&report), ["f: a hit, p50", "f: a hit, p99", stampede]);
     }
 

@@ -1,15 +1,16 @@
-//! Which charts a report has. Owns what each shows and its words; knows nothing of pages.
+//! The charts of a report: what each shows, with its title, legend and caption.
 
 pub(crate) mod svg;
 
-use crate::analysis::savings::Saving;
+use crate::analysis::timeline::Dot;
 use crate::load::plan::Phase;
-use crate::output::charts::svg::{Axis, Chart, Scale, escape};
+use crate::output::{
+    charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape,
+};
 use crate::phases::stampede::BurstKind;
-use crate::report::model::{Report, Row};
+use crate::report::{model::Report, model::Row};
 use crate::target::outcome::Outcome;
 
-/// A chart with its words.
 pub(crate) struct Figure {
     pub(crate) title: String,
     /// Class and name of each series.
@@ -18,20 +19,14 @@ pub(crate) struct Figure {
     pub(crate) caption: String,
 }
 
-/// All charts that the data allows.
+/// All charts for which there is data.
 pub(crate) fn all(report: &Report) -> Vec<Figure> {
     let mut figures = Vec::new();
-    for function in report
-        .target
-        .functions
-        .iter()
-        .map(|function| function.name.as_str())
-    {
-        let cold = best_row(report, function, Phase::Cold);
-        let warm = best_row(report, function, Phase::Warm);
-        if let (Some(cold), Some(warm)) = (cold, warm) {
-            figures.push(distribution(function, cold, warm));
-            figures.push(percentiles(function, cold, warm));
+    for function in &report.target.functions {
+        let row = |phase| largest_row(report, &function.name, phase);
+        if let (Some(cold), Some(warm)) = (row(Phase::Cold), row(Phase::Warm)) {
+            figures.push(distribution(&function.name, cold, warm));
+            figures.push(percentiles(&function.name, cold, warm));
         }
     }
     figures.extend(timeline(report));
@@ -40,13 +35,11 @@ pub(crate) fn all(report: &Report) -> Vec<Figure> {
     figures
 }
 
-/// The outcome that most answers of a phase had.
-fn best_row<'a>(report: &'a Report, function: &str, phase: Phase) -> Option<&'a Row> {
-    let rows = report
-        .rows
-        .iter()
-        .filter(|row| row.function == function && row.phase == phase);
-    rows.max_by_key(|row| row.latency.count)
+/// The row of the most frequent outcome of a phase.
+fn largest_row<'a>(report: &'a Report, function: &str, phase: Phase) -> Option<&'a Row> {
+    let rows = report.rows.iter();
+    rows.filter(|row| row.function == function && row.phase == phase)
+        .max_by_key(|row| row.latency.count)
 }
 
 fn series(cold: &Row, warm: &Row) -> Vec<(&'static str, String)> {
@@ -54,41 +47,43 @@ fn series(cold: &Row, warm: &Row) -> Vec<(&'static str, String)> {
     vec![("cold", name(cold)), ("warm", name(warm))]
 }
 
-fn latency_axis(title: &'static str, rows: [&Row; 2]) -> Axis {
-    let low = rows
-        .iter()
-        .map(|row| row.latency.min_us)
-        .fold(f64::MAX, f64::min);
-    let high = rows
-        .iter()
-        .map(|row| row.latency.max_us)
-        .fold(0.0, f64::max);
-    Axis::latency(title, low, high)
+fn least(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(f64::MAX, f64::min)
+}
+
+fn largest(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, f64::max)
+}
+
+fn latency_axis(rows: [&Row; 2]) -> Axis {
+    let low = least(rows.iter().map(|row| row.latency.min_us));
+    let high = largest(rows.iter().map(|row| row.latency.max_us));
+    Axis::latency("latency", low, high)
 }
 
 fn distribution(function: &str, cold: &Row, warm: &Row) -> Figure {
-    let share = |row: &Row, count: u64| count as f64 * 100.0 / row.latency.count.max(1) as f64;
-    let largest = [cold, warm]
-        .iter()
-        .flat_map(|row| row.latency.counts.iter().map(|(_, n)| share(row, *n)))
-        .fold(0.0, f64::max);
+    let bars = |row: &Row| {
+        let total = row.latency.count.max(1) as f64;
+        let counts = row.latency.counts.clone().into_iter();
+        counts.map(move |(us, count)| (us, count as f64 * 100.0 / total))
+    };
+    let highest = largest(bars(cold).chain(bars(warm)).map(|(_, share)| share));
     let mut chart = Chart::new(
-        latency_axis("latency", [cold, warm]),
-        Axis::linear("share of the phase", largest, " %"),
+        latency_axis([cold, warm]),
+        Axis::linear("share of the phase", highest, " %"),
     );
-    // One bar a tenth of an octave, as the counts come.
+    // One bar per tenth of an octave, as the counts come.
     let half = 0.05f64.exp2();
     for (row, class) in [(cold, "cold"), (warm, "warm")] {
-        for (us, count) in &row.latency.counts {
-            chart.bar(class, (us / half, us * half), share(row, *count));
+        for (us, share) in bars(row) {
+            chart.bar(class, (us / half, us * half), share);
         }
     }
+    let label = format!("Distribution of cold and warm latencies of {function}");
     Figure {
         title: format!("{function}: how long a miss and a hit take"),
         legend: series(cold, warm),
-        svg: chart.render(&escape(&format!(
-            "Distribution of cold and warm latencies of {function}"
-        ))),
+        svg: chart.render(&escape(&label)),
         caption: "Each bar is a tenth of an octave wide; the axis is logarithmic.".into(),
     }
 }
@@ -102,23 +97,18 @@ fn percentiles(function: &str, cold: &Row, warm: &Row) -> Figure {
         (1000.0, "p99.9"),
         (10_000.0, "p99.99"),
     ];
-    let largest = [cold, warm]
-        .iter()
-        .map(|row| row.latency.count)
-        .max()
-        .unwrap_or(1) as f64;
+    let count = largest([cold, warm].iter().map(|row| row.latency.count as f64));
+    let ticks = ticks.iter().filter(|(at, _)| *at <= count);
     let x = Axis {
         title: "percentile",
         low: 1.0,
-        high: largest.max(10.0),
+        high: count.max(10.0),
         scale: Scale::Logarithmic,
         ticks: ticks
-            .iter()
-            .filter(|(at, _)| *at <= largest)
             .map(|(at, label)| (*at, (*label).to_owned()))
             .collect(),
     };
-    let mut chart = Chart::new(x, latency_axis("latency", [cold, warm]));
+    let mut chart = Chart::new(x, latency_axis([cold, warm]));
     for (row, class) in [(cold, "cold"), (warm, "warm")] {
         chart.line(class, &spectrum(row));
     }
@@ -145,34 +135,32 @@ fn spectrum(row: &Row) -> Vec<(f64, f64)> {
 }
 
 fn timeline(report: &Report) -> Option<Figure> {
-    let last = report
-        .timeline
-        .iter()
-        .map(|dot| dot.at_s)
-        .fold(0.0, f64::max);
-    let low = report
-        .timeline
-        .iter()
-        .map(|dot| dot.us)
-        .fold(f64::MAX, f64::min);
-    let high = report.timeline.iter().map(|dot| dot.us).fold(0.0, f64::max);
-    if report.timeline.is_empty() {
+    let dots = || report.timeline.iter();
+    let count = dots().count();
+    if count == 0 {
         return None;
     }
+    let us = |dot: &Dot| dot.us;
     let mut chart = Chart::new(
-        Axis::linear("seconds since the start", last, ""),
-        Axis::latency("latency", low, high),
+        Axis::linear(
+            "seconds since the start",
+            largest(dots().map(|dot| dot.at_s)),
+            "",
+        ),
+        Axis::latency("latency", least(dots().map(us)), largest(dots().map(us))),
     );
-    for phase in &report.origin {
-        // Of the phase with a broken cache, only the time that it was broken.
-        if phase.phase != Phase::Faults {
-            chart.band(phase.phase.label(), phase.began_s, phase.ended_s);
-        }
+    // Of the phase with a broken cache, only the outage is shaded.
+    for phase in report
+        .origin
+        .iter()
+        .filter(|phase| phase.phase != Phase::Faults)
+    {
+        chart.band(phase.phase.label(), phase.began_s, phase.ended_s);
     }
     if let Some(faults) = &report.faults {
         chart.band("faults", faults.broken_s, faults.mended_s);
     }
-    for dot in &report.timeline {
+    for dot in dots() {
         let (class, shape) = mark(dot.outcome);
         chart.dot(class, shape, dot.at_s, dot.us);
     }
@@ -186,8 +174,8 @@ fn timeline(report: &Report) -> Option<Figure> {
         ],
         svg: chart.render("Latency of requests over time, by outcome"),
         caption: format!(
-            "{} requests are shown; long runs are thinned evenly. Shaded, from the left: the warm phases, mixed traffic, the bursts, and where the cache was broken.",
-            report.timeline.len()
+            "{count} requests are shown; long runs are thinned evenly. Shaded, from the left: the \
+             warm phases, mixed traffic, the bursts, and the outage of the cache."
         ),
     })
 }
@@ -202,30 +190,22 @@ fn mark(outcome: Option<Outcome>) -> (&'static str, usize) {
     }
 }
 
-/// The last burst on a cold key, if there was one.
+/// The callers of the last burst on a cold key, if there was one.
 fn stampede(report: &Report) -> Option<Figure> {
-    let burst = report
-        .bursts
-        .iter()
-        .rfind(|burst| burst.occasion == BurstKind::Cold)?;
-    let longest = burst
-        .lanes
-        .iter()
-        .map(|(_, end, _)| end / 1e3)
-        .fold(0.0, f64::max);
-    let callers = Axis {
+    let mut bursts = report.bursts.iter();
+    let burst = bursts.rfind(|burst| burst.occasion == BurstKind::Cold)?;
+    let (callers, count) = (burst.callers, burst.lanes.len());
+    let longest = largest(burst.lanes.iter().map(|(_, end, _)| end / 1e3));
+    let lanes = Axis {
         title: "caller",
         low: 0.0,
-        high: burst.lanes.len() as f64 + 1.0,
+        high: count as f64 + 1.0,
         scale: Scale::Linear,
-        ticks: vec![
-            (1.0, "1".into()),
-            (burst.lanes.len() as f64, burst.lanes.len().to_string()),
-        ],
+        ticks: vec![(1.0, "1".into()), (count as f64, count.to_string())],
     };
     let mut chart = Chart::new(
         Axis::linear("since the first was sent", longest, " ms"),
-        callers,
+        lanes,
     );
     for (lane, (start, end, outcome)) in burst.lanes.iter().enumerate() {
         let (class, shape) = mark(*outcome);
@@ -234,7 +214,7 @@ fn stampede(report: &Report) -> Option<Figure> {
         chart.dot(class, shape, end / 1e3, y);
     }
     Some(Figure {
-        title: format!("{}: everyone asks for one cold key", burst.function),
+        title: format!("{}: all callers ask for one cold key", burst.function),
         legend: vec![
             ("cold", "▲ called the origin".into()),
             ("third", "■ shared that call".into()),
@@ -242,22 +222,18 @@ fn stampede(report: &Report) -> Option<Figure> {
         ],
         svg: chart.render("Callers of one cold key, from request to answer"),
         caption: format!(
-            "{} callers, origin calls: {}. Each lane runs from a request to its answer.",
-            burst.callers, burst.origin_calls
+            "{callers} callers, origin calls: {}. Each line runs from a request to its answer.",
+            burst.origin_calls
         ),
     })
 }
 
-/// For the function that the cache saves most.
+/// The cost over the hit ratio, with and without the cache, of the function that saves most.
 fn cost(report: &Report) -> Option<Figure> {
-    let saving = report
-        .savings
-        .iter()
-        .max_by(|a, b| a.dollars.total_cmp(&b.dollars))?;
-    if saving.dollars <= 0.0 {
-        return None;
-    }
-    let dollars = |ms: f64| ms * saving.price.memory_mb / 1024.0 * 1e3 * saving.price.gb_second;
+    let savings = report.savings.iter().filter(|saving| saving.dollars > 0.0);
+    let saving = savings.max_by(|a, b| a.dollars.total_cmp(&b.dollars))?;
+    let (function, price) = (&saving.function, saving.price);
+    let dollars = |ms: f64| ms * price.memory_mb / 1024.0 * 1e3 * price.gb_second;
     let (without, hit) = (dollars(saving.origin_ms), dollars(saving.hit_ms));
     let ratio = Axis {
         title: "hit ratio",
@@ -270,7 +246,7 @@ fn cost(report: &Report) -> Option<Figure> {
     };
     let mut chart = Chart::new(
         ratio,
-        Axis::linear("dollars a million calls", without * 1.1, ""),
+        Axis::linear("dollars per million calls", without * 1.1, ""),
     );
     chart.line("cold", &[(0.0, without), (100.0, without)]);
     chart.line("warm", &[(0.0, without), (100.0, hit)]);
@@ -278,24 +254,19 @@ fn cost(report: &Report) -> Option<Figure> {
         let at = measured.estimate;
         chart.dot("warm", 0, at * 100.0, without + (hit - without) * at);
     }
+    let label = format!("Dollars per million calls of {function} over the hit ratio");
     Some(Figure {
-        title: format!("{}: billed compute time", saving.function),
+        title: format!("{function}: billed compute time"),
         legend: vec![
             ("cold", "without the cache".into()),
             ("warm", "with it; ● at the measured hit ratio".into()),
         ],
-        svg: chart.render(&escape(&format!(
-            "Dollars a million calls of {} over the hit ratio",
-            saving.function
-        ))),
-        caption: caption(saving),
+        svg: chart.render(&escape(&label)),
+        caption: format!(
+            "An estimate: {} ms billed without the cache, {} ms for a hit, {:.0} MB at {} $ per \
+             GB-second. The request fee is paid either way, and the price of the cache itself is \
+             not included.",
+            saving.origin_ms, saving.hit_ms, price.memory_mb, price.gb_second
+        ),
     })
-}
-
-fn caption(saving: &Saving) -> String {
-    format!(
-        "An estimate: {} ms billed without the cache, {} ms for a hit, {:.0} MB at {} $ a GB-second. The request fee is paid \
-         either way, and the price of the cache itself is not in it.",
-        saving.origin_ms, saving.hit_ms, saving.price.memory_mb, saving.price.gb_second
-    )
 }

@@ -1,14 +1,13 @@
-//! What a CI service is told: annotations, and a summary of the job. Owns the forms of GitHub Actions, through a lookup
-//! of settings that it is given.
+//! Annotations and a job summary for GitHub Actions, whose settings come from a lookup function.
 
 use std::io::Write;
 
-use crate::analysis::check::Verdict;
+use crate::analysis::{check::Check, check::Verdict};
 use crate::output::{markdown, sentences};
-use crate::report::judgement::{Change, Comparison, ThresholdVerdict};
-use crate::report::model::Report;
+use crate::report::{judgement::Comparison, model::Report};
 
-/// Annotation lines for what is wrong; none outside of GitHub Actions. The summary is appended where that asks for it.
+/// Annotations for what is wrong; none outside of GitHub Actions. Also appends the job summary, if
+/// GitHub asks for one.
 pub(crate) fn annotations(
     report: &Report,
     setting: impl Fn(&str) -> Option<String>,
@@ -24,36 +23,24 @@ pub(crate) fn annotations(
         // A summary that cannot be written does not change what was measured.
         _ = file.and_then(|mut file| file.write_all(markdown::render(report).as_bytes()));
     }
-    let checks = report
-        .checks
-        .iter()
-        .filter(|check| check.verdict == Verdict::Fail);
-    let checks =
-        checks.map(|check| annotation("error", &format!("{}: {}", check.name, check.detail)));
-    let rules = report.rules.iter().filter_map(|judgement| {
-        let level = match judgement.ruling {
-            ThresholdVerdict::Ok => return None,
-            ThresholdVerdict::Inconclusive => "warning",
-            ThresholdVerdict::Fired | ThresholdVerdict::NoData => "error",
-        };
-        Some(annotation(
-            level,
-            &format!("{}: observed {}", judgement.rule, judgement.observed),
-        ))
+    let failed = |check: &&Check| check.verdict == Verdict::Fail;
+    let checks = report.checks.iter().filter(failed);
+    let checks = checks.map(|one| annotation("error", &format!("{}: {}", one.name, one.detail)));
+    let rules = report.rules.iter().filter_map(|result| {
+        let text = format!("{}: observed {}", result.rule, result.observed);
+        Some(annotation(result.ruling.label().1?, &text))
     });
     let baseline = report.baseline.iter().flat_map(baseline_annotations);
     checks.chain(rules).chain(baseline).collect()
 }
 
-/// What a baseline has against a run, and what could not be compared with it.
+/// Regressions against the baseline, and what could not be compared with it.
 fn baseline_annotations(comparison: &Comparison) -> Vec<String> {
     let figures = comparison.figures.iter().filter_map(|figure| {
-        let level = match figure.change {
-            Change::WithinLimit => return None,
-            Change::Inconclusive | Change::NoData => "warning",
-            Change::Regression | Change::Missing => "error",
-        };
-        Some(annotation(level, &sentences::compared(comparison, figure)))
+        Some(annotation(
+            figure.change.label().1?,
+            &sentences::compared(comparison, figure),
+        ))
     });
     let warnings = comparison.warnings.iter();
     figures
@@ -61,7 +48,7 @@ fn baseline_annotations(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-/// A workflow command; its own marks must not appear in the text.
+/// A workflow command; its control characters are escaped.
 fn annotation(level: &str, text: &str) -> String {
     let text = text
         .replace('%', "%25")
@@ -74,8 +61,7 @@ fn annotation(level: &str, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::intervals::Interval;
-    use crate::report::judgement::Compared;
-    use crate::report::test_report;
+    use crate::report::{judgement::Change, judgement::Compared, test_report};
 
     #[test]
     fn what_a_baseline_has_against_a_run_is_annotated() {

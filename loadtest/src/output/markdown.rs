@@ -1,74 +1,59 @@
-//! The report as Markdown, short enough for a pull request. Owns its layout; the words are the terminal's.
+//! A report as Markdown, short enough for a pull request.
 
-use crate::analysis::check::Verdict;
-use crate::output::caveats::circumstances;
-use crate::output::sentences::{self, findings, headlines, judgements};
-use crate::output::terminal::{COLUMNS, cells};
-use crate::report::judgement::Comparison;
+use crate::output::{
+    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements, tables,
+    tables::Table,
+};
 use crate::report::model::Report;
 
-/// The whole text.
 pub(crate) fn render(report: &Report) -> String {
-    let mut text = format!("# Load test: {}\n\n", report.heading());
-    text.push_str(&format!(
-        "{} · {} · {:.0} s · {}\n\n",
-        report.target.url, report.started, report.seconds, report.tool
-    ));
+    let (url, started, tool) = (&report.target.url, &report.started, &report.tool);
+    let mut text = format!(
+        "# Load test: {}\n\n{url} · {started} · {:.0} s · {tool}\n\n",
+        report.heading(),
+        report.seconds
+    );
     let bullet = |line: &String| format!("- {}\n", escape(line));
     text.extend(headlines(report).iter().map(bullet));
-    text.push_str(&format!(
-        "\n| {} |\n|---|---|---|{}\n",
-        COLUMNS.join(" | "),
-        "--:|".repeat(COLUMNS.len() - 3)
-    ));
-    text.extend(
-        report
-            .rows
-            .iter()
-            .map(|row| format!("| {} |\n", cells(row).join(" | "))),
-    );
+    text.push_str(&table(&tables::latencies(report)));
     text.push('\n');
-    for part in [findings(report), circumstances(report), judgements(report)] {
+    for part in [findings(report), caveats(report), judgements(report)] {
         text.extend(part.iter().map(bullet));
     }
-    text.extend(report.baseline.iter().map(beside));
-    text.push_str("\n| check | | |\n|---|---|---|\n");
-    for check in &report.checks {
-        let verdict = match check.verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "**FAIL**",
-            Verdict::NotCheckable => "not checkable",
-        };
-        text.push_str(&format!(
-            "| {} | {verdict} | {} |\n",
-            escape(&check.name),
-            escape(&check.detail)
-        ));
-    }
+    let baseline = report.baseline.as_ref().map(tables::side_by_side);
+    text.extend(baseline.iter().map(table));
+    let checks = report.checks.iter().map(|check| {
+        let (verdict, _) = check.verdict.label();
+        vec![check.name.clone(), verdict.to_owned(), check.detail.clone()]
+    });
+    let checks = Table {
+        text_columns: 3,
+        headers: vec!["check".into(), String::new(), String::new()],
+        rows: checks.collect(),
+    };
+    text.push_str(&table(&checks));
     text
 }
 
-/// A comparison's figures side by side.
-fn beside(comparison: &Comparison) -> String {
-    let rows = comparison.beside.iter().map(sentences::beside);
-    let rows: String = rows
-        .map(|row| format!("| {} |\n", row.map(|cell| escape(&cell)).join(" | ")))
-        .collect();
-    format!(
-        "\n| | {} | this run |\n|---|--:|--:|\n{rows}",
-        escape(&comparison.baseline_url)
-    )
+fn table(table: &Table) -> String {
+    let line = |cells: &Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|cell| escape(cell)).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let numbers = table.headers.len() - table.text_columns;
+    let alignment = "---|".repeat(table.text_columns) + &"--:|".repeat(numbers);
+    let rows: String = table.rows.iter().map(line).collect();
+    format!("\n{}|{alignment}\n{rows}", line(&table.headers))
 }
 
-/// Texts of the target must not become markup.
+/// Escapes text, so that a target's text cannot become markup.
 fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            "\\`*_<>|[]"
-                .contains(c)
-                .then_some('\\')
-                .into_iter()
-                .chain([c])
-        })
-        .collect()
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "\\`*_<>|[]".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }

@@ -1,23 +1,24 @@
-//! Does this tool time rightly, here and now? Owns a server of known delays within this process and the comparison;
-//! knows nothing of targets under test. It asks through the same client that measures.
+//! Checks this tool's clock: a server in this process answers after known delays, and is asked
+//! through the client that measures targets.
 //!
-//! The truth of a delay is what a bare blocking socket sees of the same server in turns with that client: the delay by the
-//! server's clock, and how long this machine takes to wake one process for another. What is off that is the tool's own.
+//! The reference is what a bare blocking socket sees of the same server, in turns with that client:
+//! the delay by the server's clock, plus the time that this machine takes to wake one process for
+//! another. Any further difference is the tool's own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::analysis::calibration::{Calibrated, are_within_a_tick};
-use crate::analysis::histogram::Latencies;
-use crate::client::Client;
-use crate::client::request::RequestSpec;
-use crate::target::outcome_source::OutcomeSource;
-use crate::target::{Function, Keys, Target};
+use crate::analysis::{
+    calibration::Calibrated, calibration::are_within_a_tick, histogram::Latencies,
+};
+use crate::client::{Client, request::RequestSpec};
+use crate::target::Target;
 
-/// The known delays, and how many times as often as the longest each is measured: two per cent of a short one are few
-/// microseconds, which only many requests can tell from this machine's own moods.
+/// The known delays, and how many times as often as the longest each is measured: two per cent of a
+/// short delay are a few microseconds, so short delays need more samples to rise above scheduling
+/// noise.
 const DELAYS: [(Duration, usize); 3] = [
     (Duration::from_millis(1), 15),
     (Duration::from_millis(10), 4),
@@ -26,11 +27,10 @@ const DELAYS: [(Duration, usize); 3] = [
 
 const TRIES: usize = 3;
 
-/// How many requests of each of the first delays a run makes: a fifth of a second in all.
+/// Requests of each of the first delays before a run: a fifth of a second in all.
 const QUICK_REQUESTS: [usize; 2] = [30, 10];
 
-/// Measures the known delays one after the other, the longest `requests` times, and tells of each as it is done. An error
-/// is a sentence.
+/// Measures the known delays one after another, the longest `requests` times, and reports each one.
 pub(crate) async fn measure(
     requests: usize,
     mut report: impl FnMut(&Calibrated),
@@ -42,7 +42,8 @@ pub(crate) async fn measure(
     Ok(())
 }
 
-/// A short look before a run: the shorter delays, as often as it takes to get them right, a few times at most.
+/// A quick check before a run with the shorter delays. A busy machine gets several tries; a wrong
+/// clock is wrong in each.
 pub(crate) async fn quick() -> Result<Vec<Calibrated>, String> {
     let mut calibrator = Calibrator::start()?;
     for _ in 1..TRIES {
@@ -54,14 +55,14 @@ pub(crate) async fn quick() -> Result<Vec<Calibrated>, String> {
     calibrator.quick().await
 }
 
-/// The server of known delays, and the two that ask it.
+/// The server of known delays, and the two clients that ask it.
 struct Calibrator {
     client: Client,
     blocking: BlockingClient,
     server_clock: ServerClock,
 }
 
-/// What the server's own clock says of its last answer.
+/// How long the last answer took by the server's own clock.
 type ServerClock = Arc<Mutex<Duration>>;
 
 impl Calibrator {
@@ -82,7 +83,7 @@ impl Calibrator {
             .parse()
             .map_err(|_| "no URL for 127.0.0.1".to_owned())?;
         Ok(Self {
-            client: Client::new(&url, target(), Duration::from_secs(5))?,
+            client: Client::new(&url, Target::parse(TARGET)?, Duration::from_secs(5))?,
             blocking: BlockingClient::connect(address).map_err(|e| broken(&e))?,
             server_clock,
         })
@@ -96,12 +97,12 @@ impl Calibrator {
         Ok(all)
     }
 
-    /// Both ask in turns, so that they meet the same machine.
+    /// The clients take turns, so that they see the same machine.
     async fn measure(&mut self, delay: Duration, requests: usize) -> Result<Calibrated, String> {
         let [mut server, mut reference, mut measured] = [(); 3].map(|()| Latencies::default());
         let spec = RequestSpec::new(0, 0, delay.as_micros().to_string());
         for _ in 0..requests {
-            // It blocks the only thread; nothing else is to run now.
+            // This blocks the only thread; nothing else needs to run now.
             reference.record(self.blocking.ask(&spec.key).map_err(|e| broken(&e))?);
             let sample = self.client.ask(&spec, Duration::MAX).await;
             sample.answer.map_err(|failure| broken(&failure.label()))?;
@@ -121,7 +122,7 @@ fn broken(why: &dyn std::fmt::Display) -> String {
     format!("the calibration server failed: {why}")
 }
 
-/// The simplest client there is.
+/// The simplest possible client.
 struct BlockingClient(TcpStream);
 
 impl BlockingClient {
@@ -146,39 +147,24 @@ fn lock(server_clock: &ServerClock) -> std::sync::MutexGuard<'_, Duration> {
     server_clock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn target() -> Target {
-    let function = Function {
-        name: "delay".into(),
-        path: "/{key}".into(),
-        keys: Keys::Salted,
-        value: None,
-        echo: None,
-        floor: None,
-    };
-    Target {
-        outcome: OutcomeSource::CacheStatus("known".into()),
-        flush: None,
-        bypass: None,
-        functions: vec![function],
-    }
-}
+/// The server as a target.
+const TARGET: &str = r#"
+outcome = { cache-status = "known" }
+function = [{ name = "delay", path = "/{key}", keys = "salted" }]
+"#;
 
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\ncache-status: known; fwd=miss\r\ncontent-length: 2\r\n\r\n{}";
 
-/// Answers `GET /MICROSECONDS` after so many microseconds, one request after another.
+/// Answers `GET /MICROSECONDS` after that many microseconds, one request after another.
 fn serve(stream: &TcpStream, server_clock: &ServerClock) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut lines = BufReader::new(stream).lines();
     loop {
         let request = lines.next()?.ok()?;
         let started = Instant::now();
-        let micros: u64 = request
-            .strip_prefix("GET /")?
-            .split(' ')
-            .next()?
-            .parse()
-            .ok()?;
+        let path = request.strip_prefix("GET /")?.split(' ').next()?;
+        let micros: u64 = path.parse().ok()?;
         while !lines.next()?.ok()?.is_empty() {}
         wait_until(started + Duration::from_micros(micros));
         *lock(server_clock) = started.elapsed();
@@ -187,7 +173,7 @@ fn serve(stream: &TcpStream, server_clock: &ServerClock) -> Option<()> {
     }
 }
 
-/// Sleeps for most of it and spins for the rest: a sleep alone is late by up to a timer tick.
+/// Sleeps first and spins for the rest: a sleep alone is late by up to a timer tick.
 fn wait_until(due: Instant) {
     std::thread::sleep(
         due.saturating_duration_since(Instant::now())

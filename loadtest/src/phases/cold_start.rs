@@ -1,22 +1,19 @@
-//! Functions that were just started: what the first answer of a process costs. Owns the restarts and the requests after
-//! them; knows nothing of how functions are started. The keys are stored, so that nothing but the start is slow.
+//! Cold starts: the latency of a process's first answer. The keys are stored, so that only the
+//! start is slow.
 
 use std::time::Duration;
 
 use crate::client::request::RequestSpec;
-use crate::load::interrupt;
-use crate::load::plan::{Phase, Plan, Segment};
-use crate::load::shell::ShellCommand;
-use crate::phases::discovery::FunctionTraits;
-use crate::phases::session::Session;
+use crate::load::{interrupt, plan::Phase, plan::Plan, plan::Segment, shell::ShellCommand};
+use crate::phases::{discovery::FunctionTraits, session::Session};
 
-/// How often everything is started afresh: the fewest for an interval of the median.
+/// Restarts: the fewest that give an interval of the median.
 pub(crate) const RESTARTS: u32 = 6;
 
-/// What the restarts themselves may take of a run's time.
+/// The time that the restarts themselves may take.
 pub(crate) const DURATION: Duration = Duration::from_secs(6);
 
-/// Runs the phase. An error is a sentence.
+/// Runs the phase.
 pub(crate) async fn run(session: &mut Session, restart: &ShellCommand) -> Result<(), String> {
     let before = session.totals.cold_functions.count();
     for function in 0..session.traits.len() {
@@ -36,13 +33,12 @@ pub(crate) async fn run(session: &mut Session, restart: &ShellCommand) -> Result
             .await?;
     }
     if session.totals.cold_functions.count() == before {
-        session
-            .limitations.push("no process said that it was new (X-Invocation: 1) after the functions were started afresh".into());
+        session.note("no process said that it was new (X-Invocation: 1) after the restarts");
     }
     Ok(())
 }
 
-/// Each function twice as often as it had processes, so that each new one probably answers.
+/// Asks each function twice as often as it had processes, so that each new one probably answers.
 fn plan(session: &Session) -> Plan {
     let segment = |(function, traits): (usize, &FunctionTraits)| {
         let spec = RequestSpec::new(function, 0, traits.canary.clone());

@@ -1,5 +1,5 @@
-//! The cache breaks and is mended while traffic goes on. Owns when, and what callers met meanwhile; knows nothing of how
-//! it is broken. Traffic so slow that the origins can carry all of it: with more, their queue would be measured.
+//! The cache is broken and repaired under traffic. There is so little traffic that the origins can
+//! carry all of it: with more, their queue would be measured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,72 +8,67 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::intervals::median;
-use crate::client::Client;
-use crate::client::request::RequestSpec;
-use crate::client::sample::Sample;
-use crate::load::interrupt;
-use crate::load::plan::{Phase, Plan, Segment, Slot};
-use crate::load::shell::Fault;
+use crate::client::{Client, request::RequestSpec, sample::Sample};
+use crate::load::{interrupt, plan::Phase, plan::Plan, plan::Slot, shell::Fault};
 use crate::phases::session::Session;
 
-/// How long the cache is whole, broken, and mended.
+/// How long the traffic lasts before, during and after the outage.
 const BEFORE: Duration = Duration::from_secs(2);
 const DURING: Duration = Duration::from_secs(3);
 const AFTER: Duration = Duration::from_secs(3);
 
-/// What the phase takes in all.
+/// Duration of the phase.
 pub(crate) const DURATION: Duration = BEFORE.saturating_add(DURING).saturating_add(AFTER);
 
-/// Users that stand ready.
+/// Users that are waiting.
 const USERS: usize = 32;
 
-/// Keys a function: few, so that most are stored before the cache breaks.
+/// Keys per function: few, so that most are stored before the cache breaks.
 const KEYS: usize = 5;
 
 /// What a broken cache may add to each call.
 const PENALTY: Duration = Duration::from_millis(100);
 
-/// Share of the origins' time that the traffic may fill.
+/// The share of the origins' time that the traffic may take.
 const ORIGIN_LOAD: f64 = 0.5;
 
-/// What callers met.
+/// What an outage of the cache did to callers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Faults {
-    /// When the cache was broken and when it was mended, in seconds since the start of the run.
+    /// When the cache was broken and when it was repaired, in seconds since the start of the run.
     pub(crate) broken_s: f64,
     pub(crate) mended_s: f64,
     pub(crate) functions: Vec<FaultImpact>,
-    /// Seconds from mending until the first request that became a hit; none came within the phase if absent.
+    /// Seconds from the repair to the first request that became a hit; absent if there was none.
     pub(crate) recovered_s: Option<f64>,
 }
 
-/// What callers of one function met while the cache was broken.
+/// What the outage did to the callers of one function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Suffered")]
 pub(crate) struct FaultImpact {
     pub(crate) function: String,
     pub(crate) answers: u64,
     pub(crate) failed: u64,
-    /// Of the answers, in microseconds.
+    /// Latencies of the answers, in microseconds.
     pub(crate) p50_us: Option<f64>,
     pub(crate) max_us: Option<f64>,
 }
 
-/// When the cache was broken and mended, since the start of the run.
+/// When the cache was broken and repaired, since the start of the run.
 struct Outage {
     began: Duration,
     ended: Duration,
 }
 
-/// Runs the phase. An error is a sentence: the cache could not be broken or, worse, not be mended.
+/// Runs the phase. An error means that a command failed, so the cache may still be broken.
 pub(crate) async fn run(session: &mut Session, fault: &Fault) -> Result<Option<Faults>, String> {
     if interrupt::requested() {
         return Ok(None);
     }
     let deadline = session.client.elapsed() + DURATION + Duration::from_secs(1);
     if deadline > session.profile.budget {
-        let note = "no time was left to break the cache".to_owned();
-        session.limitations.push(note);
+        session.note("there was no time to break the cache");
         return Ok(None);
     }
     let plan = plan(session);
@@ -86,7 +81,7 @@ pub(crate) async fn run(session: &mut Session, fault: &Fault) -> Result<Option<F
     Ok(outage.map(|outage| summarise(&collected.samples, &outage, &session.names)))
 }
 
-/// Breaks the cache and mends it, sooner if the user wants to stop.
+/// Breaks the cache and repairs it, sooner if the user wants to stop.
 async fn outage(client: Arc<Client>, fault: &Fault) -> Result<Option<Outage>, String> {
     interrupt::sleep(BEFORE).await;
     if interrupt::requested() {
@@ -98,7 +93,7 @@ async fn outage(client: Arc<Client>, fault: &Fault) -> Result<Option<Outage>, St
         interrupt::sleep(DURING).await;
     }
     let ended = client.elapsed();
-    // Also after a command that failed: it may have done a part of its work.
+    // Also if the first command failed: it may have done a part of its work.
     let mended = fault.mend_cache.run().await;
     broken.and(mended)?;
     Ok(Some(Outage { began, ended }))
@@ -114,10 +109,7 @@ fn plan(session: &mut Session) -> Plan {
         let mut due = Duration::ZERO;
         for number in (0..keys.len()).cycle() {
             let spec = RequestSpec::new(function, number, keys[number].clone());
-            slots.push(Slot {
-                spec,
-                due: Some(due),
-            });
+            slots.push(Slot::due(spec, due));
             due += gap;
             if due >= DURATION {
                 break;
@@ -125,13 +117,7 @@ fn plan(session: &mut Session) -> Plan {
         }
     }
     slots.sort_by_key(|slot| slot.due);
-    Plan {
-        phase: Phase::Faults,
-        segments: vec![Segment {
-            users: USERS,
-            slots,
-        }],
-    }
+    Plan::open(Phase::Faults, USERS, slots)
 }
 
 fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
@@ -143,14 +129,14 @@ fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
             .filter(|sample| sample.function == function)
             .collect();
         let answered = met.iter().filter(|sample| sample.answer.is_ok());
-        let mut us: Vec<f64> = answered
+        let us: Vec<f64> = answered
             .map(|sample| sample.latency.as_secs_f64() * 1e6)
             .collect();
         FaultImpact {
             function: name.clone(),
             answers: us.len() as u64,
             failed: (met.len() - us.len()) as u64,
-            p50_us: median(&mut us),
+            p50_us: median(us.iter().copied()),
             max_us: us.iter().copied().reduce(f64::max),
         }
     };
@@ -171,21 +157,14 @@ fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
 mod tests {
     use super::*;
     use crate::client::sample::Answer;
-    use crate::target::outcome::{Failure, Outcome};
+    use crate::target::{outcome::Failure, outcome::Outcome};
 
     fn sample(at_ms: u64, took_ms: u64, outcome: Result<Outcome, Failure>) -> Sample {
         let answer = outcome.map(|outcome| Answer {
             outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
-            bytes: 0,
-            server: Default::default(),
-            diagnostics: None,
-            value: 0,
+            ..Answer::default()
         });
-        let ms = Duration::from_millis;
-        Sample::new(0, 0, ms(at_ms), ms(took_ms), answer)
+        Sample::test(0, [at_ms, took_ms], answer)
     }
 
     #[test]

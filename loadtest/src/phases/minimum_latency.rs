@@ -1,35 +1,35 @@
-//! What lies under every hit: a bare memcached GET through memcache-async, and a function's answer that needs neither
-//! cache nor origin. Owns these measurements; knows nothing of caches in front of functions.
+//! The minimum latency of a hit: a bare memcached GET through memcache-async, and a function's
+//! answer that needs neither cache nor origin.
 
 use std::time::{Duration, Instant};
 
 use memcache_async::ascii::Protocol;
 use tokio::net::TcpStream;
 
-use crate::analysis::histogram::{Latencies, Summary};
+use crate::analysis::{histogram::Latencies, histogram::Summary};
 use crate::client::Client;
 
 /// Reads of memcached: enough for a p99 with an interval.
 const READS: usize = 1000;
 
-/// Requests to each function, the same.
+/// Requests to each function, for the same reason.
 const REQUESTS: usize = 400;
 
-/// No floor takes longer than this to measure; a slow one has fewer requests.
+/// Each measurement stops after this; a slow one gets fewer requests.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// What is stored: about the size of a cached answer.
+/// A value about the size of a cached answer.
 const VALUE: &[u8] = &[b'v'; 256];
 
-/// The floors of a run.
+#[derive(Default)]
 pub(crate) struct MinimumLatencies {
     pub(crate) memcached: Option<Summary>,
-    /// Of each function; none where its target names no path for it.
+    /// Of each function; `None` if its target names no path for it.
     pub(crate) functions: Vec<Option<Summary>>,
 }
 
-/// Measures GETs of one key of 256 bytes at `address` (HOST:PORT), one after another on one connection. An error is a
-/// sentence.
+/// Measures GETs of one key of 256 bytes at `address` (HOST:PORT), one after another on one
+/// connection.
 pub(crate) async fn measure_memcached(address: &str) -> Result<Summary, String> {
     let limit = Duration::from_secs(5);
     let measured = tokio::time::timeout(limit, reads(address)).await;
@@ -42,7 +42,7 @@ async fn reads(address: &str) -> std::io::Result<Summary> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut memcached = Protocol::new(stream);
-    // Ours alone, and gone within a minute.
+    // Used by no other process, and gone within a minute.
     let key = format!("loadtest-floor-{}", std::process::id());
     memcached.set(&key, VALUE, 60).await?;
     let mut latencies = Latencies::default();
@@ -52,20 +52,20 @@ async fn reads(address: &str) -> std::io::Result<Summary> {
         latencies.record(started.elapsed());
         if value != VALUE {
             return Err(std::io::Error::other(
-                "it gave another value than was stored",
+                "it returned another value than was stored",
             ));
         }
     }
     Ok(latencies.summary())
 }
 
-/// Measures a function's answers to its `floor` path, one after another: the way to it and back, and its own start of a
-/// request. An error is a sentence.
+/// Measures a function's answers to its `floor` path, one after another: the network, and the
+/// function's own work on a request.
 pub(crate) async fn measure_function(
     client: &Client,
     function: usize,
 ) -> Result<Option<Summary>, String> {
-    let Some(path) = &client.target().functions[function].floor else {
+    let Some(path) = &client.target.functions[function].floor else {
         return Ok(None);
     };
     let (began, mut latencies) = (Instant::now(), Latencies::default());

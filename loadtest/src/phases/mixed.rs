@@ -1,5 +1,5 @@
-//! Traffic as it comes: many keys of unequal fame at random times. Owns its arrivals and its keys; knows nothing of
-//! what follows from it. An open loop: requests are due when they are due, however slow the answers are.
+//! Realistic traffic: many keys of unequal popularity at random times. It is an open loop: requests
+//! are due on a schedule, however slow the answers are.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 
 use crate::client::request::RequestSpec;
-use crate::load::interrupt;
-use crate::load::keys::{Stream, generator};
-use crate::load::plan::{Phase, Plan, Segment, Slot};
+use crate::load::{interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan, plan::Slot};
 use crate::phases::session::Session;
 
-/// Users that stand ready; when all wait for answers, a due request queues, and that is counted.
+/// Users that are waiting. If all are busy, a due request queues, and its wait is counted.
 const USERS: usize = 32;
 
-/// The most keys a function: with Zipf's exponent near one, a few hundred hold most of the traffic.
+/// The most keys per function: with a Zipf exponent near one, a few hundred get most of the
+/// traffic.
 const MAX_KEYS: usize = 200;
 
-/// With fewer keys than this there is no popularity to speak of.
+/// With fewer keys than this, popularity means nothing.
 const MIN_KEYS: usize = 5;
 
-/// Share of the phase that its origin calls may fill, by all users that the origin serves side by side.
+/// The share of the phase that origin calls may take, over all users that the origin serves at
+/// once.
 const ORIGIN_LOAD: f64 = 0.3;
 
-/// Runs the phase, on a cache that was just flushed. Shortfalls say what was left out.
+/// Flushes the cache and runs the phase. Limitations say what was left out.
 pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
     let duration = session.profile.mixed;
     if duration.is_zero() || interrupt::requested() {
@@ -43,7 +43,7 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
         return Ok(());
     }
     let plan = plan(session, &keys, &asked);
-    // A backlog may be worked off for as long again: its wait is counted, so nothing is hidden by it.
+    // A backlog may take as long again: its wait is counted, so it hides nothing.
     let now = session.client.elapsed();
     let deadline = (now + duration * 2 + Duration::from_secs(2)).min(session.profile.budget);
     let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
@@ -55,13 +55,13 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
 fn keys(session: &mut Session) -> Vec<Vec<String>> {
     let duration = session.profile.mixed.as_secs_f64();
     let mut keys = Vec::new();
-    for (index, traits) in session.traits.iter().enumerate() {
-        let can = ORIGIN_LOAD * duration * traits.concurrency as f64
+    for (index, traits) in session.traits.clone().iter().enumerate() {
+        let possible = ORIGIN_LOAD * duration * traits.concurrency as f64
             / traits.origin.as_secs_f64().max(1e-6);
-        let count = (can as usize).min(MAX_KEYS);
+        let count = (possible as usize).min(MAX_KEYS);
         if count < MIN_KEYS {
             let (name, ms) = (&session.names[index], traits.origin.as_millis());
-            session.limitations.push(format!(
+            session.note(format!(
                 "{name} is not in the mixed phase: its origin takes {ms} ms"
             ));
             keys.push(Vec::new());
@@ -86,23 +86,14 @@ fn plan(session: &Session, keys: &[Vec<String>], asked: &[usize]) -> Plan {
         let which = choice.random_range(0..asked.len());
         let number = popularity[which].sample(&mut choice);
         let spec = RequestSpec::new(asked[which], number, keys[asked[which]][number].clone());
-        slots.push(Slot {
-            spec,
-            due: Some(Duration::from_secs_f64(due)),
-        });
+        slots.push(Slot::due(spec, Duration::from_secs_f64(due)));
         // Poisson arrivals: the gaps are exponential.
         due += -(1.0 - arrivals.random::<f64>()).ln() / profile.rate;
     }
-    Plan {
-        phase: Phase::Mixed,
-        segments: vec![Segment {
-            users: USERS,
-            slots,
-        }],
-    }
+    Plan::open(Phase::Mixed, USERS, slots)
 }
 
-/// The k-th key is asked in proportion to k to the power of minus `exponent`.
+/// The k-th key is asked for in proportion to k to the power of minus `exponent`.
 fn zipf(keys: usize, exponent: f64) -> Option<WeightedIndex<f64>> {
     WeightedIndex::new((1..=keys).map(|k| (k as f64).powf(-exponent))).ok()
 }

@@ -1,52 +1,45 @@
-//! The paired comparison: rounds of flush, cold, warm and bypass. Owns their order and their deadlines;
-//! knows nothing of statistics or reports.
+//! The paired comparison: rounds of flush, cold, warm and bypass.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::client::request::RequestSpec;
-use crate::load::phase_runner::PhaseSamples;
-use crate::load::plan::{Phase, Plan, Segment};
-use crate::load::{interrupt, keys};
+use crate::load::{
+    interrupt, keys, phase_runner::PhaseSamples, plan::Phase, plan::Plan, plan::Segment,
+};
 use crate::phases::session::Session;
 
-/// Runs all rounds, to end by `end` since the start of the run. An error is a sentence: the target cannot be measured
-/// at all. What ends the rounds early becomes a shortfall of the course.
+/// Runs all rounds, until `end` since the start of the run. An error means that the target cannot
+/// be measured at all; a reason to stop early becomes a limitation.
 pub(crate) async fn run(session: &mut Session, end: Duration) -> Result<(), String> {
     for round in 0..session.profile.rounds {
         if interrupt::requested() {
-            session
-                .limitations
-                .push(format!("interrupted before round {}", round + 1));
+            session.note(format!("interrupted before round {}", round + 1));
             return Ok(());
         }
         if session.client.elapsed() >= end {
-            session
-                .limitations
-                .push(format!("no time was left for round {}", round + 1));
+            session.note(format!("there was no time for round {}", round + 1));
             return Ok(());
         }
         if let Err(reason) = session.flush().await {
-            // A target that never flushes cannot be measured; one that stops doing so has failed.
+            // A target that never flushes cannot be measured; one that stops flushing has failed.
             if round == 0 {
                 return Err(reason);
             }
             session.flush_probe.failed = Some(reason.clone());
-            session.limitations.push(reason);
+            session.note(reason);
             return Ok(());
         }
-        if one(session, round, end).await?.is_break() {
-            session.limitations.push(format!(
-                "the target failed most requests of round {}",
-                round + 1
-            ));
+        if run_round(session, round, end).await?.is_break() {
+            let number = round + 1;
+            session.note(format!("the target failed most requests of round {number}"));
             return Ok(());
         }
     }
     Ok(())
 }
 
-async fn one(
+async fn run_round(
     session: &mut Session,
     round: usize,
     end: Duration,
@@ -55,10 +48,10 @@ async fn one(
     let keys: Vec<Vec<String>> = supplies
         .map(|(supply, load)| supply.take(load.keys))
         .collect();
-    let end = end_of(session, round, end);
+    let end = round_end(session, round, end);
     let mut indices: Vec<Vec<usize>> = keys.iter().map(|keys| (0..keys.len()).collect()).collect();
     let mut done: Vec<PhaseSamples> = Vec::new();
-    // The first phases leave a part of the round to those after them.
+    // The first phases leave a part of the round to the later ones.
     for (phase, keep) in [
         (Phase::Cold, 0.35),
         (Phase::Warm, 0.4),
@@ -73,12 +66,10 @@ async fn one(
         let collected = session.phase((phase, round), plan, deadline).await?;
         let aborted = collected.aborted;
         if phase == Phase::Cold {
-            // A key that was cut or failed is stored nowhere.
-            let asked = |function, index: &usize| collected.has_answer(function, *index);
-            indices
-                .iter_mut()
-                .enumerate()
-                .for_each(|(function, all)| all.retain(|index| asked(function, index)));
+            // A key whose cold request was not sent or failed is not stored.
+            for (function, indices) in indices.iter_mut().enumerate() {
+                indices.retain(|index| collected.has_answer(function, *index));
+            }
         }
         done.push(collected);
         if aborted {
@@ -87,25 +78,20 @@ async fn one(
     }
     if let [cold, warm, rest @ ..] = done.as_slice() {
         let bypass = rest.first().map_or(&[][..], |collected| &collected.samples);
-        session.totals.add_pairs(
-            round,
-            [&cold.samples, &warm.samples, bypass],
-            &session.names,
-        );
+        let samples = [&cold.samples, &warm.samples, bypass];
+        session.totals.add_pairs(round, samples, &session.names);
     }
     Ok(ControlFlow::Continue(()))
 }
 
-/// A round may use what is left, shared evenly with the rounds to come.
-fn end_of(session: &Session, round: usize, end: Duration) -> Duration {
-    let left = u32::try_from(session.profile.rounds - round)
-        .unwrap_or(u32::MAX)
-        .max(1);
+/// The remaining time is divided evenly over the remaining rounds.
+fn round_end(session: &Session, round: usize, end: Duration) -> Duration {
+    let left = u32::try_from(session.profile.rounds - round).unwrap_or(u32::MAX);
     let now = session.client.elapsed();
-    now + end.saturating_sub(now) / left
+    now + end.saturating_sub(now) / left.max(1)
 }
 
-/// `keys` of each function, and the `indices` of those to ask for.
+/// Asks for the `keys` of each function at these `indices`.
 fn plan(
     session: &Session,
     (phase, round): (Phase, usize),
@@ -116,7 +102,7 @@ fn plan(
     let segment = |function: usize| {
         let (keys, indices) = (&keys[function], &indices[function]);
         let repeats = match phase {
-            // As many warm requests as the profile wants, also where a slow origin left few keys.
+            // The profile's number of warm requests, even if a slow origin left few keys.
             Phase::Warm => (profile.keys * profile.repeats).div_ceil(indices.len().max(1)),
             Phase::Bypass => usize::from(session.traits[function].bypass),
             _ => 1,
@@ -125,21 +111,20 @@ fn plan(
         let order = keys::order(indices.len(), repeats, profile.seed, part);
         let ask = |place: usize| {
             let spec = RequestSpec::new(function, indices[place], keys[indices[place]].clone());
-            if phase == Phase::Bypass {
-                spec.bypass()
-            } else {
-                spec
+            match phase {
+                Phase::Bypass => spec.bypass(),
+                _ => spec,
             }
         };
-        // One user where hits are timed: more would measure how they share the machine.
-        let users = if phase == Phase::Warm {
-            1
-        } else {
-            session.loads[function].users
+        // One user when hits are timed: with more, their competition for the machine would be
+        // measured.
+        let users = match phase {
+            Phase::Warm => 1,
+            _ => session.loads[function].users,
         };
         Segment::closed(users, order.into_iter().map(ask))
     };
-    // The quick ones first: if time runs out, few are cut.
+    // Fast functions first: if time runs out, fewer requests are lost.
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by_key(|function| session.traits[*function].origin);
     Plan {

@@ -1,23 +1,17 @@
-//! A run in progress: what its parts share, and how one phase of any kind is run. Owns the sums while they grow; knows
-//! nothing of which phases there are, nor of reports.
+//! The state of a run, and how one phase of any kind is run.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::origin_calls::OriginCallCounter;
-use crate::analysis::totals::{FlushProbe, Totals};
-use crate::client::Client;
-use crate::client::request::RequestSpec;
-use crate::load::goose;
-use crate::load::keys::Supply;
-use crate::load::phase_runner::{PhaseRunner, PhaseSamples};
-use crate::load::plan::{Phase, Plan};
-use crate::load::profile::Profile;
-use crate::load::progress::Progress;
-use crate::phases::discovery::FunctionTraits;
+use crate::analysis::{origin_calls::OriginCallCounter, totals::FlushProbe, totals::Totals};
+use crate::client::{Client, request::RequestSpec};
+use crate::load::{
+    goose, keys::Supply, phase_runner::PhaseRunner, phase_runner::PhaseSamples, plan::Phase,
+    plan::Plan, profile::Profile, progress::Progress,
+};
+use crate::phases::{discovery::FunctionTraits, minimum_latency::MinimumLatencies};
 use crate::target::Function;
 
-/// The state of a run.
 pub(crate) struct Session {
     pub(crate) client: Arc<Client>,
     pub(crate) profile: Profile,
@@ -29,28 +23,30 @@ pub(crate) struct Session {
     pub(crate) totals: Totals,
     pub(crate) origin_calls: OriginCallCounter,
     pub(crate) flush_probe: FlushProbe,
-    /// Why there is less than was asked for, in sentences.
+    pub(crate) minimum: MinimumLatencies,
+    /// What was left out, in sentences.
     pub(crate) limitations: Vec<String>,
 }
 
-/// How one function is asked in the paired phases.
+/// How one function is loaded in the paired phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FunctionLoad {
-    /// Users of cold and bypass: one where that fits, as there is no queue to hide anything then; never more than its origin serves at once.
+    /// Users of the cold and bypass phases. One if the time allows, so that no queue hides
+    /// anything; otherwise as many as the origin serves at once.
     pub(crate) users: usize,
-    /// Keys a round: fewer than the profile wants where the origin is slow.
+    /// Keys per round; fewer than the profile asks for if the origin is slow.
     pub(crate) keys: usize,
 }
 
 impl Session {
-    /// A run that has not begun. `salt` must never have been used before at this target.
+    /// A new run. `salt` must never have been used before at this target.
     pub(crate) fn new(
         client: Arc<Client>,
         profile: Profile,
         progress: Progress,
         salt: &str,
     ) -> Self {
-        let functions = &client.target().functions;
+        let functions = &client.target.functions;
         let supply = |function: &Function| Supply::new(function, salt, profile.seed);
         Self {
             names: functions.iter().map(|f| f.name.clone()).collect(),
@@ -63,11 +59,13 @@ impl Session {
             totals: Totals::default(),
             origin_calls: OriginCallCounter::default(),
             flush_probe: FlushProbe::default(),
+            minimum: MinimumLatencies::default(),
             limitations: Vec::new(),
         }
     }
 
-    /// Runs one phase and adds it to the sums. Nothing is sent after `deadline` since the start of the run.
+    /// Runs one phase and adds it to the totals. Nothing is sent after `deadline`, counted from the
+    /// start of the run.
     pub(crate) async fn phase(
         &mut self,
         (phase, round): (Phase, usize),
@@ -87,21 +85,26 @@ impl Session {
             .map_err(|e| format!("Goose stopped: {e}"))?;
         drop(watch);
         let collected = runner.take();
-        self.totals.add_phase(
-            (phase, round),
-            &collected,
-            &goose_result,
-            &self.names,
-            &mut self.origin_calls,
-        );
-        self.progress.print(
-            &self.client,
-            &format!("{title}: {}", self.totals.last_phase()),
-        );
+        let counted = self.origin_calls.close_phase(&collected.samples);
+        let place = (phase, round);
+        self.totals
+            .add_phase(place, &collected, counted, &goose_result, &self.names);
+        let text = format!("{title}: {}", self.totals.last_phase());
+        self.progress.print(&self.client, &text);
         Ok(collected)
     }
 
-    /// Flushes, and looks whether a key that was stored before is gone. An error is a sentence.
+    /// What is left of the run's time.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.profile.budget.saturating_sub(self.client.elapsed())
+    }
+
+    /// Notes in a sentence what was left out.
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
+        self.limitations.push(text.into());
+    }
+
+    /// Flushes, and checks that a key that was stored before is gone.
     pub(crate) async fn flush(&mut self) -> Result<(), String> {
         let origin = |index: &usize| self.traits[*index].origin;
         let quickest = (0..self.traits.len()).min_by_key(origin).unwrap_or(0);

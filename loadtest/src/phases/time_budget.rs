@@ -1,28 +1,21 @@
-//! How a run's time is shared: keys and users of each function, and what the later phases need. Owns the arithmetic;
-//! asks nothing.
+//! How a run's time is divided: keys and users of each function, and time for the later phases.
 
 use std::time::Duration;
 
-use crate::load::profile::Profile;
-use crate::load::shell::TargetCommands;
-use crate::phases::discovery::FunctionTraits;
-use crate::phases::session::FunctionLoad;
-use crate::phases::{cold_start, faults};
+use crate::load::{profile::Profile, shell::TargetCommands};
+use crate::phases::{cold_start, discovery::FunctionTraits, faults, session::FunctionLoad};
 
-/// What Goose takes for one phase beyond its work: its parent loop ticks twice a second.
+/// Goose's overhead per phase: its parent loop ticks twice a second.
 const GOOSE: Duration = Duration::from_millis(900);
 
-/// When the rounds must end, so that the phases after them have their time.
+/// When the rounds must end, to leave time for the later phases.
 pub(crate) fn end_of_rounds(
     profile: &Profile,
     traits: &[FunctionTraits],
     commands: &TargetCommands,
 ) -> Duration {
-    let slowest = traits
-        .iter()
-        .map(|traits| traits.origin)
-        .max()
-        .unwrap_or_default();
+    let slowest = traits.iter().map(|traits| traits.origin).max();
+    let slowest = slowest.unwrap_or_default();
     let bursts = u32::try_from(profile.bursts).unwrap_or(u32::MAX);
     let mixed = if profile.mixed.is_zero() {
         Duration::ZERO
@@ -33,12 +26,12 @@ pub(crate) fn end_of_rounds(
         .saturating_sub(mixed + (slowest + GOOSE).saturating_mul(bursts))
 }
 
-/// When the bursts must be over.
+/// When the bursts must end.
 pub(crate) fn end_of_bursts(profile: &Profile, commands: &TargetCommands) -> Duration {
     profile.budget.saturating_sub(commands_time(commands))
 }
 
-/// What the phases take that change the target.
+/// The time of the phases that change the target.
 fn commands_time(commands: &TargetCommands) -> Duration {
     let faults = faults::DURATION + GOOSE * 2;
     let restarts = cold_start::DURATION + GOOSE * cold_start::RESTARTS;
@@ -46,32 +39,21 @@ fn commands_time(commands: &TargetCommands) -> Duration {
     if_some(commands.fault.is_some(), faults) + if_some(commands.restart.is_some(), restarts)
 }
 
-/// Shares `time`, from now until the end of the rounds, over the functions.
+/// Divides `time`, which lasts from now until the end of the rounds, over the functions.
 pub(crate) fn divide(
     profile: &Profile,
     traits: &[FunctionTraits],
     time: Duration,
 ) -> Vec<FunctionLoad> {
-    let phases = if traits.iter().any(|traits| traits.bypass) {
-        3
-    } else {
-        2
-    };
+    let phases = 2 + u32::from(traits.iter().any(|traits| traits.bypass));
     let rounds = u32::try_from(profile.rounds).unwrap_or(u32::MAX).max(1);
-    // Hits take their time as well; the rest is the origins'.
-    let mut left = (time / rounds)
-        .saturating_sub(GOOSE * phases)
-        .mul_f64(0.7)
-        .as_secs_f64();
+    // 30 % are left for hits; the rest is for origin calls.
+    let left = (time / rounds).saturating_sub(GOOSE * phases);
+    let mut left = left.mul_f64(0.7).as_secs_f64();
     let mut order: Vec<usize> = (0..traits.len()).collect();
     order.sort_by_key(|index| traits[*index].origin);
-    let mut loads = vec![
-        FunctionLoad {
-            users: 1,
-            keys: profile.keys
-        };
-        traits.len()
-    ];
+    let (users, keys) = (1, profile.keys);
+    let mut loads = vec![FunctionLoad { users, keys }; traits.len()];
     for (position, index) in order.iter().enumerate() {
         let calls_a_key = if traits[*index].bypass { 2.0 } else { 1.0 };
         let one = traits[*index].origin.as_secs_f64().max(1e-6) * calls_a_key;
@@ -97,11 +79,9 @@ mod tests {
     fn traits(ms: u64, concurrency: usize) -> FunctionTraits {
         let origin = Duration::from_millis(ms);
         FunctionTraits {
-            canary: String::new(),
             origin,
-            instances: None,
             concurrency,
-            bypass: false,
+            ..FunctionTraits::default()
         }
     }
 

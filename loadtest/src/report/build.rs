@@ -1,37 +1,21 @@
-//! Turns what was measured into the report's plain data. Owns the sums that need a whole run; knows nothing of drawing.
+//! Builds a report from a finished session.
 
 use std::collections::BTreeSet;
 
-use crate::analysis::histogram::{Latencies, Summary};
-use crate::analysis::intervals::share_interval;
-use crate::analysis::origin_calls::OriginCalls;
-use crate::analysis::paired;
-use crate::analysis::phase_summary::PhaseSummary;
-use crate::analysis::savings::{self, Price};
-use crate::analysis::timeline::Point;
-use crate::analysis::totals::Totals;
-use crate::checks::{self, tool};
-use crate::load::machine::Machine;
-use crate::load::plan::Phase;
-use crate::phases::faults::Faults;
-use crate::phases::minimum_latency::MinimumLatencies;
-use crate::phases::session::Session;
-use crate::phases::stampede::{Burst, BurstKind};
-use crate::report::model::{
-    CacheEffect, Dot, FailureRow, FunctionFacts, PhaseRow, Report, Row, SCHEMA, TargetFacts,
-    Traffic,
+use crate::analysis::{
+    histogram::Latencies, intervals::share_interval, paired, phase_summary::PhaseSummary, savings,
+    savings::Price, totals::Totals,
 };
-use crate::target::outcome::Outcome;
+use crate::checks::{self, tool};
+use crate::load::{machine::Machine, plan::Phase};
+use crate::phases::{faults::Faults, session::Session, stampede::Burst, stampede::BurstKind};
+use crate::report::{
+    model::CacheEffect, model::FailureRow, model::FunctionFacts, model::PhaseRow, model::Report,
+    model::Row, model::SCHEMA, model::TargetFacts, model::Traffic,
+};
+use crate::target::{outcome::Failure, outcome::Outcome};
 
-/// When and where a run began.
-pub(crate) struct RunStart {
-    /// RFC 3339.
-    pub(crate) at: String,
-    pub(crate) machine: Machine,
-    pub(crate) price: Price,
-}
-
-/// What the phases found besides sums.
+/// The results of the phases besides the totals.
 #[derive(Default)]
 pub(crate) struct PhaseResults {
     pub(crate) bursts: Vec<Burst>,
@@ -39,94 +23,88 @@ pub(crate) struct PhaseResults {
 }
 
 impl Session {
-    /// The whole report.
     pub(crate) fn report(
         mut self,
-        start: RunStart,
-        minimum: MinimumLatencies,
+        (started, machine): (String, Machine),
+        price: &Price,
         PhaseResults { bursts, faults }: PhaseResults,
         interrupted: bool,
     ) -> Report {
         self.limitations.extend(self.left_out());
         let totals = &self.totals;
         let functions: BTreeSet<&String> = totals.pairs.iter().map(|pair| &pair.function).collect();
-        let speed_ups = functions
-            .iter()
-            .map(|function| paired::speed_up(function, &totals.pairs))
-            .collect();
+        let speed_up = |function: &String| paired::speed_up(function, &totals.pairs);
+        let speed_ups = functions.into_iter().map(speed_up).collect();
         Report {
             schema: SCHEMA.to_owned(),
             tool: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             seconds: self.client.elapsed().as_secs_f64(),
-            target: self.target(minimum.functions),
+            target: self.target(),
             rows: self.rows(),
             failures: self.failures(),
-            details: totals
-                .details
-                .iter()
-                .map(|(detail, count)| (detail.clone(), *count))
-                .collect(),
-            savings: savings::savings(&start.price, &totals.pairs),
+            savings: savings::savings(price, &totals.pairs),
             speed_ups,
             effect: effect(totals, &bursts),
             origin: totals.phases.iter().map(origin_row).collect(),
             cold_functions: totals.cold_functions.summary(),
             checks: checks::all(totals, &self.flush_probe, self.profile.rounds),
-            timeline: totals.timeline.points.iter().map(dot).collect(),
+            details: self.totals.details.into_iter().collect(),
+            timeline: self.totals.timeline.points,
             pairs: self.totals.pairs,
-            started: start.at,
-            machine: start.machine,
+            started,
+            machine,
             profile: self.profile,
             shortfalls: self.limitations,
             bursts,
             faults,
             interrupted,
-            floor: minimum.memcached,
+            floor: self.minimum.memcached,
             rules: Vec::new(),
             baseline: None,
         }
     }
 
-    /// What was left out, in sentences.
     fn left_out(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for ((traits, load), name) in self.traits.iter().zip(&self.loads).zip(&self.names) {
             if load.keys < self.profile.keys {
                 let (keys, wanted, ms) = (load.keys, self.profile.keys, traits.origin.as_millis());
                 notes.push(format!(
-                    "{name}: {keys} keys a round instead of {wanted}, as its origin takes {ms} ms"
+                    "{name}: {keys} keys per round instead of {wanted}, because its origin takes {ms} ms"
                 ));
             }
-            if self.client.target().bypass.is_some() && !traits.bypass {
-                notes.push(format!("{name}: not measured without its cache (it does not stand aside, or its origin is slow)"));
+            if self.client.target.bypass.is_some() && !traits.bypass {
+                notes.push(format!(
+                    "{name}: not measured without its cache (it does not bypass its cache, or its \
+                     origin is slow)"
+                ));
             }
         }
         let cut: u64 = self.totals.phases.iter().map(|phase| phase.not_sent).sum();
         if cut > 0 {
             notes.push(format!(
-                "{cut} requests were planned and not sent: no time was left, or the target failed"
+                "{cut} planned requests were not sent: there was no time, or the target failed"
             ));
         }
         notes.extend(tool::generator_notes(&self.totals.phases));
         notes
     }
 
-    fn target(&self, minimum: Vec<Option<Summary>>) -> TargetFacts {
-        let functions = self.traits.iter().zip(&self.loads).zip(&self.names);
-        let functions = functions
-            .zip(minimum)
-            .map(|(((traits, load), name), floor)| FunctionFacts {
-                name: name.clone(),
-                instances: traits.instances,
-                users: load.users,
-                keys_a_round: load.keys,
-                floor,
-            });
-        let counted = self.traits.iter().any(|traits| traits.instances.is_some());
+    fn target(&self) -> TargetFacts {
+        let traits = self.traits.iter().zip(&self.loads);
+        let functions = traits.zip(&self.names).zip(&self.minimum.functions);
+        let functions = functions.map(|(((traits, load), name), floor)| FunctionFacts {
+            name: name.clone(),
+            instances: traits.instances,
+            users: load.users,
+            keys_a_round: load.keys,
+            floor: floor.clone(),
+        });
+        let mut instances = self.traits.iter().filter_map(|traits| traits.instances);
         TargetFacts {
-            url: self.client.base().to_owned(),
+            url: self.client.base.to_owned(),
             functions: functions.collect(),
-            instances: counted.then(|| self.origin_calls.instances()),
+            instances: instances.next().map(|_| self.origin_calls.instances()),
         }
     }
 
@@ -143,25 +121,13 @@ impl Session {
     }
 
     fn failures(&self) -> Vec<FailureRow> {
-        let failures = self
-            .totals
-            .failures
-            .iter()
-            .map(|((phase, function, failure), count)| FailureRow {
-                phase: *phase,
-                function: self.names[*function].clone(),
-                failure: failure.label(),
-                count: *count,
-            });
-        failures.collect()
-    }
-}
-
-/// The number, if there is one.
-fn counted(calls: &OriginCalls) -> Option<u64> {
-    match calls {
-        OriginCalls::Counted(count) => Some(*count),
-        _ => None,
+        let row = |(key, count): (&(Phase, usize, Failure), &u64)| FailureRow {
+            phase: key.0,
+            function: self.names[key.1].clone(),
+            failure: key.2.label(),
+            count: *count,
+        };
+        self.totals.failures.iter().map(row).collect()
     }
 }
 
@@ -172,22 +138,14 @@ fn origin_row(sum: &PhaseSummary) -> PhaseRow {
         answers: sum.answers,
         hits: sum.hits,
         claimed: sum.claimed,
-        counted: counted(&sum.counted),
+        counted: sum.counted.number(),
         cut: sum.not_sent,
         began_s: sum.began.as_secs_f64(),
         ended_s: sum.ended.as_secs_f64(),
     }
 }
 
-fn dot(point: &Point) -> Dot {
-    Dot {
-        at_s: point.sent.as_secs_f64(),
-        us: point.latency.as_secs_f64() * 1e6,
-        outcome: point.outcome,
-    }
-}
-
-/// Adds it up.
+/// What the cache did in the whole run.
 fn effect(totals: &Totals, bursts: &[Burst]) -> CacheEffect {
     let traffic = traffic(&totals.phases);
     let sum = |pick: fn(&PhaseSummary) -> u64| {
@@ -198,7 +156,7 @@ fn effect(totals: &Totals, bursts: &[Burst]) -> CacheEffect {
     let (answers, claimed) = (sum(|s| s.answers), sum(|s| s.claimed));
     let (lookup_bytes, hit_bytes) = (sum(|s| s.lookup_bytes), sum(|s| s.hit_bytes));
     let all = totals.phases.iter();
-    let counted: Option<Vec<u64>> = all.map(|phase| counted(&phase.counted)).collect();
+    let counted: Option<Vec<u64>> = all.map(|phase| phase.counted.number()).collect();
     CacheEffect {
         measured_in: traffic,
         hit_ratio: share_interval(sum(|s| s.hits), sum(|s| s.lookups)),
@@ -215,7 +173,7 @@ fn effect(totals: &Totals, bursts: &[Burst]) -> CacheEffect {
     }
 }
 
-/// Traffic as it comes, where there was any; else the rounds.
+/// Mixed traffic if there was any, otherwise the rounds.
 fn traffic(phases: &[PhaseSummary]) -> Traffic {
     let came = |sum: &PhaseSummary| sum.phase == Phase::Mixed && sum.answers > 0;
     if phases.iter().any(came) {
@@ -245,7 +203,7 @@ fn factor(bursts: &[Burst], occasion: BurstKind) -> Option<f64> {
     let bursts = bursts.iter().filter(|burst| burst.occasion == occasion);
     let met = bursts.filter(|burst| match occasion {
         BurstKind::Cold => burst.overlapped(),
-        // An entry that outlived what was told of it was no occasion.
+        // Skips bursts where the entry had not expired after all.
         BurstKind::Expiry => burst.overlapped() && burst.origin_calls > 0,
     });
     let met: Vec<&Burst> = met.collect();
@@ -265,7 +223,8 @@ mod tests {
             hits,
             lookup_bytes,
             hit_bytes,
-            ..PhaseSummary::blank(phase)
+            phase,
+            ..PhaseSummary::default()
         };
         let cold = sum(Phase::Cold, (10, 0), (1000, 0));
         let warm = sum(Phase::Warm, (30, 30), (3000, 3000));

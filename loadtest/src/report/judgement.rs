@@ -1,13 +1,14 @@
-//! What the thresholds and the baseline came to: the results that report.json keeps.
+//! The results of thresholds and baseline, as report.json keeps them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::format::Quantity;
-use crate::analysis::intervals::Interval;
+use crate::analysis::{format::Quantity, intervals::Interval};
 
-/// How a rule ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The result of a threshold.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(rename = "Ruling")]
 pub(crate) enum ThresholdVerdict {
@@ -15,11 +16,23 @@ pub(crate) enum ThresholdVerdict {
     Fired,
     /// The interval of the observed value lies on both sides of the limit.
     Inconclusive,
-    /// Nothing was observed, or too little: as bad as fired.
+    /// Nothing was observed, or too little; counts as fired.
     NoData,
 }
 
-/// A rule and what was observed.
+impl ThresholdVerdict {
+    /// The verdict in a report, and the level of its annotation.
+    pub(crate) fn label(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Ok => ("ok", None),
+            Self::Fired => ("FIRED", Some("error")),
+            Self::Inconclusive => ("inconclusive", Some("warning")),
+            Self::NoData => ("FIRED, no data", Some("error")),
+        }
+    }
+}
+
+/// A threshold and the observed value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Judgement")]
 pub(crate) struct ThresholdResult {
@@ -37,13 +50,26 @@ pub(crate) enum Change {
     /// No part of the interval is.
     #[serde(rename = "within")]
     WithinLimit,
-    /// A part of it is: more rounds would tell.
+    /// A part of it is; more rounds would decide.
     Inconclusive,
-    /// The baseline has it, and this run has too few rounds of it: as bad as a regression.
+    /// The baseline has it, and this run has too few rounds of it; counts as a regression.
     #[serde(rename = "lost")]
     Missing,
     /// The baseline itself has too few rounds.
     NoData,
+}
+
+impl Change {
+    /// The change in a report, and the level of its annotation.
+    pub(crate) fn label(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Regression => ("REGRESSION", Some("error")),
+            Self::WithinLimit => ("ok", None),
+            Self::Inconclusive => ("inconclusive", Some("warning")),
+            Self::Missing => ("REGRESSION, no data", Some("error")),
+            Self::NoData => ("no data", Some("warning")),
+        }
+    }
 }
 
 /// One figure of both runs.
@@ -55,29 +81,29 @@ pub(crate) struct Compared {
     pub(crate) change: Change,
 }
 
-/// A run held against its baseline.
+/// A run compared with its baseline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Comparison {
-    /// When the baseline was measured, and what it was.
+    /// When the baseline was measured.
     pub(crate) baseline: String,
     pub(crate) baseline_url: String,
     /// The share of a figure that may be lost.
     pub(crate) max_regress: f64,
     pub(crate) figures: Vec<Compared>,
     pub(crate) beside: Vec<SideBySide>,
-    /// What makes the two less comparable.
+    /// What makes the two runs less comparable.
     pub(crate) warnings: Vec<String>,
 }
 
 impl Comparison {
-    /// Whether a figure is worse than allowed, or there no more.
+    /// Whether a figure is worse than allowed, or missing.
     pub(crate) fn has_regression(&self) -> bool {
         let worse = |change| matches!(change, Change::Regression | Change::Missing);
         self.figures.iter().any(|figure| worse(figure.change))
     }
 }
 
-/// One figure of both runs; absent where it was not measured or has too few samples.
+/// One figure of both runs; absent if it was not measured or has too few samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Beside")]
 pub(crate) struct SideBySide {

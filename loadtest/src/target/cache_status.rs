@@ -1,49 +1,39 @@
-//! Reads `Cache-Status` (RFC 9211) as the structured field it is. Owns the mapping from parameters to an [`Outcome`];
-//! knows nothing of timing, targets or samples. A substring search would be wrong: `hit=?0` is not a hit.
+//! Reads `Cache-Status` (RFC 9211) as the structured field that it is. A substring search would be
+//! wrong: `hit=?0` is not a hit.
 
 use sfv::{BareItem, List, ListEntry, Parameters, Parser};
 
 use crate::target::outcome::Outcome;
 
-/// What one cache said of one answer.
-#[derive(Clone, Debug, PartialEq)]
+/// What one cache said about one answer.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CacheStatus {
     pub(crate) outcome: Outcome,
     /// Seconds of freshness left; below zero when the entry was stale.
     pub(crate) ttl_s: Option<i64>,
-    /// The cache's own word for the reason, such as `timeout`.
+    /// The cache's reason, such as `timeout`.
     pub(crate) detail: Option<String>,
-    /// Whether it says that it stored the answer; many caches never say so.
+    /// Whether it says that it stored the answer; many caches never do.
     pub(crate) stored: bool,
 }
 
-/// Why a header value says nothing of the cache that was asked for.
-#[derive(Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Unreadable {
-    #[error("is not a structured field list: {0}")]
-    Syntax(String),
-    #[error("has no member named {wanted:?} (it names {found})")]
-    OtherCache { wanted: String, found: String },
-}
-
-/// Reads the member of the cache called `cache` out of a header value.
+/// Reads the member of the cache called `cache`.
 ///
-/// The list runs from the cache nearest the origin to the one nearest the user; others may have added their own.
-pub(crate) fn parse(value: &str, cache: &str) -> Result<CacheStatus, Unreadable> {
+/// The list runs from the cache nearest the origin to the one nearest the user; other caches may
+/// have added members.
+pub(crate) fn parse(value: &str, cache: &str) -> Result<CacheStatus, String> {
     let list: List = Parser::new(value)
         .parse()
-        .map_err(|e| Unreadable::Syntax(e.to_string()))?;
+        .map_err(|e| format!("is not a structured field list: {e}"))?;
     let members: Vec<(String, &Parameters)> = list.iter().filter_map(member).collect();
     match members.iter().find(|(name, _)| name == cache) {
         Some((_, parameters)) => Ok(read(parameters)),
-        None => Err(Unreadable::OtherCache {
-            wanted: cache.to_owned(),
-            found: members
-                .iter()
-                .map(|(name, _)| format!("{name:?}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-        }),
+        None => {
+            let names: Vec<&String> = members.iter().map(|(name, _)| name).collect();
+            Err(format!(
+                "has no member named {cache:?} (it names {names:?})"
+            ))
+        }
     }
 }
 
@@ -55,10 +45,7 @@ fn member(entry: &ListEntry) -> Option<(String, &Parameters)> {
 }
 
 fn read(parameters: &Parameters) -> CacheStatus {
-    let ttl_s = parameters
-        .get("ttl")
-        .and_then(BareItem::as_integer)
-        .map(i64::from);
+    let ttl_s = integer(parameters, "ttl");
     let detail = parameters.get("detail").and_then(word);
     let outcome = outcome(parameters, ttl_s, detail.as_deref());
     CacheStatus {
@@ -71,11 +58,8 @@ fn read(parameters: &Parameters) -> CacheStatus {
 
 fn outcome(parameters: &Parameters, ttl_s: Option<i64>, detail: Option<&str>) -> Outcome {
     if flag(parameters, "hit") {
-        return if ttl_s.is_some_and(|ttl| ttl < 0) {
-            Outcome::Stale
-        } else {
-            Outcome::Hit
-        };
+        let stale = ttl_s.is_some_and(|ttl| ttl < 0);
+        return if stale { Outcome::Stale } else { Outcome::Hit };
     }
     let Some(forwarded) = parameters.get("fwd").and_then(word) else {
         return Outcome::Unknown;
@@ -83,11 +67,7 @@ fn outcome(parameters: &Parameters, ttl_s: Option<i64>, detail: Option<&str>) ->
     if flag(parameters, "collapsed") {
         return Outcome::Collapsed;
     }
-    let confirmed = parameters
-        .get("fwd-status")
-        .and_then(BareItem::as_integer)
-        .map(i64::from)
-        == Some(304);
+    let confirmed = integer(parameters, "fwd-status") == Some(304);
     match forwarded.as_str() {
         "stale" if detail == Some("origin-error") => Outcome::StaleOnError,
         "stale" if confirmed => Outcome::Revalidated,
@@ -96,6 +76,11 @@ fn outcome(parameters: &Parameters, ttl_s: Option<i64>, detail: Option<&str>) ->
         "bypass" | "request" | "method" => Outcome::Bypass,
         _ => Outcome::Unknown,
     }
+}
+
+fn integer(parameters: &Parameters, name: &str) -> Option<i64> {
+    let value = parameters.get(name).and_then(BareItem::as_integer);
+    value.map(i64::from)
 }
 
 fn flag(parameters: &Parameters, name: &str) -> bool {
@@ -139,11 +124,8 @@ mod tests {
             ("\"larder\"; hit", Outcome::Hit),
         ];
         for (value, expected) in table {
-            assert_eq!(
-                parse(value, "larder").map(|s| s.outcome),
-                Ok(expected),
-                "{value}"
-            );
+            let status = parse(value, "larder").unwrap();
+            assert_eq!(status.outcome, expected, "{value}");
         }
     }
 
@@ -169,13 +151,15 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_one_is_an_error_that_says_why() {
-        assert!(matches!(
-            parse("HIT from cache!", "larder"),
-            Err(Unreadable::Syntax(_))
-        ));
-        assert!(matches!(
-            parse("edge; hit", "larder"),
-            Err(Unreadable::OtherCache { .. })
-        ));
+        for (value, reason) in [
+            ("HIT from cache!", "is not a structured field list"),
+            (
+                "edge; hit",
+                "has no member named \"larder\" (it names [\"edge\"])",
+            ),
+        ] {
+            let error = parse(value, "larder").unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 }

@@ -1,12 +1,11 @@
-//! What became of one request at the cache. Owns the closed list of outcomes and what each implies for the origin;
-//! knows nothing of headers or HTTP.
+//! What the cache did with one request, and what that implies for the origin.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the cache answered, in the terms of RFC 9211.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
@@ -16,7 +15,7 @@ pub(crate) enum Outcome {
     Stale,
     /// Nothing was stored: the origin was called.
     Miss,
-    /// An entry had expired and was recomputed now.
+    /// An entry had expired and was recomputed.
     Expired,
     /// Another caller's origin call answered.
     Collapsed,
@@ -24,14 +23,15 @@ pub(crate) enum Outcome {
     Revalidated,
     /// The origin failed and an expired entry was served instead.
     StaleOnError,
-    /// The cache was told, or decided, to stand aside.
+    /// The cache was bypassed, on request or by its own decision.
     Bypass,
     /// An answer that does not say what the cache did.
+    #[default]
     Unknown,
 }
 
 impl Outcome {
-    /// The word used in tables, in rules and as Goose's label (Goose allows no white space there).
+    /// The name used in tables, in thresholds and as Goose's label (which allows no white space).
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -54,21 +54,19 @@ impl Outcome {
         )
     }
 
-    /// Whether the client was served from the store without waiting for an origin.
+    /// Whether the answer came from the cache, without waiting for the origin.
     pub(crate) fn is_hit(self) -> bool {
         matches!(self, Self::Hit | Self::Stale)
     }
 
-    /// Whether the request belongs into a hit ratio: it asked the cache, and the cache said what it did.
+    /// Whether it counts in a hit ratio: it asked the cache, and the cache said what it did.
     pub(crate) fn is_lookup(self) -> bool {
         !matches!(self, Self::Bypass | Self::Unknown)
     }
 }
 
-/// Why a request has no outcome: it was not answered, or not as the target promises.
-#[derive(
-    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+/// Why a request has no outcome: it got no answer, or not the promised one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Failure {
     /// No complete answer within the request timeout.
@@ -84,7 +82,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The word used in tables and as Goose's label.
+    /// The name used in tables and as Goose's label.
     pub(crate) fn label(&self) -> String {
         match self {
             Self::Timeout => "timeout".into(),

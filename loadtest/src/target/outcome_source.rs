@@ -1,26 +1,25 @@
-//! Which part of an answer says what the cache did. Owns the three dialects that targets speak and turns each into a
-//! [`CacheStatus`]; knows nothing of timing or of what the outcome proves.
+//! Reads what the cache did from an answer, in one of three forms, as a [`CacheStatus`].
 
 use reqwest::header::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::target::cache_status::{self, CacheStatus};
-use crate::target::outcome::Outcome;
+use crate::target::{cache_status, cache_status::CacheStatus, outcome::Outcome};
 
-/// Where a target tells hits from misses.
+/// Where an answer says whether it was a hit or a miss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OutcomeSource {
-    /// The member of this name in `Cache-Status` (RFC 9211): the one form that tells all outcomes apart.
+    /// The member of this name in `Cache-Status` (RFC 9211): the only form that distinguishes all
+    /// outcomes.
     CacheStatus(String),
-    /// A header such as `X-Cache`, by how its value begins, in any case.
+    /// A header such as `X-Cache`, by the beginning of its value, ignoring case.
     Header(HitMissWords),
-    /// A text in the JSON body, by how it begins, in any case; `in` is its JSON pointer.
+    /// A text in the JSON body, by its beginning, ignoring case; `in` is its JSON pointer.
     Json(HitMissWords),
 }
 
-/// Where a word stands and what it means.
+/// Where to look, and the beginnings that mean a hit or a miss.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HitMissWords {
@@ -31,7 +30,8 @@ pub(crate) struct HitMissWords {
 }
 
 impl OutcomeSource {
-    /// What the cache did, by this answer; [`Outcome::Unknown`] with the reason as detail where it does not say.
+    /// What the cache did; [`Outcome::Unknown`] with the reason as detail if the answer does not
+    /// say.
     pub(crate) fn read(&self, headers: &HeaderMap, body: Option<&Value>) -> CacheStatus {
         match self {
             Self::CacheStatus(cache) => match header(headers, "cache-status") {
@@ -50,7 +50,7 @@ impl OutcomeSource {
         }
     }
 
-    /// Where to look, for messages.
+    /// The place, for messages.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::CacheStatus(cache) => format!("Cache-Status of {cache:?}"),
@@ -63,10 +63,8 @@ impl OutcomeSource {
 impl HitMissWords {
     fn read(&self, value: &str) -> CacheStatus {
         let begins = |with: &str| {
-            value
-                .trim()
-                .to_lowercase()
-                .starts_with(&with.to_lowercase())
+            let value = value.trim().to_lowercase();
+            value.starts_with(&with.to_lowercase())
         };
         let outcome = match (begins(&self.hit), begins(&self.miss)) {
             (true, _) => Outcome::Hit,
@@ -75,28 +73,21 @@ impl HitMissWords {
         };
         CacheStatus {
             outcome,
-            ttl_s: None,
-            detail: None,
-            stored: false,
+            ..CacheStatus::default()
         }
     }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .collect();
+    let values = headers.get_all(name).iter();
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
 
 fn unknown(reason: String) -> CacheStatus {
     CacheStatus {
-        outcome: Outcome::Unknown,
-        ttl_s: None,
         detail: Some(reason),
-        stored: false,
+        ..CacheStatus::default()
     }
 }
 
@@ -121,27 +112,18 @@ mod tests {
             ("-", Outcome::Unknown),
         ] {
             headers.insert("x-cache", value.parse().unwrap());
-            assert_eq!(
-                OutcomeSource::Header(words("x-cache"))
-                    .read(&headers, None)
-                    .outcome,
-                expected
-            );
+            let status = OutcomeSource::Header(words("x-cache")).read(&headers, None);
+            assert_eq!(status.outcome, expected);
         }
     }
 
     #[test]
     fn a_json_body_may_be_the_witness() {
         let body = serde_json::json!({"from": {"store": "hit"}});
-        let witness = OutcomeSource::Json(words("/from/store"));
-        assert_eq!(
-            witness.read(&HeaderMap::new(), Some(&body)).outcome,
-            Outcome::Hit
-        );
-        assert_eq!(
-            witness.read(&HeaderMap::new(), None).outcome,
-            Outcome::Unknown
-        );
+        let source = OutcomeSource::Json(words("/from/store"));
+        let outcome = |body| source.read(&HeaderMap::new(), body).outcome;
+        assert_eq!(outcome(Some(&body)), Outcome::Hit);
+        assert_eq!(outcome(None), Outcome::Unknown);
     }
 
     #[test]
@@ -149,11 +131,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("cache-status", "larder; fwd=miss".parse().unwrap());
         headers.append("cache-status", "edge; hit".parse().unwrap());
-        assert_eq!(
-            OutcomeSource::CacheStatus("edge".into())
-                .read(&headers, None)
-                .outcome,
-            Outcome::Hit
-        );
+        let status = OutcomeSource::CacheStatus("edge".into()).read(&headers, None);
+        assert_eq!(status.outcome, Outcome::Hit);
     }
 }

@@ -1,8 +1,8 @@
-//! Reads the durations of a `Server-Timing` header. Owns its small grammar; knows nothing of what the metrics mean.
+//! Reads the durations of a `Server-Timing` header.
 
 use std::time::Duration;
 
-/// The server's own clock over one answer; a metric that the server did not name is absent.
+/// Durations by the server's own clock; absent if the server did not name them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct ServerTiming {
     pub(crate) total: Option<Duration>,
@@ -10,7 +10,7 @@ pub(crate) struct ServerTiming {
     pub(crate) cache: Option<Duration>,
 }
 
-/// Reads `name;dur=MILLISECONDS` members; anything else in the header is skipped, as its specification asks.
+/// Reads `name;dur=MILLISECONDS` members and skips everything else, as the specification asks.
 pub(crate) fn parse(value: &str) -> ServerTiming {
     let mut timing = ServerTiming::default();
     for member in value.split(',') {

@@ -1,16 +1,18 @@
-//! Two runs against each other. Owns when a change is a regression; knows nothing of how runs are made. Ratios are
-//! compared, not times: they survive a slower machine.
+//! `--baseline` and `compare`: two runs against each other. Only ratios can be a regression,
+//! because they survive a slower machine; times are shown side by side.
 
-use crate::analysis::intervals::{Interval, log_ratio_of_means, mean_interval};
-use crate::analysis::paired::Pair;
-use crate::load::plan::Phase;
-use crate::load::profile::Profile;
-use crate::report::judgement::{Change, Compared, Comparison, SideBySide};
-use crate::report::model::Report;
-use crate::thresholds::metric::Metric;
-use crate::thresholds::selector::Selector;
+use crate::analysis::{
+    intervals::Interval, intervals::log_ratio_of_means, intervals::mean_interval, paired::Pair,
+};
+use crate::load::{plan::Phase, profile::Profile};
+use crate::report::{
+    judgement::Change, judgement::Compared, judgement::Comparison, judgement::SideBySide,
+    model::Report,
+};
+use crate::thresholds::{metric::Metric, selector::Selector};
 
-/// Whether a run with `profile` could be compared with `before`, which can be told before it is made. An error says why not.
+/// Whether a run with `profile` could be compared with `before`, which is known before it starts.
+/// An error says why not.
 pub(crate) fn check_comparable(before: &Report, profile: &Profile) -> Result<(), String> {
     let sizes = |profile: &Profile| (profile.rounds, profile.keys, profile.repeats);
     let (then, now) = (sizes(&before.profile), sizes(profile));
@@ -35,7 +37,8 @@ pub(crate) fn compare(
     if !now.is_valid() {
         return Err(format!("the run of {} is not valid", now.started));
     }
-    // Of what was asked, not of what was answered: a function that has no figures any more must not go unnoticed.
+    // By what was asked, not by what was answered: a function that has no figures any more must not
+    // go unnoticed.
     let both = functions(now).filter(|function| has(before, function));
     let figures = both.map(|function| speed_up(function, (before, now), max_regress));
     Ok(Comparison {
@@ -75,7 +78,7 @@ fn speed_up(function: &str, (before, now): (&Report, &Report), max_regress: f64)
     }
 }
 
-/// Against a baseline that has the figure.
+/// The change of a figure that the baseline has.
 fn change(ratio: Option<Interval>, limit: f64) -> Change {
     match ratio {
         None => Change::Missing,
@@ -101,32 +104,32 @@ fn warnings(before: &Report, now: &Report) -> Vec<String> {
     warnings
 }
 
-/// Of each function.
+/// The figures of each function.
 const OF_A_FUNCTION: [(&str, Metric, Selector); 5] = [
     ("a miss, p50", Metric::P50, Selector::MISS),
     ("a hit, p50", Metric::P50, Selector::HIT),
     ("a hit, p99", Metric::P99, Selector::HIT),
-    ("speed-up", Metric::SpeedUp, Selector::ANY),
-    ("a miss over no cache", Metric::Overhead, Selector::ANY),
+    ("speed-up", Metric::SPEED_UP, Selector::ANY),
+    ("a miss over no cache", Metric::OVERHEAD, Selector::ANY),
 ];
 
-/// Of the whole run.
+/// The figures of the whole run.
 const OF_ALL: [(&str, Metric); 4] = [
-    ("hit ratio", Metric::HitRatio),
-    ("answers without an origin call", Metric::Offload),
+    ("hit ratio", Metric::HIT_RATIO),
+    ("answers without an origin call", Metric::OFFLOAD),
     (
-        "origin calls a cold key in a stampede",
-        Metric::StampedeFactor,
+        "origin calls per cold key in a stampede",
+        Metric::STAMPEDE_FACTOR,
     ),
-    ("recovery from a broken cache", Metric::Recovery),
+    ("recovery from a broken cache", Metric::RECOVERY),
 ];
 
-/// All figures that at least one of the runs has.
+/// The figures that at least one of the runs has.
 fn side_by_side(before: &Report, now: &Report) -> Vec<SideBySide> {
     let mut all = Vec::new();
     for function in &now.target.functions {
         for (what, metric, selector) in OF_A_FUNCTION {
-            let selector = selector.of(&function.name);
+            let selector = selector.for_function(&function.name);
             let what = format!("{}: {what}", function.name);
             all.push(figure_of_both((before, now), what, metric, &selector));
         }
@@ -137,19 +140,15 @@ fn side_by_side(before: &Report, now: &Report) -> Vec<SideBySide> {
             phase: Some(Phase::Faults),
             ..Selector::ANY
         };
-        let mut failed = figure_of_both((before, now), what, Metric::Errors, &selector);
-        // No failure is not the same as nothing tried.
+        let mut failed = figure_of_both((before, now), what, Metric::ERRORS, &selector);
+        // Without an outage, zero failures would be meaningless.
         failed.before = failed.before.filter(|_| before.faults.is_some());
         failed.now = failed.now.filter(|_| now.faults.is_some());
         all.push(failed);
     }
     for (what, metric) in OF_ALL {
-        all.push(figure_of_both(
-            (before, now),
-            what.to_owned(),
-            metric,
-            &Selector::ANY,
-        ));
+        let what = what.to_owned();
+        all.push(figure_of_both((before, now), what, metric, &Selector::ANY));
     }
     all.retain(|one| one.before.is_some() || one.now.is_some());
     all
@@ -164,7 +163,7 @@ fn figure_of_both(
     let value = |report| metric.observe(report, selector).first()?.value;
     SideBySide {
         what,
-        quantity: metric.quantity(),
+        quantity: metric.quantity,
         before: value(before),
         now: value(now),
     }
@@ -225,7 +224,7 @@ mod tests {
             [(f, Change::WithinLimit), (g, Change::Missing)]
         );
         assert!(lost.has_regression());
-        // What the baseline never had cannot be lost.
+        // What the baseline never had cannot be missing.
         let never = compare(&report(&[("f", 3), ("g", 1)]), &before, 0.1).unwrap();
         assert_eq!(
             changes(&never),

@@ -1,150 +1,176 @@
-//! The figures that a rule may ask for. Owns their names, their units and where the report has them; judges nothing.
+//! The metrics that a threshold may ask for: their names, units and places in the report.
 
-use crate::analysis::format::Quantity;
-use crate::analysis::histogram::{Quantile, Summary};
-use crate::analysis::intervals::Interval;
-use crate::analysis::paired::SpeedUp;
+use crate::analysis::{
+    format::Quantity, histogram::Quantile, histogram::Summary, intervals::Interval, paired::SpeedUp,
+};
 use crate::load::plan::Phase;
-use crate::report::model::{Report, Row};
-use crate::thresholds::selector::{Label, Selector};
+use crate::report::model::Report;
+use crate::thresholds::{selector::Label, selector::Selector};
 
-/// A figure of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Metric {
-    P50,
-    P90,
-    P99,
-    P999,
-    Mean,
-    Max,
-    SpeedUp,
-    Saved,
-    Overhead,
-    BreakEven,
-    HitRatio,
-    ByteHitRatio,
-    Offload,
-    StampedeFactor,
-    ExpiryFactor,
-    Errors,
-    OriginCalls,
-    Stale,
-    Recovery,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) quantity: Quantity,
+    /// The phase that it comes from, if it comes from one that a run may leave out.
+    pub(crate) phase: Option<Phase>,
+    source: Source,
 }
 
-/// One value of a figure. None: too few samples.
+/// Where the report has a metric. This decides which labels narrow it.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Latencies(fn(&Summary) -> Value),
+    SpeedUps(fn(&SpeedUp) -> Value),
+    /// The whole run, and what to call it.
+    Run(&'static str, fn(&Report) -> Value),
+    Errors,
+}
+
+/// A value and its interval.
+type Value = (Option<f64>, Option<(f64, f64)>);
+
+/// One value of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Observed {
-    /// Which row it is of.
+    /// The row that it belongs to.
     pub(crate) of: String,
+    /// Absent if there are too few samples.
     pub(crate) value: Option<f64>,
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-const NAMES: [(&str, Metric, Quantity); 19] = [
-    ("p50", Metric::P50, Quantity::Time),
-    ("p90", Metric::P90, Quantity::Time),
-    ("p99", Metric::P99, Quantity::Time),
-    ("p999", Metric::P999, Quantity::Time),
-    ("mean", Metric::Mean, Quantity::Time),
-    ("max", Metric::Max, Quantity::Time),
-    ("speedup", Metric::SpeedUp, Quantity::Ratio),
-    ("saved", Metric::Saved, Quantity::Time),
-    ("overhead", Metric::Overhead, Quantity::Time),
-    ("break_even", Metric::BreakEven, Quantity::Share),
-    ("hit_ratio", Metric::HitRatio, Quantity::Share),
-    ("byte_hit_ratio", Metric::ByteHitRatio, Quantity::Share),
-    ("offload", Metric::Offload, Quantity::Share),
-    ("stampede_factor", Metric::StampedeFactor, Quantity::Ratio),
-    ("expiry_factor", Metric::ExpiryFactor, Quantity::Ratio),
-    ("errors", Metric::Errors, Quantity::Count),
-    ("origin_calls", Metric::OriginCalls, Quantity::Count),
-    ("stale", Metric::Stale, Quantity::Count),
-    ("recovery", Metric::Recovery, Quantity::Time),
+/// All metrics.
+#[rustfmt::skip]
+const METRICS: [Metric; 19] = [
+    Metric::P50, Metric::P90, Metric::P99, Metric::P999, Metric::MEAN, Metric::MAX,
+    Metric::SPEED_UP, Metric::SAVED, Metric::OVERHEAD, Metric::BREAK_EVEN,
+    Metric::HIT_RATIO, Metric::BYTE_HIT_RATIO, Metric::OFFLOAD,
+    Metric::STAMPEDE_FACTOR, Metric::EXPIRY_FACTOR,
+    Metric::ERRORS, Metric::ORIGIN_CALLS, Metric::STALE, Metric::RECOVERY,
 ];
 
+#[rustfmt::skip]
 impl Metric {
+    pub(crate) const P50: Self = Self::latency("p50", |all| quantile(all.p50));
+    const P90: Self = Self::latency("p90", |all| quantile(all.p90));
+    pub(crate) const P99: Self = Self::latency("p99", |all| quantile(all.p99));
+    const P999: Self = Self::latency("p999", |all| quantile(all.p999));
+    const MEAN: Self = Self::latency("mean", |all| (Some(all.mean_us), None));
+    const MAX: Self = Self::latency("max", |all| (Some(all.max_us), None));
+    pub(crate) const SPEED_UP: Self =
+        Self::new("speedup", Quantity::Ratio, Source::SpeedUps(|one| interval(one.ratio)));
+    const SAVED: Self =
+        Self::new("saved", Quantity::Time, Source::SpeedUps(|one| interval(one.saved_us)));
+    pub(crate) const OVERHEAD: Self =
+        Self::new("overhead", Quantity::Time, Source::SpeedUps(|one| interval(one.overhead_us)))
+            .only_in(Phase::Bypass);
+    const BREAK_EVEN: Self =
+        Self::new("break_even", Quantity::Share, Source::SpeedUps(|one| (one.break_even, None)))
+            .only_in(Phase::Bypass);
+    pub(crate) const HIT_RATIO: Self =
+        Self::run("hit_ratio", Quantity::Share, |report| interval(report.effect.hit_ratio));
+    const BYTE_HIT_RATIO: Self =
+        Self::run("byte_hit_ratio", Quantity::Share, |report| (report.effect.byte_hit_ratio, None));
+    pub(crate) const OFFLOAD: Self =
+        Self::run("offload", Quantity::Share, |report| (report.effect.offload, None));
+    pub(crate) const STAMPEDE_FACTOR: Self =
+        Self::run("stampede_factor", Quantity::Ratio, |r| (r.effect.stampede_factor, None))
+            .only_in(Phase::Stampede);
+    pub(crate) const EXPIRY_FACTOR: Self =
+        Self::run("expiry_factor", Quantity::Ratio, |r| (r.effect.expiry_factor, None))
+            .only_in(Phase::Stampede);
+    pub(crate) const ERRORS: Self = Self::new("errors", Quantity::Count, Source::Errors);
+    const ORIGIN_CALLS: Self = Self::run("origin_calls", Quantity::Count, |report| {
+        (Some(report.effect.claimed_origin_calls as f64), None)
+    });
+    const STALE: Self =
+        Self::run("stale", Quantity::Count, |report| (Some(report.effect.stale as f64), None));
+    pub(crate) const RECOVERY: Self =
+        Self::new("recovery", Quantity::Time, Source::Run("after mending", recovery))
+            .only_in(Phase::Faults);
+}
+
+impl Metric {
+    const fn new(name: &'static str, quantity: Quantity, source: Source) -> Self {
+        let phase = None;
+        Self {
+            name,
+            quantity,
+            phase,
+            source,
+        }
+    }
+
+    const fn latency(name: &'static str, pick: fn(&Summary) -> Value) -> Self {
+        Self::new(name, Quantity::Time, Source::Latencies(pick))
+    }
+
+    const fn run(name: &'static str, quantity: Quantity, pick: fn(&Report) -> Value) -> Self {
+        Self::new(name, quantity, Source::Run("all", pick))
+    }
+
+    const fn only_in(self, phase: Phase) -> Self {
+        Self {
+            phase: Some(phase),
+            ..self
+        }
+    }
+
     pub(crate) fn named(name: &str) -> Option<Self> {
-        NAMES
-            .iter()
-            .find(|(known, ..)| *known == name)
-            .map(|(_, metric, _)| *metric)
+        METRICS.into_iter().find(|metric| metric.name == name)
     }
 
     pub(crate) fn names() -> String {
-        NAMES.map(|(name, ..)| name).join(", ")
+        METRICS.map(|metric| metric.name).join(", ")
     }
 
-    pub(crate) fn quantity(self) -> Quantity {
-        NAMES
-            .iter()
-            .find(|(_, metric, _)| *metric == self)
-            .map_or(Quantity::Count, |(.., quantity)| *quantity)
-    }
-
-    /// What a value of this figure can be narrowed to. A failed request has no outcome.
-    pub(crate) fn labels(self) -> &'static [Label] {
-        match self {
-            Self::P50 | Self::P90 | Self::P99 | Self::P999 | Self::Mean | Self::Max => {
-                &[Label::Phase, Label::Function, Label::Outcome]
-            }
-            Self::SpeedUp | Self::Saved | Self::Overhead | Self::BreakEven => &[Label::Function],
-            Self::Errors => &[Label::Phase, Label::Function],
-            Self::HitRatio
-            | Self::ByteHitRatio
-            | Self::Offload
-            | Self::StampedeFactor
-            | Self::ExpiryFactor
-            | Self::OriginCalls
-            | Self::Stale
-            | Self::Recovery => &[],
+    /// The labels that narrow this metric. A failed request has no outcome.
+    pub(crate) fn labels(&self) -> &'static [Label] {
+        match self.source {
+            Source::Latencies(_) => &[Label::Phase, Label::Function, Label::Outcome],
+            Source::SpeedUps(_) => &[Label::Function],
+            Source::Errors => &[Label::Phase, Label::Function],
+            Source::Run(..) => &[],
         }
     }
 
-    /// The one phase that this figure comes from, where it comes from one that may be left out.
-    pub(crate) fn phase(self) -> Option<Phase> {
-        match self {
-            Self::Overhead | Self::BreakEven => Some(Phase::Bypass),
-            Self::StampedeFactor | Self::ExpiryFactor => Some(Phase::Stampede),
-            Self::Recovery => Some(Phase::Faults),
-            _ => None,
-        }
-    }
-
-    /// All values of this figure whose row has these labels.
-    pub(crate) fn observe(self, report: &Report, selector: &Selector) -> Vec<Observed> {
-        let effect = &report.effect;
-        match self {
-            Self::P50 => rows(report, selector, |latency| quantile(latency.p50)),
-            Self::P90 => rows(report, selector, |latency| quantile(latency.p90)),
-            Self::P99 => rows(report, selector, |latency| quantile(latency.p99)),
-            Self::P999 => rows(report, selector, |latency| quantile(latency.p999)),
-            Self::Mean => rows(report, selector, |latency| (Some(latency.mean_us), None)),
-            Self::Max => rows(report, selector, |latency| (Some(latency.max_us), None)),
-            Self::SpeedUp => functions(report, selector, |speed_up| interval(speed_up.ratio)),
-            Self::Saved => functions(report, selector, |speed_up| interval(speed_up.saved_us)),
-            Self::Overhead => {
-                functions(report, selector, |speed_up| interval(speed_up.overhead_us))
+    /// All values of this metric in the selected rows.
+    pub(crate) fn observe(&self, report: &Report, selector: &Selector) -> Vec<Observed> {
+        match self.source {
+            Source::Latencies(pick) => {
+                let rows = report.rows.iter().filter(|row| {
+                    selector.has(row.phase, &row.function) && selector.has_outcome(row.outcome)
+                });
+                let name = |phase: Phase, function, outcome| {
+                    format!("{} {function} {outcome}", phase.label())
+                };
+                rows.map(|row| {
+                    let name = name(row.phase, &row.function, row.outcome.label());
+                    Observed::new(name, pick(row.waited()))
+                })
+                .collect()
             }
-            Self::BreakEven => functions(report, selector, |speed_up| (speed_up.break_even, None)),
-            Self::HitRatio => whole_run("all", interval(effect.hit_ratio)),
-            Self::ByteHitRatio => whole_run("all", (effect.byte_hit_ratio, None)),
-            Self::Offload => whole_run("all", (effect.offload, None)),
-            Self::StampedeFactor => whole_run("all", (effect.stampede_factor, None)),
-            Self::ExpiryFactor => whole_run("all", (effect.expiry_factor, None)),
-            Self::OriginCalls => whole_run("all", (Some(effect.claimed_origin_calls as f64), None)),
-            Self::Stale => whole_run("all", (Some(effect.stale as f64), None)),
-            Self::Recovery => {
-                let faults = report.faults.as_ref();
-                let seconds = faults.and_then(|faults| faults.recovered_s);
-                whole_run("after mending", (seconds.map(|s| s * 1e6), None))
+            Source::SpeedUps(pick) => {
+                let all = report.speed_ups.iter();
+                all.filter(|one| selector.has_function(&one.function))
+                    .map(|one| Observed::new(one.function.clone(), pick(one)))
+                    .collect()
             }
-            Self::Errors => errors(report, selector),
+            Source::Run(of, pick) => vec![Observed::new(of.to_owned(), pick(report))],
+            Source::Errors => errors(report, selector).into_iter().collect(),
         }
     }
 }
 
-type Value = (Option<f64>, Option<(f64, f64)>);
+impl Observed {
+    fn new(of: String, (value, interval): Value) -> Self {
+        Self {
+            of,
+            value,
+            interval,
+        }
+    }
+}
 
 fn quantile(quantile: Option<Quantile>) -> Value {
     (
@@ -160,70 +186,23 @@ fn interval(interval: Option<Interval>) -> Value {
     )
 }
 
-fn rows(report: &Report, selector: &Selector, pick: fn(&Summary) -> Value) -> Vec<Observed> {
-    let has = |row: &&Row| {
-        selector.has_phase(row.phase)
-            && selector.has_function(&row.function)
-            && selector.has_outcome(row.outcome)
-    };
-    let observed = |row: &Row| {
-        let (value, interval) = pick(row.waited());
-        Observed {
-            of: format!(
-                "{} {} {}",
-                row.phase.label(),
-                row.function,
-                row.outcome.label()
-            ),
-            value,
-            interval,
-        }
-    };
-    report.rows.iter().filter(has).map(observed).collect()
+fn recovery(report: &Report) -> Value {
+    let seconds = report.faults.as_ref().and_then(|faults| faults.recovered_s);
+    (seconds.map(|s| s * 1e6), None)
 }
 
-fn functions(report: &Report, selector: &Selector, pick: fn(&SpeedUp) -> Value) -> Vec<Observed> {
-    let speed_ups = report.speed_ups.iter();
-    let observed = speed_ups
-        .filter(|speed_up| selector.has_function(&speed_up.function))
-        .map(|speed_up| {
-            let (value, interval) = pick(speed_up);
-            Observed {
-                of: speed_up.function.clone(),
-                value,
-                interval,
-            }
-        });
-    observed.collect()
-}
-
-fn whole_run(of: &str, (value, interval): Value) -> Vec<Observed> {
-    vec![Observed {
-        of: of.to_owned(),
-        value,
-        interval,
-    }]
-}
-
-/// None of a phase or a function that this run did not ask: a count of zero there would be of nothing.
-fn errors(report: &Report, selector: &Selector) -> Vec<Observed> {
-    let has = |phase, function: &str| selector.has_phase(phase) && selector.has_function(function);
+/// `None` if the phase or function was not measured: zero errors would be meaningless.
+fn errors(report: &Report, selector: &Selector) -> Option<Observed> {
+    let failures = report.failures.iter();
+    let count: u64 = failures
+        .filter(|failure| selector.has(failure.phase, &failure.function))
+        .map(|failure| failure.count)
+        .sum();
     let mut rows = report.rows.iter();
-    let failures = report
-        .failures
-        .iter()
-        .filter(|failure| has(failure.phase, &failure.function));
-    let count: u64 = failures.map(|failure| failure.count).sum();
-    let asked =
-        *selector == Selector::ANY || count > 0 || rows.any(|row| has(row.phase, &row.function));
-    if !asked {
-        return Vec::new();
-    }
-    vec![Observed {
-        of: "failed requests".into(),
-        value: Some(count as f64),
-        interval: None,
-    }]
+    let measured = *selector == Selector::ANY
+        || count > 0
+        || rows.any(|row| selector.has(row.phase, &row.function));
+    measured.then(|| Observed::new("failed requests".into(), (Some(count as f64), None)))
 }
 
 #[cfg(test)]
@@ -233,7 +212,7 @@ mod tests {
     use crate::report::test_report;
 
     #[test]
-    fn a_quantile_of_the_open_loop_is_of_the_whole_wait() {
+    fn a_quantile_of_the_open_loop_includes_the_wait() {
         let mut report = test_report::report(&["f"]);
         report.rows = vec![
             test_report::hits(Phase::Warm, "f", (400, 10)),

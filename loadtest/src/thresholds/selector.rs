@@ -1,4 +1,4 @@
-//! The braces of a rule: which rows of the report it is of. Owns the names of labels and reads their values; knows no figure.
+//! The labels in the braces of a threshold, which select rows of the report.
 
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -7,7 +7,7 @@ use serde::de::value::Error;
 use crate::load::plan::Phase;
 use crate::target::outcome::Outcome;
 
-/// What may stand in the braces.
+/// A label that may be in the braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
     Phase,
@@ -25,7 +25,7 @@ impl Label {
     }
 }
 
-/// What stands there; what does not is no condition.
+/// The selected rows; an absent label selects all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selector {
     pub(crate) phase: Option<Phase>,
@@ -34,48 +34,51 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    /// Everywhere.
+    /// All rows.
     pub(crate) const ANY: Self = Self {
         phase: None,
         function: None,
         outcome: None,
     };
-    /// What an answer costs that the cache did not have.
+    /// The latency of a miss.
     pub(crate) const MISS: Self = Self {
         phase: Some(Phase::Cold),
         outcome: Some(Outcome::Miss),
         ..Self::ANY
     };
-    /// What an answer costs that the cache had.
+    /// The latency of a hit.
     pub(crate) const HIT: Self = Self {
         phase: Some(Phase::Warm),
         outcome: Some(Outcome::Hit),
         ..Self::ANY
     };
 
-    /// The same of one function.
-    pub(crate) fn of(self, function: &str) -> Self {
+    /// The same for one function.
+    pub(crate) fn for_function(self, function: &str) -> Self {
         Self {
             function: Some(function.to_owned()),
             ..self
         }
     }
 
-    pub(crate) fn has_phase(&self, phase: Phase) -> bool {
+    pub(crate) fn has(&self, phase: Phase, function: &str) -> bool {
+        self.has_phase(phase) && self.has_function(function)
+    }
+
+    fn has_phase(&self, phase: Phase) -> bool {
         self.phase.is_none_or(|asked| asked == phase)
     }
 
     pub(crate) fn has_function(&self, function: &str) -> bool {
-        self.function
-            .as_deref()
-            .is_none_or(|asked| asked == function)
+        let asked = self.function.as_deref();
+        asked.is_none_or(|asked| asked == function)
     }
 
     pub(crate) fn has_outcome(&self, outcome: Outcome) -> bool {
         self.outcome.is_none_or(|asked| asked == outcome)
     }
 
-    /// Reads `label=value,…` of a figure that has the labels `of`. The error is a sentence.
+    /// Reads `label=value,…` for a metric that has these labels.
     pub(crate) fn parse(text: &str, of: &[Label]) -> Result<Self, String> {
         let mut selector = Self::ANY;
         for pair in text.split(',') {
@@ -89,7 +92,7 @@ impl Selector {
                 .ok_or_else(|| {
                     let names: Vec<_> = of.iter().map(|label| label.name()).collect();
                     match names.as_slice() {
-                        [] => format!("no label {name:?}: this figure has none"),
+                        [] => format!("no label {name:?}: this metric has none"),
                         names => format!("no label {name:?}; here are {}", names.join(", ")),
                     }
                 })?;
@@ -99,14 +102,14 @@ impl Selector {
                 Label::Outcome => selector.outcome.replace(named(name, value)?).is_some(),
             };
             if before {
-                return Err(format!("{name} stands there twice"));
+                return Err(format!("{name} is given twice"));
             }
         }
         Ok(selector)
     }
 }
 
-/// The words of the report are the words of a rule.
+/// Values are spelt as in the report.
 fn named<'de, T: Deserialize<'de>>(label: &str, value: &'de str) -> Result<T, String> {
     T::deserialize(value.into_deserializer()).map_err(|error: Error| format!("{label}: {error}"))
 }

@@ -1,15 +1,12 @@
-//! `--fail-if`: a rule states what must not be, such as `p99{phase=warm,outcome=hit} > 5ms`. Owns its grammar and its
-//! judgement; knows nothing of how the observed value came to be.
+//! `--fail-if`: a threshold that must not be crossed, such as `p99{phase=warm,outcome=hit} > 5ms`.
 
 use crate::analysis::format::Quantity;
 use crate::load::plan::Phase;
-use crate::report::judgement::{ThresholdResult, ThresholdVerdict};
-use crate::report::model::Report;
-use crate::thresholds::metric::{Metric, Observed};
-use crate::thresholds::selector::Selector;
+use crate::report::{judgement::ThresholdResult, judgement::ThresholdVerdict, model::Report};
+use crate::thresholds::{metric::Metric, metric::Observed, selector::Selector};
 
-/// A rule as it was written, and what it means.
-#[derive(Clone, Debug, PartialEq)]
+/// A threshold as it was written, and its meaning.
+#[derive(Clone, Debug)]
 pub(crate) struct Threshold {
     text: String,
     metric: Metric,
@@ -27,7 +24,7 @@ enum Operator {
 }
 
 impl Threshold {
-    /// Reads `metric{label=value,…} operator number[unit]`. The error is a sentence.
+    /// Reads `metric{label=value,…} operator number[unit]`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let at = text
             .find(['<', '>'])
@@ -43,19 +40,14 @@ impl Threshold {
             None => (left.trim(), None),
             Some((name, selector)) => (name.trim(), Some(inside_braces(text, selector)?)),
         };
-        let metric = Metric::named(name).ok_or_else(|| {
-            format!(
-                "{text:?}: no metric {name:?}; there are {}",
-                Metric::names()
-            )
-        })?;
-        let in_text = |reason| format!("{text:?}: {reason}");
-        let selector = selector.map(|selector| Selector::parse(selector, metric.labels()));
-        let selector = selector
-            .transpose()
-            .map_err(in_text)?
-            .unwrap_or(Selector::ANY);
-        let limit = metric.quantity().parse(right.trim()).map_err(in_text)?;
+        let in_text = |reason: String| format!("{text:?}: {reason}");
+        let unknown = || format!("no metric {name:?}; there are {}", Metric::names());
+        let metric = Metric::named(name).ok_or_else(|| in_text(unknown()))?;
+        let selector = match selector {
+            None => Selector::ANY,
+            Some(text) => Selector::parse(text, metric.labels()).map_err(in_text)?,
+        };
+        let limit = metric.quantity.parse(right.trim()).map_err(in_text)?;
         Ok(Self {
             text: text.trim().to_owned(),
             metric,
@@ -65,62 +57,45 @@ impl Threshold {
         })
     }
 
-    /// Whether what it asks for is measured at all: one of `functions`, in one of `phases`. The error is a sentence.
+    /// Whether this run measures what it asks for: one of `functions`, in one of `phases`.
     pub(crate) fn check_measured(
         &self,
         functions: &[&str],
         phases: &[Phase],
     ) -> Result<(), String> {
-        let phase = self.selector.phase.or_else(|| self.metric.phase());
+        let text = &self.text;
+        let phase = self.selector.phase.or(self.metric.phase);
         if let Some(phase) = phase.filter(|phase| !phases.contains(phase)) {
+            let (label, needed) = (phase.label(), how_to_enable(phase));
             return Err(format!(
-                "--fail-if {:?}: this run has no phase {}, which comes with {}",
-                self.text,
-                phase.label(),
-                how_to_enable(phase)
+                "--fail-if {text:?}: this run has no phase {label}; it needs {needed}"
             ));
         }
         let function = self.selector.function.as_deref();
         if let Some(asked) = function.filter(|asked| !functions.contains(asked)) {
+            let measured = functions.join(", ");
             return Err(format!(
-                "--fail-if {:?}: no function {asked:?} is measured; there are {}",
-                self.text,
-                functions.join(", ")
+                "--fail-if {text:?}: no function {asked:?} is measured; there are {measured}"
             ));
         }
         Ok(())
     }
 
-    /// Holds the rule against a report. A rule that matches several rows fires if it fires for one of them.
+    /// Evaluates the threshold for a report. If it selects several rows, the worst one counts.
     pub(crate) fn evaluate(&self, report: &Report) -> ThresholdResult {
         let all = self.metric.observe(report, &self.selector);
         let verdicts = all
             .iter()
             .map(|observed| (self.verdict(observed), observed));
-        let worst = |ruling: &ThresholdVerdict| {
-            [
-                ThresholdVerdict::Ok,
-                ThresholdVerdict::Inconclusive,
-                ThresholdVerdict::NoData,
-                ThresholdVerdict::Fired,
-            ]
-            .iter()
-            .position(|r| r == ruling)
+        let (ruling, observed) = match verdicts.max_by_key(|(verdict, _)| *verdict) {
+            None => (ThresholdVerdict::NoData, "nothing matches".into()),
+            Some((verdict, observed)) => (verdict, describe(observed, self.metric.quantity)),
         };
-        match verdicts.max_by_key(|(ruling, _)| worst(ruling)) {
-            None => ThresholdResult {
-                rule: self.text.clone(),
-                ruling: ThresholdVerdict::NoData,
-                observed: "nothing matches".into(),
-            },
-            Some((ruling, observed)) => {
-                let observed = describe(observed, self.metric.quantity());
-                ThresholdResult {
-                    rule: self.text.clone(),
-                    ruling,
-                    observed,
-                }
-            }
+        let rule = self.text.clone();
+        ThresholdResult {
+            rule,
+            ruling,
+            observed,
         }
     }
 
@@ -146,7 +121,7 @@ impl Threshold {
     }
 }
 
-/// What makes a run have a phase.
+/// What makes a run measure a phase.
 fn how_to_enable(phase: Phase) -> &'static str {
     match phase {
         Phase::Cold | Phase::Warm => "every run",
@@ -183,14 +158,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_understood() {
-        let rule = Threshold::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
+        let threshold = Threshold::parse("p99{phase=warm, outcome=hit} > 5ms").unwrap();
         let selector = Selector {
             phase: Some(Phase::Warm),
             function: None,
             outcome: Some(Outcome::Hit),
         };
         assert_eq!(
-            (&rule.selector, rule.operator, rule.limit),
+            (&threshold.selector, threshold.operator, threshold.limit),
             (&selector, Operator::Above, 5000.0)
         );
         for (text, limit) in [
@@ -218,10 +193,10 @@ mod tests {
             ("p99{phase=warn}>5ms", "unknown variant `warn`"),
             ("p99{phase=warm,phase=cold}>5ms", "twice"),
             ("errors{outcome=miss}>0", "here are phase, function"),
-            ("hit_ratio{function=user}<9%", "this figure has none"),
+            ("hit_ratio{function=user}<9%", "this metric has none"),
             ("p99>fastms", "is not a number"),
             ("break_even>50", "needs its %"),
-            ("offload<101%", "is no share of one"),
+            ("offload<101%", "is not a share of one"),
             ("speedup<-1", "never below zero"),
         ];
         for (text, message) in table {
@@ -232,29 +207,21 @@ mod tests {
 
     #[test]
     fn an_interval_on_both_sides_is_inconclusive() {
-        let rule = Threshold::parse("speedup<10").unwrap();
-        let ruling = |low, high| {
-            rule.verdict(&Observed {
+        let threshold = Threshold::parse("speedup<10").unwrap();
+        let verdict = |interval: Option<(f64, f64)>| {
+            threshold.verdict(&Observed {
                 of: String::new(),
-                value: Some(f64::midpoint(low, high)),
-                interval: Some((low, high)),
+                value: interval.map(|(low, high)| f64::midpoint(low, high)),
+                interval,
             })
         };
-        assert_eq!(
-            [ruling(11.0, 12.0), ruling(8.0, 9.0), ruling(9.0, 12.0)],
-            [
-                ThresholdVerdict::Ok,
-                ThresholdVerdict::Fired,
-                ThresholdVerdict::Inconclusive
-            ]
-        );
-        assert_eq!(
-            rule.verdict(&Observed {
-                of: String::new(),
-                value: None,
-                interval: None
-            }),
-            ThresholdVerdict::NoData
-        );
+        for (interval, expected) in [
+            (Some((11.0, 12.0)), ThresholdVerdict::Ok),
+            (Some((8.0, 9.0)), ThresholdVerdict::Fired),
+            (Some((9.0, 12.0)), ThresholdVerdict::Inconclusive),
+            (None, ThresholdVerdict::NoData),
+        ] {
+            assert_eq!(verdict(interval), expected, "{interval:?}");
+        }
     }
 }

@@ -1,5 +1,4 @@
-//! What a test's server answers: a real cache before an origin that takes its time, and the lies that are told about
-//! them. Knows nothing of connections.
+//! The answers of a test server: a real cache in front of a slow origin, and the lies about them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +14,7 @@ use crate::character::{Character, Lie};
 
 pub(crate) struct State {
     pub(crate) character: Character,
-    /// Where files break the cache and restart the processes.
+    /// Files in this folder break the cache and restart the processes.
     pub(crate) switches: TempDir,
     store: Mutex<HashMap<String, Entry>>,
     served: Mutex<HashMap<String, u32>>,
@@ -37,13 +36,13 @@ struct Entry {
 /// One process that the server pretends to be.
 #[derive(Default)]
 struct Instance {
-    /// How often it was started afresh.
+    /// How often it was restarted.
     birth: u64,
     invocations: u64,
     origin_calls: u64,
 }
 
-/// How an answer came to be.
+/// The source of an answer.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Hit,
@@ -59,7 +58,7 @@ enum Way {
 struct Asked<'a> {
     path: &'a str,
     key: &'a str,
-    /// How many came before it.
+    /// How many requests came before it.
     number: u64,
     began: Instant,
 }
@@ -81,7 +80,7 @@ impl State {
         }
     }
 
-    /// How many requests it had, but for those that need neither cache nor origin.
+    /// The number of requests, without those that need neither cache nor origin.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
@@ -90,7 +89,7 @@ impl State {
         self.origin_calls.load(Ordering::SeqCst)
     }
 
-    /// The answer; none closes the connection.
+    /// The answer; `None` closes the connection.
     pub(crate) async fn answer(
         &self,
         request: &Request<Incoming>,
@@ -144,7 +143,7 @@ impl State {
 
     async fn past_the_cache(&self, asked: &Asked<'_>, way: Way) -> Response<Full<Bytes>> {
         let value = self.compute(asked).await;
-        self.told(asked, way, &value)
+        self.respond(asked, way, &value)
     }
 
     async fn lookup(&self, asked: &Asked<'_>) -> Response<Full<Bytes>> {
@@ -159,7 +158,7 @@ impl State {
             Some(flight) => match (flight.try_lock(), &expired) {
                 (Ok(turn), _) => Some(turn),
                 (Err(_), Some(entry)) if self.character.serves_stale => {
-                    return self.told(asked, Way::Stale, &entry.value);
+                    return self.respond(asked, Way::Stale, &entry.value);
                 }
                 (Err(_), _) => Some(flight.lock().await),
             },
@@ -189,7 +188,7 @@ impl State {
         if way == Way::Hit && lie == Lie::ForgetsWhenBusy {
             self.forget(&name);
         }
-        self.told(asked, way, &self.distort(value, way == Way::Hit))
+        self.respond(asked, way, &self.distort(value, way == Way::Hit))
     }
 
     fn flight(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -241,7 +240,7 @@ impl State {
         instance
     }
 
-    fn told(&self, asked: &Asked<'_>, way: Way, value: &str) -> Response<Full<Bytes>> {
+    fn respond(&self, asked: &Asked<'_>, way: Way, value: &str) -> Response<Full<Bytes>> {
         let lie = self.character.lie;
         let status = self.status(asked.number, way);
         let total = match lie {
@@ -272,7 +271,7 @@ impl State {
                 .header("x-invocation", instance.invocations.to_string())
                 .header("x-origin-calls", calls.to_string());
         }
-        // What other services say instead of Cache-Status.
+        // Other services have these instead of Cache-Status.
         let (header, word) = match status.contains("hit") {
             true => ("HIT from here", "cache"),
             false => ("MISS", "database"),

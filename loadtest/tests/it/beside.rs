@@ -14,7 +14,7 @@ fn preflight_tells_what_a_run_would_meet() {
         .unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
-        output.status.success() && stdout.contains("instances: 3; stands aside when asked"),
+        output.status.success() && stdout.contains("instances: 3; bypasses its cache on request"),
         "{stdout}"
     );
     assert!(
@@ -39,7 +39,8 @@ fn known_delays_are_measured() {
         .filter(|line| line.contains("a delay of"))
         .collect();
     assert_eq!(measured.len(), 3, "{stdout}");
-    // A machine busy with other tests may be later than the tool's own limit; a wrong clock would be far off.
+    // With other tests running, the machine may exceed the tool's own limit; a wrong clock would be
+    // far off.
     let hundred = measured[2]
         .split("measured ")
         .nth(1)

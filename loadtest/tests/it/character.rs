@@ -1,4 +1,4 @@
-//! What a test's server is like, and what is untrue about it.
+//! The properties of a test server, and the lie that it tells.
 
 use std::time::Duration;
 
@@ -22,27 +22,27 @@ pub(crate) enum Lie {
     ChangedValue,
     /// The server's clock claims more time than has passed.
     SlowClock,
-    /// Counters of origin calls stand still.
+    /// The counters of origin calls never change.
     StuckCounter,
-    /// All is true, but no diagnostics tell so.
+    /// Everything is true, but there are no diagnostics.
     NoDiagnostics,
     NoCacheStatus,
-    /// All is true, but nobody learns how long an entry has to live.
+    /// Everything is true, but answers name no lifetime.
     NoTtl,
     GarbledCacheStatus,
-    /// Another cache speaks, not the one that is asked about.
+    /// Only another cache is named in Cache-Status.
     AnotherCache,
     /// The flush works once.
     FlushesOnce,
     /// After so many requests misses are called hits.
     LiesAfter(u64),
-    /// After so many requests nobody can read Cache-Status.
+    /// After so many requests Cache-Status is unreadable.
     GarbledAfter(u64),
-    /// After so many requests no diagnostics come.
+    /// After so many requests there are no diagnostics.
     SilentAfter(u64),
-    /// After so many requests each counter of origin calls begins again, under the same name.
+    /// After so many requests each counter of origin calls restarts under the same name.
     ForgetsCountAfter(u64),
-    /// An entry is told to live for its time, and lives for ever.
+    /// An entry names a lifetime, and lives for ever.
     Immortal,
     /// While the cache is broken, requests fail.
     FailsWhenBroken,
@@ -54,7 +54,7 @@ pub(crate) enum Lie {
     ResetsAfter(u64),
 }
 
-/// How a server is built.
+/// The properties of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Character {
     pub(crate) lie: Lie,
@@ -62,18 +62,18 @@ pub(crate) struct Character {
     pub(crate) origin: Duration,
     /// How long a hit takes.
     pub(crate) hit: Duration,
-    /// Whether callers that meet share one origin call.
+    /// Whether concurrent callers of a key share one origin call.
     pub(crate) collapses: bool,
     /// Whether callers get an expired entry while another refreshes it.
     pub(crate) serves_stale: bool,
-    /// How many processes it pretends to be; requests go round.
+    /// How many processes it pretends to be; they answer in turn.
     pub(crate) instances: usize,
     /// How long an entry lives.
     pub(crate) ttl: Duration,
     pub(crate) connections: Connections,
 }
 
-/// What becomes of a connection after an answer.
+/// What happens to a connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Connections {
     Kept,

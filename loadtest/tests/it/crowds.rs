@@ -67,7 +67,7 @@ fn entries_that_end_in_their_time_replay_and_immortal_ones_do_not() {
             ttl,
             ..Character::default()
         });
-        // A round is over before its entries end: only the mixed phase outlives them.
+        // A round ends before its entries do: only the mixed phase outlives them.
         let ended = tool::run(&server.url, &["--mixed", "7", "--rounds", "3"]);
         (ended.code, ended.verdict("mixed traffic replays"))
     };
@@ -88,7 +88,7 @@ fn a_lie_in_mixed_traffic_alone_is_found() {
     );
 }
 
-/// Nothing is asked of the key while its entry ends: then everyone at once.
+/// The key gets no request until its entry has expired, and then a burst.
 #[test]
 fn a_stampede_comes_again_when_the_entry_expires_if_there_is_time() {
     let burst = |ttl, collapses| {
@@ -110,7 +110,7 @@ fn a_stampede_comes_again_when_the_entry_expires_if_there_is_time() {
     assert!(
         ended
             .stdout
-            .contains("stampede at expiry: 1.00 origin calls an expired key (32 callers"),
+            .contains("stampede at expiry: 1.00 origin calls per expired key (32 callers"),
         "{}",
         ended.stdout
     );
@@ -133,7 +133,7 @@ fn callers_who_get_an_expired_entry_while_one_refreshes_it_are_told_as_that() {
         origin: Duration::from_millis(100),
         ttl: Duration::from_secs(4),
         serves_stale: true,
-        // With several, it is plain that the callers met.
+        // With several instances, the answers would prove that requests overlapped.
         instances: 1,
         ..Character::default()
     });
@@ -149,8 +149,8 @@ fn callers_who_get_an_expired_entry_while_one_refreshes_it_are_told_as_that() {
         ended.stdout
     );
     let stale = burst["stale"].as_u64().unwrap();
-    let told = format!("; {stale} answered stale while one refreshed");
-    assert!(ended.stdout.contains(&told), "{}", ended.stdout);
+    let text = format!("; {stale} answered stale while one refreshed");
+    assert!(ended.stdout.contains(&text), "{}", ended.stdout);
 }
 
 #[test]

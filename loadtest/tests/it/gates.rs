@@ -42,8 +42,8 @@ fn rules_print_what_was_observed_and_set_the_exit_code() {
 #[test]
 fn a_figure_without_data_fires_and_an_invalid_run_wins_over_rules() {
     let server = Server::telling(Lie::None);
-    tool::run(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
-    tool::run(&server.url, &["--fail-if", "errors{phase=warm} > 0"]).expect_code(0);
+    tool::run_quietly(&server.url, &["--fail-if", "p999{phase=cold} > 1s"]).expect_code(3);
+    tool::run_quietly(&server.url, &["--fail-if", "errors{phase=warm} > 0"]).expect_code(0);
     let liar = Server::telling(Lie::StuckCounter);
     tool::run(&liar.url, &["--fail-if", "errors >= 0"]).expect_code(5);
 }
@@ -61,15 +61,15 @@ fn a_rule_that_makes_no_sense_is_a_usage_error() {
         ("stampede_factor > 1", "--bursts above 0"),
         ("errors{phase=cold-function} > 0", "--restart-functions"),
     ] {
-        // Nobody listens at port 1: it is not come to.
+        // Nothing listens on port 1, so an earlier check must fail.
         let ended = tool::run("http://127.0.0.1:1", &["--fail-if", rule]);
         ended.expect_code(2);
         assert!(ended.stderr.contains(complaint), "{rule}: {}", ended.stderr);
     }
 }
 
-/// A fifth of the speed-up is lost where a hit takes a quarter longer: times that a busy machine's late timers hardly
-/// change.
+/// A fifth of the speed-up is lost if a hit takes a quarter longer. The times are so long that a
+/// busy machine's late timers hardly change them.
 #[test]
 fn a_planted_regression_is_found_and_its_absence_is_not() {
     let server = |hit| {
@@ -84,13 +84,13 @@ fn a_planted_regression_is_found_and_its_absence_is_not() {
     for _ in 0..times {
         let (server, slower) = (server(60), server(75));
         let arguments = ["--functions", "heavy-op", "--rounds", "5", "--keys", "5"];
-        let before = tool::run(&server.url, &arguments);
+        let before = tool::run_quietly(&server.url, &arguments);
         let file = before.path("report.json");
         let against = |url: &str| {
             let baseline = ["--baseline", &file, "--max-regress", "10%"];
-            tool::run(url, &[&arguments[..], &baseline].concat())
+            tool::run_quietly(url, &[&arguments[..], &baseline].concat())
         };
-        // The same again: the ratios agree, and nothing is found.
+        // The same server again: the ratios agree, and there is no regression.
         let same = against(&server.url);
         same.expect_code(0);
         let again = &same.report()["baseline"]["figures"][0];

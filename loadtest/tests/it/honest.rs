@@ -23,7 +23,8 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
     }
     assert_eq!(ended.verdict("throughput × latency = users"), "pass");
     assert!(ended.stdout.contains("VERIFIED"), "{}", ended.stdout);
-    // 3 rounds × 10 keys × 2 functions cold, each three times warm, and once past the cache.
+    // 3 rounds × 10 keys × 2 functions cold, each three times warm, and once with the cache
+    // bypassed.
     assert_eq!(report["effect"]["claimed_origin_calls"], 120);
     assert_eq!(report["effect"]["counted_origin_calls"], 120);
     assert_eq!(report["effect"]["hit_ratio"]["estimate"], 0.75);
@@ -92,7 +93,7 @@ fn an_origin_of_three_seconds_gets_fewer_keys_and_stays_within_the_budget() {
         began.elapsed()
     );
     assert!(
-        ended.stdout.contains("keys a round instead of 75"),
+        ended.stdout.contains("keys per round instead of 75"),
         "{}",
         ended.stdout
     );
@@ -130,7 +131,7 @@ fn a_server_that_closes_after_each_answer_is_measured_all_the_same() {
     });
     let ended = tool::run(&server.url, &[]);
     ended.expect_code(0);
-    // On a machine that is busy with other tests it may not be checkable.
+    // With other tests running, it may not be checkable.
     assert_ne!(ended.verdict("throughput"), "fail");
     assert_eq!(ended.verdict("no request failed"), "pass");
 }

@@ -4,7 +4,7 @@ use crate::character::Character;
 use crate::server::Server;
 use crate::tool;
 
-/// Interrupts once the server has had `requests`; the tool must end soon, with a partial report if it got so far.
+/// Interrupts after `requests`; the tool must end soon, with a partial report if it got so far.
 fn interrupt_after(requests: u64, origin: Duration) -> tool::Ended {
     interrupt(requests, origin, &["--rounds", "50", "--budget", "120"])
 }
@@ -13,7 +13,7 @@ fn interrupt(requests: u64, origin: Duration, arguments: &[&str]) -> tool::Ended
     interrupt_when(origin, arguments, |server, _| server.requests() >= requests)
 }
 
-/// Interrupts once `now` says so, given the server and the progress so far.
+/// Interrupts when `now` is true, given the server and the progress so far.
 fn interrupt_when(
     origin: Duration,
     arguments: &[&str],
@@ -24,7 +24,7 @@ fn interrupt_when(
     ended
 }
 
-/// The same without a look at the report, but with how many requests came after the interrupt.
+/// The same without reading the report, but with the number of requests after the interrupt.
 fn end_when(
     origin: Duration,
     arguments: &[&str],
@@ -82,7 +82,8 @@ fn in_the_middle_of_a_phase() {
 
 #[test]
 fn at_many_moments_of_quick_phases() {
-    // Phases of a few milliseconds, each followed by Goose's half second: most moments lie between two phases.
+    // Phases take a few milliseconds, and Goose half a second after each: most interrupts hit
+    // between two phases.
     for requests in [150, 171, 203] {
         interrupt_after(requests, Duration::ZERO);
     }
@@ -108,7 +109,7 @@ fn before_the_first_phase_the_reports_of_an_earlier_run_stay() {
 
 #[test]
 fn in_mixed_traffic() {
-    // Each round asks 100 times, and flushes with two more; then 60 s of mixed traffic begin.
+    // Each round sends 100 requests and two for the flush; then there are 60 s of mixed traffic.
     let arguments = ["--rounds", "3", "--mixed", "60", "--budget", "120"];
     let ended = interrupt(600, Duration::from_millis(5), &arguments);
     assert_eq!(last_phase(&ended), "mixed");
@@ -136,7 +137,8 @@ fn while_the_cache_is_broken() {
     assert_eq!(last_phase(&ended), "faults");
 }
 
-/// Users who wait for what is due in some seconds stop waiting: two requests a second would have come for seconds more.
+/// Users that wait for a request due in some seconds stop waiting: two requests a second would have
+/// followed for seconds.
 #[test]
 fn what_is_due_later_is_not_sent() {
     let (ended, after) = end_when(Duration::from_millis(5), &["--rate", "2"], |server, _| {

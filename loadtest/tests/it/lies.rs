@@ -13,7 +13,7 @@ fn found_out(lie: Lie, check: &str) {
     assert!(ended.stdout.contains("INVALID") && ended.file("report.html").contains("INVALID"));
 }
 
-/// The failure must end in exit 1, with a message that holds this.
+/// The failure must end in exit 1, with a message that contains this.
 fn refused(lie: Lie, message: &str) {
     let server = Server::telling(lie);
     let ended = tool::run(&server.url, &["--timeout", "1"]);
@@ -59,7 +59,7 @@ fn origin_calls_that_are_told_no_more() {
 
 #[test]
 fn a_cache_status_that_nobody_can_read_any_more() {
-    found_out(Lie::GarbledAfter(150), "every outcome was told");
+    found_out(Lie::GarbledAfter(150), "every answer names its outcome");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn callers_of_a_cache_that_breaks_have_their_answers_and_the_hits_come_back() {
         report["details"]
     );
     assert_eq!(ended.verdict("misses = origin calls"), "pass");
-    assert!(ended.stdout.contains("cache mended: the first hit"));
+    assert!(ended.stdout.contains("cache repaired: the first hit"));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_first_answers_of_new_processes_are_told_apart() {
     let restart = format!("printf x >> {}", server.restarts());
     let ended = tool::run(&server.url, &["--restart-functions", &restart]);
     ended.expect_code(0);
-    // Two processes, six times started afresh.
+    // Two processes, restarted six times.
     assert_eq!(ended.report()["cold_functions"]["count"], 12);
     assert_eq!(ended.verdict("misses = origin calls"), "pass");
     assert!(ended.stdout.contains("cold function: the first answer"));

@@ -49,7 +49,7 @@ fn presenting(issued: &CertifiedKey<KeyPair>) -> ServerConfig {
         .unwrap()
 }
 
-/// Asks the server, with a root to believe in; the error is what the tool said.
+/// Asks the server, trusting this root; the error is the tool's message.
 fn preflight(server: &Server, root: Option<&CertifiedKey<KeyPair>>) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = tool::command();
@@ -70,10 +70,10 @@ fn preflight(server: &Server, root: Option<&CertifiedKey<KeyPair>>) -> Result<()
     }
 }
 
-/// And not just that no connection came about, as of a port where nobody listens.
-fn is_about_the_certificate(told: Result<(), String>) {
-    let told = told.unwrap_err();
+/// The message must name the certificate, unlike that of a port on which nothing listens.
+fn is_about_the_certificate(message: Result<(), String>) {
+    let message = message.unwrap_err();
     for part in ["cannot connect to https://localhost:", "certificate"] {
-        assert!(told.contains(part), "{told}");
+        assert!(message.contains(part), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! An HTTP server of some character. Owns its thread and its connections; it stops when dropped.
+//! An HTTP server with its own thread and connections; it stops when dropped.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Server {
         })
     }
 
-    /// How often the origin was really called.
+    /// How often the origin was called in fact.
     pub(crate) fn origin_calls(&self) -> u64 {
         self.state.origin_calls()
     }
@@ -95,7 +95,7 @@ impl Server {
             .to_string()
     }
 
-    /// How many requests arrived that had to do with the cache.
+    /// The number of requests that needed the cache or the origin.
     pub(crate) fn requests(&self) -> u64 {
         self.state.requests()
     }
@@ -118,7 +118,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<Stat
         tokio::spawn(async move {
             match tls {
                 None => serve(stream, state).await,
-                // Who does not believe the certificate goes away.
+                // A client that rejects the certificate goes away.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
                         serve(stream, state).await;
@@ -140,7 +140,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, state: Arc<State>) {
                 .ok_or_else(|| std::io::Error::other("reset"))
         }
     });
-    // A broken connection is the client's business, or this server's intention.
+    // A broken connection is the client's doing, or intended by this server.
     _ = hyper::server::conn::http1::Builder::new()
         .keep_alive(kept)
         .serve_connection(TokioIo::new(stream), service)

@@ -3,8 +3,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A script as dev/loadtest is one: a memcached, a server that has a child of its own, a frozen one, and the work that
-/// is attended. It names every pid, then waits.
+/// A script like dev/loadtest: a memcached, a server with a child process, a frozen one, and the
+/// attended work. It prints every pid, then waits.
 const SCRIPT: &str = r#"
 set -euo pipefail
 . dev/servers.sh
@@ -16,28 +16,31 @@ attend sh -c "echo \$\$; echo ready; exec sleep $1"
 exit 0
 "#;
 
-/// Runs it with a working time, until it is ready; gives the pids that it named.
+/// Runs it with this working time until it is ready, and returns the printed pids.
 fn ready(work: &str) -> (Child, Vec<u32>) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    // A shell that runs in the background ignores Ctrl-C, and whoever it starts would, too.
+    // A background shell ignores Ctrl-C, and so would its children.
     let mut script = Command::new("env")
         .args(["--default-signal=INT", "bash", "-c", SCRIPT, "script", work])
         .current_dir(root)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut told = String::new();
+    let mut output = String::new();
     let stdout = script.stdout.as_mut().unwrap();
     let mut byte = [0];
-    while !told.ends_with("ready\n") {
-        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "it ended: {told}");
-        told.push(char::from(byte[0]));
+    while !output.ends_with("ready\n") {
+        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "it ended: {output}");
+        output.push(char::from(byte[0]));
     }
-    let pids = told.lines().filter_map(|line| line.parse().ok()).collect();
+    let pids = output
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .collect();
     (script, pids)
 }
 
-fn nobody_is_left(pids: &[u32]) {
+fn assert_all_ended(pids: &[u32]) {
     assert_eq!(pids.len(), 5, "{pids:?}");
     let alive = |pid: &&u32| Path::new(&format!("/proc/{pid}/exe")).exists();
     let limit = Instant::now() + Duration::from_secs(20);
@@ -55,7 +58,7 @@ fn every_signal_to_stop_ends_all_that_was_started() {
         assert!(Command::new("kill").args(kill).status().unwrap().success());
         let status = script.wait().unwrap();
         assert_eq!(status.code(), Some(code), "{signal}");
-        nobody_is_left(&pids);
+        assert_all_ended(&pids);
     }
 }
 
@@ -63,5 +66,5 @@ fn every_signal_to_stop_ends_all_that_was_started() {
 fn the_end_of_the_work_ends_all_that_was_started() {
     let (mut script, pids) = ready("0");
     assert_eq!(script.wait().unwrap().code(), Some(0));
-    nobody_is_left(&pids);
+    assert_all_ended(&pids);
 }

@@ -1,4 +1,4 @@
-//! The binary: how tests run it, and what it leaves behind.
+//! Runs the binary and reads its results.
 
 use std::process::{Child, Command, Output, Stdio};
 
@@ -13,18 +13,34 @@ pub(crate) struct Ended {
     out: TempDir,
 }
 
-/// A run that goes on.
+/// A run in progress.
 pub(crate) struct Running {
     pub(crate) child: Child,
     out: TempDir,
 }
 
-/// Where the standard error goes.
+/// The file with the standard error.
 const PROGRESS: &str = "progress";
 
 /// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments.
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     start(url, more).wait()
+}
+
+/// As [`run`] on an honest server. Other programs can keep this machine so busy that the tool
+/// itself says that its numbers are not valid; such a run is repeated twice.
+pub(crate) fn run_quietly(url: &str, more: &[&str]) -> Ended {
+    for attempt in 1..3 {
+        let ended = run(url, more);
+        if ended.code != Some(5) {
+            return ended;
+        }
+        println!(
+            "run {attempt} was not valid on this busy machine: {}",
+            ended.stdout
+        );
+    }
+    run(url, more)
 }
 
 /// Starts it; see [`run`].
@@ -58,7 +74,7 @@ pub(crate) fn start(url: &str, more: &[&str]) -> Running {
     Running { child, out }
 }
 
-/// The bare binary.
+/// The binary without arguments.
 pub(crate) fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_loadtest"))
 }
@@ -74,12 +90,12 @@ impl Running {
         }
     }
 
-    /// What it has said so far.
+    /// Its standard error so far.
     pub(crate) fn progress(&self) -> String {
         progress(&self.out)
     }
 
-    /// Sends what Ctrl-C sends.
+    /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         let killed = Command::new("kill")
             .args(["-INT", &self.child.id().to_string()])
@@ -101,7 +117,7 @@ impl Ended {
             .unwrap_or_else(|e| panic!("{}: {e}\n{}", path.display(), self.stderr))
     }
 
-    /// Where a report file lies.
+    /// The path of a report file.
     pub(crate) fn path(&self, name: &str) -> String {
         self.out.path().join(name).to_str().unwrap().to_owned()
     }

@@ -42,7 +42,7 @@ fn what_is_wrong_is_named() {
     );
 }
 
-/// Before anything is asked: nobody listens at port 1.
+/// This must fail before the first request: nothing listens on port 1.
 #[test]
 fn reports_that_could_not_be_written_are_told_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
@@ -90,7 +90,7 @@ fn a_target_file_is_checked_when_it_is_read() {
     check(&format!("{outcome}function = []"), "no [[function]]");
     check(
         &format!("{outcome}[[function]]\nname='f'\npath='/f'\nkeys='salted'"),
-        "must begin with / and hold {key}",
+        "must begin with / and contain {key}",
     );
     check(
         &format!("{outcome}[[function]]\nname='f'\npath='/f/{{key}}'\nkeys='salted'\ncolour='red'"),

@@ -1,4 +1,5 @@
-//! Waiting for another caller's origin call: short pauses at first, and never more than 4 % too late.
+//! Pauses while waiting for another caller's origin call: short at first, and never more than 4 %
+//! of the wait.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ impl<'a> Backoff<'a> {
         }
     }
 
-    /// The moment at which this caller stops waiting.
+    /// When this caller stops waiting.
     pub(super) fn until(&self) -> Instant {
         self.until
     }
@@ -60,15 +61,15 @@ impl<'a> Backoff<'a> {
         self.until <= Instant::now()
     }
 
-    /// Pauses for 4 % of the time waited so far, at least 1 ms, since somebody of this process has looked; less if that look
-    /// has shown a change.
+    /// Pauses until no caller of this process has looked up for 4 % of the time waited so far, at
+    /// least 1 ms; ends early if a lookup has shown a change.
     pub(super) async fn take(&mut self) {
         let pause = (self.begun.elapsed() / 25).clamp(SHORTEST, LONGEST);
         let until = self.until;
         self.begin().wait_turn(pause, until).await;
     }
 
-    /// There is no more reason to wait: the others who do may look at once.
+    /// The item has changed: the other callers that wait may look up at once.
     pub(super) fn changed(&self) {
         if let Some(waiter) = &self.waiter {
             waiter.changed();

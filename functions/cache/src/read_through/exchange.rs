@@ -104,6 +104,29 @@ impl Item {
 }
 
 impl Call<'_> {
+    pub(super) fn exchanges(&self) -> Exchanges<'_> {
+        Exchanges {
+            cache: self.cache,
+            budget: &self.budget,
+        }
+    }
+
+    /// The cas of an item that a lookup showed, if it is still there byte for byte.
+    pub(super) async fn cas_if_unchanged(&self, item: &Item) -> Result<Option<u64>, StoreError> {
+        match item.cas {
+            Some(cas) => Ok(Some(cas)),
+            None => self.read_cas(&item.bytes).await,
+        }
+    }
+
+    /// The cas of the item, if it holds these bytes.
+    pub(super) async fn read_cas(&self, bytes: &[u8]) -> Result<Option<u64>, StoreError> {
+        let wanted = [(&self.keys, KeyKind::Item)];
+        let item = self.exchanges().get_with_cas(&wanted).await.pop();
+        let item = item.unwrap_or(Err(StoreError::Protocol))?;
+        Ok(item.and_then(|item| item.cas_of(bytes)))
+    }
+
     /// A write over what has this cas.
     pub(super) fn write_over(
         &self,

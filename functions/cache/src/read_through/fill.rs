@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
+use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
 use crate::{
     clock::{self, Millis},
     entry::{Entry, Freed, FreedReason, Generations, Record},
@@ -65,7 +65,7 @@ impl Call<'_> {
     pub(super) fn plan_fill<T: Serialize>(
         &self,
         lease: &Lease,
-        cas: Option<u64>,
+        cas: Result<Option<u64>, StoreError>,
         value: &T,
         answer: &Answer,
         flight: &Leader<'_>,
@@ -94,12 +94,14 @@ impl Call<'_> {
             return discard(Fill::Failed(CacheFailure::Oversize));
         }
         let cas = match lease.claim {
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => Ok(entry),
             ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
         };
-        // Without a cas the lease is lost, and with it the right to fill.
-        let Some(cas) = cas else {
-            return self.unfilled(None, Fill::NotStored);
+        let cas = match cas {
+            Ok(Some(cas)) => cas,
+            // The lease is lost, and with it the right to fill.
+            Ok(None) => return self.unfilled(None, Fill::NotStored),
+            Err(error) => return self.unfilled(None, failed(error)),
         };
         let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
@@ -114,7 +116,11 @@ impl Call<'_> {
     /// Releases the lease after an origin error. A stale entry stays, and its marker says for a while
     /// that the refresh has failed: the pause between two attempts, in which the entry is served to all
     /// who may have it.
-    pub(super) fn plan_give_back(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+    pub(super) fn plan_give_back(
+        &self,
+        lease: &Lease,
+        cas: Result<Option<u64>, StoreError>,
+    ) -> Option<Write<'_>> {
         let (kind, record) = lease.claim.record()?;
         let refreshes_entry = match self.read(record, self.keys.of_kind(kind)) {
             Ok(Record::Lease(lease)) => lease.refreshes_entry,
@@ -128,13 +134,17 @@ impl Call<'_> {
             reason: FreedReason::Failed,
             refreshes_entry,
         };
-        self.freed(kind, freed, life, cas)
+        self.freed(kind, freed, life, cas.ok().flatten())
     }
 
     /// The origin's answer is not stored, so nothing older may stay either.
-    pub(super) fn plan_discard(&self, lease: &Lease, cas: Option<u64>) -> Option<Write<'_>> {
+    pub(super) fn plan_discard(
+        &self,
+        lease: &Lease,
+        cas: Result<Option<u64>, StoreError>,
+    ) -> Option<Write<'_>> {
         let cas = match lease.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas,
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas.ok().flatten(),
             ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
         };
         let freed = Freed {
@@ -245,12 +255,15 @@ impl Exchanges<'_> {
                 let bytes = write.bytes.len();
                 pending.counters.bytes(Counter::BytesWritten, bytes);
             } else {
-                let failure = written.err().and_then(StoreError::failure);
-                pending.fill = failure.map_or(Fill::NotStored, Fill::Failed);
+                pending.fill = written.err().map_or(Fill::NotStored, failed);
                 pending.ttl_left = 0;
             }
         }
     }
+}
+
+fn failed(error: StoreError) -> Fill {
+    error.failure().map_or(Fill::NotStored, Fill::Failed)
 }
 
 #[cfg(test)]

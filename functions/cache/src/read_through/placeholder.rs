@@ -1,4 +1,5 @@
-//! Whose an empty lease is: its holder's, who will stamp it within milliseconds, or nobody's.
+//! Whether a placeholder still has a holder, which replaces it by a lease record within
+//! milliseconds.
 
 use std::time::Duration;
 
@@ -6,12 +7,14 @@ use tokio::time::Instant;
 
 use super::{Snapshot, decision::ItemKind};
 
-/// How many seconds a lease that a lookup left stays empty before it is nobody's. Its holder stamps it long before; one whose holder
-/// died, or whose answer was lost, ends by itself.
+/// How many seconds a placeholder lives. Its holder replaces it long before. If the holder has
+/// died, or the answer of its lookup was lost, the placeholder expires.
 pub(super) const PLACEHOLDER_TTL_S: u32 = 2;
 
-/// An empty item seen for so long is no lease, which would have ended: a stranger put it there. Not sooner, since an origin that works
-/// before its first await keeps its holder from stamping it. Taken over by its cas, so that a late holder's fill is refused.
+/// An empty item that is older is not a placeholder, which would have expired: another program has
+/// stored it. It is not replaced earlier, because an origin that blocks before its first await
+/// keeps the holder from writing its lease record. It is replaced by `cas`, so that a late holder's
+/// fill is refused.
 const ORPHANED: Duration = Duration::from_secs(PLACEHOLDER_TTL_S as u64);
 
 /// For how long a call has seen the same empty item.
@@ -22,7 +25,7 @@ pub(super) struct PlaceholderAge {
 }
 
 impl PlaceholderAge {
-    /// What `snapshot` adds to what was seen `before`.
+    /// Combines `snapshot` with what was seen `before`.
     pub(super) fn after(before: Option<Self>, snapshot: &Snapshot<'_>) -> Option<Self> {
         if snapshot.kind != ItemKind::Placeholder {
             return None;
@@ -32,13 +35,13 @@ impl PlaceholderAge {
             since: Instant::now(),
             cas,
         };
-        // Another cas is another's lease, which came after one that had ended.
+        // Another cas means another placeholder, created after the first one had expired.
         Some(before.filter(|before| before.cas == cas).unwrap_or(now))
     }
 
-    /// Whether nobody holds it.
+    /// Whether no caller holds it any more.
     pub(super) fn is_orphaned(&self) -> bool {
-        // Without cas values one lease and the next look the same.
+        // Without a cas, one placeholder and the next one look the same.
         let leases = if self.cas.is_some() { 1 } else { 2 };
         self.since.elapsed() > ORPHANED * leases
     }

@@ -2,9 +2,9 @@
 
 use super::{
     Call, Lease, MAX_MINTS, PlaceholderAge, Snapshot,
-    claim::{ClaimKind, ClaimResult, FillReason},
     decision::{Decision, IfLost, ItemKind},
     exchange::PlannedWrite,
+    lease::{ClaimKind, FillReason},
     snapshot::Leader,
 };
 use crate::{
@@ -38,6 +38,18 @@ pub(super) enum Plan<'s> {
     Wait,
     Again,
     Uncoordinated(Uncoordinated),
+}
+
+/// What the plan for one key came to.
+#[derive(Debug)]
+pub(super) enum ClaimResult {
+    Won(Box<Lease>),
+    /// Another caller has the lease: wait for it.
+    Wait,
+    /// Another caller refreshes: serve the stale entry.
+    ServeStale,
+    /// The item is no longer what was decided upon: look again at once.
+    Again,
 }
 
 /// A write that would give the right to call the origin.

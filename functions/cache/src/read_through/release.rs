@@ -1,4 +1,5 @@
-//! A holder that is cancelled or panics gives its lease back if it can do so at once; else the lease runs out by itself.
+//! A holder that is cancelled or panics gives its lease back if it can do so at once. Otherwise the
+//! lease expires.
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use crate::{
     },
 };
 
-/// Armed from before the lease is asked for until nothing is owed any more. Dropped armed, by a cancelled call, a panic, or an
-/// acquisition whose answer was lost, it gives back what is held, beside everything else.
+/// Armed from before the lease is requested until it is used or given back. If it is dropped while
+/// armed, by a cancelled call, a panic, or an acquisition whose answer was lost, it gives the lease
+/// back in a task of its own.
 #[derive(Debug)]
 pub(super) struct ReleaseGuard(Option<HeldLease>);
 
@@ -25,7 +27,7 @@ struct HeldLease {
     keys: CacheKeys,
     kind: KeyKind,
     record: Vec<u8>,
-    /// The cas of a lease that may still be empty.
+    /// The cas of a lease that may still be a placeholder.
     placeholder: Option<u64>,
     panicking: bool,
 }
@@ -49,12 +51,12 @@ impl ReleaseGuard {
         }))
     }
 
-    /// Nothing is held that somebody could wait for.
+    /// Holds nothing.
     pub(super) fn nothing() -> Self {
         Self(None)
     }
 
-    /// What was held is used, given back, or was never had.
+    /// The lease was used, given back, or never acquired.
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }
@@ -109,7 +111,7 @@ impl HeldLease {
             life: Lifetime::seconds(2),
             precondition: Precondition::Cas(item.cas?),
         };
-        // Refused: it is no longer ours.
+        // If it is refused, the lease is no longer held.
         store.write(&[write], VERB_TIMEOUT).await;
         Some(())
     }

@@ -4,7 +4,8 @@ use std::{pin::pin, time::Duration};
 
 use tokio::sync::Notify;
 
-use super::{Call, Lease, claim::ClaimKind, exchange::Exchanges};
+use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
+use crate::store::StoreError;
 
 /// How long an origin may take before its empty lease is worth a write of its own.
 const STAMP_AFTER: Duration = Duration::from_millis(5);
@@ -21,7 +22,8 @@ enum RecordCas {
     Known(u64),
     /// Of a lease that may be empty as yet, and is not written unless the origin takes long.
     Placeholder(u64),
-    ToRead,
+    /// It could not be read, or not yet.
+    Unknown(StoreError),
     /// The record is no longer there.
     Lost,
 }
@@ -30,17 +32,20 @@ impl<'a> KeptLease<'a> {
     pub(super) fn new(call: &'a Call<'_>, lease: &'a Lease) -> Self {
         let cas = match lease.claim {
             ClaimKind::Placeholder { cas, .. } => RecordCas::Placeholder(cas),
-            ClaimKind::Lease { .. } | ClaimKind::Marker { .. } => RecordCas::ToRead,
+            ClaimKind::Lease { .. } | ClaimKind::Marker { .. } => {
+                RecordCas::Unknown(StoreError::Timeout)
+            }
             ClaimKind::Entry { .. } => RecordCas::Lost,
         };
         Self { call, lease, cas }
     }
 
-    /// The cas of the record, if that is known to be there.
-    pub(super) fn cas(&self) -> Option<u64> {
+    /// The cas of the record; `None`: it is no longer there.
+    pub(super) fn cas(&self) -> Result<Option<u64>, StoreError> {
         match self.cas {
-            RecordCas::Known(cas) | RecordCas::Placeholder(cas) => Some(cas),
-            RecordCas::ToRead | RecordCas::Lost => None,
+            RecordCas::Known(cas) | RecordCas::Placeholder(cas) => Ok(Some(cas)),
+            RecordCas::Unknown(error) => Err(error),
+            RecordCas::Lost => Ok(None),
         }
     }
 
@@ -122,12 +127,12 @@ impl Exchanges<'_> {
     async fn renew(&self, kept: &mut [KeptLease<'_>], limit: Duration) {
         let (mut places, mut writes) = (Vec::new(), Vec::new());
         for (place, kept) in kept.iter_mut().enumerate() {
-            if let (Some(cas), Some((kind, record))) = (kept.cas(), kept.lease.claim.record()) {
+            if let (Ok(Some(cas)), Some((kind, record))) = (kept.cas(), kept.lease.claim.record()) {
                 let (record, life) = (record.to_vec(), kept.call.lease_life());
                 writes.push(kept.call.write_over(kind, record, life, cas));
                 places.push(place);
                 // Perhaps written, perhaps not: read again before its next use.
-                kept.cas = RecordCas::ToRead;
+                kept.cas = RecordCas::Unknown(StoreError::Timeout);
             }
         }
         if writes.is_empty() {
@@ -145,7 +150,7 @@ impl Exchanges<'_> {
         let (mut places, mut wanted) = (Vec::new(), Vec::new());
         for (place, kept) in kept.iter().enumerate() {
             let (call, lease) = (kept.call, kept.lease);
-            let unknown = kept.cas == RecordCas::ToRead && kept.needs_cas(to);
+            let unknown = kept.cas().is_err() && kept.needs_cas(to);
             if let Some((kind, record)) = lease.claim.record().filter(|_| unknown) {
                 places.push((place, record));
                 wanted.push((&call.keys, kind));
@@ -160,7 +165,7 @@ impl Exchanges<'_> {
                 Ok(item) => item
                     .and_then(|item| item.cas_of(record))
                     .map_or(RecordCas::Lost, RecordCas::Known),
-                Err(_) => RecordCas::ToRead,
+                Err(error) => RecordCas::Unknown(error),
             };
         }
     }

@@ -1,9 +1,11 @@
-//! Whole runs of many callers over a simulated server and network, each from one seed: readers, a writer, cancelled calls, origins that
-//! fail or outlive their lease, lost and late commands, restarts, evictions.
+//! Whole runs of many callers over a simulated server and network, each from one seed: readers, a
+//! writer, cancelled calls, origins that fail or outlast their lease, lost and late commands,
+//! restarts, evictions.
 //!
-//! What must hold of every answer is what the algorithm promises, not how it comes about: it is of its own key, no older than what was
-//! acknowledged before its caller came, within its ttl or its stale window, and in time. `SIMULATION_SEEDS` makes it a long run,
-//! `SIMULATION_FIRST` begins at another seed: a run that failed is the same one again.
+//! Every answer is checked against what the algorithm promises: it belongs to its key, it is no
+//! older than what was acknowledged before its caller came, it is within its ttl or its stale
+//! window, and it comes in time. `SIMULATION_SEEDS` sets the number of runs, `SIMULATION_FIRST` the
+//! first seed, which repeats a failed run.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,14 +33,14 @@ const KEYS: usize = 4;
 const READERS: usize = 6;
 const READS: usize = 40;
 const WRITES: usize = 60;
-/// A value says which key it is of.
+/// A value contains its key.
 const KIND: u64 = 1_000_000;
 
 const LEASE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(5);
-/// The longest origin call: it outlives its lease twice.
+/// The longest origin call: twice the lease.
 const ORIGIN: Duration = Duration::from_secs(4);
-/// The default, and how exactly tokio's timers run.
+/// The default, and the precision of tokio's timers.
 const BUDGET: Duration = Duration::from_millis(50);
 const GRAIN: Duration = Duration::from_millis(20);
 
@@ -62,7 +64,8 @@ fn key(n: usize) -> Key {
 /// What one run has seen.
 #[derive(Debug, Default)]
 struct World {
-    /// How often each key's value was changed, and what readers who come now must at least be answered: at all, and as fresh.
+    /// How often each key's value was changed, and the oldest version that a reader that comes now
+    /// may get: at all, and as fresh.
     truth: [Cell<u64>; KEYS],
     floor: [Cell<u64>; KEYS],
     fresh: [Cell<u64>; KEYS],
@@ -90,7 +93,7 @@ struct Tally {
 /// What happens besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weather {
-    /// Nothing: one origin call a key at a time.
+    /// Nothing else: one origin call at a time for each key.
     Calm,
     /// A writer.
     Writes,
@@ -107,7 +110,7 @@ impl World {
         count(&mut self.tally.borrow_mut());
     }
 
-    /// An origin that reads the truth at its beginning.
+    /// An origin that reads the true value at its beginning.
     async fn origin(&self, n: usize, takes: Duration, fails: bool) -> Result<u64, ()> {
         struct Running<'a>(&'a Cell<u32>);
         impl Drop for Running<'_> {
@@ -199,7 +202,7 @@ impl World {
         }
     }
 
-    /// Changes values, and says so in each of the ways there are.
+    /// Changes values, and invalidates them in each of the possible ways.
     async fn writes(self: Rc<Self>, cache: Cache, mut random: SmallRng) {
         for _ in 0..WRITES {
             sleep(Duration::from_millis(random.random_range(0..200))).await;
@@ -301,7 +304,7 @@ impl World {
     }
 }
 
-/// One run, to its end and until all is as it should be again.
+/// One run, to its end, and until every key can be filled again.
 async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
     let (world, network) = (Rc::new(World::default()), Network::new(seed, careless));
     let mut seeds = SmallRng::seed_from_u64(seed);
@@ -333,7 +336,7 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
     if let Some(changing) = changing {
         changing.await.expect("the weather changes");
     }
-    // Whatever was left behind is over by then: leases, markers, late commands.
+    // All leases, markers and late commands have ended by then.
     sleep(Duration::from_secs(10)).await;
     for (n, policy) in POLICIES.iter().enumerate() {
         for cache in &caches {
@@ -348,7 +351,7 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
     world
 }
 
-/// As many runs as there are to be. Everything that was wrong in one is told with its seed.
+/// Runs all seeds. Everything that was wrong is reported with its seed.
 fn check(weather: Weather, careless: bool, seeds: std::ops::Range<u64>) -> (Vec<String>, Tally) {
     let (mut wrong, mut sum) = (Vec::new(), Tally::default());
     for seed in seeds {
@@ -427,7 +430,7 @@ fn nor_is_one_in_a_storm() {
     );
 }
 
-/// Else the simulation would be blind.
+/// Otherwise the simulation could not detect anything.
 #[test]
 fn a_server_that_takes_late_fills_is_found_out() {
     let (wrong, _) = check(Weather::Writes, true, 0..20);

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Call, Decision, Fetched, IfLost, Snapshot,
-    claim::{ClaimKind, FillReason},
+    lease::{ClaimKind, FillReason},
 };
 use crate::{
     clock,

@@ -1,11 +1,12 @@
-//! Several items in one exchange a server: the reads together, the writes together, each with an answer of its own.
+//! Several items in one exchange with each server: the reads together, the writes together, each
+//! with its own answer.
 
 use std::time::Duration;
 
 use super::{Item, KeyKind, Lifetime, LookupReply, Store, StoreError};
 use crate::{key::CacheKeys, store::LookupOptions};
 
-/// One write among several.
+/// One of several writes.
 #[derive(Debug)]
 pub(crate) struct Write<'a> {
     pub(crate) keys: &'a CacheKeys,
@@ -15,7 +16,7 @@ pub(crate) struct Write<'a> {
     pub(crate) precondition: Precondition,
 }
 
-/// What must stand there for a write to be done.
+/// The condition of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Precondition {
     Absent,
@@ -29,11 +30,11 @@ impl Write<'_> {
     }
 }
 
-/// An answer to each of several, in their order.
+/// The answers to several requests, in their order.
 pub(crate) type Each<T> = Vec<Result<T, StoreError>>;
 
 impl Store {
-    /// As [`Store::lookup`], for items that differ. With a cas for whatever stands there, on both protocols.
+    /// As [`Store::lookup`], for different items. With the cas of every item, on both protocols.
     pub(crate) async fn lookup_many(
         &self,
         all_keys: &[&CacheKeys],

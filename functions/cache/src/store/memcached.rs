@@ -21,6 +21,7 @@ mod discovery;
 mod exchange;
 mod exptime;
 mod handshake;
+mod limits;
 mod lookup_keys;
 mod many;
 mod meta;

@@ -1,8 +1,9 @@
-//! A server and the network to it, simulated for tests of what is built upon them: every exchange takes its time, some are lost, some
-//! are done after their caller has given up, and the server restarts with its cas values beginning again.
+//! A simulated server and network, for tests: every exchange takes some time, some are lost, some
+//! are executed after their caller has given up, and the server restarts with its cas beginning
+//! again.
 //!
-//! Time is tokio's, to be paused, and every choice comes from a seed. It knows how a lookup differs between the two protocols, and
-//! nothing of bytes on a wire.
+//! It uses tokio's clock, which is paused, and every choice comes from a seed. It models how a
+//! lookup differs between the two protocols, without their bytes.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,36 +19,36 @@ use super::{
     memory::Memory,
 };
 
-/// What goes wrong, in 1/1000 of the exchanges.
+/// How often something goes wrong, in 1/1000 of the exchanges.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
     /// The command never arrives.
     pub(crate) lost: u32,
-    /// It is done, and the answer never arrives.
+    /// It is executed, and the answer never arrives.
     pub(crate) unanswered: u32,
-    /// It is done seconds later.
+    /// It is executed seconds later.
     pub(crate) late: u32,
 }
 
-/// What clients share.
+/// What the clients share.
 #[derive(Debug)]
 pub(crate) struct Network {
     server: Mutex<Arc<Memory>>,
     faults: Mutex<Faults>,
     random: Mutex<SmallRng>,
-    /// A server for tests of the tests: it takes every swap, whatever the cas.
+    /// For tests of the tests: a server that accepts every swap with any cas.
     careless: bool,
 }
 
-/// One client's way to the server.
+/// One client's connection to the server.
 #[derive(Debug)]
 pub(crate) struct Simulated {
     pub(crate) network: Arc<Network>,
-    /// A lookup shows cas values and may leave a lease; else it does neither, as with the classic protocol.
+    /// Whether a lookup returns cas and may create a placeholder, as with the meta protocol.
     pub(crate) meta: bool,
 }
 
-/// What becomes of one exchange.
+/// What happens to one exchange.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
     arrives: bool,
@@ -55,7 +56,7 @@ struct Fate {
     there: Duration,
     between: Duration,
     back: Duration,
-    /// A lost one is noticed, not waited for.
+    /// A lost exchange fails at once.
     closed: bool,
 }
 
@@ -73,12 +74,12 @@ impl Network {
         *lock(&self.faults) = faults;
     }
 
-    /// Ends the server with what it holds and every exchange under way, and starts another.
+    /// Ends the server with its items and all running exchanges, and starts another one.
     pub(crate) fn restart(&self) {
         *lock(&self.server) = Arc::new(Memory::new());
     }
 
-    /// Throws out what stands under `key`.
+    /// Evicts the item under `key`.
     pub(crate) fn evict(&self, key: &str) {
         lock(&self.server).delete(key);
     }
@@ -110,7 +111,8 @@ impl Network {
 }
 
 impl Simulated {
-    /// Has `work` done on the server, for `limit` at most; once it is on its way, whether or not anybody waits for it.
+    /// Executes `work` on the server, within `limit`; once it is sent, also if its caller is
+    /// dropped.
     async fn exchange<R, F>(
         &self,
         limit: Duration,
@@ -151,7 +153,8 @@ impl Simulated {
         }
     }
 
-    /// In two steps, as on a real server: others may write between the item and the generations.
+    /// In two steps, as on a real server: other clients may write between the item and the
+    /// generations.
     pub(super) async fn lookup(
         &self,
         keys: &CacheKeys,

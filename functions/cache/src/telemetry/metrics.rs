@@ -70,6 +70,11 @@ pub struct Stats {
     pub lease_taken_over: u64,
     /// Calls that waited for another caller's lease.
     pub lease_waited: u64,
+    /// Origin calls after a wait for another caller's, which failed, took too long, or left nothing to
+    /// use.
+    pub waited_in_vain: u64,
+    /// Origin calls without a lease, since the last answer for the key could not be stored.
+    pub passed: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -146,6 +151,8 @@ pub(crate) enum Counter {
     LeaseWon,
     LeaseTakenOver,
     LeaseWaited,
+    WaitedInVain,
+    Passed,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -260,6 +267,8 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_won: read(Counter::LeaseWon),
         lease_taken_over: read(Counter::LeaseTakenOver),
         lease_waited: read(Counter::LeaseWaited),
+        waited_in_vain: read(Counter::WaitedInVain),
+        passed: read(Counter::Passed),
         bytes_read: read(Counter::BytesRead),
         bytes_written: read(Counter::BytesWritten),
         origin_time: time(Counter::OriginMicros),

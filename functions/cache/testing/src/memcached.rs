@@ -1,4 +1,4 @@
-//! A memcached process of one test's own, on a reserved port of 127.0.0.1, ended with the test.
+//! A memcached process for one test, on a reserved port of 127.0.0.1; it ends with the test.
 
 use std::{
     io::{Read as _, Write as _},
@@ -71,7 +71,7 @@ impl Memcached {
         server
     }
 
-    /// `127.0.0.1`'s port.
+    /// The port on `127.0.0.1`.
     ///
     /// # Panics
     /// If it listens on a Unix socket.
@@ -247,7 +247,7 @@ pub fn signal(pid: u32, name: &str) {
     );
 }
 
-/// memcached refuses to run as root unless told to.
+/// Without this option memcached refuses to run as root.
 fn is_root() -> bool {
     std::fs::metadata("/proc/self")
         .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)

@@ -2,7 +2,10 @@
 //! endpoint.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -82,6 +85,7 @@ pub(crate) struct Endpoint {
     port: u16,
     says: Arc<Mutex<Option<Vec<u8>>>>,
     delay: Arc<Mutex<Duration>>,
+    asked: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -91,9 +95,11 @@ impl Endpoint {
         let port = listener.local_addr().unwrap().port();
         let says = Arc::new(Mutex::new(None));
         let delay = Arc::new(Mutex::new(Duration::ZERO));
-        let (answer, late) = (says.clone(), delay.clone());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (answer, late, count) = (says.clone(), delay.clone(), asked.clone());
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let answer: Option<Vec<u8>> = answer.lock().unwrap().clone();
                 let late = *late.lock().unwrap();
                 tokio::spawn(async move {
@@ -111,6 +117,7 @@ impl Endpoint {
             port,
             says,
             delay,
+            asked,
             task,
         }
     }
@@ -183,6 +190,19 @@ async fn a_configuration_endpoint_tells_the_servers_and_their_replacement() {
     assert!(cache.flush(Scope::All).await.is_err());
     endpoint.tell(3, &[&servers[0], &servers[2]]);
     cache.flush(Scope::All).await.unwrap();
+}
+
+/// On AWS each question is a TLS handshake of a new environment.
+#[tokio::test]
+async fn a_ping_and_the_calls_after_it_ask_the_configuration_endpoint_once() {
+    let server = Memcached::start();
+    let endpoint = Endpoint::start().await;
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    assert!(cache.ping().await.iter().all(|(_, answer)| answer.is_ok()));
+    hits(&cache).await;
+    assert_eq!(hits(&cache).await, 400);
+    assert_eq!(endpoint.asked.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -203,7 +203,11 @@ async fn a_server_without_numbers_is_no_cache() {
     let server = Memcached::start_with(&["-C"]);
     for protocol in ["classic", "meta"] {
         let url = format!("{}?protocol={protocol}", server.url());
-        let cache = cache(&[("CACHE_URL", &url), ("CACHE_NAMESPACE", protocol)]);
+        let cache = cache(&[
+            ("CACHE_URL", &url),
+            ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", "10000"),
+        ]);
         let origin = Origin::default();
         for n in 1..=3 {
             let key = key("numberless", 1);

@@ -1,22 +1,22 @@
-// The page's script: asks the three operations, reads from the headers where each answer came from, and shows it.
-// Text from outside only ever becomes textContent; nothing is stored but the chosen language.
+// The page's script: it sends the requests, reads from the headers where each answer came from, and shows it.
+// Text from outside only ever becomes textContent. Only the chosen language is stored.
 'use strict';
 
 const ROW = 20; // requests of "one after another"
 const BURST = 12; // requests of "all at once": twice the next line's limit
-const HTTP1_CONNECTIONS = 6; // to one host at a time, in every engine
+const HTTP1_CONNECTIONS = 6; // to one host at a time, in every browser
 const MAX_BYTES = 1024; // the server's limit for `param`
 const MAX_DRAWN = 400; // marks on the timeline, rows in the table
 const KINDS = ['origin', 'cache', 'shared', 'stale', 'error'];
-const DOWN = ['timeout', 'refused', 'closed', 'protocol']; // `detail` values that mean: the cache itself failed
+const DOWN = ['timeout', 'refused', 'closed', 'protocol']; // `detail` values for a failure of the cache itself
 
-// ---- words: English stands in index.html, and here only what the script composes ----
+// ---- words: static English text is in index.html; here is only what the script composes ----
 
 const WORDS = {};
 WORDS.en = {
   from: { origin: 'From the origin', cache: 'From the cache', shared: 'Shared with another request', stale: 'From the cache, stale', error: 'Error' },
   why: {
-    hit: 'Kept from before, so nobody had to work it out again.',
+    hit: 'Kept from before, so the origin did not have to work it out again.',
     cold: 'Nothing was kept yet, so the origin worked it out. It is kept now: ask again.',
     expired: 'What was kept had expired, so the origin worked it out again. It is kept now.',
     unkept: 'The origin worked it out. It was not kept.',
@@ -24,7 +24,7 @@ WORDS.en = {
     staleNow: 'Past its time, but served at once while another request renews it.',
     originError: 'The origin failed just now, so the last good answer is served instead.',
     disabled: 'The cache is switched off, so every request goes to the origin.',
-    breaker: 'The cache has failed several times, so it is left alone for a moment. The origin answers.',
+    breaker: 'The cache has failed several times, so for a moment requests go straight to the origin.',
     decode: 'What was kept could not be read, so the origin worked it out again.',
     oversize: 'The origin worked it out. It is too large to be kept.',
     down: 'The origin answered instead: right, only slower.',
@@ -37,8 +37,9 @@ WORDS.en = {
   flushed: 'Flushed since.',
   raw: 'Raw response',
   waiting: 'Waiting for the answer.', cancelled: 'Cancelled',
-  unreachable: 'The server cannot be reached', unreachableWhy: 'Nothing answered at this address. Is the server still running?',
+  unreachable: 'The server cannot be reached', unreachableWhy: 'There was no answer from this address. Is the server still running?',
   httpError: status => `The server answered ${status}`,
+  throttled: 'Too many requests at once', throttledWhy: 'Nothing failed. Ask again in a moment.',
   flushDone: 'Flushed', forgotten: what => `Forgotten: ${what}. The next request goes to the origin.`,
   tokenLabel: 'Flush token', tokenUse: 'Flush with this token', tokenMemory: 'Kept in the memory of this page only.',
   iam: 'With IAM, flush from a shell that has your credentials:',
@@ -66,7 +67,7 @@ WORDS.es = {
   scopeAll: 'Todo', scopeHeavy: 'Operación pesada', scopeUser: 'Usuarios', flushRun: 'Limpiar la caché',
   trialsTitle: 'Experimentos', rowTitle: 'Una tras otra', rowAbout: 'Pide 20 veces la operación pesada con el texto de arriba. Como mucho, la primera es lenta.', rowRun: 'Ejecutar 20 seguidas',
   burstTitle: 'Todas a la vez, con una clave fría', burstRun: 'Pedir 12 a la vez',
-  burstAbout: 'Pide 12 veces, en el mismo instante, un texto que nadie ha pedido. Una caché sencilla las dejaría pasar todas al origen; aquí va una y las demás esperan su respuesta.',
+  burstAbout: 'Pide 12 veces, en el mismo instante, un texto nuevo. Una caché sencilla las dejaría pasar todas al origen; aquí va una y las demás esperan su respuesta.',
   liveTitle: 'Qué está pasando', you: 'Tú', youDo: 'preguntas', cache: 'Caché', cacheDoes: 'recuerda', origin: 'Origen', originDoes: 'lo calcula',
   totalRequests: 'Peticiones', totalRatio: 'Aciertos', totalSaved: 'Tiempo ahorrado', totalOrigin: 'Llamadas al origen',
   logTitle: 'Todas las peticiones en una tabla', colNumber: 'N.º', colAsked: 'Petición', colFrom: 'De', colTime: 'Tiempo',
@@ -74,7 +75,7 @@ WORDS.es = {
   cancel: 'Cancelar', language: 'Idioma',
   from: { origin: 'Del origen', cache: 'De la caché', shared: 'Compartida con otra petición', stale: 'De la caché, caducada', error: 'Error' },
   why: {
-    hit: 'Estaba guardada, así que nadie ha tenido que calcularla otra vez.',
+    hit: 'Estaba guardada, así que el origen no ha tenido que calcularla otra vez.',
     cold: 'Aún no había nada guardado y el origen la ha calculado. Ya está guardada: pídela otra vez.',
     expired: 'Lo guardado había caducado y el origen la ha calculado de nuevo. Ya está guardada.',
     unkept: 'El origen la ha calculado. No se ha guardado.',
@@ -82,7 +83,7 @@ WORDS.es = {
     staleNow: 'Ha caducado, pero se sirve al momento mientras otra petición la renueva.',
     originError: 'El origen acaba de fallar, así que se sirve la última respuesta buena.',
     disabled: 'La caché está apagada: todas las peticiones van al origen.',
-    breaker: 'La caché ha fallado varias veces y se la deja tranquila un momento. Responde el origen.',
+    breaker: 'La caché ha fallado varias veces, así que por un momento las peticiones van directas al origen.',
     decode: 'Lo guardado no se pudo leer, así que el origen la ha calculado de nuevo.',
     oversize: 'El origen la ha calculado. Es demasiado grande para guardarla.',
     down: 'Ha respondido el origen: bien, solo que más despacio.',
@@ -95,6 +96,7 @@ WORDS.es = {
   waiting: 'Esperando la respuesta.', cancelled: 'Cancelada',
   unreachable: 'No se puede contactar con el servidor', unreachableWhy: 'Nadie responde en esta dirección. ¿Sigue en marcha el servidor?',
   httpError: status => `El servidor respondió ${status}`,
+  throttled: 'Demasiadas peticiones a la vez', throttledWhy: 'Nada ha fallado. Pídela otra vez en un momento.',
   flushDone: 'Vaciada', forgotten: what => `Olvidado: ${what}. La siguiente petición va al origen.`,
   tokenLabel: 'Token para vaciar', tokenUse: 'Vaciar con este token', tokenMemory: 'Solo se guarda en la memoria de esta página.',
   iam: 'Con IAM, vacía desde una terminal que tenga tus credenciales:',
@@ -115,7 +117,7 @@ WORDS.es = {
 let language = 'en';
 const word = key => WORDS[language][key] ?? WORDS.en[key];
 
-/** The page's language: the one chosen here before, else the browser's first that we speak (its Accept-Language). */
+/** The page's language: the one chosen here before, else the first of the browser's that the page has. */
 function preferredLanguage() {
   let chosen = null;
   try { chosen = localStorage.getItem('language'); } catch { /* storage may be forbidden: then ask the browser */ }
@@ -141,7 +143,7 @@ const digits = (value, places = 0) => new Intl.NumberFormat(language, { minimumF
 
 const measure = (value, unit, places) => `${digits(value, places)}\u00a0${unit}`;
 
-/** A duration in the unit that people would say it in; `ms` is in milliseconds. */
+/** A duration of `ms` milliseconds in its usual unit. */
 function span(ms) {
   if (ms < 999.5) return measure(ms, 'ms', ms < 10 ? 1 : 0);
   if (ms < 60_000) return measure(ms / 1000, 's', ms < 10_000 ? 2 : 1);
@@ -187,19 +189,19 @@ setInterval(() => {
   if (pending.size > 0) drawTimeline();
 }, 100);
 
-// ---- asking ----
+// ---- requests ----
 
 let token = ''; // of the flush; in memory only
-const pending = new Set(); // when the questions now under way were asked
+const pending = new Set(); // the start times of the requests in progress
 
 const heavyOp = param => ({ op: 'heavy-op', label: param, path: `heavy-op?${new URLSearchParams({ param })}` });
 const user = id => ({ op: 'user', label: id, path: `user/${encodeURIComponent(id).replaceAll("'", '%27')}` });
 const flush = scope => ({ op: 'flush', label: scope, path: 'flush', method: 'POST', body: JSON.stringify({ scope }) });
 
-/** Asks the server and resolves to what came back; never rejects: a failure is an answer of kind `error`. */
+/** Sends a request and resolves to its answer. Never rejects: a failure is an answer of kind `error`. */
 async function ask(question, signal) {
-  // `no-store` keeps the browser's own cache out of it (it would also make equal requests wait for each other).
-  // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request brings its own.
+  // `no-store` bypasses the browser's own cache, which would also make equal requests wait for each other.
+  // It adds `Cache-Control: no-cache`, which the server may take as "refresh", unless the request has its own.
   const headers = { 'Cache-Control': 'max-stale' };
   if (question.body) headers['Content-Type'] = 'application/json';
   if (question.op === 'flush' && token) headers.Authorization = `Bearer ${String.fromCharCode(...new TextEncoder().encode(token))}`; // as UTF-8
@@ -218,7 +220,6 @@ async function ask(question, signal) {
   }
 }
 
-/** What an answer says about itself: body, source, times. */
 function read(answer) {
   const json = parse(answer.text);
   const status = cacheStatus(answer.headers.get('Cache-Status') ?? '');
@@ -232,7 +233,7 @@ function read(answer) {
   };
 }
 
-/** JSON, with integers beyond 2^53 as exact text where the browser tells their source; null when it is none. */
+/** Parses JSON, with integers beyond 2^53 as exact text where the browser gives their source; null if it is invalid. */
 function parse(text) {
   const exact = (_, value, context) => Number.isInteger(value) && !Number.isSafeInteger(value) ? context?.source ?? value : value;
   try { return JSON.parse(text, exact); } catch { return null; }
@@ -255,7 +256,6 @@ function kindOf(status, source) {
   return status.detail === 'origin-error' ? 'stale' : 'origin';
 }
 
-/** The key, among `why`, of the sentence that explains an outcome. */
 function whyOf(status) {
   if (status.hit) return Number(status.ttl) < 0 ? 'staleNow' : 'hit';
   if (status.collapsed) return 'collapsed';
@@ -266,7 +266,7 @@ function whyOf(status) {
   return status.fwd === 'stale' ? 'expired' : 'cold';
 }
 
-// ---- what happened so far ----
+// ---- the visit so far ----
 
 const visit = []; // every request of this visit, in the order of their answers
 const costs = new Map(); // what an answer cost at its origin, in ms, by question and (as a guess) by operation
@@ -279,7 +279,7 @@ function record(answer, crowd = null) {
     crowd.way = Math.min(crowd.way, way);
     crowd.longest = Math.max(crowd.longest, answer.took);
     answer.ms = answer.took + crowd.way;
-    answer.queued = way > crowd.way + crowd.longest / 2; // it waited for one of the others to end
+    answer.queued = way > crowd.way + crowd.longest / 2; // it waited for another request to end
   }
   if (answer.op !== 'flush') {
     if (answer.kind === 'origin') [answer.path, answer.op].forEach(key => costs.set(key, answer.ms));
@@ -303,7 +303,7 @@ function countOnServer({ headers, originCall }) {
 const sum = list => list.reduce((total, one) => total + one, 0);
 const countedCalls = () => sum([...instances.values()].map(({ first, last }) => last - first));
 
-/** Marks what a flush has made untrue: cards on the page that still count down. */
+/** Marks the cards that a flush has made obsolete. */
 function forget(scope) {
   for (const answer of visit) if (answer.op !== 'flush' && (scope === 'all' || scope === answer.op)) answer.flushed = true;
   panels.forEach(panel => panel.redraw());
@@ -371,7 +371,6 @@ async function empty(scope, signal) {
     head('flush', word('flushDone'), span(answer.ms)), h('p', { class: 'detail' }, said()), raw(answer));
 }
 
-/** Asks the same question many times, one after another. */
 async function inARow(question, signal, progress) {
   const began = performance.now(), answers = [];
   while (answers.length < ROW && !signal.aborted) {
@@ -385,7 +384,6 @@ async function inARow(question, signal, progress) {
   });
 }
 
-/** Asks a question that nobody has asked before, many times at once. */
 async function atOnce(signal) {
   const question = heavyOp(`${BURST}× ${Math.random().toString(36).slice(2, 10)}`);
   const began = performance.now();
@@ -402,7 +400,7 @@ async function atOnce(signal) {
   });
 }
 
-/** The card of an experiment: how many answers came from where, and what that means. */
+/** The card of an experiment: how many answers came from which source, and what that means. */
 function trial(answers, wall, facts) {
   const stopped = answers.find(answer => answer.kind === 'error');
   const calls = count(answers, answer => answer.originCall);
@@ -451,7 +449,6 @@ function fields(result) {
   ]));
 }
 
-/** How long the answer stays on the shelf, counting down. */
 function shelf(answer) {
   if (answer.ttl === null) return null;
   const text = h('p'), bar = sized(1), whole = Math.max(1, answer.ttl + (answer.age ?? 0));
@@ -477,10 +474,14 @@ function raw(answer) {
   return h('details', {}, h('summary', {}, word('raw')), h('pre', { dir: 'ltr' }, lines.join('\n')));
 }
 
+/** Refused before a function had it, by API Gateway or for want of an environment. */
+const throttled = ({ status, headers }) => [429, 500, 503].includes(status) && !headers.get('Content-Type')?.includes('problem');
+
 /** What went wrong, in the server's own words where it has some (RFC 9457). */
 function problemOf(answer) {
   if (answer.failure === 'cancelled') return { title: word('cancelled'), detail: '' };
   if (answer.failure) return { title: word('unreachable'), detail: word('unreachableWhy') };
+  if (throttled(answer)) return { title: word('throttled'), detail: word('throttledWhy') };
   const title = answer.json?.title ?? word('httpError')(answer.status);
   const detail = [answer.json?.detail ?? answer.json?.message, ...(answer.json?.servers ?? [])].filter(Boolean).join('\n');
   return { title, detail, foreign: true };
@@ -497,8 +498,8 @@ function errorCard(answer, ...more) {
 
 /** What a refused flush needs: a token where the server asks for one, else the command for IAM callers. */
 function keys({ status, headers, json, label }) {
-  if (status === 429 || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
-  // A refusal in other words than ours comes from the gateway before us, which checks signatures.
+  if ((status === 429 && json?.title) || (status === 401 && /bearer/i.test(headers.get('WWW-Authenticate')))) return tokenForm();
+  // A refusal in other words comes from the gateway in front of the function, which checks signatures.
   if (![401, 403].includes(status) || !/\bIAM\b/.test(json?.detail ?? 'IAM')) return null;
   const region = /\.([a-z]{2}(?:-[a-z]+)+-\d)\./.exec(location.hostname)?.[1] ?? 'REGION';
   const service = location.hostname.includes('lambda-url') ? 'lambda' : 'execute-api';
@@ -517,7 +518,7 @@ function tokenForm() {
 
 // ---- the live part: path, totals, timeline, table ----
 
-let shown = 0; // answers that the table already has
+let shown = 0; // how many answers the table already shows
 
 function showLive() {
   if (visit.length > 0) showPath(visit.at(-1));
@@ -532,7 +533,7 @@ function showPath(answer) {
   const path = byId('path');
   path.className = 'path';
   path.removeAttribute('data-kind');
-  void path.offsetWidth; // lets the lines draw themselves anew
+  void path.offsetWidth; // restarts the animation of the lines
   if (answer.kind === 'flush' || answer.kind === 'error') {
     say('said', answer.kind === 'flush' ? word('flushDone') : problemOf(answer).title);
     return;
@@ -554,7 +555,7 @@ function showTotals() {
   say('ground', instances.size === 0 ? '' : word('counted')(countedCalls(), instances.size));
 }
 
-/** Median times of the heavy operation; users would only blur them. */
+/** Of the heavy operation alone: users would blur them. */
 function medians() {
   const heavy = kind => visit.filter(answer => answer.op === 'heavy-op' && answer.kind === kind).map(answer => answer.ms);
   return { origin: median(heavy('origin')), cache: median(heavy('cache')) };
@@ -587,7 +588,7 @@ function row(answer) {
     h('td', { class: 'mono' }, answer.headers?.get('Cache-Status') ?? '–'));
 }
 
-/** The sign of a kind; shapes differ so that colour is never needed to tell them apart. */
+/** The mark of a kind. Shapes differ, so that colour is not needed to distinguish them. */
 const SIGNS = {
   origin: 'M0-1.25 1.25 0 0 1.25-1.25 0z', cache: 'M-1 0a1 1 0 1 0 2 0 1 1 0 1 0-2 0z', shared: 'M-.9-.9H.9V.9H-.9z',
   stale: 'M0-1.15 1.15.9H-1.15z', error: 'M-1-1 1 1M1-1-1 1',
@@ -597,7 +598,6 @@ const sign = (kind, x, y, r, ...inside) => s('path', { class: 'sign', d: SIGNS[k
 let scale = null; // of the timeline as drawn
 let frame = 0;
 
-/** Draws the timeline once before the next paint, however much has changed. */
 function drawSoon() {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(drawTimeline);
@@ -619,7 +619,7 @@ function drawTimeline() {
     ...powers.map(ms => line('grid', null, left, right, scale.y(ms), scale.y(ms))),
     ...powers.map(ms => s('text', { x: left - 8, y: scale.y(ms) + 4, 'text-anchor': 'end' }, ms < 1000 ? measure(ms, 'ms', ms < 1 ? 1 : 0) : measure(ms / 1000, 's'))),
     ...drawn.map((answer, index) => plotted(answer, scale.x(index))),
-    // a question under way: its stem grows until the answer puts a sign on it
+    // a request in progress: its stem grows until its answer adds the mark
     ...[...pending].map(({ sent }, index) => [scale.x(drawn.length + index), scale.y(performance.now() - sent)]).map(([x, y]) => line('stem rising', null, x, x, y, bottom)),
     ...Object.entries(medians()).filter(([, ms]) => ms !== undefined).flatMap(([kind, ms]) => medianLine(kind, ms)));
 }
@@ -680,7 +680,7 @@ for (const button of document.querySelectorAll('.languages button')) {
 }
 new ResizeObserver(drawSoon).observe(byId('chart'));
 
-// index.html is the one place of the English words that stand still.
+// Static English text comes from index.html alone.
 for (const node of document.querySelectorAll('[data-t]')) WORDS.en[node.dataset.t] = node.textContent;
 for (const node of document.querySelectorAll('[data-label]')) WORDS.en[node.dataset.label] = node.getAttribute('aria-label');
 speak(preferredLanguage());

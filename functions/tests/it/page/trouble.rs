@@ -54,6 +54,33 @@ async fn a_failing_origin_is_reported_in_the_servers_words() {
     assert_eq!(visit.kind(USER).await, "origin");
 }
 
+/// What API Gateway answers itself, in place of a function: nothing here could, so the browser is
+/// handed it.
+#[tokio::test]
+async fn a_request_that_was_turned_away_is_told_from_one_that_failed() {
+    let visit = Visit::to(&demo("memory:"), DESK).await;
+    for (status, body, told) in [
+        (429, r#"{"message":"Too Many Requests"}"#, true),
+        (503, r#"{"message":"Service Unavailable"}"#, true),
+        (500, r#"{"message":"Internal Server Error"}"#, true),
+        (504, r#"{"message":"Endpoint request timed out"}"#, false),
+    ] {
+        let answer = format!(
+            "window.fetch = async () => new Response('{body}', \
+             {{ status: {status}, headers: {{ 'Content-Type': 'application/json' }} }})"
+        );
+        visit.browser.js(&answer).await;
+        visit.run(USER).await;
+        let says = visit.says(USER).await;
+        assert_eq!(
+            says.contains("Too many requests at once") && says.contains("Nothing failed"),
+            told,
+            "{status}: {says}"
+        );
+        assert!(says.contains(&status.to_string()), "{says}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_gone_is_said_to_be_unreachable() {
     let mut visit = Visit::to(&demo("memory:"), DESK).await;

@@ -1,5 +1,5 @@
-//! Charts as inline SVG. Owns scales, axes and marks; knows nothing of reports. Colours are classes, so that the page's
-//! style sheet themes them; no series is told by colour alone.
+//! Charts as inline SVG. Colours are classes, so that the page's style sheet themes them; no series
+//! is identified by colour alone.
 
 /// A chart's drawing area with a scale on each side.
 pub(crate) struct Chart {
@@ -14,7 +14,7 @@ pub(crate) struct Axis {
     pub(crate) low: f64,
     pub(crate) high: f64,
     pub(crate) scale: Scale,
-    /// Where a line and its label go.
+    /// Positions of grid lines, with their labels.
     pub(crate) ticks: Vec<(f64, String)>,
 }
 
@@ -70,7 +70,7 @@ impl Chart {
         ));
     }
 
-    /// Adds a mark of its own shape: `●`, `▲`, `■`, `×` for the first four kinds.
+    /// Adds a mark whose shape is its kind: `●`, `▲`, `■`, `×`.
     pub(crate) fn dot(&mut self, class: &str, shape: usize, x: f64, y: f64) {
         let (x, y) = (self.at_x(x), self.at_y(y));
         let path = match shape {
@@ -83,7 +83,7 @@ impl Chart {
             .push_str(&format!("<path class=\"{class}\" d=\"{path}\"/>"));
     }
 
-    /// The element; `label` says what it shows to those who cannot see it.
+    /// The SVG element; `label` describes it for screen readers.
     pub(crate) fn render(&self, label: &str) -> String {
         let mut svg =
             format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
@@ -134,7 +134,7 @@ impl Chart {
 }
 
 impl Axis {
-    /// A logarithmic axis of microseconds with a tick a decade.
+    /// A logarithmic axis of microseconds with a tick per decade.
     pub(crate) fn latency(title: &'static str, low: f64, high: f64) -> Self {
         let (low, high) = (low.max(0.1).log10().floor(), high.max(1.0).log10().ceil());
         let high = high.max(low + 1.0);
@@ -188,20 +188,17 @@ impl Axis {
     }
 }
 
-/// Texts of the target must not become markup.
+/// Escapes text, so that a target's text cannot become markup.
 pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
+    let escapes = [
+        ('&', "&amp;"),
+        ('<', "&lt;"),
+        ('>', "&gt;"),
+        ('"', "&quot;"),
+        ('\'', "&#39;"),
+    ];
+    let escape = |text: String, (c, escaped): (char, &str)| text.replace(c, escaped);
+    escapes.into_iter().fold(text.to_owned(), escape)
 }
 
 #[cfg(test)]

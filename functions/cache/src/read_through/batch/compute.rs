@@ -14,6 +14,7 @@ use crate::{
     flight::Leader,
     origin::capture_directive,
     outcome::{Fill, Uncoordinated},
+    store::StoreError,
     telemetry::metrics::Counter,
 };
 
@@ -40,7 +41,10 @@ impl BatchCall<'_> {
                 Permission::Uncoordinated(Uncoordinated::Failed(failure)) => {
                     self.cache.log.failure(key.call.key.name(), *failure);
                 }
-                _ => {}
+                Permission::Uncoordinated(why) => key.call.count_uncoordinated(*why),
+                Permission::WaitTimedOut(_) => {
+                    key.call.count_uncoordinated(Uncoordinated::Waited);
+                }
             }
         }
         let begun = Instant::now();
@@ -82,7 +86,7 @@ impl BatchCall<'_> {
     async fn fill<'a, 'f, A, T>(
         &self,
         called: &'a [OriginKey<'_, A>],
-        mut leads: impl Iterator<Item = (Option<u64>, &'a Leader<'f>)>,
+        mut leads: impl Iterator<Item = (Result<Option<u64>, StoreError>, &'a Leader<'f>)>,
         answers: &HashMap<A, T>,
         answer: &Answer,
     ) -> Vec<(Fill, i64)>
@@ -116,7 +120,7 @@ impl BatchCall<'_> {
     async fn give_back<'a, A>(
         &self,
         called: &'a [OriginKey<'_, A>],
-        mut cas: impl Iterator<Item = Option<u64>>,
+        mut cas: impl Iterator<Item = Result<Option<u64>, StoreError>>,
     ) {
         let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| match permission {
             Permission::Lead(lease) => {

@@ -1,4 +1,5 @@
-//! One look at all keys that are still open, and what follows for each: served, called, or looked at again.
+//! One lookup of all keys that are still open, and what follows for each: it is served, computed,
+//! or looked up again.
 
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     super::{
-        PLACEHOLDER_TTL_S, Permission, Snapshot, claim::ClaimResult, exchange::PlannedWrite,
-        plan::Plan,
+        PLACEHOLDER_TTL_S, Permission, Snapshot,
+        exchange::PlannedWrite,
+        plan::{ClaimResult, Plan},
     },
     BatchCall, BatchKey, OriginKey,
 };
@@ -22,17 +24,17 @@ use crate::{
     telemetry::metrics::Counter,
 };
 
-/// What one look came to.
+/// The result of one round.
 pub(super) struct Round<'a, T, A> {
     pub(super) served: Vec<(A, Fetched<T>)>,
     pub(super) called: Vec<OriginKey<'a, A>>,
     pub(super) waiting: Vec<BatchKey<'a, A>>,
-    /// Something changed meanwhile: look again at once.
+    /// An item has changed: look up again at once.
     pub(super) again: bool,
 }
 
 impl<'a> BatchCall<'a> {
-    /// Looks after `pause`.
+    /// Looks up after `pause`.
     pub(super) async fn round<T: DeserializeOwned, A: Clone>(
         &self,
         keys: Vec<BatchKey<'a, A>>,
@@ -87,7 +89,7 @@ impl<'a> BatchCall<'a> {
         round
     }
 
-    /// Takes out those whose origin call of this process still runs or has ended well.
+    /// Takes out the keys whose origin call in this process is running or has succeeded.
     fn landed<T: DeserializeOwned, A: Clone>(
         &self,
         keys: Vec<BatchKey<'a, A>>,
@@ -139,7 +141,7 @@ impl<'a> BatchCall<'a> {
         let marker = !self.policy.stale().is_zero();
         let store = &self.cache.store;
         let options = LookupOptions { marker, lease };
-        // As in a single call: only the first lookup counts against the budget.
+        // As in a single call, only the first lookup is charged to the budget.
         if asked.iter().any(|key| key.waited) {
             return store
                 .lookup_many(&all_keys, options, self.budget.off_path())
@@ -160,8 +162,8 @@ impl<'a> BatchCall<'a> {
         }
     }
 
-    /// Does what all plans ask for, in one write a server. The result of each plan that writes is that of
-    /// its last write.
+    /// Executes all plans, in one write on each server. The result of each plan that writes is that
+    /// of its last write.
     async fn write<A>(&self, open: &[Open<'a, '_, A>]) -> Vec<Option<Result<bool, StoreError>>> {
         let (mut places, mut planned) = (Vec::new(), Vec::new());
         for (place, (key, _, _, writes)) in open.iter().enumerate() {

@@ -19,6 +19,7 @@ use crate::key::CacheKeys;
 mod many;
 mod shared_stream;
 pub(super) mod validator;
+mod value_line;
 use shared_stream::SharedStream;
 use validator::{Expect, Handle, ValidatedStream, validated};
 
@@ -49,7 +50,7 @@ impl Classic {
         &mut self,
         keys: &CacheKeys,
         options: LookupOptions,
-    ) -> Result<LookupReply, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
         let wanted = [
             keys.item(),
             keys.marker(),
@@ -70,7 +71,7 @@ impl Classic {
                 cas: None,
             })
         };
-        Ok(LookupReply {
+        Ok(Box::new(LookupReply {
             item: item(keys.item()).map_or(ItemState::Absent, ItemState::Item),
             marker: if options.marker {
                 item(keys.marker())
@@ -79,7 +80,7 @@ impl Classic {
             },
             namespace: item(keys.namespace()),
             function: item(keys.function()),
-        })
+        }))
     }
 
     /// `gets` of one key.

@@ -1,8 +1,8 @@
-//! How a server is connected to.
+//! How to connect to a server.
 
 use super::{handshake::Protocol, tls::Tls};
 
-/// How a server is spoken to.
+/// How to connect to a server, and which protocol to use.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectOptions {
     pub(crate) protocol: Protocol,

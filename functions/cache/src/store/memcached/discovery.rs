@@ -1,7 +1,8 @@
-//! Which servers there are: a fixed list, or the one that an ElastiCache configuration endpoint tells.
+//! The list of servers: a fixed one, or that of an ElastiCache configuration endpoint.
 //!
-//! Lambda has no background, so a told list is asked for again by whoever comes a minute later, or after a connect that failed;
-//! nobody waits for that but the very first. A list that does not come or makes no sense leaves the last good one in force.
+//! Nothing runs in the background on Lambda, so the first call after a minute, or after a failed
+//! connect, requests the list again. Only the very first calls wait for it. If no valid list
+//! arrives, the last one is still used.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -26,16 +27,16 @@ use super::{
 mod config;
 use config::{Config, read};
 
-/// AWS's own clients ask as often.
+/// The interval of AWS's own clients.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
-/// After a failure, and after a connect that failed, no sooner than this.
+/// The shortest interval, after a failed request or a failed connect.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// One question may take this long, whatever its caller's budget.
+/// The limit for one request, independent of its caller's budget.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Sixty nodes of 250 bytes each are fewer.
+/// More than sixty nodes of 250 bytes each.
 const MAX_REPLY: usize = 64 << 10;
 
-/// The servers of one moment, and which keys each holds.
+/// One list of servers, and which keys each of them holds.
 #[derive(Debug)]
 pub(super) struct Servers {
     pub(super) all: Vec<Arc<Server>>,
@@ -43,7 +44,7 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Servers that were there before keep their connections.
+    /// Servers that were in the old list keep their connections.
     fn new(
         endpoints: &[Endpoint],
         connect_options: &ConnectOptions,
@@ -75,7 +76,7 @@ pub(super) enum Topology {
     Discovered(Arc<Discovered>),
 }
 
-/// A list that a configuration endpoint tells.
+/// The list of a configuration endpoint.
 #[derive(Debug)]
 pub(super) struct Discovered {
     endpoint: Endpoint,
@@ -89,7 +90,7 @@ pub(super) struct Discovered {
 struct State {
     version: u64,
     refreshing: bool,
-    /// When to ask again; `None`: at once.
+    /// When to request it again; `None` is at once.
     next_refresh: Option<Instant>,
     refreshed: Option<Instant>,
 }
@@ -109,7 +110,7 @@ impl Topology {
         }))
     }
 
-    /// The servers as they are known; `None` until the first list was told.
+    /// The servers of the last list; `None` until the first one has arrived.
     pub(super) fn known(&self) -> Option<Arc<Servers>> {
         match self {
             Self::Fixed(servers) => Some(servers.clone()),
@@ -120,7 +121,7 @@ impl Topology {
         }
     }
 
-    /// The servers as they are known. Only the very first callers wait for them, `limit` at most.
+    /// The servers of the last list. Only the very first callers wait for one, at most `limit`.
     pub(super) async fn servers(&self, limit: Duration) -> Result<Arc<Servers>, StoreError> {
         if let Some(servers) = self.known() {
             return Ok(servers);
@@ -136,13 +137,15 @@ impl Topology {
         servers.clone().ok_or(StoreError::Closed)
     }
 
-    /// The servers as they are right now: an acknowledgement by yesterday's servers would be none.
+    /// Requests the list first: a flush acknowledged by an outdated list of servers proves nothing.
     pub(super) async fn current(
         &self,
         limit: Duration,
     ) -> Result<Arc<Servers>, (String, StoreError)> {
         if let Self::Discovered(discovered) = self {
             let failed = |error| (discovered.endpoint.to_string(), error);
+            // Otherwise `servers` below would ask a second time.
+            discovered.state().refreshed = Some(Instant::now());
             let answer = tokio::time::timeout(limit, discovered.fetch()).await;
             let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
             discovered.apply(Some(config));
@@ -160,7 +163,8 @@ impl Topology {
     }
 }
 
-/// A question under way. Dropped unanswered, as with the runtime that asked it, the next caller asks again.
+/// A running request. If it is dropped without an answer, for instance with its runtime, the next
+/// caller repeats it.
 struct RefreshGuard(Arc<Discovered>);
 
 impl Drop for RefreshGuard {
@@ -224,12 +228,13 @@ impl Discovered {
         state.next_refresh = state
             .refreshed
             .map(|refreshed| refreshed + REFRESH_INTERVAL);
-        // Nodes of a cluster learn of a change one after the other: an older list may come after a newer one.
+        // The nodes of a cluster learn of a change one after the other, so an older list may arrive
+        // after a newer one.
         if config.version < state.version {
             return;
         }
         state.version = config.version;
-        // Published under the lock: of two answers the later version stays.
+        // Published under the lock, so that of two answers the later version stays.
         let endpoints = match config.nodes {
             nodes if nodes.is_empty() => vec![self.endpoint.clone()],
             nodes => nodes,

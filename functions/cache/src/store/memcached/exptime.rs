@@ -1,4 +1,5 @@
-//! memcached's expiry numbers: 0 is never, up to 30 days are seconds from now, and anything above is a date.
+//! memcached's expiry times: 0 is never, values up to 30 days are seconds from now, and larger ones
+//! are a date.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

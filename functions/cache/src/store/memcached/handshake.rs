@@ -1,16 +1,16 @@
-//! The first words on a new connection: is this memcached, and which protocol does it speak?
+//! The handshake on a new connection: is this memcached, and which protocol does it support?
 //!
-//! A server over its connection limit says so unasked, and a hung one says nothing: both are found here and not in the middle
-//! of a lookup.
+//! A server above its connection limit sends an error without being asked, and a hung one sends
+//! nothing. Both are detected here and not in the middle of a lookup.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{super::StoreError, tls::Stream};
 
-/// Which protocol to speak.
+/// Which protocol to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Protocol {
-    /// Meta where the server speaks it as far as it is used here, else classic.
+    /// Meta if the server supports all that is used of it, else classic.
     #[default]
     Auto,
     Classic,
@@ -27,12 +27,12 @@ impl std::fmt::Display for Protocol {
     }
 }
 
-/// The first release with all that is used of the meta protocol, as an ElastiCache version.
+/// The first release with everything that is used of the meta protocol, as an ElastiCache version.
 const META: [u32; 3] = [1, 6, 12];
-/// Two short lines are all that a server has to say.
+/// A server answers with two short lines.
 const MAX_REPLY: usize = 1024;
 
-/// What the server's answers choose: never [`Protocol::Auto`].
+/// The protocol that the server's answers decide, never [`Protocol::Auto`].
 pub(super) async fn handshake(
     stream: &mut Stream,
     wanted: Protocol,
@@ -61,7 +61,7 @@ pub(super) async fn handshake(
 async fn read(stream: &mut Stream, lines: usize) -> Result<String, StoreError> {
     let mut answer = Vec::with_capacity(64);
     while answer.iter().filter(|b| **b == b'\n').count() < lines {
-        // Over the limit of connections, one line is all that comes.
+        // Above the connection limit only one line comes.
         if answer.len() > MAX_REPLY || answer.starts_with(b"ERROR ") {
             return Err(StoreError::Protocol);
         }

@@ -1,20 +1,21 @@
-//! The keys of a lookup of several addresses, and what the server showed under each.
+//! The keys of a lookup of several items, and the server's answer for each.
 
 use bytes::Bytes;
 
 use super::super::{Item, ItemState, LookupOptions, LookupReply};
 use crate::key::CacheKeys;
 
-/// The keys of a lookup of several addresses, in the order in which they must be read: the items first and the generations last.
-/// Each is asked for once.
+/// The keys of a lookup of several items, in the order in which they must be read: the items first
+/// and the generations last. Each key is requested once.
 #[derive(Debug)]
 pub(super) struct LookupKeys<'a> {
     pub(super) keys: Vec<&'a str>,
-    /// The places of each address's marker, namespace and function among the keys; its item's is its own.
+    /// For each item the positions of its marker, namespace and function among the keys; the item
+    /// itself has its own position.
     others: Vec<(Option<usize>, usize, usize)>,
 }
 
-/// What stood under a key, as one protocol or the other shows it.
+/// The item under a key, as either protocol returns it.
 pub(super) trait IntoItem {
     fn found(self) -> ItemState;
     fn item(&self) -> Item;
@@ -40,7 +41,8 @@ impl<'a> LookupKeys<'a> {
         if options.marker {
             keys.extend(all_keys.iter().map(|keys| keys.marker()));
         }
-        // Of the few generations most are the last ones again: compared faster than hashed.
+        // There are few generations, and most are the last ones again: comparing is faster than
+        // hashing.
         let items = keys.len();
         let mut generation = |key| {
             let known = keys[items..].iter().rposition(|known| *known == key);
@@ -64,12 +66,12 @@ impl<'a> LookupKeys<'a> {
         Self { keys, others }
     }
 
-    /// How many of the keys are items'.
+    /// How many of the keys are those of items.
     pub(super) fn items(&self) -> usize {
         self.others.len()
     }
 
-    /// `values` has what stood under each key.
+    /// `values` has the item under each key.
     pub(super) fn reply<S: IntoItem>(&self, mut values: Vec<Option<S>>) -> Vec<LookupReply> {
         let rest = values.split_off(self.items());
         let other = |place: usize| rest[place - self.items()].as_ref().map(IntoItem::item);

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
+    limits::READ_CHUNK,
     lookup_keys::IntoItem,
     tls::Stream,
 };
@@ -20,9 +21,6 @@ mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
 use codec::{Get, Parsed, Status};
-
-/// What one read asks the socket for; a larger answer takes several.
-const CHUNK: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Meta {
@@ -42,7 +40,7 @@ impl Meta {
         let (input, output) = (BytesMut::new(), Vec::new());
         Self {
             stream,
-            chunk: vec![0; CHUNK].into(),
+            chunk: vec![0; READ_CHUNK].into(),
             input,
             output,
             opaque: 0,
@@ -59,7 +57,7 @@ impl Meta {
         &mut self,
         keys: &CacheKeys,
         options: LookupOptions,
-    ) -> Result<LookupReply, StoreError> {
+    ) -> Result<Box<LookupReply>, StoreError> {
         let wanted = [
             keys.item(),
             keys.marker(),
@@ -82,12 +80,12 @@ impl Meta {
         }
         let item = item.map_or(ItemState::Absent, IntoItem::found);
         let plain = |value: Option<Value>| Some(value?.item);
-        Ok(LookupReply {
+        Ok(Box::new(LookupReply {
             item,
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
-        })
+        }))
     }
 
     pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {

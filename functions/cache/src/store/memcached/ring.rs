@@ -1,8 +1,9 @@
-//! Which server holds a key: libmemcached's `KETAMA_WEIGHTED` with equal weights, so that other languages' clients agree
-//! and a lost server costs its own share of the keys only.
+//! Which server holds a key: libmemcached's `KETAMA_WEIGHTED` with equal weights. Clients of other
+//! languages agree with it, and a lost server only costs its share of the keys.
 //!
-//! 160 points a server: MD5 of `host-i` (`host:port-i` off the default port) for i in 0..40, four little-endian words each.
-//! A key belongs to the first point at or after the first word of its own MD5.
+//! 160 points for each server: MD5 of `host-i` (`host:port-i` if the port is not the default) for i
+//! in 0..40, four little-endian words each. A key belongs to the first point at or after the first
+//! word of its own MD5.
 
 use md5::{Digest as _, Md5};
 
@@ -70,7 +71,7 @@ mod tests {
             port,
         });
         let ring = Ring::new(&servers);
-        // user:0:profile … user:999:profile, one digit a key: made with libmemcached 1.1.4.
+        // user:0:profile … user:999:profile, one digit for each key, made with libmemcached 1.1.4.
         let golden = include_str!("ring/golden.txt").trim();
         assert_eq!(golden.len(), 1000);
         for (i, server) in golden.bytes().enumerate() {

@@ -1,5 +1,5 @@
-//! One connection to a server, over TCP or a Unix socket, that can be asked whether its peer is still there while somebody
-//! else owns the reading side.
+//! One connection to a server, over TCP or a Unix socket. It can be checked for a lost peer while
+//! another owner has the reading side.
 
 use std::{
     io::{self, Read as _},
@@ -16,7 +16,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-/// A server's address as it was written: resolved anew at each connect, since a replaced node keeps its name and not its IP.
+/// A server's address as it was written. It is resolved at each connect, since a replaced node
+/// keeps its name but not its IP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Tcp { host: String, port: u16 },
@@ -49,7 +50,8 @@ impl Socket {
             Endpoint::Unix(path) => Raw::Unix(UnixStream::connect(path).await?),
             Endpoint::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                // Without it each exchange of several small writes costs 40 ms of delayed acknowledgement.
+                // Without it each exchange of several small writes costs 40 ms of delayed
+                // acknowledgement.
                 stream.set_nodelay(true)?;
                 let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -59,8 +61,8 @@ impl Socket {
         Ok(Self(Arc::new(raw)))
     }
 
-    /// Whether the peer has neither closed the connection nor sent anything unasked. Asks the kernel and not the
-    /// runtime: after a freeze the runtime has not yet heard of what happened meanwhile.
+    /// Whether the peer has neither closed the connection nor sent anything unexpected. Asks the
+    /// kernel, not the runtime: after a freeze the runtime does not know yet what has happened.
     pub(super) fn is_idle_and_open(&self) -> bool {
         let socket = match &*self.0 {
             Raw::Tcp(stream) => SockRef::from(stream),
@@ -89,8 +91,9 @@ impl Raw {
         }
     }
 
-    /// Reads once. A read that fills less than it was given has emptied the socket: the runtime is told so in the same step, and the
-    /// next read waits for news at once instead of asking the kernel in vain.
+    /// Reads once. A read that does not fill its buffer has emptied the socket. The runtime's
+    /// readiness is cleared in the same step, so that the next read waits at once instead of
+    /// calling the kernel in vain.
     fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut read = None;
         let mut once = |mut socket: &socket2::Socket| {

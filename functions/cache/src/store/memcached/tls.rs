@@ -1,5 +1,5 @@
-//! TLS to a server, as ElastiCache asks for it: rustls with ring, the server's name checked, sessions resumed.
-//! There is no switch to check less.
+//! TLS to a server, as ElastiCache requires it: rustls with ring, with the server's name checked
+//! and sessions resumed. There is no setting to check less.
 
 use std::{
     io,
@@ -21,7 +21,8 @@ use tokio_rustls::{
 
 use super::socket::{Endpoint, Socket};
 
-/// Whom to believe. One of these a cache: it also holds the sessions that spare later connections half a handshake.
+/// The trusted roots. One for each cache, because it also keeps the sessions that save later
+/// connections half a handshake.
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<ClientConfig>);
 
@@ -32,16 +33,16 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// The bundled roots of Mozilla, and those in the PEM file `ca` if there is one.
+    /// The bundled roots of Mozilla, and those in the PEM file `ca`, if it is set.
     ///
     /// # Errors
-    /// What is wrong with the file.
+    /// The problem with the file.
     pub(crate) fn new(ca: Option<&str>) -> Result<Self, String> {
         let mut roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
         if let Some(path) = ca {
-            let read = |problem| format!("{path:?} can not be read: {problem}");
+            let read = |problem| format!("{path:?} cannot be read: {problem}");
             let found = CertificateDer::pem_file_iter(path).map_err(|e| read(e.to_string()))?;
             let before = roots.len();
             for certificate in found {
@@ -71,7 +72,7 @@ impl Tls {
     }
 }
 
-/// What the protocols read from and write to.
+/// The stream that the protocols use.
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(Socket),

@@ -14,19 +14,14 @@ use super::{
         },
         command::OwnedWrite,
         exptime,
+        limits::{MAX_LINE, READ_CHUNK},
         lookup_keys::{IntoItem, LookupKeys},
     },
     Classic,
     shared_stream::SharedStream,
+    value_line::ValueLine,
 };
 use crate::key::CacheKeys;
-
-/// The longest line of a sane server.
-const LINE: usize = 512;
-/// The largest item that is read: memcached's own default limit.
-const ITEM: usize = 1 << 20;
-/// What one read asks the socket for.
-const CHUNK: usize = 16 << 10;
 
 impl Classic {
     pub(in super::super) async fn lookup_many(
@@ -111,11 +106,13 @@ impl Classic {
             if line == "END" {
                 break;
             }
-            let (key, length, cas) = value(&line).ok_or(StoreError::Protocol)?;
-            let place: usize = *places.get(key).ok_or(StoreError::Protocol)?;
-            let bytes = answers.value(length).await?;
+            let value = ValueLine::parse(&line).ok_or(StoreError::Protocol)?;
+            let place: usize = *places.get(value.key).ok_or(StoreError::Protocol)?;
             // A server that was started without cas (-C) can hold no lease.
-            if cas == 0 || values[place].replace((bytes, cas)).is_some() {
+            let cas = value.cas.filter(|cas| *cas != 0);
+            let cas = cas.ok_or(StoreError::Protocol)?;
+            let bytes = answers.value(value.length).await?;
+            if values[place].replace((bytes, cas)).is_some() {
                 return Err(StoreError::Protocol);
             }
         }
@@ -132,26 +129,12 @@ impl Classic {
             self.shared_stream.flush().await
         };
         sent.await.map_err(|_| StoreError::Closed)?;
-        let input = BytesMut::with_capacity(CHUNK);
+        let input = BytesMut::with_capacity(READ_CHUNK);
         Ok(Answers {
             shared_stream: &mut self.shared_stream,
             input,
         })
     }
-}
-
-/// The key, length and cas of a `VALUE` line.
-fn value(line: &str) -> Option<(&str, usize, u64)> {
-    let mut words = line.strip_prefix("VALUE ")?.split(' ');
-    let key = words.next()?;
-    words.next()?.parse::<u32>().ok()?;
-    let length = words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|length| *length <= ITEM)?;
-    let cas = words.next()?.parse().ok()?;
-    words.next().is_none().then_some((key, length, cas))
 }
 
 struct Answers<'a> {
@@ -162,13 +145,13 @@ struct Answers<'a> {
 impl Answers<'_> {
     async fn line(&mut self) -> Result<String, StoreError> {
         loop {
-            let head = &self.input[..self.input.len().min(LINE)];
+            let head = &self.input[..self.input.len().min(MAX_LINE)];
             if let Some(end) = head.iter().position(|byte| *byte == b'\n') {
                 let line = self.input.split_to(end + 1);
                 let line = line.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
                 return String::from_utf8(line.to_vec()).map_err(|_| StoreError::Protocol);
             }
-            if head.len() == LINE {
+            if head.len() == MAX_LINE {
                 return Err(StoreError::Protocol);
             }
             self.more().await?;
@@ -188,7 +171,7 @@ impl Answers<'_> {
     }
 
     async fn more(&mut self) -> Result<(), StoreError> {
-        self.input.reserve(CHUNK);
+        self.input.reserve(READ_CHUNK);
         match self.shared_stream.read_buf(&mut self.input).await {
             Ok(0) | Err(_) => Err(StoreError::Closed),
             Ok(_) => Ok(()),
@@ -200,28 +183,6 @@ impl Answers<'_> {
             Ok(())
         } else {
             Err(StoreError::Protocol)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_line_has_its_five_words_and_no_others() {
-        assert_eq!(value("VALUE a 0 5 77"), Some(("a", 5, 77)));
-        for line in [
-            "VALUE a 0 5",
-            "VALUE a 0 5 77 1",
-            "VALUE a 0 1048577 77",
-            "VALUE a 0 -1 77",
-            "VALUE a x 1 77",
-            "VALUES a 0 1 77",
-            "ERROR",
-            "",
-        ] {
-            assert_eq!(value(line), None, "{line:?}");
         }
     }
 }

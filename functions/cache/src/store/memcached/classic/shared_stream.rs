@@ -1,5 +1,5 @@
-//! The stream of a classic connection, with two users who take turns: memcache-async, which owns what it was given, and the
-//! commands that it has no words for.
+//! The stream of a classic connection, with two users that take turns: memcache-async, which owns
+//! its stream, and the commands that it does not support.
 
 use std::{
     io,
@@ -12,12 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 
 use super::super::tls::Stream;
 
-/// Clones are the same stream.
+/// Clones share the stream.
 #[derive(Debug, Clone)]
 pub(super) struct SharedStream(Arc<Mutex<BufWriter<Stream>>>);
 
 impl SharedStream {
-    /// Commands that are written in several pieces leave as one.
+    /// Buffers commands that are written in several pieces.
     pub(super) fn new(stream: Stream) -> Self {
         Self(Arc::new(Mutex::new(BufWriter::new(stream))))
     }

@@ -1,9 +1,10 @@
-//! Stands between memcache-async and the socket and lets only the expected answer through.
+//! Checks every answer between the socket and memcache-async, and only passes the expected one.
 //!
-//! Used bare, that crate believes any length (10^12 ends the process), any key, any line that begins like a known word, and
-//! after one cancelled read it hands out other keys' values for ever. So every byte of an answer passes [`ReplyValidator`] first, which
-//! follows the classic protocol's grammar for the one command in flight. What does not fit is an error before the crate sees it,
-//! and only an answer that ended exactly where it should leaves the connection fit for another command.
+//! Without it, that crate accepts any length (10^12 ends the process), any key, and any line that
+//! begins like a known word; and after one cancelled read it returns the values of other keys from
+//! then on. So every byte of an answer first passes [`ReplyValidator`], which follows the classic
+//! protocol's grammar for the one command in flight. What does not fit is an error before the crate
+//! sees it. The connection is only used again after an answer that ended exactly where it should.
 
 use std::{
     io,
@@ -14,17 +15,14 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The longest line of a sane server: `VALUE`, a key of 250 bytes, four numbers.
-const LINE: usize = 512;
-/// The largest item that is read: memcached's own default limit.
-const ITEM: usize = 1 << 20;
+use super::{super::limits::MAX_LINE, value_line::ValueLine};
 
-/// What the command in flight may be answered with.
+/// The valid answers to the command in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expect {
-    /// No command is in flight: every byte is wrong.
+    /// No command is in flight, so every byte is an error.
     Nothing,
-    /// Any of these keys' values in any order, each at most once, then `END`; with numbers or without.
+    /// The values of these keys in any order, each at most once, then `END`; with or without cas.
     Values { keys: String, with_cas: bool },
     /// One line of exactly one of these words.
     Word(&'static [&'static str]),
@@ -35,10 +33,11 @@ pub(super) enum Expect {
 #[derive(Debug)]
 enum State {
     Line,
-    /// So many bytes of a value and of the line end behind it are still to come.
+    /// How many bytes of a value and of the line end after it are still missing.
     Value(usize),
     Done,
-    /// The server refused in its own words, or the grammar was broken: the connection is of no more use.
+    /// The server has sent an error, or the grammar was violated: the connection cannot be used
+    /// again.
     Broken,
 }
 
@@ -54,7 +53,7 @@ pub(super) struct ReplyValidator {
 
 impl ReplyValidator {
     fn new() -> Self {
-        let line = Vec::with_capacity(LINE);
+        let line = Vec::with_capacity(MAX_LINE);
         Self {
             expect: Expect::Nothing,
             state: State::Done,
@@ -70,17 +69,17 @@ impl ReplyValidator {
         self.line.clear();
     }
 
-    /// An answer was complete that was not read through here.
+    /// An answer that was read without this validator is complete.
     pub(super) fn mark_complete(&mut self) {
         self.state = State::Done;
     }
 
-    /// Whether the last answer was complete, as expected, and nothing came after it.
+    /// Whether the last answer was complete and as expected, and nothing came after it.
     pub(super) fn is_clean(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Whether the server said that the item was too large.
+    /// Whether the server has reported that the item is too large.
     pub(super) fn is_oversize(&self) -> bool {
         self.oversize
     }
@@ -102,7 +101,7 @@ impl ReplyValidator {
                     if self.line.last() == Some(&b'\n') {
                         self.line.clear();
                     }
-                    if self.line.len() == LINE {
+                    if self.line.len() == MAX_LINE {
                         return Err("an endless line");
                     }
                     self.line.push(byte);
@@ -154,39 +153,24 @@ impl ReplyValidator {
         match &self.expect {
             Expect::Values { .. } if line == "END" => Ok(State::Done),
             Expect::Values { keys, with_cas } => {
-                let (place, length) =
-                    value_line(line, keys, *with_cas).ok_or("not a value line")?;
+                let value = ValueLine::parse(line).ok_or("not a value line")?;
+                if value.cas.is_some() != *with_cas {
+                    return Err("not a value line");
+                }
+                let mut keys = keys.split(' ');
+                let place = keys.position(|asked| asked == value.key);
+                let place = place.ok_or("not a key that was asked for")?;
                 if self.seen & (1 << place) != 0 {
                     return Err("a value twice");
                 }
                 self.seen |= 1 << place;
-                Ok(State::Value(length + 2))
+                Ok(State::Value(value.length + 2))
             }
             Expect::Word(words) if words.contains(&line) => Ok(State::Done),
             Expect::Version if line.starts_with("VERSION ") => Ok(State::Done),
             Expect::Nothing | Expect::Word(_) | Expect::Version => Err("not an answer to this"),
         }
     }
-}
-
-/// The place of the key among those asked for, and the value's length, if the line is a sound `VALUE` line.
-fn value_line(line: &str, keys: &str, with_cas: bool) -> Option<(usize, usize)> {
-    let mut words = line.split(' ');
-    if words.next()? != "VALUE" {
-        return None;
-    }
-    let key = words.next()?;
-    let place = keys.split(' ').position(|asked| asked == key)?;
-    words.next()?.parse::<u32>().ok()?;
-    let length = words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|length| *length <= ITEM)?;
-    if with_cas {
-        words.next()?.parse::<u64>().ok()?;
-    }
-    words.next().is_none().then_some((place, length))
 }
 
 /// The stream that memcache-async reads from and writes to.
@@ -228,7 +212,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ValidatedStream<S> {
         let mut validator = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(what) = validator.feed(&buf.filled()[before..]) {
             validator.state = State::Broken;
-            // Nothing of it reaches the crate.
+            // None of it reaches the crate.
             buf.set_filled(before);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
@@ -268,7 +252,8 @@ mod tests {
         }
     }
 
-    /// Feeds the answer whole, byte by byte and in every two pieces: all must agree.
+    /// Feeds the answer as a whole, byte by byte, and in every split into two: all results must be
+    /// equal.
     fn check(expect: &Expect, answer: &[u8], clean: bool) {
         let feed = |pieces: &[&[u8]]| {
             let mut validator = ReplyValidator::new();

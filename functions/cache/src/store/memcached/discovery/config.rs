@@ -8,21 +8,21 @@
 
 use super::super::{super::StoreError, socket::Endpoint};
 
-/// What a configuration endpoint told. No nodes: it knows nothing of clusters.
+/// The answer of a configuration endpoint. Without nodes if it is not a cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) version: u64,
     pub(super) nodes: Vec<Endpoint>,
 }
 
-/// The longest first line of a sane endpoint.
+/// The longest first line that an endpoint may send.
 const LINE: usize = 512;
 /// ElastiCache allows 60 nodes.
 const NODES: usize = 100;
-/// And says so in fewer bytes than these.
+/// The list of 60 nodes is shorter than this many bytes.
 const BODY: usize = 32 << 10;
 
-/// `None` while the answer is not whole.
+/// `None` while the answer is incomplete.
 pub(super) fn read(answer: &[u8]) -> Result<Option<Config>, StoreError> {
     let Some(end) = answer.iter().position(|b| *b == b'\n') else {
         return if answer.len() < LINE {

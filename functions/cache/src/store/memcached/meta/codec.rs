@@ -5,12 +5,10 @@
 
 use memchr::memchr;
 
-use super::super::super::StoreError;
-
-/// The longest line of a sane server.
-const LINE: usize = 512;
-/// The largest item that is read: memcached's own default limit.
-const ITEM: usize = 1 << 20;
+use super::super::{
+    super::StoreError,
+    limits::{MAX_ITEM, MAX_LINE},
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Get<'a> {
@@ -141,9 +139,9 @@ fn decimal(out: &mut Vec<u8>, mut cas: u64) {
 
 /// The answer at the front of what has arrived, and its length; `None` while it is not whole.
 pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreError> {
-    let head = &input[..input.len().min(LINE)];
+    let head = &input[..input.len().min(MAX_LINE)];
     let Some(end) = memchr(b'\n', head) else {
-        return if input.len() < LINE {
+        return if input.len() < MAX_LINE {
             Ok(None)
         } else {
             Err(StoreError::Protocol)
@@ -198,7 +196,7 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
                 .ok_or(StoreError::Protocol)?;
             rest = flags;
             let length = usize::try_from(length).ok();
-            let length = length.filter(|length| *length <= ITEM);
+            let length = length.filter(|length| *length <= MAX_ITEM);
             Kind::Value(length.ok_or(StoreError::Protocol)?)
         }
         b"HD" => Kind::Status(Status::Done),

@@ -34,7 +34,7 @@ impl Meta {
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
         let values = self.values(keys, |_| None).await?;
-        // A server that was started without cas (-C) can hold no lease.
+        // A server that was started without cas (-C) cannot keep a lease.
         let items = values.into_iter().map(|value| match value {
             Some(Value { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
             value => Ok(value.map(|value| value.item)),
@@ -78,7 +78,7 @@ impl Meta {
             Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(false),
             Ok(Status::Barrier) => Err(StoreError::Protocol),
             Err(StoreError::Oversize) => {
-                // Said of this item alone: the server has read it to its end, and goes on.
+                // This concerns only this item: the server has read it to its end, and continues.
                 let line = self.input.iter().position(|byte| *byte == b'\n');
                 self.input.advance(line.map_or(0, |end| end + 1));
                 Err(StoreError::Oversize)

@@ -1,4 +1,5 @@
-//! What must hold for any bytes that a classic server sends: for the guard alone, and for memcache-async behind it.
+//! What must hold for any bytes that a classic server sends: for the validator alone, and for
+//! memcache-async behind it.
 
 use std::collections::VecDeque;
 
@@ -38,7 +39,7 @@ fn expectations() -> impl Iterator<Item = Expect> {
         .chain([Expect::Version, Expect::Nothing])
 }
 
-/// The guard's judgement: an error, or whether the answer is complete, with its last line.
+/// The validator's result: an error, or whether the answer is complete, with its last line.
 #[derive(Debug, PartialEq)]
 struct Judged {
     fed: Result<bool, &'static str>,
@@ -50,7 +51,7 @@ fn judge(expect: &Expect, pieces: &[&[u8]]) -> Judged {
     let mut validator = ReplyValidator::new();
     validator.begin(expect.clone());
     let fed = pieces.iter().try_for_each(|piece| validator.feed(piece));
-    assert!(validator.line.len() <= LINE);
+    assert!(validator.line.len() <= MAX_LINE);
     let (fed, oversize) = (fed.map(|()| validator.is_clean()), validator.is_oversize());
     let line = if fed == Ok(true) {
         validator.last_line().to_vec()
@@ -64,7 +65,8 @@ fn judge(expect: &Expect, pieces: &[&[u8]]) -> Judged {
     }
 }
 
-/// The commands of the driver, each answered with these pieces: no value of another key, none that was not sent.
+/// The driver's commands, each answered with these pieces: no value of another key, and none that
+/// was not sent.
 fn drive(bytes: &[u8], pieces: &[&[u8]]) {
     let mut values = Vec::new();
     let (mut crate_, _) = answered(pieces, false, &KEYS);
@@ -112,7 +114,7 @@ fn behind<'a>(
     (Protocol::new(validated), validator)
 }
 
-/// A socket that takes everything, answers with its pieces, and closes.
+/// A socket that accepts everything, answers with its pieces, and closes.
 struct Replay<'a>(VecDeque<&'a [u8]>);
 
 impl AsyncRead for Replay<'_> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fuzzing::cuttings::cuttings;
 
-/// One answer: its status or its value, and the key and number that it says it belongs to.
+/// One answer: its status or its value, with its key and opaque number.
 #[derive(Debug, PartialEq)]
 struct Decoded {
     what: Result<Status, (Vec<u8>, Option<u64>, bool)>,
@@ -23,11 +23,11 @@ impl From<Parsed<'_>> for Decoded {
     }
 }
 
-/// Everything that an answer was read as.
+/// The answers that were read.
 #[derive(Debug, PartialEq)]
 struct Read {
     parsed: Vec<Decoded>,
-    /// What is left over and not whole yet, or why the reading ended.
+    /// The incomplete rest, or why reading ended.
     rest: Result<Vec<u8>, StoreError>,
 }
 
