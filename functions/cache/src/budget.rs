@@ -63,9 +63,19 @@ impl Budget {
     }
 
     /// Until when a caller that began at `begun` may wait for another caller's origin call.
-    pub(crate) fn wait_until(&self, begun: Instant, wait: Duration) -> Instant {
+    /// Leaves room for the caller's own origin call before the deadline: what the entry has last
+    /// `cost`, or half of the time that is left.
+    pub(crate) fn wait_until(
+        &self,
+        begun: Instant,
+        wait: Duration,
+        cost: Option<Duration>,
+    ) -> Instant {
         let end = begun + wait.min(LONGEST);
-        self.deadline.map_or(end, |deadline| end.min(deadline))
+        self.deadline.map_or(end, |deadline| {
+            let left = deadline.saturating_duration_since(begun);
+            end.min(deadline - cost.unwrap_or(left / 2).min(left))
+        })
     }
 
     /// Whether the deadline has passed.
@@ -87,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_wait_without_end_is_a_long_one() {
-        let until = Budget::new(Duration::ZERO, None).wait_until(Instant::now(), Duration::MAX);
+        let until =
+            Budget::new(Duration::ZERO, None).wait_until(Instant::now(), Duration::MAX, None);
         assert!(until > Instant::now() + LONGEST / 2);
     }
 
@@ -99,6 +110,24 @@ mod tests {
             (Duration::ZERO, Duration::ZERO)
         );
         assert!(budget.is_over());
-        assert!(budget.wait_until(Instant::now(), Duration::MAX) <= Instant::now());
+    }
+
+    #[test]
+    fn a_wait_leaves_room_for_the_callers_own_origin_call() {
+        let (now, deadline) = (Instant::now(), Duration::from_secs(3));
+        let budget = Budget::new(Duration::ZERO, Some(now + deadline));
+        let until = |cost| budget.wait_until(now, Duration::from_secs(10), cost) - now;
+        assert_eq!(
+            until(Some(Duration::from_millis(300))),
+            Duration::from_millis(2700)
+        );
+        assert_eq!(until(None), Duration::from_millis(1500));
+        assert_eq!(until(Some(Duration::from_secs(9))), Duration::ZERO);
+    }
+
+    #[test]
+    fn after_the_deadline_no_wait_begins() {
+        let budget = Budget::new(Duration::from_secs(1), Some(Instant::now()));
+        assert!(budget.wait_until(Instant::now(), Duration::MAX, None) <= Instant::now());
     }
 }

@@ -283,7 +283,7 @@ fn prepared<V>(
 
 async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
     let begun = tokio::time::Instant::now();
-    let (value, _) = capture_directive(origin()).await;
+    let (value, _) = capture_directive([], origin()).await;
     Ok(Fetched {
         value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),

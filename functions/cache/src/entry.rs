@@ -8,22 +8,25 @@
 //! every record   kind 1 · "ld" 2 · format 1 (now 2) · key digest 16 · body · check 8, or 32 if signed
 //! V entry        flags 1 · zero 3 · id 8 · generations 32 · created 8 · fresh until 8
 //!                discard at 8 · cost 4 · version 4 · length 4 · payload
-//! L lease        token 16 · generations 32 · id of the entry that is refreshed 8
-//! F freed lease  nothing
+//! L lease        token 16 · generations 32 · id of the entry that is refreshed 8 · what went before 1,
+//!                if that came to nothing
+//! F freed lease  nothing, or reason 1 · id of the entry whose refresh came to nothing 8
 //! G generation   time 8 · random 8 · of a function also its owners: (version 4 · length 1 · path)…
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970; cost is in microseconds. Flags are 1
 //! for a signed and 2 for a compressed entry. The check is xxh3 or HMAC-SHA-256, and covers the
 //! memcached key, too.
 
-use crate::{clock::Millis, key::CacheKeys};
+use crate::clock::Millis;
 
+mod freed;
 mod generation;
 mod lease;
 mod seal;
 mod value;
+pub(crate) use freed::{Freed, FreedReason};
 pub(crate) use generation::{Generation, Generations, Owners};
-pub(crate) use lease::{LeaseRecord, Token};
+pub(crate) use lease::{After, LeaseRecord, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
 
@@ -36,7 +39,7 @@ const CHECK: usize = 8;
 pub(crate) enum Record<'a> {
     Entry(Entry<'a>),
     Lease(LeaseRecord),
-    Freed,
+    Freed(Freed),
 }
 
 /// Why bytes are not a record of this key. Each of them is a miss.
@@ -69,15 +72,9 @@ pub(crate) fn read<'a>(
     match kind {
         b'V' => Entry::read(bytes, key, seal).map(Record::Entry),
         b'L' => LeaseRecord::read(bytes, key).map(Record::Lease),
-        b'F' => checked(bytes, key, HEAD).map(|_| Record::Freed),
+        b'F' => Freed::read(bytes, key).map(Record::Freed),
         _ => Err(Unreadable::Kind),
     }
-}
-
-/// The record that a holder leaves if its origin failed. It belongs to no caller and expires after
-/// two seconds.
-pub(crate) fn freed(keys: &CacheKeys) -> Vec<u8> {
-    finish(start(b'F', keys.digest(), 0), keys.item())
 }
 
 fn start(kind: u8, digest: [u8; 16], room: usize) -> Vec<u8> {

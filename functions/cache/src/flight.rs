@@ -31,8 +31,10 @@ pub(crate) enum FlightResult {
         created: Millis,
         ttl: i64,
     },
-    /// The leader failed, or was cancelled.
+    /// The origin failed, or its answer cannot be handed on.
     Failed,
+    /// The leader was cancelled: that says nothing about the origin.
+    Left,
 }
 
 /// One origin call that other callers may wait for.
@@ -51,7 +53,7 @@ impl Flight {
         match tokio::time::timeout_at(until, result).await {
             Err(_) => None,
             Ok(Ok(result)) => result.clone(),
-            Ok(Err(_)) => Some(FlightResult::Failed),
+            Ok(Err(_)) => Some(FlightResult::Left),
         }
     }
 
@@ -81,7 +83,7 @@ impl Flight {
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<HashMap<Token, Arc<Flight>>>);
 
-/// The leader's end of a flight. If it is dropped early, the flight has failed.
+/// The leader's end of a flight. If it is dropped early, the leader has left.
 #[derive(Debug)]
 pub(crate) struct Leader<'a> {
     flights: &'a Flights,
@@ -123,12 +125,21 @@ impl Leader<'_> {
             ttl: ttl.map_or(0, |ttl| ttl.as_secs() as i64),
         });
     }
+
+    /// The origin call has come to nothing that others could use.
+    pub(crate) fn fail(&self) {
+        self.flight.complete(FlightResult::Failed);
+    }
 }
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         self.flights.map().remove(&self.token);
-        self.flight.complete(FlightResult::Failed);
+        self.flight.complete(if std::thread::panicking() {
+            FlightResult::Failed
+        } else {
+            FlightResult::Left
+        });
     }
 }
 

@@ -34,7 +34,20 @@
 use std::{cell::Cell, pin::pin, time::Duration};
 
 tokio::task_local! {
-    static DIRECTIVE: Cell<CacheDirective>;
+    static ORIGIN_CALL: OriginCall;
+}
+
+/// The origin call that a task is in.
+struct OriginCall {
+    directive: Cell<CacheDirective>,
+    /// The digests of the keys that this task computes, those of the origin calls around included.
+    computed: Vec<[u8; 32]>,
+}
+
+/// Whether this very task computes the key of this digest: it would wait for itself.
+pub(crate) fn is_computed_here(digest: &[u8; 32]) -> bool {
+    let computed = |call: &OriginCall| call.computed.contains(digest);
+    ORIGIN_CALL.try_with(computed).unwrap_or(false)
 }
 
 /// What an origin has said about its value.
@@ -104,15 +117,26 @@ pub fn no_store() {
 
 fn set_directive(directive: CacheDirective) {
     // Fails outside an origin call, where there is nothing to set.
-    let _ = DIRECTIVE.try_with(|last| last.set(directive));
+    let _ = ORIGIN_CALL.try_with(|call| call.directive.set(directive));
 }
 
-/// Calls an origin, and captures what it says about its value.
-pub(crate) async fn capture_directive<F: Future>(origin: F) -> (F::Output, CacheDirective) {
-    let mut origin = pin!(DIRECTIVE.scope(Cell::default(), origin));
+/// Calls the origin of `keys`, digests of keys, and captures what it says about its value.
+pub(crate) async fn capture_directive<F: Future>(
+    keys: impl IntoIterator<Item = [u8; 32]>,
+    origin: F,
+) -> (F::Output, CacheDirective) {
+    let mut computed = ORIGIN_CALL
+        .try_with(|around| around.computed.clone())
+        .unwrap_or_default();
+    computed.extend(keys);
+    let call = OriginCall {
+        directive: Cell::default(),
+        computed,
+    };
+    let mut origin = pin!(ORIGIN_CALL.scope(call, origin));
     let answer = origin.as_mut().await;
     let directive = origin
         .take_value()
-        .map_or(CacheDirective::None, Cell::into_inner);
+        .map_or(CacheDirective::None, |call| call.directive.into_inner());
     (answer, directive)
 }

@@ -228,8 +228,11 @@ impl Outcome {
 pub(crate) enum Uncoordinated {
     Bypassed(Bypass),
     Failed(CacheFailure),
-    /// Waited for another caller's origin call for as long as the policy allows.
+    /// Waited for another caller's origin call for as long as the policy allows, or for one that
+    /// came to nothing.
     Waited,
+    /// The last answer for this key could not be stored, a moment ago.
+    NotStorable,
 }
 
 impl Uncoordinated {
@@ -237,7 +240,7 @@ impl Uncoordinated {
         match self {
             Self::Bypassed(why) => Outcome::Bypassed(why),
             Self::Failed(failure) => Outcome::Miss(Fill::Failed(failure)),
-            Self::Waited => Outcome::Miss(Fill::NotStored),
+            Self::Waited | Self::NotStorable => Outcome::Miss(Fill::NotStored),
         }
     }
 }

@@ -63,7 +63,7 @@ use crate::{
     fetched::Fetched,
     flight::Participation,
     key::{CacheKeys, Key},
-    origin::capture_directive,
+    origin::{capture_directive, is_computed_here},
     outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
     policy::PolicyParts,
@@ -95,14 +95,17 @@ use decision::{Decision, IfLost};
 use fill::{Answer, PendingWrite};
 use lease::Lease;
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
-use plan::{ClaimResult, Progress};
+use plan::{ClaimResult, Plan, Progress};
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
+use serve::Joined;
 use snapshot::{Owner, Snapshot, Stale};
 pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
 /// How often a call mints missing generations before it goes without the cache.
 const MAX_MINTS: u32 = 2;
+/// So many polls in a row may fail before a wait ends.
+const FAILED_POLLS: u32 = 2;
 
 /// Everything that one call carries on its way.
 pub(crate) struct Call<'a> {
@@ -210,7 +213,7 @@ impl<'a> Call<'a> {
             key,
             keys: CacheKeys::new(&cache.namespace, key),
             policy,
-            until: budget.wait_until(begun, policy.wait),
+            until: budget.wait_until(begun, policy.wait, None),
             budget,
             begun,
             counters: cache.counters.of(key.name()),
@@ -225,7 +228,9 @@ impl<'a> Call<'a> {
     {
         let origin = || origin().instrument(events::origin(self.key.name()));
         let next = match freshness {
-            _ if self.cache.disabled => Uncoordinated::Bypassed(Bypass::Disabled).into(),
+            _ if self.cache.disabled || self.has_no_runtime() => {
+                Uncoordinated::Bypassed(Bypass::Disabled).into()
+            }
             Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
             // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
             // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
@@ -248,6 +253,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Without tokio there is no clock to wait by, and no socket.
+    fn has_no_runtime(&self) -> bool {
+        let none = tokio::runtime::Handle::try_current().is_err();
+        if none {
+            self.cache.log.no_runtime(self.key.name());
+        }
+        none
+    }
+
     /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
     async fn find<T: DeserializeOwned>(&self) -> Action<T> {
         let mut backoff = Backoff::new(
@@ -256,23 +270,50 @@ impl<'a> Call<'a> {
             self.begun,
             self.until,
         );
-        let (mut progress, mut waits) = (Progress::default(), false);
+        let (mut progress, mut failed_polls) = (Progress::default(), 0);
+        // The last lookup, if it showed an entry: a copy that may be served.
+        let mut copy: Option<Box<LookupReply>> = None;
         loop {
             let reply = match self.look(backoff.has_waited()).await {
                 Ok(reply) => reply,
-                Err(error) => return Uncoordinated::from(error).into(),
+                // It says nothing about the lease that this call waits for.
+                Err(error)
+                    if backoff.has_waited()
+                        && error != StoreError::Breaker
+                        && failed_polls < FAILED_POLLS
+                        && !backoff.is_over() =>
+                {
+                    failed_polls += 1;
+                    Box::pin(backoff.take()).await;
+                    continue;
+                }
+                Err(error) => return self.without_store(copy.as_deref(), error.into()),
             };
+            failed_polls = 0;
             let snapshot = Snapshot::new(self, &reply);
-            let decision = snapshot.decision();
-            if decision != Decision::Wait {
+            let decision = self.decision(&progress, &snapshot);
+            if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
                 backoff.changed();
-            } else if !progress.is_ours(&snapshot) && !std::mem::replace(&mut waits, true) {
-                self.counters.increment(Counter::LeaseWaited);
-            }
-            if let Some(fetched) = self.answer(decision, &snapshot, &backoff).await {
                 return Action::Serve(fetched);
             }
+            if decision != Decision::Wait {
+                backoff.changed();
+            } else if !progress.is_ours(&snapshot) && progress.is_new() {
+                self.begin_to_wait(&snapshot, &mut backoff);
+            }
             let plan = self.plan(&mut progress, &snapshot);
+            if let Plan::Wait = plan
+                && let Some(flight) = self.flight(&snapshot)
+            {
+                // The others who wait can join it too.
+                backoff.changed();
+                backoff.begin();
+                match Box::pin(self.join(&flight, backoff.until())).await {
+                    Joined::Value(fetched) => return Action::Serve(fetched),
+                    Joined::Unusable => return Uncoordinated::Waited.into(),
+                    Joined::Again => {}
+                }
+            }
             // Boxed, so that the hit path's future does not include this one.
             match Box::pin(self.claim(&progress, plan, &snapshot, &reply)).await {
                 Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
@@ -282,12 +323,45 @@ impl<'a> Call<'a> {
                     Some(fetched) => return Action::Serve(fetched),
                     None => Box::pin(backoff.take()).await,
                 },
+                Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+                    return self.without_store(Some(&reply), why);
+                }
                 Err(why) => return why.into(),
             }
             if backoff.is_over() {
                 return Permission::WaitTimedOut(snapshot.stale(self)).into();
             }
+            copy = snapshot.entry.is_some().then_some(reply);
         }
+    }
+
+    /// The store has failed. A copy that was read is served if the policy allows it, whatever fails
+    /// after that.
+    fn without_store<T: DeserializeOwned>(
+        &self,
+        copy: Option<&LookupReply>,
+        why: Uncoordinated,
+    ) -> Action<T> {
+        let copy = copy.and_then(|reply| self.serve_copy(&Snapshot::new(self, reply)));
+        copy.map_or_else(|| why.into(), Action::Serve)
+    }
+
+    /// From here on this call waits for another caller's origin call: not if that is known to take
+    /// longer than the call may wait, and only so long that its own may follow before the deadline.
+    fn begin_to_wait(&self, snapshot: &Snapshot<'_>, backoff: &mut Backoff<'_>) {
+        self.counters.increment(Counter::LeaseWaited);
+        let Some(entry) = &snapshot.entry else {
+            return;
+        };
+        let cost = Duration::from_micros(entry.cost.into());
+        let until = self
+            .budget
+            .wait_until(self.begun, self.policy.wait, Some(cost));
+        backoff.end_at(if self.begun + cost > until {
+            self.begun
+        } else {
+            until
+        });
     }
 
     /// For a refresh on request: the right to replace whatever is there.
@@ -347,7 +421,7 @@ impl<'a> Call<'a> {
         let (exchanges, flight) = (self.exchanges(), self.cache.flights.begin(lease.token));
         let mut kept = [KeptLease::new(self, &lease)];
         let begun = Instant::now();
-        let origin = capture_directive(origin);
+        let origin = capture_directive([*self.key.digest()], origin);
         let (result, directive) = exchanges.keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
         match result {
@@ -368,6 +442,7 @@ impl<'a> Call<'a> {
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
+                flight.fail();
                 drop(flight);
                 exchanges.read_unknown(&mut kept, To::GiveBack).await;
                 let [kept] = kept;
@@ -377,6 +452,14 @@ impl<'a> Call<'a> {
                 lease.release.disarm();
                 self.stale_on_error(lease.stale).ok_or(error)
             }
+        }
+    }
+
+    fn count_uncoordinated(&self, why: Uncoordinated) {
+        match why {
+            Uncoordinated::Waited => self.counters.increment(Counter::WaitedInVain),
+            Uncoordinated::NotStorable => self.counters.increment(Counter::Passed),
+            Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_) => {}
         }
     }
 
@@ -394,16 +477,15 @@ impl<'a> Call<'a> {
         if let Uncoordinated::Failed(failure) = why {
             self.cache.log.failure(self.key.name(), failure);
         }
+        self.count_uncoordinated(why);
         let mut turn = None;
-        if shares {
-            match self
-                .cache
-                .single_flight
-                .share(self.key.digest(), self.until)
-                .await
-            {
+        if shares && !is_computed_here(self.key.digest()) {
+            // No longer than a lease lives: the caller who leads may not be polled.
+            let until = self.until.min(Instant::now() + self.policy.lease);
+            let shared = self.cache.single_flight.share(self.key.digest(), until);
+            match shared.await {
                 Participation::Lead(mine) => turn = Some(mine),
-                Participation::WaitTimedOut => {}
+                Participation::WaitTimedOut | Participation::LeaderFailed => {}
                 Participation::Value { payload, created } => {
                     let age = clock::since(self.cache.clock.now(), created);
                     if let Some(fetched) =
@@ -416,8 +498,12 @@ impl<'a> Call<'a> {
         }
         let begun = Instant::now();
         // What it says of its value is not for a memoised function that has called this one.
-        let (value, _) = capture_directive(origin()).await;
-        let value = value?;
+        let (value, _) = capture_directive([*self.key.digest()], origin()).await;
+        let value = value.inspect_err(|_| {
+            if let Some(turn) = &turn {
+                turn.fail();
+            }
+        })?;
         let cost = begun.elapsed();
         if let Some(turn) = turn.filter(|turn| turn.is_watched())
             && let Ok(payload) = payload::encode(&value, usize::MAX)

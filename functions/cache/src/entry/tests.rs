@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    key::{Key, Namespace, Scope},
+    key::{CacheKeys, Key, Namespace, Scope},
     payload::Payload,
 };
 
@@ -42,6 +42,14 @@ fn lease() -> LeaseRecord {
         token: Token([0x33; 16]),
         generations: generations(),
         refreshes_entry: 9,
+        after: After::Nothing,
+    }
+}
+
+fn freed(reason: FreedReason) -> Freed {
+    Freed {
+        reason,
+        refreshes_entry: 9,
     }
 }
 
@@ -77,10 +85,20 @@ fn golden_bytes() {
         GOLDEN_CLAIMED,
     );
     let key = Key::new("user", &(7,)).unwrap();
-    check(
-        freed(&CacheKeys::new(&Namespace::new("larder").unwrap(), &key)),
-        GOLDEN_FREED,
-    );
+    let keys = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
+    let left = freed(FreedReason::Left);
+    check(left.write(keys.item(), keys.digest()), GOLDEN_FREED);
+    for (reason, golden) in [
+        (FreedReason::Failed, GOLDEN_FAILED),
+        (FreedReason::NotStored, GOLDEN_NOT_STORED),
+    ] {
+        check(freed(reason).write(KEY, DIGEST), golden);
+    }
+    let after = LeaseRecord {
+        after: After::Failure,
+        ..lease()
+    };
+    check(after.write(KEY, DIGEST), GOLDEN_LEASE_AFTER_FAILURE);
     assert!(changed.is_empty(), "{changed:#?}");
 }
 
@@ -102,6 +120,13 @@ const GOLDEN_GENERATION: &str = "476c6402ab313d1c3f467fa2c8d6037b832ff48f0000018
 const GOLDEN_CLAIMED: &str = "476c64025422e20acdce577cd5f06790ebada8ad0000018bcfe56800000000000000010200000007\
     096170703a3a7573657225211ba01b4934ee";
 const GOLDEN_FREED: &str = "466c640231868c61ed1a5b476e5db734a4a9d58319da857c4403d098";
+const GOLDEN_FAILED: &str =
+    "466c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa010000000000000009806f009fbcd70087";
+const GOLDEN_NOT_STORED: &str =
+    "466c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0200000000000000090edcb00b3cfacb57";
+const GOLDEN_LEASE_AFTER_FAILURE: &str = "4c6c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa33333333333333333333333333333333111111111111\
+    11111111111111111111222222222222222222222222222222220000000000000009023c303284a9ae43\
+    26";
 
 fn read_entry<'a>(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Entry<'a>, Unreadable> {
     match read(bytes, key, DIGEST, seal)? {
@@ -126,6 +151,17 @@ fn what_was_written_reads_back() {
     assert!(
         matches!(read(&bytes, KEY, DIGEST, &Seal::Checksum), Ok(Record::Lease(l)) if l == lease())
     );
+    for after in [After::Leaving, After::Failure] {
+        let lease = LeaseRecord { after, ..lease() };
+        let bytes = lease.write(KEY, DIGEST);
+        let read = read(&bytes, KEY, DIGEST, &Seal::Checksum);
+        assert!(matches!(read, Ok(Record::Lease(read)) if read == lease));
+    }
+    for reason in [FreedReason::Failed, FreedReason::NotStored] {
+        let bytes = freed(reason).write(KEY, DIGEST);
+        let read = read(&bytes, KEY, DIGEST, &Seal::Checksum);
+        assert!(matches!(read, Ok(Record::Freed(read)) if read == freed(reason)));
+    }
     let generation = Generation::mint(1, 2);
     let (long, scope, other) = ("x".repeat(300), scope("n:@all"), scope("m:@all"));
     let one = Owners(b"").claimed(1, "app::user");
@@ -172,6 +208,8 @@ fn no_changed_bit_no_cut_and_no_other_key_reads() {
         let records = [
             entry(b"\xa2hi").write(KEY, DIGEST, &seal),
             lease().write(KEY, DIGEST),
+            freed(FreedReason::Left).write(KEY, DIGEST),
+            freed(FreedReason::Failed).write(KEY, DIGEST),
         ];
         for record in records {
             for bit in 0..record.len() * 8 {

@@ -26,6 +26,8 @@ pub(crate) struct LocalSingleFlight(RefCountedMap<KeyState>);
 struct KeyState {
     turn: Arc<tokio::sync::Mutex<()>>,
     next: Mutex<Option<Arc<Flight>>>,
+    /// The flight of the caller whose turn it is, or was last.
+    running: Mutex<Option<Arc<Flight>>>,
 }
 
 /// What a caller that shares gets.
@@ -37,6 +39,8 @@ pub(crate) enum Participation<'a> {
     },
     /// Neither, until the end of the time that it may wait.
     WaitTimedOut,
+    /// The origin call that it waited for has failed.
+    LeaderFailed,
 }
 
 /// The right to call the origin for a key. If it is dropped early, one of the others leads.
@@ -49,16 +53,26 @@ pub(crate) struct LeaderPermit<'a> {
 impl LocalSingleFlight {
     pub(crate) async fn share(&self, key: &[u8; 32], until: Instant) -> Participation<'_> {
         let state = self.0.of(*key);
+        let running = lock(&state.running).clone();
+        let mut running = running.filter(|running| running.result().is_none());
         loop {
             let flight = state.next().get_or_insert_with(Flight::new).clone();
             let turn = timeout_at(until, state.turn.clone().lock_owned());
             tokio::select! {
                 biased;
+                // One collapse a call: the origin fails, so this caller goes on alone.
+                result = ended(running.as_deref(), until), if running.is_some() => {
+                    if let Some(FlightResult::Failed) = result {
+                        return Participation::LeaderFailed;
+                    }
+                    running = None;
+                }
                 result = flight.result_by(until) => match result {
                     Some(FlightResult::Value { payload, created, .. }) => {
                         return Participation::Value { payload, created };
                     }
-                    Some(FlightResult::Failed) => {}
+                    Some(FlightResult::Failed) => return Participation::LeaderFailed,
+                    Some(FlightResult::Left) => {}
                     None => return Participation::WaitTimedOut,
                 },
                 turn = turn => {
@@ -67,6 +81,7 @@ impl LocalSingleFlight {
                     if next.as_ref().is_some_and(|next| Arc::ptr_eq(next, &flight)) {
                         *next = None;
                         drop(next);
+                        *lock(&state.running) = Some(flight.clone());
                         return Participation::Lead(LeaderPermit { flight, _turn: turn, _state: state });
                     }
                     // Another caller has led this flight and ended it: the result can be read in
@@ -84,8 +99,16 @@ impl LocalSingleFlight {
 
 impl KeyState {
     fn next(&self) -> MutexGuard<'_, Option<Arc<Flight>>> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.next)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn ended(flight: Option<&Flight>, until: Instant) -> Option<FlightResult> {
+    flight?.result_by(until).await
 }
 
 impl LeaderPermit<'_> {
@@ -101,10 +124,15 @@ impl LeaderPermit<'_> {
             ttl: 0,
         });
     }
+
+    /// The origin has failed.
+    pub(crate) fn fail(&self) {
+        self.flight.complete(FlightResult::Failed);
+    }
 }
 
 impl Drop for LeaderPermit<'_> {
     fn drop(&mut self) {
-        self.flight.complete(FlightResult::Failed);
+        self.flight.complete(FlightResult::Left);
     }
 }

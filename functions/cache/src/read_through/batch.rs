@@ -145,7 +145,7 @@ impl<'a> BatchCall<'a> {
             policy,
             freshness,
             begun: Instant::now(),
-            until: budget.wait_until(Instant::now(), policy.wait),
+            until: budget.wait_until(Instant::now(), policy.wait, None),
             budget,
         }
     }
@@ -189,6 +189,8 @@ impl<'a> BatchCall<'a> {
     fn bypass(&self) -> Option<Bypass> {
         match self.freshness {
             _ if self.cache.disabled => Some(Bypass::Disabled),
+            // As in a single call.
+            _ if tokio::runtime::Handle::try_current().is_err() => Some(Bypass::Disabled),
             Freshness::Bypass => Some(Bypass::Requested),
             Freshness::Normal | Freshness::Refresh => None,
         }

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry, Generations},
+    entry::{Entry, Freed, FreedReason, Generations, Record},
     flight::Leader,
     origin::CacheDirective,
     outcome::{CacheFailure, Fill},
@@ -17,6 +17,14 @@ use crate::{
     store::{KeyKind, Lifetime, StoreError, many::Write},
     telemetry::metrics::{Counter, Counters},
 };
+
+/// How many seconds a freed lease says that the origin has failed.
+const FAILED_S: u32 = 2;
+/// How many seconds calls of a key go to the origin as if uncached, after an answer that may not be
+/// stored.
+const NOT_STORED_S: u32 = 5;
+/// For how long a refresh that failed is not tried again, a lease's life at most.
+const REFRESH_FAILED: Duration = Duration::from_secs(5);
 
 /// What the origin has answered, for one key or for many.
 pub(super) struct Answer {
@@ -66,7 +74,10 @@ impl Call<'_> {
         let ttl = self.ttl(value, answer.cost, answer.directive);
         let payload = match self.encoded(value, ttl, flight.is_watched()) {
             Ok(payload) => payload,
-            Err(failure) => return discard(Fill::Failed(failure)),
+            Err(failure) => {
+                flight.fail();
+                return discard(Fill::Failed(failure));
+            }
         };
         flight.complete(payload.clone(), answer.created, ttl);
         let Some(ttl) = ttl else {
@@ -101,24 +112,28 @@ impl Call<'_> {
         }
     }
 
-    /// Releases the lease after an origin error. While a stale entry is still being served its marker
-    /// stays, as a back-off between refreshes; once callers wait, it is freed so that one of them leads.
+    /// Releases the lease after an origin error. A stale entry stays, and its marker says for a while
+    /// that the refresh has failed: the pause between two attempts, in which the entry is served to all
+    /// who may have it.
     pub(super) fn plan_give_back(
         &self,
         lease: &Lease,
         cas: Result<Option<u64>, StoreError>,
     ) -> Option<Write<'_>> {
-        let (kind, _) = lease.claim.record()?;
-        let frees = self.frees_on_failure(lease);
-        frees.then(|| self.freed(kind, cas.ok().flatten()))?
-    }
-
-    pub(super) fn frees_on_failure(&self, lease: &Lease) -> bool {
-        match lease.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => true,
-            ClaimKind::Marker { served_until, .. } => served_until <= self.cache.clock.now(),
-            ClaimKind::Entry { .. } => false,
-        }
+        let (kind, record) = lease.claim.record()?;
+        let refreshes_entry = match self.read(record, self.keys.of_kind(kind)) {
+            Ok(Record::Lease(lease)) => lease.refreshes_entry,
+            _ => 0,
+        };
+        let life = match kind {
+            KeyKind::Marker => Lifetime::at_least(self.policy.lease.min(REFRESH_FAILED)),
+            _ => Lifetime::seconds(FAILED_S),
+        };
+        let freed = Freed {
+            reason: FreedReason::Failed,
+            refreshes_entry,
+        };
+        self.freed(kind, freed, life, cas.ok().flatten())
     }
 
     /// The origin's answer is not stored, so nothing older may stay either.
@@ -127,18 +142,25 @@ impl Call<'_> {
         lease: &Lease,
         cas: Result<Option<u64>, StoreError>,
     ) -> Option<Write<'_>> {
-        match lease.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => {
-                self.freed(KeyKind::Item, cas.ok().flatten())
-            }
-            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => {
-                self.freed(KeyKind::Item, entry)
-            }
-        }
+        let cas = match lease.claim {
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas.ok().flatten(),
+            ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
+        };
+        let freed = Freed {
+            reason: FreedReason::NotStored,
+            refreshes_entry: 0,
+        };
+        self.freed(KeyKind::Item, freed, Lifetime::seconds(NOT_STORED_S), cas)
     }
 
-    fn freed(&self, kind: KeyKind, cas: Option<u64>) -> Option<Write<'_>> {
-        let (bytes, life) = (entry::freed(&self.keys), Lifetime::seconds(2));
+    fn freed(
+        &self,
+        kind: KeyKind,
+        freed: Freed,
+        life: Lifetime,
+        cas: Option<u64>,
+    ) -> Option<Write<'_>> {
+        let bytes = freed.write(self.keys.of_kind(kind), self.keys.digest());
         Some(self.write_over(kind, bytes, life, cas?))
     }
 

@@ -1,9 +1,8 @@
 //! The right to call the origin: what it rests on, and what its record says.
 
-use super::{Call, ReleaseGuard, Snapshot, Stale};
+use super::{Call, ReleaseGuard, Snapshot, Stale, decision::ItemKind};
 use crate::{
-    clock::Millis,
-    entry::{Generations, LeaseRecord, Token},
+    entry::{After, Generations, LeaseRecord, Token},
     outcome::{Fill, Outcome},
     random,
     store::{KeyKind, Lifetime},
@@ -38,13 +37,8 @@ pub(super) enum ClaimKind {
     Lease { record: Vec<u8> },
     /// Our empty lease is the item, with this cas; the record is written if the origin takes long.
     Placeholder { record: Vec<u8>, cas: u64 },
-    /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it, and
-    /// others are served the entry until then.
-    Marker {
-        record: Vec<u8>,
-        entry: Option<u64>,
-        served_until: Millis,
-    },
+    /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it.
+    Marker { record: Vec<u8>, entry: Option<u64> },
     /// Nothing but the cas of the entry that is to be replaced.
     Entry { entry: Option<u64> },
 }
@@ -103,11 +97,18 @@ impl Call<'_> {
             KeyKind::Marker => snapshot.entry.as_ref()?.id,
             _ => 0,
         };
+        let over_entry = kind == KeyKind::Item && matches!(snapshot.kind, ItemKind::Entry(_));
+        let after = match reason {
+            // An entry that could not be decoded: its successor may not be, either.
+            FillReason::Miss if over_entry => After::Failure,
+            _ => snapshot.after,
+        };
         let token = Token(random::bytes());
         let record = LeaseRecord {
             token,
             generations,
             refreshes_entry,
+            after,
         };
         let record = record.write(self.keys.of_kind(kind), self.keys.digest());
         let claim = claim(record);

@@ -5,10 +5,12 @@ use super::{
     decision::{Decision, IfLost, ItemKind},
     exchange::PlannedWrite,
     lease::{ClaimKind, FillReason},
+    snapshot::Leader,
 };
 use crate::{
     entry::{Generation, Owners},
     key::Scope,
+    origin::is_computed_here,
     outcome::{Bypass, Uncoordinated},
     random,
     store::{Item, KeyKind, Lifetime, LookupReply},
@@ -22,6 +24,8 @@ pub(super) struct Progress {
     mints: u32,
     /// The cas of the empty lease that a lookup left before its generations were minted.
     won: Option<u64>,
+    /// The lease that this call has waited for.
+    waited_for: Option<Leader>,
     /// Since when another caller's empty lease is there.
     placeholder: Option<PlaceholderAge>,
 }
@@ -67,22 +71,40 @@ impl Attempt<'_> {
 }
 
 impl Call<'_> {
+    pub(super) fn decision(&self, progress: &Progress, snapshot: &Snapshot<'_>) -> Decision {
+        snapshot.decision(progress.waited_for.as_ref())
+    }
+
     /// What follows if nothing can be served from this lookup, or from what an earlier one led to.
     pub(super) fn plan<'s>(&self, progress: &mut Progress, snapshot: &Snapshot<'s>) -> Plan<'s> {
         progress.placeholder = PlaceholderAge::after(progress.placeholder, snapshot);
         let orphaned = progress.placeholder.is_some_and(|age| age.is_orphaned());
         let ours = progress.is_ours(snapshot);
-        match snapshot.decision() {
+        match self.decision(progress, snapshot) {
             Decision::Mint => progress.mint(snapshot),
             Decision::Bypass => self.plan_bypass(snapshot),
             Decision::Refresh(if_lost) => self.plan_marker(snapshot, if_lost),
             Decision::Acquire => self.plan_lease(snapshot, FillReason::Miss),
             Decision::Compute => self.plan_placeholder(snapshot, FillReason::Miss),
-            Decision::Wait if !orphaned && !ours => Plan::Wait,
-            // What was to be served could not be decoded.
-            Decision::Hit | Decision::ServeStale | Decision::TakeOver | Decision::Wait => {
-                self.plan_take_over(snapshot, FillReason::Miss)
+            Decision::Wait if !orphaned && !ours => {
+                if progress.waited_for.is_none() && is_computed_here(self.key.digest()) {
+                    self.cache.log.recursion(self.key.name());
+                    return Plan::Uncoordinated(Uncoordinated::Waited);
+                }
+                progress.waited_for = snapshot.leader;
+                Plan::Wait
             }
+            Decision::Pass => Plan::Uncoordinated(Uncoordinated::NotStorable),
+            Decision::GoAlone => Plan::Uncoordinated(Uncoordinated::Waited),
+            // What was to be served could not be decoded: a call that has waited goes on alone.
+            Decision::Hit | Decision::ServeStale | Decision::ServeOnError if !progress.is_new() => {
+                Plan::Uncoordinated(Uncoordinated::Waited)
+            }
+            Decision::Hit
+            | Decision::ServeStale
+            | Decision::ServeOnError
+            | Decision::TakeOver
+            | Decision::Wait => self.plan_take_over(snapshot, FillReason::Miss),
         }
     }
 
@@ -94,8 +116,8 @@ impl Call<'_> {
     ) -> Plan<'s> {
         let reason = FillReason::Requested;
         match snapshot.kind {
-            _ if snapshot.decision() == Decision::Mint => progress.mint(snapshot),
-            _ if snapshot.decision() == Decision::Bypass => self.plan_bypass(snapshot),
+            _ if snapshot.decision(None) == Decision::Mint => progress.mint(snapshot),
+            _ if snapshot.decision(None) == Decision::Bypass => self.plan_bypass(snapshot),
             ItemKind::Absent => self.plan_lease(snapshot, reason),
             ItemKind::Won => self.plan_placeholder(snapshot, reason),
             ItemKind::Entry(_) => {
@@ -168,14 +190,12 @@ impl Call<'_> {
     /// Tries for the marker of a stale entry. What makes a fill safe is the entry's cas; the marker only
     /// saves origin calls.
     fn plan_marker<'s>(&self, snapshot: &Snapshot<'s>, if_lost: IfLost) -> Plan<'s> {
-        let Some((entry, item)) = snapshot.entry.as_ref().zip(snapshot.item) else {
+        let Some(item) = snapshot.item else {
             return Plan::Again;
         };
-        let served_until = self.served_until(entry);
         let claim = |record| ClaimKind::Marker {
             record,
             entry: item.cas,
-            served_until,
         };
         let lease = self.new_lease(snapshot, FillReason::Expired, KeyKind::Marker, claim);
         let Some(mut lease) = lease else {
@@ -235,6 +255,11 @@ impl Call<'_> {
 }
 
 impl Progress {
+    /// Whether it has not waited for any lease yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.waited_for.is_none()
+    }
+
     /// Whether the item is the empty lease that an earlier lookup of this call left.
     pub(super) fn is_ours(&self, snapshot: &Snapshot<'_>) -> bool {
         snapshot.kind == ItemKind::Placeholder

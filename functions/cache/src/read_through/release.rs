@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Call;
 use crate::{
     budget::VERB_TIMEOUT,
-    entry,
+    entry::{self, After, Freed, FreedReason, Record},
     key::CacheKeys,
     shared::Shared,
     store::{
@@ -29,6 +29,7 @@ struct HeldLease {
     record: Vec<u8>,
     /// The cas of a lease that may still be a placeholder.
     placeholder: Option<u64>,
+    panicking: bool,
 }
 
 impl ReleaseGuard {
@@ -46,6 +47,7 @@ impl ReleaseGuard {
             kind,
             record,
             placeholder,
+            panicking: false,
         }))
     }
 
@@ -62,13 +64,37 @@ impl ReleaseGuard {
 
 impl Drop for ReleaseGuard {
     fn drop(&mut self) {
-        if let (Some(held), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(mut held), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        {
+            held.panicking = std::thread::panicking();
             runtime.spawn(held.give_back());
         }
     }
 }
 
 impl HeldLease {
+    /// A holder that left says nothing about the origin, but for one that came after another such.
+    fn freed(&self) -> Vec<u8> {
+        let (under, digest) = (self.keys.of_kind(self.kind), self.keys.digest());
+        let lease = match entry::read(&self.record, under, digest, &self.cache.seal) {
+            Ok(Record::Lease(lease)) => Some(lease),
+            _ => None,
+        };
+        let again = lease.is_some_and(|lease| lease.after != After::Nothing);
+        let reason = if self.panicking || again {
+            FreedReason::Failed
+        } else {
+            FreedReason::Left
+        };
+        let refreshes_entry = lease.map_or(0, |lease| lease.refreshes_entry);
+        let freed = Freed {
+            reason,
+            refreshes_entry,
+        };
+        freed.write(under, digest)
+    }
+
     async fn give_back(self) -> Option<()> {
         let store = &self.cache.store;
         let wanted = [(&self.keys, self.kind)];
@@ -81,7 +107,7 @@ impl HeldLease {
         let write = Write {
             keys: &self.keys,
             kind: self.kind,
-            bytes: entry::freed(&self.keys),
+            bytes: self.freed(),
             life: Lifetime::seconds(2),
             precondition: Precondition::Cas(item.cas?),
         };

@@ -49,12 +49,11 @@ impl<'a> KeptLease<'a> {
         }
     }
 
-    /// A marker's fill goes by the entry's cas, and a marker that stays is not written.
+    /// A marker's fill goes by the entry's cas.
     fn needs_cas(&self, to: To) -> bool {
         match to {
             To::Fill => !matches!(self.lease.claim, ClaimKind::Marker { .. }),
-            To::GiveBack => self.call.frees_on_failure(self.lease),
-            To::Renew => true,
+            To::GiveBack | To::Renew => true,
         }
     }
 }

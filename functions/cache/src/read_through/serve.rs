@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{Backoff, Call, Decision, Snapshot, Stale};
+use super::{
+    Call, Decision, Snapshot, Stale,
+    decision::{Age, ItemKind},
+};
 use crate::{
     clock,
     fetched::Fetched,
@@ -15,25 +18,45 @@ use crate::{
     telemetry::metrics::Counter,
 };
 
+/// What became of joining a flight.
+pub(super) enum Joined<T> {
+    Value(Fetched<T>),
+    /// The origin call has left nothing that this call can use.
+    Unusable,
+    /// It has not ended, or its leader has left: look again.
+    Again,
+}
+
 impl Call<'_> {
-    /// What `decision` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
-    pub(super) async fn answer<T: DeserializeOwned>(
+    /// What `decision` lets this call answer with, if it decodes as a `T`.
+    pub(super) fn answer<T: DeserializeOwned>(
         &self,
         decision: Decision,
         snapshot: &Snapshot<'_>,
-        pause: &Backoff<'_>,
+        waited: bool,
     ) -> Option<Fetched<T>> {
         match decision {
-            Decision::Hit => self.serve(snapshot, pause.has_waited()),
+            Decision::Hit => self.serve(snapshot, waited),
             Decision::ServeStale => self.serve_stale(snapshot),
-            Decision::Wait => {
-                let flight = self.flight(snapshot)?;
-                // The others who wait can join it too.
-                pause.changed();
-                self.join(&flight, pause.until()).await
-            }
+            Decision::ServeOnError => self.serve_on_error(snapshot),
             _ => None,
         }
+    }
+
+    /// The copy that the policy lets this call be answered with although something has failed.
+    pub(super) fn serve_copy<T: DeserializeOwned>(
+        &self,
+        snapshot: &Snapshot<'_>,
+    ) -> Option<Fetched<T>> {
+        match snapshot.kind {
+            ItemKind::Entry(Age::Stale) => self.serve_stale(snapshot),
+            ItemKind::Entry(Age::OnError) => self.serve_on_error(snapshot),
+            _ => None,
+        }
+    }
+
+    fn serve_on_error<T: DeserializeOwned>(&self, snapshot: &Snapshot<'_>) -> Option<Fetched<T>> {
+        self.entry_value(snapshot, Outcome::StaleOnError)
     }
 
     /// The value of a fresh entry; `None` if it does not decode as a `T`.
@@ -76,22 +99,26 @@ impl Call<'_> {
         self.cache.flights.of(snapshot.holder?)
     }
 
-    /// The answer of `flight`.
-    async fn join<T: DeserializeOwned>(
+    /// The answer of `flight`. Looks again after the life of a lease: its leader may not be polled,
+    /// and others may have taken over.
+    pub(super) async fn join<T: DeserializeOwned>(
         &self,
         flight: &Flight,
         until: Instant,
-    ) -> Option<Fetched<T>> {
-        match flight.result_by(until).await? {
-            FlightResult::Value {
+    ) -> Joined<T> {
+        let until = until.min(Instant::now() + self.policy.lease);
+        match flight.result_by(until).await {
+            Some(FlightResult::Value {
                 payload,
                 created,
                 ttl,
-            } => {
+            }) => {
                 let age = clock::since(self.cache.clock.now(), created);
-                self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
+                let value = self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl);
+                value.map_or(Joined::Unusable, Joined::Value)
             }
-            FlightResult::Failed => None,
+            Some(FlightResult::Failed) => Joined::Unusable,
+            Some(FlightResult::Left) | None => Joined::Again,
         }
     }
 

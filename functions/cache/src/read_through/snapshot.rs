@@ -4,11 +4,14 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{self, Age, Decision, ItemKind, Marker},
+    decision::{self, Age, Decision, ItemKind, Marker, Waited},
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, Entry, Generation, Generations, Owners, Record, Token},
+    entry::{
+        self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Owners, Record,
+        Token,
+    },
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
@@ -29,6 +32,10 @@ pub(super) struct Snapshot<'a> {
     pub(super) entry: Option<Entry<'a>>,
     /// Who holds the lease, if the item is one.
     pub(super) holder: Option<Token>,
+    /// The lease to wait for: on the item, or on its marker.
+    pub(super) leader: Option<Leader>,
+    /// What a lease taken now comes after.
+    pub(super) after: After,
     /// The bytes under the item's key, and under the marker's.
     pub(super) item: Option<&'a store::Item>,
     pub(super) marker_item: Option<&'a store::Item>,
@@ -44,6 +51,28 @@ pub(super) enum Owner<'a> {
     /// None yet: it has to be claimed before anything is served or stored.
     Nobody,
     Stranger(&'a [u8]),
+}
+
+/// A lease, as those who wait for it know it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leader {
+    token: Option<Token>,
+    placeholder: Option<u64>,
+    after: After,
+}
+
+impl Leader {
+    fn of(lease: &LeaseRecord) -> Self {
+        Self {
+            token: Some(lease.token),
+            placeholder: None,
+            after: lease.after,
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (self.token, self.placeholder) == (other.token, other.placeholder)
+    }
 }
 
 /// A copy of a stale entry, kept while its refresh runs: the origin may fail.
@@ -66,6 +95,8 @@ impl<'a> Snapshot<'a> {
             owner: read.map_or(Owner::Us, |(_, owners)| call.owner(owners)),
             entry: None,
             holder: None,
+            leader: None,
+            after: After::Nothing,
             item: None,
             marker_item: reply.marker.as_ref(),
             won: None,
@@ -80,10 +111,21 @@ impl<'a> Snapshot<'a> {
             }
         }
         if let (Some(entry), Some(marker)) = (&snapshot.entry, snapshot.marker_item)
-            && let Ok(Record::Lease(lease)) = call.read(&marker.bytes, call.keys.marker())
-            && lease.refreshes_entry == entry.id
+            && let Ok(record) = call.read(&marker.bytes, call.keys.marker())
         {
-            snapshot.marker = Marker::Refreshing;
+            match record {
+                Record::Lease(lease) if lease.refreshes_entry == entry.id => {
+                    snapshot.marker = Marker::Refreshing;
+                    snapshot.leader = Some(Leader::of(&lease));
+                }
+                Record::Freed(freed)
+                    if freed.refreshes_entry == entry.id && freed.reason == FreedReason::Failed =>
+                {
+                    snapshot.marker = Marker::Failed;
+                    snapshot.after = After::Failure;
+                }
+                _ => {}
+            }
         }
         snapshot
     }
@@ -91,6 +133,11 @@ impl<'a> Snapshot<'a> {
     fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) {
         if item.bytes.is_empty() {
             self.kind = ItemKind::Placeholder;
+            self.leader = Some(Leader {
+                token: None,
+                placeholder: item.cas,
+                after: After::Nothing,
+            });
             return;
         }
         self.kind = match call.read(&item.bytes, call.keys.item()) {
@@ -107,8 +154,20 @@ impl<'a> Snapshot<'a> {
             }
             Ok(Record::Lease(lease)) if Some(lease.generations) == self.generations => {
                 self.holder = Some(lease.token);
+                self.leader = Some(Leader::of(&lease));
                 ItemKind::Lease
             }
+            Ok(Record::Freed(freed)) => match freed.reason {
+                FreedReason::Left => {
+                    self.after = After::Leaving;
+                    ItemKind::Obsolete
+                }
+                FreedReason::Failed => {
+                    self.after = After::Failure;
+                    ItemKind::Failed
+                }
+                FreedReason::NotStored => ItemKind::NotStored,
+            },
             Ok(_) => ItemKind::Obsolete,
             Err(reason) => {
                 call.counters.increment(Counter::Unreadable);
@@ -118,9 +177,10 @@ impl<'a> Snapshot<'a> {
         };
     }
 
-    pub(super) fn decision(&self) -> Decision {
+    /// What follows for a call that has waited for `before`, if it has.
+    pub(super) fn decision(&self, before: Option<&Leader>) -> Decision {
         match self.owner {
-            Owner::Us => self.unclaimed(),
+            Owner::Us => self.unclaimed(before),
             Owner::Nobody => Decision::Mint,
             Owner::Stranger(_) => Decision::Bypass,
         }
@@ -129,13 +189,27 @@ impl<'a> Snapshot<'a> {
     /// The decision of a caller that only reads: a name without an owner is free for all.
     pub(super) fn decision_of_peek(&self) -> Decision {
         match self.owner {
-            Owner::Us | Owner::Nobody => self.unclaimed(),
+            Owner::Us | Owner::Nobody => self.unclaimed(None),
             Owner::Stranger(_) => Decision::Bypass,
         }
     }
 
-    fn unclaimed(&self) -> Decision {
-        decision::decide(self.kind, self.marker, self.generations.is_some())
+    fn unclaimed(&self, before: Option<&Leader>) -> Decision {
+        let waited = self.waited(before);
+        decision::decide(self.kind, self.marker, self.generations.is_some(), waited)
+    }
+
+    /// Whether a call that has waited for `before`, if it has, waits for what this lookup shows.
+    fn waited(&self, before: Option<&Leader>) -> Waited {
+        match (before, &self.leader) {
+            (None, _) => Waited::No,
+            (Some(before), Some(leader))
+                if leader.after == After::Failure && !leader.is(before) =>
+            {
+                Waited::Enough
+            }
+            (Some(_), _) => Waited::Yes,
+        }
     }
 
     /// What a failing refresh may fall back on.
@@ -148,10 +222,7 @@ impl<'a> Snapshot<'a> {
             payload: Bytes::copy_from_slice(&payload),
             created: entry.created,
             fresh_until: entry.fresh_until,
-            on_error_until: entry
-                .fresh_until
-                .saturating_add(window)
-                .min(entry.discard_at),
+            on_error_until: call.on_error_until(entry),
         })
     }
 }
@@ -166,6 +237,8 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     }
     Some(if now < call.served_until(entry) {
         Age::Stale
+    } else if now < call.on_error_until(entry) {
+        Age::OnError
     } else {
         Age::Expired
     })
@@ -198,6 +271,15 @@ impl Call<'_> {
     /// Until when those who do not refresh `entry` themselves are served it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);
+        entry
+            .fresh_until
+            .saturating_add(window)
+            .min(entry.discard_at)
+    }
+
+    /// Until when `entry` is served to those whose origin fails.
+    pub(super) fn on_error_until(&self, entry: &Entry<'_>) -> Millis {
+        let window = clock::millis(self.policy.stale_if_error);
         entry
             .fresh_until
             .saturating_add(window)

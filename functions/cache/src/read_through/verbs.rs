@@ -93,11 +93,11 @@ impl Call<'_> {
         let reply = self.lookup(None).await?;
         let snapshot = Snapshot::new(self, &reply);
         let generations = match snapshot.generations {
-            _ if snapshot.decision() == Decision::Bypass => {
+            _ if snapshot.decision(None) == Decision::Bypass => {
                 self.refused(&snapshot);
                 return Ok(WriteResult::NameTaken);
             }
-            Some(generations) if snapshot.decision() != Decision::Mint => generations,
+            Some(generations) if snapshot.decision(None) != Decision::Mint => generations,
             _ => {
                 self.mint(&reply).await?;
                 return Ok(WriteResult::Again);

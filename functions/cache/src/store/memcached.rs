@@ -1,10 +1,11 @@
-//! memcached, one server or several: finds the server of a key and sends the command to it.
+//! memcached, one server or several: finds the server of a key and speaks with it.
 //!
-//! Only this module and those below it open sockets. There is no failover: the same key on two
-//! servers could have two values. On an error the caller calls its origin.
+//! Only below this module are sockets opened. Never another server: on an error the caller goes to its origin, since the same key
+//! on two servers would be two truths.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{LookupOptions, LookupReply, StoreError};
@@ -17,6 +18,7 @@ mod command;
 mod connect_options;
 mod connection;
 mod discovery;
+mod exchange;
 mod exptime;
 mod handshake;
 mod limits;
@@ -41,34 +43,39 @@ pub(crate) mod fuzz {
     };
 }
 
-use command::{Command, Delete, Ping};
-use discovery::{Servers, Topology};
+use command::{Command, Reply};
+use discovery::Topology;
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
-    /// `endpoints` is not empty, which the settings ensure. Does not connect yet.
+    /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
     pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
         Self(Topology::fixed(endpoints, connect_options))
     }
 
-    /// The servers that the configuration endpoint of an ElastiCache cluster lists.
+    /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
     pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// The servers, and what is left of `limit` if they had to be waited for.
-    async fn servers(&self, limit: Duration) -> Result<(Arc<Servers>, Duration), StoreError> {
-        if let Some(servers) = self.0.known() {
-            return Ok((servers, limit));
-        }
-        let begun = Instant::now();
-        let servers = self.0.servers(limit).await?;
-        Ok((servers, limit.saturating_sub(begun.elapsed())))
-    }
-
-    fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
+    async fn run(
+        &self,
+        keys: &CacheKeys,
+        command: Command,
+        limit: Duration,
+    ) -> Result<Reply, StoreError> {
+        let (servers, left) = match self.0.known() {
+            Some(servers) => (servers, limit),
+            None => {
+                let begun = Instant::now();
+                let servers = self.0.servers(limit).await?;
+                (servers, limit.saturating_sub(begun.elapsed()))
+            }
+        };
+        let result = servers.holding(keys.item()).run(command, left).await;
         if let Err(StoreError::Refused) = result {
             self.0.mark_suspect();
         }
@@ -80,22 +87,24 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
-    /// On the server where the item is: all four keys are looked up there.
-    pub(super) async fn lookup(
+    /// Mapped and not awaited: an async fn would hold its arguments once more.
+    pub(super) fn lookup(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
         limit: Duration,
-    ) -> Result<Box<LookupReply>, StoreError> {
-        let (servers, left) = self.servers(limit).await?;
-        let server = servers.holding(keys.item());
-        self.noted(server.lookup(keys, options, left).await)
+    ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
+        self.run(keys, Command::Lookup(keys.clone(), options), limit)
+            .map(|reply| match reply? {
+                Reply::LookupReply(reply) => Ok(reply),
+                _ => Err(StoreError::Protocol),
+            })
     }
 
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
-        let (servers, left) = self.servers(limit).await?;
-        let server = servers.holding(keys.item());
-        self.noted(server.run(&Delete { key: keys.item() }, left).await)
+        self.run(keys, Command::Delete(keys.item().to_owned()), limit)
+            .await
+            .map(|_| ())
     }
 
     pub(super) async fn flush(
@@ -103,7 +112,9 @@ impl Memcached {
         generation: &str,
         limit: Duration,
     ) -> Result<(), Vec<(String, StoreError)>> {
-        let replies = self.everywhere(&Delete { key: generation }, limit).await;
+        let replies = self
+            .everywhere(Command::Delete(generation.to_owned()), limit)
+            .await;
         let failed = replies
             .into_iter()
             .filter_map(|(name, reply)| Some((name, reply.err()?)));
@@ -116,23 +127,26 @@ impl Memcached {
     }
 
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        self.everywhere(&Ping, limit).await
+        self.everywhere(Command::Ping, limit).await
     }
 
-    /// All servers at the same time, each within `limit`.
+    /// All servers at once, each for `limit` at most.
     async fn everywhere(
         &self,
-        command: &impl Command<Reply = ()>,
+        command: Command,
         limit: Duration,
     ) -> Vec<(String, Result<(), StoreError>)> {
         let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let answers = servers.all.iter().map(|server| async move {
-            let answer = server.run(command, limit).await;
-            (server.name.clone(), answer)
+        let refreshed = servers.all.iter().map(|server| {
+            let command = command.clone();
+            async move {
+                let answer = server.run(command, limit).await;
+                (server.name.clone(), answer.map(|_| ()))
+            }
         });
-        futures_util::future::join_all(answers).await
+        futures_util::future::join_all(refreshed).await
     }
 }

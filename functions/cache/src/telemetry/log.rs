@@ -18,6 +18,8 @@ pub(crate) struct Log {
     oversize: RateLimit,
     key: RateLimit,
     name_taken: RateLimit,
+    recursion: RateLimit,
+    runtime: RateLimit,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +97,22 @@ impl Log {
                 bytes,
                 left_out,
                 "a value is too large and is not stored"
+            );
+        }
+    }
+
+    pub(crate) fn no_runtime(&self, name: &str) {
+        if let Some(left_out) = self.runtime.pass() {
+            tracing::warn!(name, left_out, "not on a tokio runtime; the origin answers");
+        }
+    }
+
+    pub(crate) fn recursion(&self, name: &str) {
+        if let Some(left_out) = self.recursion.pass() {
+            tracing::warn!(
+                name,
+                left_out,
+                "an origin asks for the key that it computes; its own origin answers"
             );
         }
     }

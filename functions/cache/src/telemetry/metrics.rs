@@ -73,6 +73,11 @@ pub struct Stats {
     /// Calls that went to their origin because another function has their name, or another type the
     /// name of theirs: a mistake, which an error in the log explains.
     pub refused: u64,
+    /// Origin calls after a wait for another caller's, which failed, took too long, or left nothing to
+    /// use.
+    pub waited_in_vain: u64,
+    /// Origin calls without a lease, since the last answer for the key could not be stored.
+    pub passed: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -150,6 +155,8 @@ pub(crate) enum Counter {
     LeaseTakenOver,
     LeaseWaited,
     Refused,
+    WaitedInVain,
+    Passed,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -265,6 +272,8 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_taken_over: read(Counter::LeaseTakenOver),
         lease_waited: read(Counter::LeaseWaited),
         refused: read(Counter::Refused),
+        waited_in_vain: read(Counter::WaitedInVain),
+        passed: read(Counter::Passed),
         bytes_read: read(Counter::BytesRead),
         bytes_written: read(Counter::BytesWritten),
         origin_time: time(Counter::OriginMicros),

@@ -40,6 +40,8 @@ pub struct Fault {
     pub trickle: Duration,
     /// Nothing passes in either direction; connections stay open.
     pub blackhole: bool,
+    /// Chunks from a client that begin with one of these words do not reach the server.
+    pub swallow: &'static [&'static str],
 }
 
 /// Where a round trip is held up.
@@ -238,6 +240,10 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
                         shared.exchanges.fetch_add(1, Ordering::Relaxed);
                     }
                     shared.pass(Leg::Command).await;
+                    let swallows = |word: &&str| chunk[..n].starts_with(word.as_bytes());
+                    if shared.fault().swallow.iter().any(swallows) {
+                        continue;
+                    }
                     if to_server.write_all(&chunk[..n]).await.is_err() {
                         return;
                     }

@@ -8,8 +8,10 @@ use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{cache, key};
 
-const POLICY: Policy =
-    Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_secs(60));
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+pub(crate) const POLICY: Policy = Policy::ttl(Duration::from_secs(60))
+    .stale_while_revalidate(Duration::from_secs(60))
+    .lease(LEASE);
 /// No verb is polled more often than this when each answer comes in two pieces.
 const MOST: u32 = 60;
 
@@ -34,7 +36,7 @@ async fn dropped_after(future: impl Future, polls: u32) -> bool {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Entry {
+pub(crate) enum Entry {
     GetOrFetch,
     FailingOrigin,
     Refresh,
@@ -47,7 +49,7 @@ enum Entry {
     Ping,
 }
 
-const ALL: [Entry; 10] = [
+pub(crate) const ALL: [Entry; 10] = [
     Entry::GetOrFetch,
     Entry::FailingOrigin,
     Entry::Refresh,
@@ -60,7 +62,7 @@ const ALL: [Entry; 10] = [
     Entry::Ping,
 ];
 
-async fn call(cache: &Cache, entry: Entry, n: u64) {
+pub(crate) async fn call(cache: &Cache, entry: Entry, n: u64) {
     let key = key("dropped", n);
     let origin = || async {
         tokio::task::yield_now().await;

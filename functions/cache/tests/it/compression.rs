@@ -22,6 +22,8 @@ async fn a_value_too_large_for_an_item_is_stored_compressed_and_reads_back() {
         let oversize = Outcome::Miss(Fill::Failed(CacheFailure::Oversize));
         assert_eq!(plain.outcome(), oversize, "{}", cache.location());
 
+        // Another key: of the first it is known for a while that nothing will be stored.
+        let key = crate::support::key("packed", 2);
         let cold = cache.get_or_fetch(&key, &PACKED, origin).await.unwrap();
         assert_eq!(cold.outcome(), Outcome::Miss(Fill::Stored));
         // A reader need not know whether an entry was compressed.

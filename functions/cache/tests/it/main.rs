@@ -25,6 +25,8 @@ mod corpus;
 mod crowds;
 /// Evictions of each item in the middle of each operation.
 mod evictions;
+/// Origins that fail, and servers that take no writes or answer no lookup.
+mod failing;
 /// Records replaced by other bytes.
 mod forgeries;
 /// Servers that are added, lost and late under load; by name and by IPv6.
@@ -45,6 +47,8 @@ mod origin;
 mod outages;
 /// The view of another crate: functions in seven forms, and keys that never change.
 mod outside;
+/// Calls that are held unpolled or left, and bursts of calls: the others go on.
+mod parked;
 /// Random arguments: what is sent, and for which key.
 mod properties;
 /// Invalidations and flushes against fills, at random moments.
@@ -65,6 +69,8 @@ mod time;
 mod transports;
 /// Values that would be written and never read again.
 mod unreadable;
+/// Answers that leave nothing to store, and many callers who want them.
+mod unstored;
 /// Two releases on one server.
 mod versions;
 /// Waiting for another caller's origin call: how long, and at what cost.

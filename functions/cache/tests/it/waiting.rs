@@ -100,3 +100,35 @@ async fn an_origin_that_works_before_its_first_await_is_called_once() {
         assert_eq!(origin.calls(), 1, "{protocol}");
     }
 }
+
+#[tokio::test]
+async fn an_origin_that_asks_for_its_own_key_does_not_wait_for_itself() {
+    let server = Memcached::start();
+    for cache in crate::support::every_store(&server) {
+        let (origin, key) = (Origin::default(), key("recursive", 1));
+        let around = || async {
+            let inner = cache.get_or_fetch(&key, &MINUTE, || origin.call()).await?;
+            Ok::<_, std::convert::Infallible>(*inner + 1)
+        };
+        let begun = std::time::Instant::now();
+        let fetched = Box::pin(cache.get_or_fetch(&key, &MINUTE, around)).await;
+        assert_eq!(*fetched.unwrap(), 2, "{}", cache.location());
+        let took = begun.elapsed();
+        assert!(
+            took < Duration::from_secs(3),
+            "{}: {took:?}",
+            cache.location()
+        );
+    }
+}
+
+#[test]
+fn without_tokio_the_origin_answers() {
+    let cache = Cache::memory();
+    let (origin, key) = (Origin::default(), key("bare", 1));
+    for n in 1..=2 {
+        let call = cache.get_or_fetch(&key, &MINUTE, || origin.call());
+        let fetched = futures_util::FutureExt::now_or_never(call);
+        assert_eq!(*fetched.expect("nothing is waited for").unwrap(), n);
+    }
+}

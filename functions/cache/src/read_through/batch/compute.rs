@@ -41,11 +41,18 @@ impl BatchCall<'_> {
                 Permission::Uncoordinated(Uncoordinated::Failed(failure)) => {
                     self.cache.log.failure(key.call.key.name(), *failure);
                 }
-                _ => {}
+                Permission::Uncoordinated(why) => key.call.count_uncoordinated(*why),
+                Permission::WaitTimedOut(_) => {
+                    key.call.count_uncoordinated(Uncoordinated::Waited);
+                }
             }
         }
         let begun = Instant::now();
-        let origin = capture_directive(origin);
+        let keys: Vec<_> = called
+            .iter()
+            .map(|one| *one.key.call.key.digest())
+            .collect();
+        let origin = capture_directive(keys, origin);
         let (result, directive) = self.exchanges().keep_during(&mut kept, origin).await;
         let cost = begun.elapsed();
         match result {
@@ -63,6 +70,7 @@ impl BatchCall<'_> {
                 Ok(fetched(called, fills, &mut answers, cost))
             }
             Err(error) => {
+                flights.iter().for_each(Leader::fail);
                 drop(flights);
                 self.exchanges().read_unknown(&mut kept, To::GiveBack).await;
                 self.give_back(&called, kept.iter().map(KeptLease::cas))

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     super::{
-        Decision, PLACEHOLDER_TTL_S, Permission, Snapshot,
+        PLACEHOLDER_TTL_S, Permission, Snapshot,
         exchange::PlannedWrite,
         plan::{ClaimResult, Plan},
     },
@@ -106,7 +106,10 @@ impl<'a> BatchCall<'a> {
                     key.flight = Some(flight);
                     round.waiting.push(key);
                 }
-                Some(FlightResult::Failed) => asked.push(key),
+                Some(FlightResult::Failed) => {
+                    round.call(key, Permission::Uncoordinated(Uncoordinated::Waited));
+                }
+                Some(FlightResult::Left) => asked.push(key),
                 Some(FlightResult::Value {
                     payload,
                     created,
@@ -119,7 +122,9 @@ impl<'a> BatchCall<'a> {
                     };
                     match key.each(value) {
                         Some(values) => round.served.extend(values),
-                        None => asked.push(key),
+                        None => {
+                            round.call(key, Permission::Uncoordinated(Uncoordinated::Waited));
+                        }
                     }
                 }
             }
@@ -151,11 +156,9 @@ impl<'a> BatchCall<'a> {
         key: &BatchKey<'a, A>,
         snapshot: &Snapshot<'_>,
     ) -> Option<Vec<(A, Fetched<T>)>> {
-        match snapshot.decision() {
+        match key.call.decision(&key.progress, snapshot) {
             _ if self.freshness == Freshness::Refresh => None,
-            Decision::Hit => key.each(|| key.call.serve(snapshot, key.waited)),
-            Decision::ServeStale => key.each(|| key.call.serve_stale(snapshot)),
-            _ => None,
+            decision => key.each(|| key.call.answer(decision, snapshot, key.waited)),
         }
     }
 
@@ -184,6 +187,13 @@ impl<'a> BatchCall<'a> {
     ) {
         match claimed {
             Ok(ClaimResult::Won(lease)) => round.call(key, Permission::Lead(lease)),
+            // A copy that was read is served, whatever fails after that.
+            Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+                match key.each(|| key.call.serve_copy(snapshot)) {
+                    Some(values) => round.served.extend(values),
+                    None => round.call(key, Permission::Uncoordinated(why)),
+                }
+            }
             Err(why) => round.call(key, Permission::Uncoordinated(why)),
             Ok(ClaimResult::Again) => {
                 round.again = true;

@@ -1,265 +1,430 @@
-//! Lookups of callers who come together: one exchange for all of them instead of one each.
+//! Commands of callers who come together: one exchange for all of them instead of one each.
 //!
-//! A lookup goes out at once while few are under way. Who comes later waits in line, and the next exchange takes along all who
-//! stand there, in a task of its own that reads to the end whoever is dropped meanwhile. So nobody waits for company, and the more
-//! there are, the fewer exchanges each costs.
+//! While few exchanges are under way a caller polls its own. Those who come later wait in a queue,
+//! and tasks take what is queued, more at a time the longer the queue is. So a caller never waits
+//! for company, nor for another caller to be polled, and the more callers there are, the fewer
+//! exchanges each costs.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
+    hash::{BuildHasher, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::oneshot,
-    time::{Instant, timeout_at},
-};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
-    command::{Lookup, LookupMany},
-    pool::Pool,
+    command::{Answer, Command, Reply},
+    exchange::Exchanges,
 };
 use crate::key::CacheKeys;
 
-/// Exchanges under way at once: one that is slow must not hold up the others, and while one is read the server works on the next.
-/// Half of what a server may be connected to, so that fills and verbs always find a connection.
-const MAX_EXCHANGES: usize = 4;
-/// So many items in one exchange. Beyond that the last answer would be read long after the first was there.
-const MAX_BATCH: usize = 16;
+/// Exchanges for those in the queue: one that is slow must not hold up the others, and while one is
+/// read the server works on the next. Half of what a server may be connected to.
+const TASKS: usize = 4;
+/// So many commands in one exchange while the queue is short: beyond that the last answer would be
+/// read long after the first was there.
+const FEW: usize = 16;
+/// So many at most. Beyond that a server's answers could fill both sockets while we still write.
+const MOST: usize = 128;
+/// So many bytes to write in one exchange, and what one more command has.
+const BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Batcher {
-    pool: Arc<Pool>,
+    exchanges: Arc<Exchanges>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Exchanges under way.
-    exchanges: usize,
-    queue: VecDeque<Waiting>,
+    tasks: usize,
+    queues: Queues,
 }
 
-/// A caller in the line.
+/// A queue for each kind of exchange.
+#[derive(Debug, Default)]
+struct Queues {
+    all: Vec<(Kind, VecDeque<Waiting>)>,
+    came: u64,
+}
+
+/// Commands of one kind share an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lookups(LookupOptions),
+    GetManyWithCas,
+    Writes,
+}
+
+/// A caller in the queue.
 #[derive(Debug)]
 struct Waiting {
-    keys: CacheKeys,
-    options: LookupOptions,
+    command: Command,
     until: Instant,
-    sender: oneshot::Sender<Answer>,
+    came: u64,
+    sender: oneshot::Sender<Told>,
 }
 
-type Answer = Result<Box<LookupReply>, StoreError>;
+/// An answer on its way to a caller. If the caller has left by then, what it won is given back.
+#[derive(Debug)]
+pub(super) struct Told {
+    answer: Option<Answer>,
+    won: Option<(Arc<Exchanges>, CacheKeys, u64)>,
+}
 
-/// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
-struct Permit<'a>(&'a Arc<Batcher>);
+impl Told {
+    pub(super) fn take(mut self) -> Answer {
+        self.won = None;
+        self.answer.take().unwrap_or(Err(StoreError::Closed))
+    }
+}
 
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        if self.0.is_left() {
-            return;
-        }
-        let (batcher, over) = (self.0.clone(), false);
-        let worker = Worker { batcher, over };
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(worker.serve());
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer: Some(answer),
+            won: None,
         }
     }
 }
 
-/// The right to one exchange after the other, until nobody stands in line. Dropped before that, since its runtime shuts down, those
-/// in line are told so.
-struct Worker {
-    batcher: Arc<Batcher>,
-    over: bool,
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some((exchanges, keys, cas)) = self.won.take() {
+            exchanges.remove(keys, cas);
+        }
+    }
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if !self.over {
-            drop(self.batcher.abandon());
+impl Kind {
+    /// `None`: an exchange of its own.
+    fn of(command: &Command) -> Option<Self> {
+        match command {
+            Command::Lookup(_, options) => Some(Self::Lookups(*options)),
+            Command::GetWithCas(..) => Some(Self::GetManyWithCas),
+            Command::Write(_) => Some(Self::Writes),
+            _ => None,
         }
     }
 }
 
 impl Batcher {
-    pub(super) fn new(pool: Arc<Pool>) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { pool, state })
+    pub(super) fn new(exchanges: Arc<Exchanges>) -> Arc<Self> {
+        Arc::new(Self {
+            exchanges,
+            state: Mutex::default(),
+        })
     }
 
-    /// Looks up, alone or in company.
-    pub(super) async fn lookup(
+    /// Queues `command`. One that shares no exchange has a task of its own.
+    pub(super) fn wait(
         self: &Arc<Self>,
-        keys: &CacheKeys,
-        options: LookupOptions,
+        command: Command,
         until: Instant,
-    ) -> Answer {
-        let receiver = {
-            let mut state = self.state();
-            if state.exchanges < MAX_EXCHANGES {
-                state.exchanges += 1;
-                None
-            } else {
-                let (sender, receiver) = oneshot::channel();
-                state.queue.push_back(Waiting {
-                    keys: keys.clone(),
-                    options,
-                    until,
-                    sender,
-                });
-                Some(receiver)
-            }
+    ) -> oneshot::Receiver<Told> {
+        let (sender, told) = oneshot::channel();
+        let Ok(runtime) = Handle::try_current() else {
+            return told;
         };
-        if let Some(receiver) = receiver {
-            return receiver.await.unwrap_or(Err(StoreError::Closed));
+        let Some(kind) = Kind::of(&command) else {
+            let exchanges = self.exchanges.clone();
+            runtime.spawn(async move {
+                let command = Arc::new(command);
+                let answer = exchanges.attempt(command.clone(), until).await;
+                let won = exchanges.clone();
+                if let Err(told) = sender.send(answer.into()) {
+                    won.give_back(&command, &told.take());
+                }
+            });
+            return told;
+        };
+        let mut state = self.state();
+        state.queues.push(kind, command, until, sender);
+        let more = state.tasks < TASKS;
+        state.tasks += usize::from(more);
+        drop(state);
+        if more {
+            let (batcher, over) = (self.clone(), false);
+            runtime.spawn(Task { batcher, over }.serve());
+        } else {
+            self.exchanges.adopt();
         }
-        let _permit = Permit(self);
-        // Boxed: who stands in line is not to carry the exchange of who does not.
-        Box::pin(self.pool.run(&Lookup { keys, options })).await
+        told
+    }
+
+    /// What is first in a queue, and what shares an exchange with it. If nothing is there, the
+    /// task's right ends.
+    fn take(&self) -> Option<Batch> {
+        let mut state = self.state();
+        let mut late = Vec::new();
+        let batch = state.queues.take(&mut late);
+        state.tasks -= usize::from(batch.is_none());
+        drop(state);
+        for waiting in late {
+            let _ = waiting.sender.send(Err(StoreError::Timeout).into());
+        }
+        batch
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Worker {
+/// The right to one exchange after the other, until the queue is empty. Dropped before that, since
+/// its runtime shuts down, those in the queue are told so.
+struct Task {
+    batcher: Arc<Batcher>,
+    over: bool,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.over {
+            let mut state = self.batcher.state();
+            state.tasks -= 1;
+            let queues = std::mem::take(&mut state.queues);
+            drop(state);
+            drop(queues);
+        }
+    }
+}
+
+impl Task {
     async fn serve(mut self) {
+        let exchanges = self.batcher.exchanges.clone();
         loop {
-            // Who was just answered may ask again at once, and goes along.
+            // A caller who was just answered may ask again at once, and goes along.
             tokio::task::yield_now().await;
             let Some(batch) = self.batcher.take() else {
                 self.over = true;
                 return;
             };
-            let (options, until, all_keys) = (batch.options, batch.until, batch.all_keys());
-            let lookup = LookupMany {
-                all_keys: &all_keys,
-                options,
-            };
-            let answer = timeout_at(until, self.batcher.pool.run(&lookup)).await;
-            let answer = answer.unwrap_or(Err(StoreError::Timeout));
-            drop(all_keys);
-            batch.answer(answer);
+            let command = Arc::new(single(batch.command));
+            let answer = exchanges.attempt(command.clone(), batch.until).await;
+            send_answers(&exchanges, &command, batch.senders, answer);
         }
     }
 }
 
-impl Batcher {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives a lane up if nobody stands in line.
-    fn is_left(&self) -> bool {
-        let mut state = self.state();
-        let left = state.queue.is_empty();
-        state.exchanges -= usize::from(left);
-        left
-    }
-
-    /// Gives a lane up, and with it whoever stands in line.
-    fn abandon(&self) -> VecDeque<Waiting> {
-        let mut state = self.state();
-        state.exchanges -= 1;
-        std::mem::take(&mut state.queue)
-    }
-
-    /// The first in line, and who asks for the same or for other items in the same way. If nobody is there, gives the lane up.
-    fn take(&self) -> Option<Batch> {
-        let mut state = self.state();
-        let mut batch: Option<Batch> = None;
-        for _ in 0..state.queue.len() {
-            // Who has stopped waiting needs no answer.
-            let waiting = state.queue.pop_front();
-            let Some(waiting) = waiting.filter(|waiting| !waiting.sender.is_closed()) else {
-                continue;
-            };
-            match &mut batch {
-                None => batch = Some(Batch::new(waiting)),
-                Some(batch) => state.queue.extend(batch.join(waiting)),
-            }
+impl Queues {
+    fn push(
+        &mut self,
+        kind: Kind,
+        command: Command,
+        until: Instant,
+        sender: oneshot::Sender<Told>,
+    ) {
+        self.came += 1;
+        let waiting = Waiting {
+            command,
+            until,
+            came: self.came,
+            sender,
+        };
+        match self.all.iter_mut().find(|(other, _)| *other == kind) {
+            Some((_, queue)) => queue.push_back(waiting),
+            None => self.all.push((kind, VecDeque::from([waiting]))),
         }
-        state.exchanges -= usize::from(batch.is_none());
-        batch
+    }
+
+    /// Looks at no more than it takes out.
+    fn take(&mut self, late: &mut Vec<Waiting>) -> Option<Batch> {
+        let queues = self.all.iter_mut().filter(|(_, queue)| !queue.is_empty());
+        let (kind, queue) = queues.min_by_key(|(_, queue)| queue.front().map(|one| one.came))?;
+        let most = queue.len().div_ceil(TASKS).clamp(FEW, MOST);
+        let (now, mut batch) = (Instant::now(), Batch::new(*kind));
+        while batch.count < most && batch.bytes < BYTES {
+            let Some(waiting) = queue.pop_front() else {
+                break;
+            };
+            if waiting.sender.is_closed() {
+                continue;
+            }
+            if waiting.until <= now {
+                late.push(waiting);
+                continue;
+            }
+            batch.join(waiting);
+        }
+        if batch.count == 0 {
+            // All of this queue have left.
+            return self.take(late);
+        }
+        Some(batch)
     }
 }
 
 /// Callers who share an exchange.
 struct Batch {
-    options: LookupOptions,
+    command: Command,
     /// The last of them waits until then.
     until: Instant,
-    /// For each item the callers that ask for it, in their order.
-    items: Vec<Vec<Waiting>>,
+    /// How many items are asked for, and how many bytes are written.
+    count: usize,
+    bytes: usize,
+    /// Whose answer is at which place.
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    /// Lookups of the same keys share a place, and so do reads of the same item.
+    places: HashMap<[u8; 16], usize, Spread>,
+    items: HashMap<String, usize>,
 }
 
 impl Batch {
-    fn new(first: Waiting) -> Self {
-        let (options, until) = (first.options, first.until);
-        let mut items = Vec::with_capacity(MAX_BATCH);
-        items.push(vec![first]);
+    fn new(kind: Kind) -> Self {
         Self {
-            options,
-            until,
-            items,
+            command: match kind {
+                Kind::Lookups(options) => Command::Lookups(Vec::with_capacity(FEW), options),
+                Kind::GetManyWithCas => Command::GetManyWithCas(Vec::with_capacity(FEW)),
+                Kind::Writes => Command::Writes(Vec::with_capacity(FEW)),
+            },
+            until: Instant::now(),
+            count: 0,
+            bytes: 0,
+            senders: Vec::with_capacity(FEW),
+            places: HashMap::default(),
+            items: HashMap::new(),
         }
     }
 
-    /// Takes `waiting` along, or gives it back.
-    fn join(&mut self, waiting: Waiting) -> Option<Waiting> {
-        if waiting.options != self.options {
-            return Some(waiting);
-        }
-        let until = self.until.max(waiting.until);
-        // So few are compared faster than hashed.
-        let mut items = self.items.iter();
-        match items.position(|same_key| same_key[0].keys.digest() == waiting.keys.digest()) {
-            Some(place) => self.items[place].push(waiting),
-            None if self.items.len() == MAX_BATCH => return Some(waiting),
-            None => self.items.push(vec![waiting]),
-        }
-        self.until = until;
-        None
-    }
-
-    fn all_keys(&self) -> Vec<&CacheKeys> {
-        self.items
-            .iter()
-            .map(|same_key| &same_key[0].keys)
-            .collect()
-    }
-
-    fn answer(self, answer: Result<Vec<LookupReply>, StoreError>) {
-        let reply = match answer {
-            Ok(reply) if reply.len() == self.items.len() => reply,
-            Ok(_) => return self.fail(StoreError::Protocol),
-            Err(error) => return self.fail(error),
-        };
-        for (same_key, mut reply) in self.items.into_iter().zip(reply) {
-            for waiting in same_key {
-                // Who has left by now needs no answer, and must not be given the lease.
-                if !waiting.sender.is_closed() {
-                    let answer = reply.clone().into();
-                    reply.item = seen_after(reply.item);
-                    let _ = waiting.sender.send(Ok(answer));
+    fn join(&mut self, waiting: Waiting) {
+        self.until = self.until.max(waiting.until);
+        let next = self.count;
+        let place = match (&mut self.command, waiting.command) {
+            (Command::Lookups(all_keys, _), Command::Lookup(keys, _)) => {
+                let place = *self.places.entry(keys.digest()).or_insert(next);
+                if place == next {
+                    all_keys.push(keys);
                 }
+                place
             }
-        }
+            (Command::GetManyWithCas(wanted), Command::GetWithCas(keys, kind)) => {
+                let key = keys.of_kind(kind).to_owned();
+                let place = *self.items.entry(key).or_insert(next);
+                if place == next {
+                    wanted.push((keys, kind));
+                }
+                place
+            }
+            (Command::Writes(writes), Command::Write(write)) => {
+                self.bytes += write.bytes.len();
+                writes.push(write);
+                next
+            }
+            // Of another kind: not in this queue.
+            _ => return,
+        };
+        self.count += usize::from(place == next);
+        self.senders.push((place, waiting.sender));
     }
+}
 
-    fn fail(self, error: StoreError) {
-        for waiting in self.items.into_iter().flatten() {
-            let _ = waiting.sender.send(Err(error));
+/// The command for one item, which costs less than the one for several.
+fn single(command: Command) -> Command {
+    match command {
+        Command::Lookups(mut all, options) if all.len() == 1 => {
+            Command::Lookup(all.remove(0), options)
+        }
+        Command::GetManyWithCas(mut all) if all.len() == 1 => {
+            let (keys, kind) = all.remove(0);
+            Command::GetWithCas(keys, kind)
+        }
+        Command::Writes(mut all) if all.len() == 1 => Command::Write(all.remove(0)),
+        command => command,
+    }
+}
+
+/// Hands each caller its part of the answer.
+fn send_answers(
+    exchanges: &Arc<Exchanges>,
+    command: &Command,
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    answer: Answer,
+) {
+    let each: Vec<Answer> = match (command, answer) {
+        (Command::Lookups(all_keys, _), Ok(Reply::Lookups(all))) if all.len() == all_keys.len() => {
+            return send_replies(exchanges, all_keys, senders, all);
+        }
+        (Command::Lookup(keys, _), Ok(Reply::LookupReply(reply))) => {
+            return send_replies(exchanges, std::slice::from_ref(keys), senders, vec![*reply]);
+        }
+        (_, Ok(Reply::Item(item))) => vec![Ok(Reply::Item(item))],
+        (_, Ok(Reply::Stored(stored))) => vec![Ok(Reply::Stored(stored))],
+        (_, Ok(Reply::Items(all))) => all.into_iter().map(|item| Ok(Reply::Item(item))).collect(),
+        (_, Ok(Reply::Writes(all))) => {
+            let each = all.into_iter();
+            each.map(|stored| stored.map(Reply::Stored)).collect()
+        }
+        (_, Ok(_)) => Vec::new(),
+        (_, Err(error)) => vec![Err(error); senders.len()],
+    };
+    for (place, sender) in senders {
+        let answer = each.get(place).cloned();
+        let _ = sender.send(answer.unwrap_or(Err(StoreError::Protocol)).into());
+    }
+}
+
+fn send_replies(
+    exchanges: &Arc<Exchanges>,
+    all_keys: &[CacheKeys],
+    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    mut all: Vec<LookupReply>,
+) {
+    for (place, sender) in senders {
+        // Who has left by now must not be given the lease.
+        if sender.is_closed() {
+            continue;
+        }
+        let reply = all[place].clone();
+        let won = match reply.item {
+            ItemState::Won(cas) => Some((exchanges.clone(), all_keys[place].clone(), cas)),
+            ItemState::Absent | ItemState::Item(_) => None,
+        };
+        if let Some((.., cas)) = &won {
+            all[place].item = seen_after(*cas);
+        }
+        let answer = Some(Ok(Reply::LookupReply(reply.into())));
+        let _ = sender.send(Told { answer, won });
+    }
+    for (keys, reply) in all_keys.iter().zip(&all) {
+        if let ItemState::Won(cas) = reply.item {
+            exchanges.remove(keys.clone(), cas);
         }
     }
 }
 
-/// What a lookup right after this one would have found: of several callers one has won the lease, and the others see it there.
-fn seen_after(item: ItemState) -> ItemState {
-    match item {
-        ItemState::Won(cas) => ItemState::Item(Item {
-            bytes: bytes::Bytes::new(),
-            cas: Some(cas),
-        }),
-        other => other,
+/// What a lookup right after one that has won a lease would have found: the lease.
+fn seen_after(cas: u64) -> ItemState {
+    ItemState::Item(Item {
+        bytes: bytes::Bytes::new(),
+        cas: Some(cas),
+    })
+}
+
+/// Digests are spread evenly already: their first bytes are hash enough.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks_exact(8) {
+            self.0 ^= chunk
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        }
+    }
+}
+
+impl BuildHasher for Spread {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self::default()
     }
 }

@@ -10,8 +10,11 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Fewer calls than this in a window decide nothing.
 const MIN_CALLS: u32 = 10;
-/// How long a server is left alone before one call tries it again. Recovery is promised within a second.
+/// How long a server is left alone before calls try it again. Recovery is promised within a second.
 const PAUSE: Duration = Duration::from_millis(250);
+/// So many calls try it once the pause is over, and twice as many after each further [`PAUSE`]
+/// without a result: what was known of the server grows old, whether or not anybody calls.
+const TRIES: u32 = 2;
 
 #[derive(Debug)]
 pub(super) struct Breaker(Mutex<State>);
@@ -21,8 +24,16 @@ struct State {
     window: Instant,
     good: u32,
     bad: u32,
-    /// While this is set, calls are refused, but one when it has passed.
-    until: Option<Instant>,
+    /// Calls are refused, but for some that try.
+    open: Option<Open>,
+    succeeded: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// Until then no call tries.
+    until: Instant,
+    tries: u32,
 }
 
 impl Breaker {
@@ -31,30 +42,25 @@ impl Breaker {
             window: Instant::now(),
             good: 0,
             bad: 0,
-            until: None,
+            open: None,
+            succeeded: None,
         }))
     }
 
-    /// Whether a call may go to the server. An open breaker lets one call through every [`PAUSE`].
+    /// Whether a call may go to the server.
     pub(super) fn allows(&self) -> bool {
         let mut state = self.state();
-        let Some(until) = state.until else {
-            return true;
-        };
-        let now = Instant::now();
-        if until <= now {
-            state.until = Some(now + PAUSE);
-        }
-        until <= now
+        state.open.as_mut().is_none_or(Open::allows)
     }
 
-    /// A call that was `begun` then has succeeded.
+    /// An exchange that was `begun` then has succeeded.
     pub(super) fn success(&self, begun: Instant) {
         let mut state = self.state();
-        if state.until.take().is_some() {
+        if state.open.take().is_some() {
             (state.window, state.good, state.bad) = (begun, 0, 0);
         }
         state.good = state.good.saturating_add(1);
+        state.succeeded = Some(begun);
         state.turn(begun);
     }
 
@@ -63,18 +69,39 @@ impl Breaker {
         let now = Instant::now();
         state.turn(now);
         state.bad = state.bad.saturating_add(1);
-        if state.bad >= MIN_CALLS.div_ceil(2)
+        let fails = state.bad >= MIN_CALLS.div_ceil(2)
             && state.good + state.bad >= MIN_CALLS
-            && state.bad >= state.good
-        {
-            state.until = Some(now + PAUSE);
+            && state.bad >= state.good;
+        // A try that failed begins the pause anew.
+        if fails || state.open.is_some() {
+            let (until, tries) = (now + PAUSE, 0);
+            state.open = Some(Open { until, tries });
         }
+    }
+
+    /// Whether an exchange that began at `then` or later has succeeded.
+    pub(super) fn has_succeeded_since(&self, then: Instant) -> bool {
+        self.state().succeeded.is_some_and(|begun| begun >= then)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn allows(&mut self) -> bool {
+        let now = Instant::now();
+        let Some(over) = now.checked_duration_since(self.until) else {
+            return false;
+        };
+        let periods = over.as_millis() / PAUSE.as_millis();
+        let doublings = u32::try_from(periods).unwrap_or(u32::MAX).min(20);
+        let allowed = self.tries < TRIES << doublings;
+        self.tries += u32::from(allowed);
+        allowed
     }
 }
 
@@ -101,9 +128,21 @@ mod tests {
         assert!(!breaker.allows());
         tokio::time::advance(PAUSE).await;
         assert!(breaker.allows(), "one call tries");
-        assert!(!breaker.allows(), "and only one");
+        assert!(breaker.allows(), "and another");
+        assert!(!breaker.allows(), "and no more");
         breaker.success(Instant::now());
         assert!(breaker.allows());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_it_knows_grows_old_while_nobody_calls() {
+        let breaker = Breaker::new();
+        (0..10).for_each(|_| breaker.failure());
+        assert!(!breaker.allows());
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert!((0..1000).all(|_| breaker.allows()), "all calls try");
+        breaker.failure();
+        assert!(!breaker.allows(), "a try that failed begins the pause anew");
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,10 +9,8 @@ use bytes::Bytes;
 use memcache_async::ascii::Protocol;
 
 use super::{
-    super::{
-        Item, ItemState, LookupOptions, LookupReply, StoreError,
-        many::{Precondition, Write},
-    },
+    super::{Item, ItemState, LookupOptions, LookupReply, StoreError, many::Precondition},
+    command::OwnedWrite,
     exptime,
     tls::Stream,
 };
@@ -104,7 +102,7 @@ impl Classic {
         }
     }
 
-    async fn write_one(&mut self, write: &Write<'_>) -> Result<bool, StoreError> {
+    async fn write_one(&mut self, write: &OwnedWrite) -> Result<bool, StoreError> {
         let (key, bytes) = (write.key(), &write.bytes);
         let life = exptime::to_exptime(write.life);
         let written = match write.precondition {

@@ -1,76 +1,97 @@
-//! What is asked of a server in one exchange.
+//! What a server is asked for in one exchange, and what it answers.
 
-use super::{
-    super::{
-        Item, LookupOptions, LookupReply, StoreError,
-        many::{Each, Write as ItemWrite},
-    },
-    connection::{Connection, Driver},
+use super::super::{
+    Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    many::{Each, Precondition, Write},
 };
 use crate::key::CacheKeys;
 
-/// What an exchange is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Intent {
-    Read,
-    /// Sending it twice is not the same as sending it once.
-    Write,
-    /// An explicit verb: its caller asked for this server's word, so it is tried in any case.
-    Verb,
+/// One exchange with a server. It owns all that it needs: its caller may leave.
+#[derive(Debug, Clone)]
+pub(super) enum Command {
+    Lookup(CacheKeys, LookupOptions),
+    GetWithCas(CacheKeys, KeyKind),
+    Write(OwnedWrite),
+    /// Removes the item of this cas, if it is still there.
+    Remove(CacheKeys, u64),
+    Delete(String),
+    Ping,
+    Lookups(Vec<CacheKeys>, LookupOptions),
+    GetManyWithCas(Vec<(CacheKeys, KeyKind)>),
+    Writes(Vec<OwnedWrite>),
 }
 
-/// One exchange with a server.
-pub(super) trait Command: Sync {
-    type Reply;
-    const INTENT: Intent;
-
-    fn run(
-        &self,
-        connection: &mut Connection,
-    ) -> impl Future<Output = Result<Self::Reply, StoreError>> + Send;
+/// As [`Write`], with its own address.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedWrite {
+    pub(super) keys: CacheKeys,
+    pub(super) kind: KeyKind,
+    pub(super) bytes: Vec<u8>,
+    pub(super) life: Lifetime,
+    pub(super) precondition: Precondition,
 }
 
-/// A command: its fields, its reply, what it is for, and the method of both protocols that does it.
-macro_rules! command {
-    ($name:ident($($field:ident: $type:ty),*) -> $reply:ty, $intent:ident, $method:ident) => {
-        pub(super) struct $name<'a> {
-            $(pub(super) $field: $type,)*
-        }
-
-        impl Command for $name<'_> {
-            type Reply = $reply;
-            const INTENT: Intent = Intent::$intent;
-
-            async fn run(&self, connection: &mut Connection) -> Result<$reply, StoreError> {
-                match &mut connection.driver {
-                    Driver::Classic(classic) => classic.$method($(self.$field),*).await,
-                    Driver::Meta(meta) => meta.$method($(self.$field),*).await,
-                }
-            }
-        }
-    };
+impl OwnedWrite {
+    pub(super) fn key(&self) -> &str {
+        self.keys.of_kind(self.kind)
+    }
 }
 
-command!(Lookup(keys: &'a CacheKeys, options: LookupOptions) -> Box<LookupReply>, Read, lookup);
-command!(
-    LookupMany(all_keys: &'a [&'a CacheKeys], options: LookupOptions) -> Vec<LookupReply>,
-    Read,
-    lookup_many
-);
-command!(GetWithCas(keys: &'a [&'a str]) -> Vec<Option<Item>>, Read, get_with_cas);
-command!(Write(writes: &'a [&'a ItemWrite<'a>]) -> Each<bool>, Write, write);
-command!(Delete(key: &'a str) -> (), Verb, delete);
-
-pub(super) struct Ping;
-
-impl Command for Ping {
-    type Reply = ();
-    const INTENT: Intent = Intent::Verb;
-
-    async fn run(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        match &mut connection.driver {
-            Driver::Classic(classic) => classic.ping().await,
-            Driver::Meta(meta) => meta.ping().await,
+impl From<&Write<'_>> for OwnedWrite {
+    fn from(write: &Write<'_>) -> Self {
+        Self {
+            keys: write.keys.clone(),
+            kind: write.kind,
+            bytes: write.bytes.clone(),
+            life: write.life,
+            precondition: write.precondition,
         }
     }
 }
+
+impl Command {
+    /// Whether sending it twice is the same as sending it once.
+    pub(super) fn is_repeatable(&self) -> bool {
+        !matches!(self, Self::Write(_) | Self::Writes(_))
+    }
+
+    /// Whether somebody asked for this very exchange, and not for a value.
+    pub(super) fn is_verb(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::Ping)
+    }
+
+    /// Whether the answer may be a lease, which has to be given back if nobody uses it.
+    pub(super) fn may_win(&self) -> bool {
+        matches!(self, Self::Lookup(_, options) | Self::Lookups(_, options) if options.lease.is_some())
+    }
+
+    /// The leases that this command has won by `reply`, with their cas values.
+    pub(super) fn won(&self, reply: &Reply) -> Vec<(CacheKeys, u64)> {
+        let all = match (self, reply) {
+            (Self::Lookup(keys, _), Reply::LookupReply(one)) => vec![(keys, &**one)],
+            (Self::Lookups(all_keys, _), Reply::Lookups(all)) => all_keys.iter().zip(all).collect(),
+            _ => Vec::new(),
+        };
+        let won = all
+            .into_iter()
+            .filter_map(|(keys, reply)| match reply.item {
+                ItemState::Won(cas) => Some((keys.clone(), cas)),
+                ItemState::Absent | ItemState::Item(_) => None,
+            });
+        won.collect()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Reply {
+    LookupReply(Box<LookupReply>),
+    Item(Option<Item>),
+    Stored(bool),
+    Done,
+    Lookups(Vec<LookupReply>),
+    Items(Vec<Option<Item>>),
+    Writes(Each<bool>),
+}
+
+/// What became of an exchange.
+pub(super) type Answer = Result<Reply, StoreError>;

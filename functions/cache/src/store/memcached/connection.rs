@@ -1,8 +1,9 @@
-//! One connection with its protocol.
+//! One connection with its protocol: takes a command, gives its reply.
 
 use super::{
     super::StoreError,
     classic::Classic,
+    command::{Answer, Command, Reply},
     connect_options::ConnectOptions,
     handshake::{Protocol, handshake},
     meta::Meta,
@@ -13,12 +14,12 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
-    pub(super) driver: Driver,
+    driver: Driver,
     used: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Driver {
+enum Driver {
     Classic(Box<Classic>),
     Meta(Box<Meta>),
 }
@@ -30,7 +31,7 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
         let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
-        // The certificate is not trusted, or the server does not support TLS.
+        // A certificate that is not believed, or a server that speaks no TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
         let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
@@ -41,6 +42,73 @@ impl Connection {
             driver,
             used: false,
         })
+    }
+
+    pub(super) async fn run(&mut self, command: &Command) -> Answer {
+        match &mut self.driver {
+            Driver::Classic(classic) => match command {
+                Command::Lookup(keys, options) => {
+                    let reply = classic.lookup(keys, *options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
+                }
+                Command::GetWithCas(keys, kind) => {
+                    let items = classic.get_with_cas(&[keys.of_kind(*kind)]).await?;
+                    Ok(Reply::Item(items.into_iter().next().flatten()))
+                }
+                Command::Write(write) => {
+                    let written = classic.write(std::slice::from_ref(write)).await?.pop();
+                    written
+                        .unwrap_or(Err(StoreError::Protocol))
+                        .map(Reply::Stored)
+                }
+                // Only a lookup of the meta protocol leaves a lease that has to be removed.
+                Command::Remove(..) => Ok(Reply::Done),
+                Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
+                Command::Ping => classic.ping().await.map(|()| Reply::Done),
+                Command::Lookups(all_keys, options) => classic
+                    .lookup_many(all_keys, *options)
+                    .await
+                    .map(Reply::Lookups),
+                Command::GetManyWithCas(wanted) => {
+                    let keys = wanted.iter().map(|(keys, kind)| keys.of_kind(*kind));
+                    let keys: Vec<_> = keys.collect();
+                    classic.get_with_cas(&keys).await.map(Reply::Items)
+                }
+                Command::Writes(writes) => classic.write(writes).await.map(Reply::Writes),
+            },
+            Driver::Meta(meta) => match command {
+                Command::Lookup(keys, options) => {
+                    let reply = meta.lookup(keys, *options).await?;
+                    Ok(Reply::LookupReply(reply.into()))
+                }
+                Command::GetWithCas(keys, kind) => {
+                    let items = meta.get_with_cas(&[keys.of_kind(*kind)]).await?;
+                    Ok(Reply::Item(items.into_iter().next().flatten()))
+                }
+                Command::Write(write) => {
+                    let written = meta.write(std::slice::from_ref(write)).await?.pop();
+                    written
+                        .unwrap_or(Err(StoreError::Protocol))
+                        .map(Reply::Stored)
+                }
+                Command::Remove(keys, cas) => {
+                    let removed = meta.remove(keys.item(), *cas).await;
+                    removed.map(|()| Reply::Done)
+                }
+                Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
+                Command::Ping => meta.ping().await.map(|()| Reply::Done),
+                Command::Lookups(all_keys, options) => meta
+                    .lookup_many(all_keys, *options)
+                    .await
+                    .map(Reply::Lookups),
+                Command::GetManyWithCas(wanted) => {
+                    let keys = wanted.iter().map(|(keys, kind)| keys.of_kind(*kind));
+                    let keys: Vec<_> = keys.collect();
+                    meta.get_with_cas(&keys).await.map(Reply::Items)
+                }
+                Command::Writes(writes) => meta.write(writes).await.map(Reply::Writes),
+            },
+        }
     }
 
     pub(super) fn is_idle_and_open(&self) -> bool {
@@ -54,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// Whether it has served an exchange before, so that its peer may be lost.
+    /// Whether it has served an exchange before: its peer may have gone away meanwhile.
     pub(super) fn used(&self) -> bool {
         self.used
     }

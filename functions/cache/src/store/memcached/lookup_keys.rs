@@ -31,7 +31,7 @@ impl Found {
 }
 
 impl<'a> LookupKeys<'a> {
-    pub(super) fn new(all_keys: &[&'a CacheKeys], options: LookupOptions) -> Self {
+    pub(super) fn new(all_keys: &'a [CacheKeys], options: LookupOptions) -> Self {
         let mut keys: Vec<&str> = all_keys.iter().map(|keys| keys.item()).collect();
         if options.marker {
             keys.extend(all_keys.iter().map(|keys| keys.marker()));

@@ -1,5 +1,4 @@
-//! Several items, each on its server: one exchange with each server, all at the same time, and the
-//! answers in the order of the requests.
+//! Several items, each on its server: one exchange a server, all servers at once, and the answers in the order of the questions.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,13 +10,12 @@ use super::{
         many::{Each, Write},
     },
     Memcached,
-    command::{self, GetWithCas, LookupMany},
+    command::{Command, Reply},
     server::Server,
 };
 use crate::key::CacheKeys;
 
-/// The most items in one exchange. With more, a server's answers could fill both sockets while this
-/// side still writes.
+/// So many in one exchange. Beyond that a server's answers could fill both sockets while we still write.
 const AT_ONCE: usize = 128;
 
 impl Memcached {
@@ -28,13 +26,14 @@ impl Memcached {
         limit: Duration,
     ) -> Each<LookupReply> {
         self.spread(all_keys, limit, |server, some, left| async move {
-            let all_keys: Vec<_> = some.iter().map(|place| all_keys[*place]).collect();
-            let lookup = LookupMany {
-                all_keys: &all_keys,
-                options,
-            };
-            let replies = server.run(&lookup, left).await?;
-            Ok(replies.into_iter().map(Ok).collect())
+            let all_keys = some.iter().map(|place| all_keys[*place].clone()).collect();
+            match server
+                .run(Command::Lookups(all_keys, options), left)
+                .await?
+            {
+                Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
+                _ => Err(StoreError::Protocol),
+            }
         })
         .await
     }
@@ -46,10 +45,20 @@ impl Memcached {
     ) -> Each<Option<Item>> {
         let all_keys: Vec<_> = wanted.iter().map(|(keys, _)| *keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
-            let some = some.iter().map(|place| wanted[*place]);
-            let keys: Vec<_> = some.map(|(keys, kind)| keys.of_kind(kind)).collect();
-            let items = server.run(&GetWithCas { keys: &keys }, left).await?;
-            Ok(items.into_iter().map(Ok).collect())
+            let one = |place: &usize| (wanted[*place].0.clone(), wanted[*place].1);
+            if let [place] = &*some {
+                // Shares an exchange with those of other callers.
+                let (keys, kind) = one(place);
+                return match server.run(Command::GetWithCas(keys, kind), left).await? {
+                    Reply::Item(item) => Ok(vec![Ok(item)]),
+                    _ => Err(StoreError::Protocol),
+                };
+            }
+            let some = some.iter().map(one).collect();
+            match server.run(Command::GetManyWithCas(some), left).await? {
+                Reply::Items(all) => Ok(all.into_iter().map(Ok).collect()),
+                _ => Err(StoreError::Protocol),
+            }
         })
         .await
     }
@@ -61,15 +70,23 @@ impl Memcached {
     ) -> Each<bool> {
         let all_keys: Vec<_> = writes.iter().map(|write| write.keys).collect();
         self.spread(&all_keys, limit, |server, some, left| async move {
-            let writes: Vec<_> = some.iter().map(|place| &writes[*place]).collect();
-            let write = command::Write { writes: &writes };
-            server.run(&write, left).await
+            if let [place] = &*some {
+                let write = (&writes[*place]).into();
+                return match server.run(Command::Write(write), left).await? {
+                    Reply::Stored(stored) => Ok(vec![Ok(stored)]),
+                    _ => Err(StoreError::Protocol),
+                };
+            }
+            let writes = some.iter().map(|place| (&writes[*place]).into()).collect();
+            match server.run(Command::Writes(writes), left).await? {
+                Reply::Writes(all) => Ok(all),
+                _ => Err(StoreError::Protocol),
+            }
         })
         .await
     }
 
-    /// `exchange` gets a server and the positions of the items there. Its error is the answer for
-    /// all of them.
+    /// `exchange` is given a server and the places of what belongs there. Its error is the answer to all of these.
     async fn spread<T, F, Fut>(
         &self,
         all_keys: &[&CacheKeys],

@@ -12,11 +12,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::StoreError,
-    command::{Command, Intent},
-    connect_options::ConnectOptions,
-    connection::Connection,
-    socket::Endpoint,
+    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
 };
 
 /// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
@@ -36,11 +32,23 @@ pub(super) struct Pool {
     freed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     idle: VecDeque<Idle>,
     /// Connections that exist or are being made.
     open: usize,
+    /// No connect has succeeded or failed yet.
+    is_new: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            idle: VecDeque::new(),
+            open: 0,
+            is_new: true,
+        }
+    }
 }
 
 impl State {
@@ -114,33 +122,19 @@ impl Pool {
         })
     }
 
-    /// One exchange, on the first connection that is free or open.
-    pub(super) async fn run<C: Command>(
-        self: &Arc<Self>,
-        command: &C,
-    ) -> Result<C::Reply, StoreError> {
-        let mut again = C::INTENT != Intent::Write;
-        loop {
-            let mut pooled = self.take().await?;
-            let used = pooled.connection().used();
-            let result = command.run(pooled.connection()).await;
-            pooled.put_back();
-            if !(again && used && matches!(result, Err(StoreError::Closed))) {
-                return result;
-            }
-            // The server closed the connection while it was idle, or restarted. Once more on a new one.
-            self.drain();
-            again = false;
-        }
+    /// A connection that can be used at once. As a rule there is one.
+    pub(super) fn idle(self: &Arc<Self>) -> Option<PooledConnection> {
+        let idle = self.state().idle();
+        idle.map(|(connection, now)| self.check_out(connection, now))
+    }
+
+    /// Whether there never was a connection, and the first one may yet come.
+    pub(super) fn is_new(&self) -> bool {
+        self.state().is_new
     }
 
     /// A connection, idle or new.
-    async fn take(self: &Arc<Self>) -> Result<PooledConnection, StoreError> {
-        // As a rule there is one, and nothing to wait for.
-        let idle = self.state().idle();
-        if let Some((connection, now)) = idle {
-            return Ok(self.check_out(connection, now));
-        }
+    pub(super) async fn take(self: &Arc<Self>) -> Result<PooledConnection, StoreError> {
         let mut freed = pin!(self.freed.notified());
         loop {
             // Before looking, or what comes back in between would go unnoticed.
@@ -173,7 +167,7 @@ impl Pool {
     }
 
     /// Closes what lies idle: one of them turned out to be dead, and what killed it killed the others too.
-    fn drain(&self) {
+    pub(super) fn drain(&self) {
         let mut state = self.state();
         state.open -= state.idle.len();
         let dead = std::mem::take(&mut state.idle);
@@ -212,7 +206,9 @@ impl Pool {
                 CONNECT_TIMEOUT,
                 Connection::open(&pool.to, &pool.connect_options),
             );
-            let error = match opened.await {
+            let opened = opened.await;
+            pool.state().is_new = false;
+            let error = match opened {
                 Err(_) => StoreError::Timeout,
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {

@@ -1,85 +1,63 @@
-//! One memcached server: its pool, its breaker, and one exchange, permitted and accounted for.
+//! One memcached server: whether it may be asked, and who asks it.
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, error::Elapsed, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
-    super::{LookupOptions, LookupReply, StoreError},
+    super::StoreError,
     batching::Batcher,
-    breaker::Breaker,
-    command::{Command, Intent},
+    command::{Answer, Command},
     connect_options::ConnectOptions,
-    pool::Pool,
+    exchange::Exchanges,
     socket::Endpoint,
 };
-use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) name: String,
-    pool: Arc<Pool>,
-    breaker: Breaker,
+    exchanges: Arc<Exchanges>,
     batcher: Arc<Batcher>,
 }
 
 impl Server {
     pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         let name = endpoint.to_string();
-        let pool = Pool::new(endpoint, connect_options);
+        let exchanges = Exchanges::new(endpoint, connect_options);
         Self {
             name,
-            batcher: Batcher::new(pool.clone()),
-            pool,
-            breaker: Breaker::new(),
+            batcher: Batcher::new(exchanges.clone()),
+            exchanges,
         }
     }
 
-    /// As [`Server::run`]: one lookup, alone or batched with others.
-    pub(super) async fn lookup(
-        &self,
-        keys: &CacheKeys,
-        options: LookupOptions,
-        limit: Duration,
-    ) -> Result<Box<LookupReply>, StoreError> {
-        let (begun, until) = self.begin(limit, Intent::Read)?;
-        let result = timeout_at(until, self.batcher.lookup(keys, options, until)).await;
-        self.end(begun, result)
-    }
-
-    /// One exchange, for `limit` at most: one deadline over connecting, sending and reading.
-    pub(super) async fn run<C: Command>(
-        &self,
-        command: &C,
-        limit: Duration,
-    ) -> Result<C::Reply, StoreError> {
-        let (begun, until) = self.begin(limit, C::INTENT)?;
-        let result = timeout_at(until, self.pool.run(command)).await;
-        self.end(begun, result)
-    }
-
-    fn begin(&self, limit: Duration, intent: Intent) -> Result<(Instant, Instant), StoreError> {
+    /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
+    pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
         if limit.is_zero() {
-            // Nothing was sent, so this says nothing about the server.
+            // Nothing was tried: that says nothing about the server.
             return Err(StoreError::Timeout);
         }
-        if intent != Intent::Verb && !self.breaker.allows() {
+        // An explicit verb is tried in any case: its caller asked for this server's word.
+        if !command.is_verb() && !self.exchanges.breaker().allows() {
             return Err(StoreError::Breaker);
         }
         let begun = Instant::now();
-        Ok((begun, begun + limit))
-    }
-
-    fn end<T>(
-        &self,
-        begun: Instant,
-        result: Result<Result<T, StoreError>, Elapsed>,
-    ) -> Result<T, StoreError> {
-        let result = result.unwrap_or(Err(StoreError::Timeout));
-        match result {
-            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
-            Err(_) => self.breaker.failure(),
+        let until = begun + limit;
+        let Some(pooled) = self.exchanges.own_connection() else {
+            return match timeout_at(until, self.batcher.wait(command, until)).await {
+                Ok(Ok(told)) => told.take(),
+                Ok(Err(_)) => Err(StoreError::Closed),
+                // Time in our own queue says nothing about the server.
+                Err(_) => Err(StoreError::Timeout),
+            };
+        };
+        let mut own = self.exchanges.begin(command, begun, until, pooled);
+        match timeout_at(until, &mut own).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                own.is_late();
+                Err(StoreError::Timeout)
+            }
         }
-        result
     }
 }

@@ -10,8 +10,9 @@ use super::{
     super::{
         super::{
             Item, LookupOptions, LookupReply, StoreError,
-            many::{Each, Precondition, Write},
+            many::{Each, Precondition},
         },
+        command::OwnedWrite,
         exptime,
         limits::{MAX_LINE, READ_CHUNK},
         lookup_keys::{Found, LookupKeys},
@@ -25,7 +26,7 @@ use crate::key::CacheKeys;
 impl Classic {
     pub(in super::super) async fn lookup_many(
         &mut self,
-        all_keys: &[&CacheKeys],
+        all_keys: &[CacheKeys],
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
@@ -46,7 +47,7 @@ impl Classic {
 
     pub(in super::super) async fn write(
         &mut self,
-        writes: &[&Write<'_>],
+        writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
         if let [write] = writes {
             return Ok(vec![Ok(self.write_one(write).await?)]);

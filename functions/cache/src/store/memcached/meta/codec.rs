@@ -112,6 +112,14 @@ pub(super) fn delete(out: &mut Vec<u8>, key: &str, opaque: u32) {
     push(out, &["\r\n"]);
 }
 
+pub(super) fn remove(out: &mut Vec<u8>, key: &str, opaque: u32, number: u64) {
+    push(out, &["md ", key, " C"]);
+    decimal(out, number);
+    push(out, &[" k O"]);
+    decimal(out, opaque.into());
+    push(out, &["\r\n"]);
+}
+
 fn push(out: &mut Vec<u8>, parts: &[&str]) {
     parts
         .iter()

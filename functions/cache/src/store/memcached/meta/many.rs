@@ -6,8 +6,9 @@ use super::{
     super::{
         super::{
             Item, LookupOptions, LookupReply, StoreError,
-            many::{Each, Precondition, Write},
+            many::{Each, Precondition},
         },
+        command::OwnedWrite,
         exptime,
         lookup_keys::{Found, LookupKeys},
     },
@@ -19,7 +20,7 @@ use crate::key::CacheKeys;
 impl Meta {
     pub(in super::super) async fn lookup_many(
         &mut self,
-        all_keys: &[&CacheKeys],
+        all_keys: &[CacheKeys],
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
@@ -43,7 +44,7 @@ impl Meta {
 
     pub(in super::super) async fn write(
         &mut self,
-        writes: &[&Write<'_>],
+        writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
         let first = self.begin(writes.len());
         for (opaque, write) in (first..).zip(writes) {

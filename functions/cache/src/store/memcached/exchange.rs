@@ -1,0 +1,388 @@
+//! Exchanges with one server, and who sees to it that they end.
+//!
+//! The caller who began an exchange polls it, which is the cheapest way. It never depends on that
+//! caller alone: an exchange that is left, or that is not polled while others wait, goes on in a
+//! task. One exchange is one event for the breaker, however many callers share it.
+
+use std::{
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep, timeout_at},
+};
+
+use super::{
+    super::StoreError,
+    breaker::Breaker,
+    command::{Answer, Command},
+    connect_options::ConnectOptions,
+    pool::{Pool, PooledConnection},
+    socket::Endpoint,
+};
+use crate::key::CacheKeys;
+
+/// Exchanges that callers poll themselves: half of what a server may be connected to.
+const OWN: usize = 4;
+/// A caller that has not ended its exchange after so long may not be polled.
+const UNPOLLED: Duration = Duration::from_millis(2);
+/// What an exchange that its caller has left may still take, until its connection is closed.
+const LEFT: Duration = Duration::from_millis(500);
+
+type Running = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// The exchanges with one server.
+#[derive(Debug)]
+pub(super) struct Exchanges {
+    pool: Arc<Pool>,
+    breaker: Breaker,
+    /// How many exchanges their callers poll: read without the lock.
+    count: AtomicUsize,
+    polled: Mutex<Vec<Arc<Exchange>>>,
+}
+
+impl Exchanges {
+    pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
+        Arc::new(Self {
+            pool: Pool::new(endpoint, connect_options),
+            breaker: Breaker::new(),
+            count: AtomicUsize::new(0),
+            polled: Mutex::default(),
+        })
+    }
+
+    pub(super) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// A connection for a caller who will poll its exchange itself, if there is room for one more.
+    pub(super) fn own_connection(&self) -> Option<PooledConnection> {
+        if self.count.load(Ordering::Relaxed) < OWN {
+            self.pool.idle()
+        } else {
+            None
+        }
+    }
+
+    /// Begins an exchange that its caller polls. To be polled at once: it has a connection.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        command: Command,
+        begun: Instant,
+        until: Instant,
+        pooled: PooledConnection,
+    ) -> Own {
+        let exchange = Arc::new(Exchange {
+            exchanges: self.clone(),
+            command,
+            begun,
+            until,
+            state: Mutex::new(State::Precondition),
+        });
+        *exchange.state() = State::Polled(Box::pin(exchange.clone().run(pooled)), None);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.polled().push(exchange.clone());
+        Own(exchange)
+    }
+
+    /// One exchange, on whatever connection can be had, for a task.
+    pub(super) async fn attempt(self: &Arc<Self>, command: Arc<Command>, until: Instant) -> Answer {
+        let begun = Instant::now();
+        let pooled = match timeout_at(until, self.connection()).await {
+            Ok(Ok(pooled)) => pooled,
+            Ok(Err(error)) => {
+                self.breaker.failure();
+                return Err(error);
+            }
+            Err(_) => {
+                // The server was busy with others, or its first connection takes its time.
+                if !self.breaker.has_succeeded_since(begun) && !self.pool.is_new() {
+                    self.breaker.failure();
+                }
+                return Err(StoreError::Timeout);
+            }
+        };
+        let (exchanges, asked) = (self.clone(), command.clone());
+        let mut running: Running =
+            Box::pin(async move { exchanges.exchange(&asked, pooled, begun).await });
+        if let Ok(answer) = timeout_at(until, &mut running).await {
+            return answer;
+        }
+        self.breaker.failure();
+        if command.may_win() {
+            let exchanges = self.clone();
+            spawn(async move {
+                if let Ok(answer) = timeout_at(until + LEFT, running).await {
+                    exchanges.give_back(&command, &answer);
+                }
+            });
+        }
+        Err(StoreError::Timeout)
+    }
+
+    /// Runs `command`, and once more on a new connection if the server has closed this one.
+    async fn exchange(
+        &self,
+        command: &Command,
+        mut pooled: PooledConnection,
+        begun: Instant,
+    ) -> Answer {
+        let used = pooled.connection().used();
+        let mut answer = pooled.connection().run(command).await;
+        pooled.put_back();
+        if used && matches!(answer, Err(StoreError::Closed)) && command.is_repeatable() {
+            // Boxed, so that the usual exchange's future does not include this one.
+            answer = Box::pin(self.repeat(command)).await;
+        }
+        match answer {
+            Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
+            Err(_) => self.breaker.failure(),
+        }
+        answer
+    }
+
+    /// The server closed the connection while it lay idle, or restarted.
+    async fn repeat(&self, command: &Command) -> Answer {
+        self.pool.drain();
+        let mut pooled = self.connection().await?;
+        let answer = pooled.connection().run(command).await;
+        pooled.put_back();
+        answer
+    }
+
+    /// A connection, idle or new. While none comes, those that unpolled callers hold are freed.
+    async fn connection(&self) -> Result<PooledConnection, StoreError> {
+        if let Some(pooled) = self.pool.idle() {
+            return Ok(pooled);
+        }
+        let mut taken = pin!(self.pool.take());
+        loop {
+            tokio::select! {
+                biased;
+                pooled = &mut taken => return pooled,
+                () = sleep(UNPOLLED) => self.adopt(),
+            }
+        }
+    }
+
+    /// Has tasks go on with exchanges that their callers have not ended for a while.
+    pub(super) fn adopt(&self) {
+        let mut adopted = Vec::new();
+        self.polled().retain(|exchange| {
+            let keep = !exchange.adopt();
+            if !keep {
+                adopted.push(exchange.clone());
+            }
+            keep
+        });
+        self.count.fetch_sub(adopted.len(), Ordering::Relaxed);
+    }
+
+    fn leave(&self, exchange: &Arc<Exchange>) {
+        let mut polled = self.polled();
+        if let Some(place) = polled.iter().position(|one| Arc::ptr_eq(one, exchange)) {
+            let one = polled.swap_remove(place);
+            drop(polled);
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            drop(one);
+        }
+    }
+
+    /// What `answer` has won finds nobody who would use it.
+    pub(super) fn give_back(self: &Arc<Self>, command: &Command, answer: &Answer) {
+        if let Ok(reply) = answer {
+            for (keys, cas) in command.won(reply) {
+                self.remove(keys, cas);
+            }
+        }
+    }
+
+    /// Removes a lease that nobody holds, in a task.
+    pub(super) fn remove(self: &Arc<Self>, keys: CacheKeys, cas: u64) {
+        let exchanges = self.clone();
+        spawn(async move {
+            let command = Command::Remove(keys, cas).into();
+            // No answer: the lease ends by itself.
+            let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
+        });
+    }
+
+    fn polled(&self) -> MutexGuard<'_, Vec<Arc<Exchange>>> {
+        self.polled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Outside a runtime nothing goes on: connections are closed.
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(task);
+    }
+}
+
+/// An exchange that its caller has begun.
+struct Exchange {
+    exchanges: Arc<Exchanges>,
+    command: Command,
+    begun: Instant,
+    /// Until then its caller waits.
+    until: Instant,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Its caller polls it, and is woken where it was last polled.
+    Polled(Running, Option<Waker>),
+    /// A task polls it. The caller is to be woken.
+    Adopted(Option<Waker>),
+    Answered(Answer),
+    /// The caller has its answer, or has left.
+    Precondition,
+}
+
+impl Exchange {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>, pooled: PooledConnection) -> Answer {
+        let exchanges = &self.exchanges;
+        exchanges.exchange(&self.command, pooled, self.begun).await
+    }
+
+    /// Whether a task goes on with it. Not if its caller polls it right now, or has just begun.
+    fn adopt(self: &Arc<Self>) -> bool {
+        let Ok(mut state) = self.state.try_lock() else {
+            return false;
+        };
+        if self.begun.elapsed() < UNPOLLED || Handle::try_current().is_err() {
+            return false;
+        }
+        match std::mem::replace(&mut *state, State::Precondition) {
+            State::Polled(running, waker) => {
+                *state = State::Adopted(waker);
+                spawn(Ends(self.clone()).of(running));
+                true
+            }
+            other => {
+                *state = other;
+                false
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("command", &self.command)
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A task's duty to hand over connect_options an exchange ended: also if the task's runtime shuts down.
+struct Ends(Arc<Exchange>);
+
+impl Ends {
+    async fn of(self, running: Running) {
+        if let Ok(answer) = timeout_at(self.0.until + LEFT, running).await {
+            self.with(answer);
+        }
+    }
+
+    fn with(&self, answer: Answer) {
+        let mut state = self.0.state();
+        match &mut *state {
+            State::Adopted(waker) => {
+                let waker = waker.take();
+                *state = State::Answered(answer);
+                drop(state);
+                waker.inspect(Waker::wake_by_ref);
+            }
+            State::Precondition => {
+                drop(state);
+                self.0.exchanges.give_back(&self.0.command, &answer);
+            }
+            State::Polled(..) | State::Answered(_) => {}
+        }
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.with(Err(StoreError::Closed));
+    }
+}
+
+/// A caller's own exchange.
+pub(super) struct Own(Arc<Exchange>);
+
+impl Own {
+    /// The caller's time is over, and the server has not answered. Unless the late answer may be a
+    /// lease, its connection is closed.
+    pub(super) fn is_late(self) {
+        self.0.exchanges.breaker.failure();
+        if !self.0.command.may_win() {
+            *self.0.state() = State::Precondition;
+        }
+    }
+}
+
+impl Future for Own {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        let mut state = self.0.state();
+        match &mut *state {
+            State::Polled(running, waker) => {
+                let polled = running.as_mut().poll(cx);
+                if polled.is_pending() {
+                    keep(waker, cx);
+                    return polled;
+                }
+                let ended = std::mem::replace(&mut *state, State::Precondition);
+                drop(state);
+                drop(ended);
+                polled
+            }
+            State::Adopted(waker) => {
+                keep(waker, cx);
+                Poll::Pending
+            }
+            State::Answered(_) | State::Precondition => {
+                match std::mem::replace(&mut *state, State::Precondition) {
+                    State::Answered(answer) => Poll::Ready(answer),
+                    _ => Poll::Ready(Err(StoreError::Closed)),
+                }
+            }
+        }
+    }
+}
+
+fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
+}
+
+impl Drop for Own {
+    /// Who leaves an exchange has a task read it to its end, and what it wins is given back.
+    fn drop(&mut self) {
+        let exchange = &self.0;
+        exchange.exchanges.leave(exchange);
+        let left = std::mem::replace(&mut *exchange.state(), State::Precondition);
+        match left {
+            State::Precondition | State::Adopted(_) => {}
+            State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),
+            State::Polled(running, _) => spawn(Ends(exchange.clone()).of(running)),
+        }
+    }
+}
