@@ -3,7 +3,7 @@
 //!
 //! Not a public API; the attribute uses it through `larder::__private`.
 
-use std::{convert::Infallible, marker::PhantomData, pin::Pin};
+use std::{any::type_name, convert::Infallible, marker::PhantomData, pin::Pin};
 
 use crate::{
     cache::{self, Cache},
@@ -12,7 +12,8 @@ use crate::{
     key::{Key, KeyError, Tuple},
     origin::capture_directive,
     outcome::{Bypass, Outcome},
-    shared::name_registry::Site,
+    shared::name_registry::Function,
+    telemetry::metrics::Counter,
 };
 
 mod value_traits;
@@ -122,6 +123,17 @@ impl<T, E> Shape<RESULT> for Result<T, E> {
     }
 }
 
+/// What distinguishes a function's types in place of their names: the same in every build.
+#[must_use]
+pub const fn label(label: &'static str) -> &'static str {
+    label
+}
+
+/// The origin of a call, which runs at most once: the closure may give its arguments away.
+pub fn origin<F: FnOnce() -> T, T>(origin: F) -> F {
+    origin
+}
+
 /// The cache of a call whose attribute names none.
 #[must_use]
 pub fn current() -> Option<Cache> {
@@ -143,16 +155,16 @@ fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
 /// A cached call.
 pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.into_result();
-    R::wrap(match prepared(cache, site, key) {
+    R::wrap(match prepared::<R::Value>(cache, function, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.get_or_fetch(&key, site.policy(), origin).await;
+            let coded = cache.get_or_fetch(&key, function.policy(), origin).await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         None => uncached(origin).await,
@@ -162,16 +174,16 @@ pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
 /// As [`fetch`], with a new value in place of the present one.
 pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
     let origin = async || apart(origin()).await.into_result();
-    R::wrap(match prepared(cache, site, key) {
+    R::wrap(match prepared::<R::Value>(cache, function, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.refresh(&key, site.policy(), origin).await;
+            let coded = cache.refresh(&key, function.policy(), origin).await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         None => uncached(origin).await,
@@ -181,29 +193,29 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
 /// The entry of a call's key, if one can be served.
 pub async fn peek<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
 ) -> Option<Fetched<R::Value>> {
-    let (cache, key) = prepared(cache, site, key)?;
-    let coded = cache.peek::<Coded<_, C>>(&key, site.policy()).await;
+    let (cache, key) = prepared::<R::Value>(cache, function, key)?;
+    let coded = cache.peek::<Coded<_, C>>(&key, function.policy()).await;
     coded.map(|coded| coded.map(Coded::into_inner))
 }
 
 /// Stores a value under a call's key.
 pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
     _: C,
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    if !cache.shared().accepts(site) {
-        return Err(CacheError::NameTaken(site.name()));
+    if !accepts::<R::Value>(&cache, function) {
+        return Err(CacheError::NameTaken(function.name()));
     }
     let lent = Lent::<_, C>::new(value);
-    cache.put(&key?, site.policy(), &lent).await
+    cache.put(&key?, function.policy(), &lent).await
 }
 
 /// Removes the entry of a call's key.
@@ -218,35 +230,52 @@ pub async fn invalidate(
 /// Makes the entry of a call's key stale.
 pub async fn expire(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    cache.expire(&key?, site.policy()).await
+    cache.expire(&key?, function.policy()).await
 }
 
 /// The key of a call.
 pub fn key(
-    site: &'static Site,
+    function: Function,
     arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
 ) -> Result<Key, KeyError> {
-    Key::of_elements(site.name(), site.policy().parts.version, arguments)
+    let version = function.policy().parts.version;
+    Key::of_elements(
+        function.name(),
+        version,
+        function.types(),
+        function.path(),
+        arguments,
+    )
+}
+
+/// Whether `function` may be cached. If not, that is counted.
+fn accepts<V>(cache: &Cache, function: Function) -> bool {
+    let accepted = cache.shared().accepts(function, type_name::<V>());
+    if !accepted {
+        let counters = cache.shared().counters.of(function.name());
+        counters.increment(Counter::Refused);
+    }
+    accepted
 }
 
 /// The cache and the key of a call; `None` if there is no cache and the origin answers.
-fn prepared(
+fn prepared<V>(
     cache: Option<Cache>,
-    site: &'static Site,
+    function: Function,
     key: Result<Key, KeyError>,
 ) -> Option<(Cache, Key)> {
     let cache = cache?;
-    if !cache.shared().accepts(site) {
+    if !accepts::<V>(&cache, function) {
         return None;
     }
     match key {
         Ok(key) => Some((cache, key)),
         Err(error) => {
-            cache.shared().log.key(site.name(), &error);
+            cache.shared().log.key(function.name(), &error);
             None
         }
     }

@@ -5,13 +5,13 @@
 //! page `guide::how_it_works` explains what each record is for.
 //!
 //! ```text
-//! every record   kind 1 · "ld" 2 · format 1 · key digest 16 · body · check 8, or 32 if signed
+//! every record   kind 1 · "ld" 2 · format 1 (2) · key digest 16 · body · check 8, or 32 if signed
 //! V entry        flags 1 · zero 3 · id 8 · generations 32 · created 8 · fresh until 8
 //!                discard at 8 · cost 4 · version 4 · length 4 · payload
 //! L lease        token 16 · generations 32 · id of the entry that is refreshed 8 · what went before 1,
 //!                if that came to nothing
 //! F freed lease  nothing, or reason 1 · id of the entry whose refresh came to nothing 8
-//! G generation   time 8 · random 8
+//! G generation   time 8 · random 8 · of a function also its owners: (version 4 · length 1 · path)…
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970; cost is in microseconds. Flags are 1
 //! for a signed and 2 for a compressed entry. The check is xxh3 or HMAC-SHA-256, and covers the
@@ -25,12 +25,12 @@ mod lease;
 mod seal;
 mod value;
 pub(crate) use freed::{Freed, FreedReason};
-pub(crate) use generation::{Generation, Generations};
+pub(crate) use generation::{Generation, Generations, Owners};
 pub(crate) use lease::{After, LeaseRecord, Token};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const HEAD: usize = 20;
 const CHECK: usize = 8;
 

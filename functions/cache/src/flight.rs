@@ -112,6 +112,11 @@ impl Flights {
 }
 
 impl Leader<'_> {
+    /// Whether a caller waits for the value.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.flight.is_watched()
+    }
+
     /// `ttl` is `None` if the value is not stored.
     pub(crate) fn complete(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
         self.flight.complete(FlightResult::Value {

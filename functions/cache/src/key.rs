@@ -1,6 +1,12 @@
-//! What an entry is called: the function's name, and SHA-256 over its canonical arguments.
+//! What an entry is called: the function's name, and SHA-256 over its types and canonical arguments.
 //!
-//! Owns the identity of a cached value and its spelling on a server. Knows nothing of servers, values or times.
+//! Owns the identity of a cached value and its spelling on a server. Knows nothing of servers,
+//! values or times.
+//!
+//! ```text
+//! digest = SHA-256("larder/key/2" · length of name 8 · name · version 4 · types · arguments)
+//! types  = nothing, or "T" and a tuple: of generic functions and of methods only
+//! ```
 
 use std::{
     collections::HashMap,
@@ -18,12 +24,33 @@ pub(crate) use canonical::Tuple;
 const NAME_MAX: usize = 64;
 
 /// Hashed in front of everything; a change of the key's own layout changes it.
-const LABEL: &[u8] = b"larder/key/1";
+const LABEL: &[u8] = b"larder/key/2";
+
+/// Writes the types that tell two instantiations of a function apart.
+pub(crate) type WriteTypes = fn(&mut Tuple<'_>) -> Result<(), KeyError>;
+
+/// The types as they are in a key: equal for two instantiations that share their entries.
+pub(crate) fn encoded_types(types: WriteTypes) -> Result<Vec<u8>, KeyError> {
+    let mut out = Vec::new();
+    canonical::types(types, &mut out)?;
+    Ok(out)
+}
+
+/// Whether two values have the same content, in any order; `true` if they are nested too deep to
+/// compare.
+pub(crate) fn same_content<T: Serialize + ?Sized>(one: &T, other: &T) -> bool {
+    let (one, other) = (
+        canonical::encode_content(one),
+        canonical::encode_content(other),
+    );
+    one.is_err() || other.is_err() || one == other
+}
 
 /// The identity of one cached value: which function, which schema version, which arguments.
 ///
-/// Two keys are equal if and only if name, version and canonical arguments are. A key does not hold its namespace:
-/// that is the [`Cache`](crate::Cache)'s.
+/// Two keys are equal if and only if name, version, types and canonical arguments are. A key does
+/// not hold its namespace: that is the [`Cache`](crate::Cache)'s. What that means for a cached
+/// function is said at [`cached`](macro@crate::cached#what-is-the-key).
 ///
 /// ```
 /// # use larder::Key;
@@ -32,10 +59,27 @@ const LABEL: &[u8] = b"larder/key/1";
 /// assert_ne!(key, Key::new("client", &("ab", "c"))?);
 /// # Ok::<_, larder::KeyError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Key {
     name: std::borrow::Cow<'static, str>,
     digest: [u8; 32],
+    /// The function that the key is of, unless it was made by hand.
+    owner: Option<&'static str>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.digest == other.digest
+    }
+}
+
+impl Eq for Key {}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+        self.digest.hash(state);
+    }
 }
 
 impl Key {
@@ -78,13 +122,23 @@ impl Key {
         })
     }
 
-    /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`.
+    /// As [`Key::versioned`], with the elements of the tuple of arguments written by `arguments`. A
+    /// function that is more than one writes its types in front.
     pub(crate) fn of_elements(
         name: &'static str,
         version: u32,
+        types: Option<WriteTypes>,
+        owner: &'static str,
         arguments: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     ) -> Result<Self, KeyError> {
-        Self::hashed(name.into(), version, |out| canonical::tuple(arguments, out))
+        let mut key = Self::hashed(name.into(), version, |out| {
+            if let Some(types) = types {
+                canonical::types(types, out)?;
+            }
+            canonical::tuple(arguments, out)
+        })?;
+        key.owner = Some(owner);
+        Ok(key)
     }
 
     fn hashed(
@@ -102,7 +156,21 @@ impl Key {
         Ok(Self {
             name,
             digest: Sha256::digest(&preimage).into(),
+            owner: None,
         })
+    }
+
+    /// The name of a function's key, which the attribute has; nothing for a key that was made by hand.
+    pub(crate) fn static_name(&self) -> &'static str {
+        match self.name {
+            std::borrow::Cow::Borrowed(name) => name,
+            std::borrow::Cow::Owned(_) => "",
+        }
+    }
+
+    /// The path of the function that the key is of; `None` for a key that was made by hand.
+    pub(crate) fn owner(&self) -> Option<&'static str> {
+        self.owner
     }
 
     /// The name of the function.
@@ -253,7 +321,7 @@ const FUNCTIONS: usize = 1024;
 impl Namespace {
     pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
         check_name(name)?;
-        // "@" is in no name: a generation can not be taken for an item, nor the other way round.
+        // No name contains "@", so no generation has the key of an item.
         Ok(Self {
             name: name.to_owned(),
             all: Arc::new(Scope::new([name, ":@all"].concat())),
@@ -302,7 +370,7 @@ mod tests {
         let address = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
         assert_eq!(
             address.item(),
-            "larder:heavy-op:ff5013ba91f497552f64429cc0c3932e0ce1bb6ce38a3132443ac8b6cf101275"
+            "larder:heavy-op:fc627801d07a47da370f821f814e7dd24fcae41c1e6eeb8b43bf770e045c7334"
         );
         assert_eq!(address.marker(), format!("{}:r", address.item()));
         assert_eq!(address.namespace(), "larder:@all");

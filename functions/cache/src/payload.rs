@@ -1,70 +1,74 @@
-//! Values as bytes: MessagePack with field names, so that a reordered struct reads correctly and a renamed or retyped
-//! field does not read at all.
+//! Values as bytes: MessagePack with field names, so that a reordered struct reads correctly and a
+//! renamed or retyped field does not read at all.
 //!
-//! Owns the encoding of one value; knows nothing of keys, times or stores. Reading never executes anything and never trusts a length.
-//! The human-readable forms of serde are used: `untagged` and `flatten` buffer what they read, and types such as `IpAddr`
-//! read back from that buffer only in this form.
+//! Owns the encoding of one value; knows nothing of keys, times or stores. Reading never executes
+//! anything and never trusts a length. The human-readable forms of serde are used: `untagged` and
+//! `flatten` buffer what they read, and types such as `IpAddr` read back from that buffer only in
+//! this form.
+//!
+//! ```text
+//! struct, map          map                  field names and keys as they are
+//! sequence, tuple      array                but a sequence of u8: bytes
+//! enum                 text, or a map of one pair: the variant's name and its value
+//! None, (), JSON null  nil                  `Some` of one of them is refused
+//! integer              the shortest         beyond 64 bits: ext 1 (positive) and 2 (negative)
+//! float                32 or 64 bits        an f32 reads as f64, not the other way round
+//! ```
 
-use serde::{
-    Deserializer, Serialize,
-    de::{DeserializeOwned, Visitor},
-};
+use serde::{Serialize, de::DeserializeOwned};
 
 mod compressed;
 mod is_none;
-mod twofold;
-pub(crate) use compressed::{Payload, compress};
+mod read_back;
+mod reader;
+mod writer;
+pub(crate) use compressed::{MOST as LONGEST_COMPRESSED, Payload, compress};
 pub(crate) use is_none::is_none;
+pub(crate) use read_back::{ReadBack, suspect};
+use reader::Reader;
+pub(crate) use writer::WriteError;
+use writer::Writer;
 
 /// Nesting of a stored value. A forged one must not exhaust the stack.
-const DEPTH: usize = 128;
+const DEPTH: u8 = 127;
+/// The same of enums within enums: each is a map of one pair, which [`DEPTH`] does not count.
+const MAX_VARIANTS: u8 = 127;
 
-/// Why a value could not be written or read; for logs, since it may quote a field's name.
+/// Extensions of MessagePack: integers of 128 bits that 64 do not hold.
+const EXT_POSITIVE: u8 = 1;
+const EXT_NEGATIVE: u8 = 2;
+
+/// Why a value could not be read; for logs: it names fields and never quotes a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct PayloadError(String);
 
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, PayloadError> {
-    let mut serializer = rmp_serde::Serializer::new(Vec::with_capacity(128))
-        .with_struct_map()
-        .with_human_readable();
-    match twofold::check(value).and_then(|()| value.serialize(&mut serializer)) {
-        Ok(()) => Ok(serializer.into_inner()),
-        Err(error) => Err(PayloadError(error.to_string())),
-    }
+/// The bytes of `value`, if they are at most `limit`: what is longer is not encoded to its end.
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    limit: usize,
+) -> Result<Vec<u8>, WriteError> {
+    let mut writer = Writer::new(limit);
+    value.serialize(&mut writer)?;
+    Ok(writer.into_bytes())
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
-    // Over the slice itself: names and texts are seen where they stand and copied once, into the value.
-    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
-    deserializer.set_max_depth(DEPTH);
-    let value = T::deserialize(&mut deserializer).map_err(|e| PayloadError(e.to_string()))?;
-    if deserializer.deserialize_option(TrailingBytes).is_ok() {
-        return Err(PayloadError("bytes after the value".to_owned()));
+    let mut reader = Reader::new(bytes);
+    match T::deserialize(&mut reader) {
+        Ok(value) if reader.is_at_end() => Ok(value),
+        Ok(_) => Err(PayloadError("bytes after the value".to_owned())),
+        Err(error) => Err(located(&error, &reader)),
     }
-    Ok(value)
 }
 
-/// Content with whatever comes, and looks at nothing of it: an error is that nothing comes.
-struct TrailingBytes;
-
-impl<'de> Visitor<'de> for TrailingBytes {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_none<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_some<D>(self, _: D) -> Result<(), D::Error>
-    where
-        D: Deserializer<'de>,
-    {
-        Ok(())
-    }
+#[cold]
+fn located(error: &dyn std::fmt::Display, reader: &Reader<'_>) -> PayloadError {
+    let path = reader.path();
+    PayloadError(match path.is_empty() {
+        true => error.to_string(),
+        false => format!("{error}, at {path}"),
+    })
 }
 
 #[cfg(feature = "fuzzing")]

@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) mod name_registry;
-use name_registry::{Names, Site};
+use name_registry::{Function, Names};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -49,7 +49,8 @@ impl Shared {
         self.observers.notify(event);
     }
 
-    pub(crate) fn accepts(&self, site: &Site) -> bool {
-        self.names.accept(site)
+    /// Whether `function`, whose value is of the type `value`, may be cached here.
+    pub(crate) fn accepts(&self, function: Function, value: &'static str) -> bool {
+        self.names.accept(function, value)
     }
 }

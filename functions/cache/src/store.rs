@@ -16,7 +16,7 @@ pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod simulated;
 
-/// Which of the four keys of an [`CacheKeys`].
+/// Which of the four keys of [`CacheKeys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     Item,
@@ -36,20 +36,21 @@ impl CacheKeys {
     }
 }
 
-/// An item's bytes, and its cas where the read showed it (the classic protocol's lookup does not).
+/// An item's bytes, and its cas if the read returned it. A lookup with the classic protocol does
+/// not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) bytes: Bytes,
     pub(crate) cas: Option<u64>,
 }
 
-/// What a lookup asks for besides the item and the generations.
+/// What a lookup reads besides the item and the generations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LookupOptions {
-    /// Also the refresh marker: the policy has a stale window.
+    /// Read the refresh marker, because the policy has a stale window.
     pub(crate) marker: bool,
-    /// Leave a new lease of this many seconds if the item is absent. Only the meta protocol can;
-    /// others ignore it.
+    /// Create a placeholder for this many seconds if the item is absent. Only the meta protocol can
+    /// do it; others ignore it.
     pub(crate) lease: Option<u32>,
 }
 
@@ -62,7 +63,7 @@ pub(crate) enum ItemState {
     Item(Item),
 }
 
-/// One lookup's answer. The item was read first and the generations after it, on one connection.
+/// The answer of one lookup. The item was read before the generations, on one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LookupReply {
     pub(crate) item: ItemState,
@@ -76,12 +77,12 @@ pub(crate) struct LookupReply {
 pub(crate) enum Lifetime {
     /// Until evicted: generations only.
     Forever,
-    /// At least this many seconds, at most one more. Never 0, which memcached reads as for ever.
+    /// At least this many seconds, at most one more. Never 0, which means "never" to memcached.
     Seconds(std::num::NonZeroU32),
 }
 
 impl Lifetime {
-    /// Rounded up to whole seconds; a second is added because memcached's own seconds may end at
+    /// Rounded up to whole seconds, plus one, because the current second of memcached may end at
     /// once.
     pub(crate) fn at_least(time: Duration) -> Self {
         let up = 1 + u64::from(time.subsec_nanos() > 0);
@@ -96,7 +97,7 @@ impl Lifetime {
     }
 }
 
-/// Why an exchange with a store did not happen or was not believed.
+/// Why an exchange with a store failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("no complete answer in time")]
@@ -113,8 +114,7 @@ pub(crate) enum StoreError {
     Breaker,
 }
 
-/// A store. Closed: these two kinds and no others. Every exchange takes the time that it may last
-/// at most.
+/// A store, of one of these kinds. Every exchange has a limit for its time.
 #[derive(Debug)]
 pub(crate) enum Store {
     Memory(memory::Memory),
@@ -124,8 +124,8 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Reads the item, the marker if asked for, and the two generations, in this order. Boxed: it
-    /// passes through many hands.
+    /// Reads the item, the marker if it is wanted, and the two generations, in this order. Boxed,
+    /// because it is moved often.
     pub(crate) async fn lookup(
         &self,
         keys: &CacheKeys,
@@ -142,7 +142,7 @@ impl Store {
         }
     }
 
-    /// Removes the item; `Ok` only after the server said so.
+    /// Removes the item; `Ok` only after the server has acknowledged it.
     pub(crate) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
@@ -155,7 +155,8 @@ impl Store {
         }
     }
 
-    /// Removes a generation from every server. Names the servers that did not say so.
+    /// Removes a generation from every server. The error names the servers that did not
+    /// acknowledge.
     pub(crate) async fn flush(
         &self,
         generation: &str,
@@ -175,7 +176,7 @@ impl Store {
         }
     }
 
-    /// The name of the server that holds `keys`, if there are servers and they are known.
+    /// The name of the server that holds `keys`, if there are servers and their list is known.
     pub(crate) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         match self {
             Self::Memcached(memcached) => memcached.holding(keys),
@@ -183,7 +184,7 @@ impl Store {
         }
     }
 
-    /// Asks every server whether it is there.
+    /// Asks every server whether it answers.
     pub(crate) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
         match self {
             Self::Memcached(memcached) => memcached.ping(limit).await,

@@ -1,4 +1,4 @@
-//! `("name", ttl = "60s", …)`: only the grammar. What a policy may be is checked by the policy itself, in a `const`.
+//! The grammar of `("name", ttl = "60s", …)`. The policy checks itself, in a `const`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -16,6 +16,10 @@ pub(crate) struct Args {
     pub(crate) key: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
+    /// The labels that replace the names of types in the key.
+    pub(crate) types: Option<Expr>,
+    /// What the companions are called by: their struct, or what comes before `_fetch`.
+    pub(crate) companions: Option<Ident>,
 }
 
 /// Shorthands that take a duration; each is the setter of this name.
@@ -51,6 +55,8 @@ impl Parse for Args {
             key: given.key,
             cache: given.cache,
             skip: given.skip,
+            types: given.types,
+            companions: given.companions,
         })
     }
 }
@@ -64,7 +70,20 @@ struct Given {
     key: Option<Expr>,
     cache: Option<Expr>,
     skip: Vec<Ident>,
+    types: Option<Expr>,
+    companions: Option<Ident>,
 }
+
+/// What takes neither a time nor a number.
+const OTHERS: [&str; 7] = [
+    "ttl",
+    "policy",
+    "key",
+    "skip",
+    "cache",
+    "types",
+    "companions",
+];
 
 impl Given {
     fn argument(&mut self, input: ParseStream<'_>) -> Result<()> {
@@ -80,13 +99,13 @@ impl Given {
         if word == "skip" {
             let inner;
             parenthesized!(inner in input);
-            // `self` is a keyword, and an argument like any other.
+            // `self` is a keyword, and here an argument like any other.
             let names =
                 Punctuated::<Ident, Token![,]>::parse_terminated_with(&inner, Ident::parse_any)?;
             self.skip = names.into_iter().collect();
             return Ok(());
         }
-        let known = ["ttl", "policy", "key", "cache"].contains(&word.as_str())
+        let known = OTHERS.contains(&word.as_str())
             || DURATIONS.contains(&word.as_str())
             || NUMBERS.contains(&word.as_str());
         if !known {
@@ -97,6 +116,8 @@ impl Given {
             "policy" => self.whole = Some(input.parse()?),
             "key" => self.key = Some(input.parse()?),
             "cache" => self.cache = Some(input.parse()?),
+            "types" => self.types = Some(input.parse()?),
+            "companions" => self.companions = Some(input.parse()?),
             "ttl" => {
                 let ttl = duration(input)?;
                 self.ttl = Some(quote_spanned!(ident.span()=> ::larder::Policy::ttl(#ttl)));
@@ -133,10 +154,7 @@ impl Given {
 }
 
 fn unknown(word: &str) -> String {
-    let known = ["ttl", "policy", "key", "skip", "cache"]
-        .into_iter()
-        .chain(DURATIONS)
-        .chain(NUMBERS);
+    let known = OTHERS.into_iter().chain(DURATIONS).chain(NUMBERS);
     let known: Vec<_> = known.map(|word| format!("`{word}`")).collect();
     format!("`{word}` is not one of {}", known.join(", "))
 }
@@ -149,7 +167,7 @@ fn check_name(name: &LitStr) -> Result<()> {
     }
     Err(Error::new(
         name.span(),
-        "a name is 1 to 64 of a-z A-Z 0-9 . _ -",
+        "invalid name: use 1 to 64 of a-z A-Z 0-9 . _ -",
     ))
 }
 

@@ -11,24 +11,27 @@ use crate::{
 
 pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
     let Parts {
-        site,
+        identity,
         cache,
         shape,
-        types,
+        call,
         codec,
         arguments,
         ..
     } = parts;
-    let its = parts.companion("__larder_site");
-    let block = site;
-    let site = quote!(Self::#its());
-    let key = quote!(::larder::__private::key(#site, #arguments));
+    let its = parts.companion("__larder_identity");
     let (uncached, passed, turbofish) = (
         parts.companion("uncached"),
         parts.passed(),
         &parts.turbofish,
     );
-    let origin = quote!(|| Self::#uncached #turbofish (#(#passed),*));
+    let function = quote!(Self::#its #turbofish ());
+    let key = quote!(::larder::__private::key(#function, #arguments));
+    // It takes its arguments with it: one may be a `&mut`, which only one call can have.
+    let origin =
+        quote!(::larder::__private::origin(move || Self::#uncached #turbofish (#(#passed),*)));
+    let generics = &parts.function.sig.generics;
+    let clause = &generics.where_clause;
     let (check, all) = (&parts.check, &parts.attrs.all);
     let of_key = |input: &Input| input.keyed;
     let of_entry = |input: &Input| input.keyed || input.finds_cache;
@@ -39,14 +42,14 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         run(
             parts,
             "fetch",
-            "As the function itself, with what became of the call: hit, miss, stale, its age.",
-            quote_spanned!(here=> #check ::larder::__private::fetch #types (#cache, #site, #key, #codec, #origin).await),
+            "As the function itself, with what became of the call: hit, miss, stale, its age.\n\n# Errors\nThose of the function itself.",
+            quote_spanned!(here=> #check ::larder::__private::fetch #call (#cache, #function, #key, #codec, #origin).await),
         ),
         run(
             parts,
             "refresh",
-            "A new value from the origin, stored in place of the old one.",
-            quote_spanned!(here=> ::larder::__private::refresh #types (#cache, #site, #key, #codec, #origin).await),
+            "A new value from the origin, stored in place of the old one.\n\n# Errors\nThose of the function itself.",
+            quote_spanned!(here=> ::larder::__private::refresh #call (#cache, #function, #key, #codec, #origin).await),
         ),
         itself(parts, &uncached),
         verb(
@@ -56,21 +59,21 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             &of_entry,
             None,
             &quote!(::core::option::Option<::larder::Fetched<#shape::Value>>),
-            quote_spanned!(here=> ::larder::__private::peek #types (#cache, #site, #key, #codec).await),
+            quote_spanned!(here=> ::larder::__private::peek #call (#cache, #function, #key, #codec).await),
         ),
         verb(
             parts,
             "put",
-            "Stores a value as if the origin had just answered with it.",
+            "Stores a value as if the origin had just answered with it.\n\n# Errors\nThose of `larder::Cache::put`; also if there is no cache, or no key.",
             &of_entry,
             Some(quote!(#value: &#shape::Value)),
             &fallible(quote!(())),
-            quote_spanned!(here=> ::larder::__private::put #types (#cache, #site, #key, #codec, #value).await),
+            quote_spanned!(here=> ::larder::__private::put #call (#cache, #function, #key, #codec, #value).await),
         ),
         verb(
             parts,
             "invalidate",
-            "Removes the cached value: acknowledged by the server, or an error.",
+            "Removes the cached value: acknowledged by the server, or an error.\n\n# Errors\nThose of `larder::Cache::invalidate`; also if there is no cache, or no key.",
             &of_entry,
             None,
             &fallible(quote!(())),
@@ -79,16 +82,16 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         verb(
             parts,
             "expire",
-            "Makes the cached value stale: acknowledged by the server, or an error.",
+            "Makes the cached value stale: acknowledged by the server, or an error.\n\n# Errors\nThose of `larder::Cache::expire`; also if there is no cache, or no key.",
             &of_entry,
             None,
             &fallible(quote!(())),
-            quote!(::larder::__private::expire(#cache, #site, #key).await),
+            quote!(::larder::__private::expire(#cache, #function, #key).await),
         ),
         verb(
             parts,
             "key",
-            "The key of a call with these arguments.",
+            "The key of a call with these arguments.\n\n# Errors\nIf an argument cannot be serialised.",
             &of_key,
             None,
             &quote!(::core::result::Result<::larder::Key, ::larder::KeyError>),
@@ -96,7 +99,9 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         ),
         quote! {
             #(#all)*
-            fn #its() -> &'static ::larder::__private::Site #block
+            #[doc(hidden)]
+            #[allow(dead_code)]
+            fn #its #generics () -> ::larder::__private::Function #clause #identity
         },
     ]
     .into_iter()
@@ -109,7 +114,7 @@ fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
     let vis = &parts.vis;
     quote! {
         #[doc = #doc] #hidden #(#all)*
-        #[allow(dead_code, clippy::too_many_arguments)]
+        #[allow(dead_code, clippy::too_many_arguments, clippy::missing_panics_doc)]
         #vis
     }
 }
@@ -127,7 +132,7 @@ fn run(parts: &Parts<'_>, name: &str, doc: &str, body: TokenStream) -> TokenStre
 fn itself(parts: &Parts<'_>, name: &Ident) -> TokenStream {
     let head = head(
         parts,
-        "The origin: the function as it was written, without the cache.",
+        "The origin: the function as it was written, without the cache.\n\n# Errors\nThose of the function itself.",
     );
     let (expected, body) = (&parts.attrs.expected, &parts.function.body);
     let mut sig = parts.function.sig.clone();

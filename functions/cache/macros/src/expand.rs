@@ -26,10 +26,10 @@ fn free(parts: &Parts<'_>) -> TokenStream {
         function,
         ..
     } = parts;
-    let ident = &function.sig.ident;
-    let (sig, passed) = (parts.signature(ident.clone()), parts.passed());
+    let (name, ident) = (&function.sig.ident, &parts.companions);
+    let (sig, passed) = (parts.signature(name.clone()), parts.passed());
     let about = format!(
-        "Companions of the cached function [`{ident}`](fn@{ident}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `key`, `uncached`."
+        "Companions of the cached function [`{name}`](fn@{name}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `key`, `uncached`."
     );
     let (link, hidden) = (parts.attrs.link(ident), &parts.attrs.hidden);
     let companions = companions(parts);
@@ -73,7 +73,7 @@ fn inherent(parts: &Parts<'_>) -> TokenStream {
     }
 }
 
-/// The whole of it in one function: nothing may stand beside it.
+/// Everything in one function: no other may be added beside it.
 fn alone(parts: &Parts<'_>) -> TokenStream {
     let Attributes {
         outer,
@@ -83,11 +83,11 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
     } = &parts.attrs;
     let Parts {
         shape,
-        types,
+        call,
         codec,
         here,
         check,
-        site,
+        identity,
         cache,
         arguments,
         function,
@@ -96,17 +96,17 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
     } = parts;
     let (sig, body) = (&function.sig, &function.body);
     let (its, key) = (
-        Ident::new("site", Span::mixed_site()),
+        Ident::new("identity", Span::mixed_site()),
         Ident::new("key", Span::mixed_site()),
     );
     let fetched = quote_spanned! {*here=>
-        ::larder::__private::fetch #types (#cache, #its, #key, #codec, async move || -> #output #body).await
+        ::larder::__private::fetch #call (#cache, #its, #key, #codec, async move || -> #output #body).await
     };
     quote! {
         #(#outer)* #(#all)* #(#expected)*
         #sig {
             #check
-            let #its = #site;
+            let #its = #identity;
             let #key = ::larder::__private::key(#its, #arguments);
             #shape::unwrap(#fetched)
         }

@@ -10,6 +10,7 @@ use syn::{
 
 use crate::{
     args::Args,
+    source,
     tokens::{find, mentions},
 };
 
@@ -22,14 +23,16 @@ pub(crate) struct Function {
     pub(crate) inputs: Vec<Input>,
 }
 
-/// Where a function stands, as far as an attribute on it can see.
+/// Where a function is, as far as an attribute on it can see.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// By itself: its companions stand on a struct of its name.
+    /// By itself: its companions are functions of a struct.
     Free,
-    /// In an inherent `impl`: its companions stand beside it. Only there may a method have a visibility.
+    /// In an inherent `impl`: its companions are methods beside it. Only there may a method have a
+    /// visibility.
     Inherent,
-    /// In a trait or its implementation, where nothing may stand beside it; or private in an inherent one, which looks the same.
+    /// In a trait or its implementation, where no other method may be added; or private in an
+    /// inherent one, which looks the same.
     Trait,
 }
 
@@ -68,6 +71,7 @@ impl Function {
         let Item(attrs, vis, sig, body) = syn::parse2(item)?;
         check_kind(&sig)?;
         let place = place(&sig, &vis, args);
+        check_place(&sig, place)?;
         check_receiver(&sig, args)?;
         let inputs = inputs(&sig, args)?;
         check_generics(&sig, args)?;
@@ -79,6 +83,12 @@ impl Function {
             place,
             inputs,
         })
+    }
+
+    /// The parameters that make several functions of one: types and constants.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &GenericParam> {
+        let params = self.sig.generics.params.iter();
+        params.filter(|param| !matches!(param, GenericParam::Lifetime(_)))
     }
 
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
@@ -97,13 +107,13 @@ fn check_kind(sig: &Signature) -> Result<()> {
         return Err(Error::new(sig.fn_token.span(), problem));
     }
     if let syn::Safety::Unsafe(unsafety) = &sig.safety {
-        let problem = "an unsafe fn can not be cached: cache a safe one that calls it";
+        let problem = "an unsafe fn cannot be cached: cache a safe one that calls it";
         return Err(Error::new(unsafety.span(), problem));
     }
     Ok(())
 }
 
-/// An associated function without `self` is seen to be one by a `Self` in its signature, or by `skip(self)`.
+/// An associated function without `self` is known by a `Self` in its signature, or by `skip(self)`.
 fn place(sig: &Signature, vis: &Visibility, args: &Args) -> Place {
     let method = sig.receiver().is_some() || mentions(sig, "Self") || skips_self(args);
     match vis {
@@ -111,6 +121,15 @@ fn place(sig: &Signature, vis: &Visibility, args: &Args) -> Place {
         Visibility::Inherited => Place::Trait,
         _ => Place::Inherent,
     }
+}
+
+/// A struct of companions would be an error of the compiler's own in an `impl`.
+fn check_place(sig: &Signature, place: Place) -> Result<()> {
+    if place == Place::Free && source::is_in_impl(&sig.ident) {
+        let problem = "an associated function without `self` says that it is one by `skip(self)`";
+        return Err(Error::new(sig.ident.span(), problem));
+    }
+    Ok(())
 }
 
 fn check_receiver(sig: &Signature, args: &Args) -> Result<()> {

@@ -8,6 +8,7 @@ mod expand;
 mod function;
 mod output;
 mod parts;
+mod source;
 mod tokens;
 
 /// Exported and documented by the crate `larder`.

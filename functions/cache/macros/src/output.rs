@@ -1,4 +1,4 @@
-//! The return type: which can be cached, and how it is told whether it is a `Result`.
+//! The return type: whether it can be cached, and how the library learns that it is a `Result`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -9,23 +9,24 @@ use syn::{
 
 use crate::{
     function::{Function, Place, name},
-    tokens::{find, mentions},
+    tokens::{find, find_before, mentions},
 };
 
 pub(crate) fn check(sig: &Signature) -> Result<Type> {
-    let ReturnType::Type(_, output) = &sig.output else {
+    let ReturnType::Type(_, written) = &sig.output else {
         let problem = "a function that returns nothing has nothing to cache: return a value, or call it uncached";
         return Err(Error::new(sig.ident.span(), problem));
     };
+    let output = bare(written);
     if let Some(hidden) = find(output, "impl") {
-        let problem = "`impl Trait` can not be read back from a cache: name the type";
+        let problem = "`impl Trait` cannot be read back from a cache: name the type";
         return Err(Error::new(hidden.span(), problem));
     }
     if let Type::Reference(borrowed) = cached(output) {
-        let problem = "a borrowed value can not be read back from a cache: return an owned one, such as a `String` for a `&str`";
+        let problem = "a borrowed value cannot be read back from a cache: return an owned one, such as a `String` for a `&str`";
         return Err(Error::new(borrowed.and_token.span(), problem));
     }
-    if let Type::Path(path) = &**output {
+    if let Type::Path(path) = output {
         let several = path.path.segments.len() > 1;
         let first = path.path.segments.first().map(|first| &first.ident);
         let open =
@@ -35,11 +36,43 @@ pub(crate) fn check(sig: &Signature) -> Result<Type> {
             return Err(Error::new(output.span(), problem));
         }
     }
-    Ok((**output).clone())
+    if let Some(inner) = nested_result(output) {
+        let problem = "the errors of this inner `Result` would be cached: make it the function's own `Result`, or give it a type of its own";
+        return Err(Error::new(inner.span(), problem));
+    }
+    Ok(output.clone())
+}
+
+/// The type within the groups that a macro's `$out:ty` puts around it, and within parentheses.
+fn bare(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            ty => return ty,
+        };
+    }
+}
+
+/// A `Result<…>` that is part of what is cached. A `Result` without arguments is another type.
+fn nested_result(output: &Type) -> Option<Ident> {
+    let Type::Path(path) = output else {
+        return find_before(output, "Result", '<');
+    };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(inside) = &last.arguments else {
+        return None;
+    };
+    let value = inside.args.first().filter(|_| last.ident == "Result");
+    match value {
+        Some(value) => find_before(value, "Result", '<'),
+        None => find_before(&inside.args, "Result", '<'),
+    }
 }
 
 /// What is cached of a type, as far as it is written: the `T` of `Result<Option<T>, E>`.
 fn cached(output: &Type) -> &Type {
+    let output = bare(output);
     let Type::Path(path) = output else {
         return output;
     };
@@ -59,7 +92,7 @@ fn is_parameter(sig: &Signature, name: &Ident) -> bool {
     sig.generics.type_params().any(|param| param.ident == *name)
 }
 
-/// How the library is told what a function returns.
+/// How the library learns what a function returns.
 pub(crate) struct Kind {
     /// The argument of `Shape`.
     pub(crate) kind: TokenStream,
@@ -67,8 +100,9 @@ pub(crate) struct Kind {
     pub(crate) check: TokenStream,
 }
 
-/// A constant computed from the type tells a `Result` through any alias. None can be computed from type parameters, be they the
-/// function's or its `impl`'s; where those may stand the written word counts, and an alias that it does not show is refused.
+/// A constant computed from the type finds a `Result` behind any alias. It cannot be computed from
+/// type parameters, be they the function's or its `impl`'s: where there may be some, the written word
+/// counts, and an alias that hides a `Result` is refused.
 pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
     let generic = function
         .sig
@@ -76,7 +110,7 @@ pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
         .params
         .iter()
         .any(|param| mentions(output, name(param)));
-    // The parameters of an `impl` can not be seen from here; they stand in types of some arguments, or in none that is a path.
+    // The parameters of an `impl` cannot be seen from here. A path without arguments has none.
     let open = generic || function.place != Place::Free && arguments(output) != Some(0);
     let here = output.span();
     if open && is_written_as_result(output) {
@@ -102,7 +136,7 @@ pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
     }
 }
 
-/// `Result<…>` by whatever path, with at least one type.
+/// `Result<…>` by any path, with at least one type.
 fn is_written_as_result(output: &Type) -> bool {
     let Type::Path(path) = output else {
         return false;

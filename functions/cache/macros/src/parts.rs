@@ -21,15 +21,17 @@ pub(crate) struct Parts<'a> {
     pub(crate) vis: TokenStream,
     pub(crate) shape: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
-    pub(crate) types: TokenStream,
-    /// Where the return type stands.
+    pub(crate) call: TokenStream,
+    /// The place of the return type.
     pub(crate) here: Span,
-    /// What writes and reads the value: whether it can be cached is asked here, and nowhere else.
+    /// What writes and reads the value. The only place where its traits are required.
     pub(crate) codec: TokenStream,
     pub(crate) check: TokenStream,
     pub(crate) turbofish: TokenStream,
-    /// A block: the static that knows the function and its policy.
-    pub(crate) site: TokenStream,
+    /// A block: the function with its policy, and with its types if it has several.
+    pub(crate) identity: TokenStream,
+    /// What the companions are called by: their struct, or what comes before `_fetch`.
+    pub(crate) companions: Ident,
     pub(crate) cache: TokenStream,
     pub(crate) arguments: TokenStream,
     pub(crate) attrs: Attributes<'a>,
@@ -46,11 +48,15 @@ impl<'a> Parts<'a> {
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
             here,
-            types: quote_spanned!(here=> ::<#output, #kind, _>),
+            call: quote_spanned!(here=> ::<#output, #kind, _>),
             codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
             check,
             turbofish: turbofish(function),
-            site: site(args, &function.sig.ident),
+            identity: identity(args, function),
+            companions: args
+                .companions
+                .clone()
+                .unwrap_or_else(|| function.sig.ident.clone()),
             cache: cache(args),
             arguments: arguments(args, function),
             attrs: Attributes::new(&function.attrs),
@@ -59,7 +65,7 @@ impl<'a> Parts<'a> {
 
     /// What a companion is called.
     pub(crate) fn companion(&self, verb: &str) -> Ident {
-        let ident = &self.function.sig.ident;
+        let ident = &self.companions;
         match self.function.place {
             Place::Free => Ident::new(verb, Span::call_site()),
             _ => format_ident!("{ident}_{verb}"),
@@ -98,7 +104,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The same tokens, all in one place: what is wrong with them is said once, and not once of each.
+/// The same tokens, all at one place: a mistake in them is one error, and not one of each token.
 fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
     let moved = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
@@ -119,18 +125,56 @@ fn vis(vis: &Visibility) -> TokenStream {
     }
 }
 
-fn site(args: &Args, ident: &Ident) -> TokenStream {
+/// The function as the library knows it: a static, and the types of this instantiation.
+///
+/// In a method of a trait the parameters of the `impl` and of the trait are out of sight. The type of
+/// a closure has them all in its name and in its `TypeId`.
+fn identity(args: &Args, function: &Function) -> TokenStream {
     let Args { name, policy, .. } = args;
-    quote! {{
+    let site = quote! {{
+        enum LarderWithin {}
         static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
             #name,
-            ::core::concat!(
-                ::core::module_path!(), "::", ::core::stringify!(#ident), " at ", ::core::file!(), ":", ::core::line!(),
-            ),
+            ::core::any::type_name::<LarderWithin>,
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
             #policy,
         );
         &__LARDER_SITE
-    }}
+    }};
+    match (types(args, function), function.place) {
+        (Some(types), _) => {
+            quote!({ ::larder::__private::Function::of_types(#site, &|| (), #types) })
+        }
+        (None, Place::Trait) => quote!({ ::larder::__private::Function::method(#site, &|| ()) }),
+        (None, _) => quote!({ ::larder::__private::Function::new(#site) }),
+    }
+}
+
+/// A closure that writes what distinguishes the function's instantiations, as far as that has a name
+/// here: a label, or the names of types; and its constants.
+fn types(args: &Args, function: &Function) -> Option<TokenStream> {
+    let name_of =
+        |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());
+    let label = |label: &Expr| {
+        let at = Span::call_site().located_at(label.span());
+        let label = quote_spanned!(at=> ::larder::__private::label(const { #label }));
+        part(&label, Span::call_site())
+    };
+    let is_type = |param: &&GenericParam| matches!(param, GenericParam::Type(_));
+    let mut all: Vec<_> = match &args.types {
+        Some(Expr::Tuple(labels)) => labels.elems.iter().map(label).collect(),
+        Some(one) => vec![label(one)],
+        None if function.place == Place::Trait => return None,
+        None => {
+            let of_self = (function.place == Place::Inherent).then(|| name_of(quote!(Self)));
+            let of_types = function.parameters().filter(is_type);
+            let of_types = of_types.map(|param| name_of(name(param).to_token_stream()));
+            of_self.into_iter().chain(of_types).collect()
+        }
+    };
+    let constants = function.parameters().filter(|param| !is_type(param));
+    all.extend(constants.map(|param| part(name(param), Span::call_site())));
+    (!all.is_empty()).then(|| written(all.into_iter()))
 }
 
 fn cache(args: &Args) -> TokenStream {
@@ -143,34 +187,23 @@ fn cache(args: &Args) -> TokenStream {
     }
 }
 
-/// What is hashed into the key: a closure that writes it, part by part. Types are part of it, those of a generic function and the
-/// `Self` of a method: two instantiations never share.
+/// What is hashed into the key: a closure that writes the arguments, part by part.
 fn arguments(args: &Args, function: &Function) -> TokenStream {
-    let named = |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());
-    let of_self = (function.place != Place::Free).then(|| named(quote!(Self)));
-    let params = function.sig.generics.params.iter();
-    let types = params.filter_map(|param| match param {
-        GenericParam::Type(param) => Some(named(param.ident.to_token_stream())),
-        GenericParam::Const(param) => Some(part(&param.ident, Span::call_site())),
-        GenericParam::Lifetime(_) => None,
-    });
-    let said = match &args.key {
+    match &args.key {
         // Each element by reference: a key never takes an argument from the call.
         Some(Expr::Tuple(tuple)) => {
             let elements = tuple.elems.iter();
             let inner = written(elements.map(|element| part(element, element.span())));
             let parts = its_parts();
-            vec![quote!(::larder::__private::parts(#parts, #inner)?;)]
+            let tuple = quote!(::larder::__private::parts(#parts, #inner)?;);
+            written(std::iter::once(tuple))
         }
-        Some(key) => vec![part(key, key.span())],
+        Some(key) => written(std::iter::once(part(key, key.span()))),
         None => {
             let keyed = function.inputs.iter().filter(|input| input.keyed);
-            keyed
-                .map(|input| part(&input.name, input.name.span()))
-                .collect()
+            written(keyed.map(|input| part(&input.name, input.name.span())))
         }
-    };
-    written(of_self.into_iter().chain(types).chain(said))
+    }
 }
 
 /// A closure that writes these parts.
@@ -185,24 +218,20 @@ fn part(value: &impl ToTokens, here: Span) -> TokenStream {
     quote_spanned!(here=> ::larder::__private::part(#its, &(#value))?;)
 }
 
-/// What the parts are written to, by a name that no argument can have.
+/// What the parts are written to. Its span keeps it apart from an argument of the same name.
 fn its_parts() -> Ident {
     Ident::new("_parts", Span::mixed_site())
 }
 
 fn turbofish(function: &Function) -> TokenStream {
-    let params = function.sig.generics.params.iter();
-    let named: Vec<_> = params
-        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
-        .map(name)
-        .collect();
+    let named: Vec<_> = function.parameters().map(name).collect();
     match named[..] {
         [] => TokenStream::new(),
         _ => quote!(::<#(#named),*>),
     }
 }
 
-/// By reference, whatever the function itself takes: only a call that runs it may need more.
+/// By reference: only a call that runs the function may need to own its receiver.
 pub(crate) fn by_reference(receiver: &Receiver) -> TokenStream {
     let token = receiver.self_token;
     match &receiver.kind {
@@ -211,7 +240,7 @@ pub(crate) fn by_reference(receiver: &Receiver) -> TokenStream {
     }
 }
 
-/// The function's own attributes, sorted by which of the emitted functions they are for.
+/// The function's own attributes, sorted by the emitted functions that get them.
 pub(crate) struct Attributes<'a> {
     /// The function under its own name.
     pub(crate) outer: Vec<&'a Attribute>,
@@ -239,7 +268,8 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// A way from the function's page to its companions. A function without documentation gets none: `missing_docs` still counts.
+    /// The link from the function's page to its companions. A function without documentation gets
+    /// none, so that `missing_docs` still counts.
     pub(crate) fn link(&self, ident: &Ident) -> Option<TokenStream> {
         self.outer.iter().find(|attr| attr.path().is_ident("doc"))?;
         let line = format!(

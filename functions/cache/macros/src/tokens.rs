@@ -1,30 +1,75 @@
-//! Looks for a word in tokens, however deep they are nested.
+//! Looks for a name in tokens, however deep they are nested.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Literal, TokenStream, TokenTree};
+use quote::ToTokens;
 
-pub(crate) fn mentions<W>(syntax: &impl quote::ToTokens, word: &W) -> bool
+/// Whether `name` is among the tokens, be it within the text of a `format!`.
+pub(crate) fn mentions<N>(syntax: &impl ToTokens, name: &N) -> bool
 where
-    Ident: PartialEq<W>,
-    W: ?Sized,
+    Ident: PartialEq<N>,
+    N: ToString + ?Sized,
 {
-    find(syntax, word).is_some()
+    let text = name.to_string();
+    any(syntax.to_token_stream(), &|token| match token {
+        TokenTree::Ident(ident) => *ident == *name,
+        TokenTree::Literal(literal) => formats(literal, &text),
+        TokenTree::Group(_) | TokenTree::Punct(_) => false,
+    })
+    .is_some()
 }
 
-/// The first place where `word` stands.
-pub(crate) fn find<W>(syntax: &impl quote::ToTokens, word: &W) -> Option<Ident>
+/// The first place of `name`.
+pub(crate) fn find<N>(syntax: &impl ToTokens, name: &N) -> Option<Ident>
 where
-    Ident: PartialEq<W>,
-    W: ?Sized,
+    Ident: PartialEq<N>,
+    N: ?Sized,
 {
-    fn within<W: ?Sized>(tokens: TokenStream, word: &W) -> Option<Ident>
-    where
-        Ident: PartialEq<W>,
-    {
-        tokens.into_iter().find_map(|token| match token {
-            TokenTree::Ident(ident) => (ident == *word).then_some(ident),
-            TokenTree::Group(group) => within(group.stream(), word),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => None,
-        })
+    let found = any(
+        syntax.to_token_stream(),
+        &|token| matches!(token, TokenTree::Ident(ident) if *ident == *name),
+    );
+    match found {
+        Some(TokenTree::Ident(ident)) => Some(ident),
+        _ => None,
     }
-    within(syntax.to_token_stream(), word)
+}
+
+/// The first place of `name` with the sign `next` behind it.
+pub(crate) fn find_before(syntax: &impl ToTokens, name: &str, next: char) -> Option<Ident> {
+    fn within(tokens: TokenStream, name: &str, next: char) -> Option<Ident> {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(ident) if ident == *name => match tokens.peek() {
+                    Some(TokenTree::Punct(sign)) if sign.as_char() == next => return Some(ident),
+                    _ => {}
+                },
+                TokenTree::Group(group) => {
+                    if let Some(found) = within(group.stream(), name, next) {
+                        return Some(found);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+    within(syntax.to_token_stream(), name, next)
+}
+
+/// The first token that `is` what is looked for.
+fn any(tokens: TokenStream, is: &dyn Fn(&TokenTree) -> bool) -> Option<TokenTree> {
+    tokens.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => any(group.stream(), is),
+        token => is(&token).then_some(token),
+    })
+}
+
+/// Whether a text holds `{name}`, as a `format!` may name an argument.
+fn formats(literal: &Literal, name: &str) -> bool {
+    let text = literal.to_string().replace("{{", "");
+    text.split('{').skip(1).any(|rest| {
+        let rest = rest.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(['}', ':']))
+    })
 }

@@ -69,7 +69,7 @@ impl Cache {
             {
                 WriteResult::Done => return Ok(()),
                 WriteResult::NoEntry => return self.invalidate(key).await,
-                WriteResult::Again => {}
+                WriteResult::Again | WriteResult::NameTaken => {}
             }
         }
         Err(CacheError::Contended)
@@ -87,8 +87,9 @@ impl Cache {
         policy: &Policy,
         value: &T,
     ) -> Result<(), CacheError> {
-        let payload = payload::encode(value).map_err(|e| CacheError::Value(e.to_string()))?;
         let call = Call::verb(self.shared(), key, &policy.parts);
+        let payload = payload::encode(value, call.longest());
+        let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
         let compressed = call.compressed(&payload);
         let packed = compressed
             .as_deref()
@@ -110,6 +111,7 @@ impl Cache {
                 .map_err(|error| self.unacknowledged(key, error))?
             {
                 WriteResult::Done => return Ok(()),
+                WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
                 WriteResult::NoEntry | WriteResult::Again => {}
             }
         }

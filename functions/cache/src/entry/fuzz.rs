@@ -20,8 +20,12 @@ pub(crate) fn record(bytes: &[u8]) {
     }
     let scope = Scope::new(KEY.to_owned());
     for bytes in [bytes, &finish(bytes.to_vec(), KEY)] {
-        if let Ok(generation) = Generation::read(bytes, &scope) {
-            assert_eq!(generation.write(&scope), bytes);
+        if let Ok((generation, owners)) = Generation::read(bytes, &scope) {
+            assert_eq!(generation.write(&scope, owners.0), bytes);
+            let claimed = owners.claimed(7, "app::user");
+            let claimed = generation.write(&scope, &claimed);
+            let (_, owners) = Generation::read(&claimed, &scope).expect("a claimed name reads");
+            assert_eq!(owners.of(7), Some(&b"app::user"[..]));
         }
     }
 }

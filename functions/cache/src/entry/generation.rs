@@ -1,7 +1,7 @@
 //! Generations: what a flush deletes. Entries and leases carry the pair of the lookup that led to
 //! them.
 
-use super::{HEAD, Millis, Unreadable, checked, field, finish, head, start};
+use super::{CHECK, HEAD, Millis, Unreadable, checked, field, finish, head, start};
 use crate::key::Scope;
 
 /// The generation of one scope on one server: the time and 64 random bits, so that a lost one is
@@ -29,18 +29,80 @@ impl Generation {
         Self(out)
     }
 
-    /// The record under the key of `scope`.
-    pub(crate) fn write(self, scope: &Scope) -> Vec<u8> {
-        let mut out = start(b'G', scope.digest(), 16);
+    /// The record under the key of `scope`. A namespace has no owners.
+    pub(crate) fn write(self, scope: &Scope, owners: &[u8]) -> Vec<u8> {
+        let mut out = start(b'G', scope.digest(), 16 + owners.len());
         out.extend_from_slice(&self.0);
+        out.extend_from_slice(owners);
         finish(out, scope.key())
     }
 
-    pub(crate) fn read(bytes: &[u8], scope: &Scope) -> Result<Self, Unreadable> {
+    /// A generation, and the owners of its scope.
+    pub(crate) fn read<'a>(
+        bytes: &'a [u8],
+        scope: &Scope,
+    ) -> Result<(Self, Owners<'a>), Unreadable> {
         if head(bytes, scope.digest())? != b'G' {
             return Err(Unreadable::Kind);
         }
-        checked(bytes, scope.key(), HEAD + 16).map(|body| Self(field(body, HEAD)))
+        let body = bytes.len().saturating_sub(CHECK);
+        if !(HEAD + 16..=HEAD + 16 + Owners::LONGEST).contains(&body) {
+            return Err(Unreadable::Length);
+        }
+        let body = checked(bytes, scope.key(), body)?;
+        Ok((Self(field(body, HEAD)), Owners(&body[HEAD + 16..])))
+    }
+}
+
+/// The functions that a name belongs to: one for each schema version, whose keys are its own. Each is
+/// a version of 4 bytes, a length of 1, and a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Owners<'a>(pub(super) &'a [u8]);
+
+impl<'a> Owners<'a> {
+    /// More versions are not at work at once; the one that was claimed first gives way.
+    const MOST: usize = 4;
+    /// Of a longer path the end counts: there the function is.
+    const LONGEST_PATH: usize = 200;
+    const LONGEST: usize = Self::MOST * (5 + Self::LONGEST_PATH);
+
+    /// A function's path as it is in a record.
+    pub(crate) fn mark(path: &str) -> &[u8] {
+        let path = path.as_bytes();
+        &path[path.len().saturating_sub(Self::LONGEST_PATH)..]
+    }
+
+    /// The owner of the name with this version.
+    pub(crate) fn of(self, version: u32) -> Option<&'a [u8]> {
+        let mut owners = self.iter();
+        owners.find_map(|(its, path)| (its == version).then_some(path))
+    }
+
+    /// The same, with the function at `path` as the owner of this version.
+    pub(crate) fn claimed(self, version: u32, path: &str) -> Vec<u8> {
+        let others: Vec<_> = self.iter().filter(|(its, _)| *its != version).collect();
+        let kept = others.len().saturating_sub(Self::MOST - 1);
+        let own = (version, Self::mark(path));
+        let all = others[kept..].iter().copied().chain([own]);
+        let mut out = Vec::new();
+        for (version, path) in all {
+            out.extend_from_slice(&version.to_be_bytes());
+            // At most LONGEST_PATH, or what a byte said.
+            out.push(u8::try_from(path.len()).unwrap_or(u8::MAX));
+            out.extend_from_slice(path);
+        }
+        out
+    }
+
+    fn iter(self) -> impl Iterator<Item = (u32, &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (version, behind) = rest.split_first_chunk::<4>()?;
+            let (length, behind) = behind.split_first()?;
+            let (path, behind) = behind.split_at_checked(usize::from(*length))?;
+            rest = behind;
+            Some((u32::from_be_bytes(*version), path))
+        })
     }
 }
 

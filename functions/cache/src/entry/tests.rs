@@ -60,7 +60,11 @@ const DIGEST: [u8; 16] = [0xaa; 16];
 #[test]
 fn golden_bytes() {
     let seal = Seal::Checksum;
-    let check = |record: Vec<u8>, golden: &str| assert_eq!(hex::encode(record), golden);
+    let mut changed = Vec::new();
+    let mut check = |record: Vec<u8>, golden: &str| {
+        let record = hex::encode(record);
+        changed.extend((record != golden).then_some(record));
+    };
     check(entry(b"\xa2hi").write(KEY, DIGEST, &seal), GOLDEN_ENTRY);
     check(
         entry(b"\xa2hi").write(KEY, DIGEST, &Seal::signature(b"secret", None)),
@@ -70,8 +74,15 @@ fn golden_bytes() {
     check(packed.write(KEY, DIGEST, &seal), GOLDEN_COMPRESSED);
     check(lease().write(KEY, DIGEST), GOLDEN_LEASE);
     check(
-        Generation::mint(1_700_000_000_000, 0x0102).write(&scope("larder:@all")),
+        Generation::mint(1_700_000_000_000, 0x0102).write(&scope("larder:@all"), b""),
         GOLDEN_GENERATION,
+    );
+    check(
+        Generation::mint(1_700_000_000_000, 0x0102).write(
+            &scope("larder:@fn:user"),
+            &Owners(b"").claimed(7, "app::user"),
+        ),
+        GOLDEN_CLAIMED,
     );
     let key = Key::new("user", &(7,)).unwrap();
     let keys = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
@@ -88,30 +99,33 @@ fn golden_bytes() {
         ..lease()
     };
     check(after.write(KEY, DIGEST), GOLDEN_LEASE_AFTER_FAILURE);
+    assert!(changed.is_empty(), "{changed:#?}");
 }
 
-const GOLDEN_ENTRY: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000000001020304050607081111111111111111\
+const GOLDEN_ENTRY: &str = "566c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000000001020304050607081111111111111111\
     1111111111111111222222222222222222222222222222220000018bcfe568000000018bcfe65260\
-    0000018bcfe6c790002dc6c00000000700000003a268694a4e31f6d1c32761";
-const GOLDEN_SIGNED: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0100000001020304050607081111111111111111\
+    0000018bcfe6c790002dc6c00000000700000003a26869608d40158b6d1f46";
+const GOLDEN_SIGNED: &str = "566c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0100000001020304050607081111111111111111\
     1111111111111111222222222222222222222222222222220000018bcfe568000000018bcfe65260\
-    0000018bcfe6c790002dc6c00000000700000003a26869239424f78b4d0f8866ad6a3b72bd7b4294\
-    e3da1f7d87367fb7347b8af87a5516";
-const GOLDEN_COMPRESSED: &str = "566c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02000000010203040506070811111111\
-    1111111111111111111111112222222222222222222222222222222200000\
-    18bcfe568000000018bcfe652600000018bcfe6c790002dc6c00000000700000003a268699e714d685442bdae";
-const GOLDEN_LEASE: &str = "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
-    1111111111111111111111112222222222222222222222222222222200000000000000091f9d94be\
-    46cbc491";
-const GOLDEN_GENERATION: &str = "476c6401ab313d1c3f467fa2c8d6037b832ff48f0000018bcfe568000000000000000102d7fd7008\
-    a2e247ed";
+    0000018bcfe6c790002dc6c00000000700000003a2686957014fc492cbcf900ea972a9b467ce190d\
+    23816475a0fe01af95eb7d359a58e1";
+const GOLDEN_COMPRESSED: &str = "566c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0200000001020304050607081111111111111111\
+    1111111111111111222222222222222222222222222222220000018bcfe568000000018bcfe65260\
+    0000018bcfe6c790002dc6c00000000700000003a26869da147e833762265a";
+const GOLDEN_LEASE: &str = "4c6c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
+    11111111111111111111111122222222222222222222222222222222000000000000000912700036\
+    7e9d885d";
+const GOLDEN_GENERATION: &str = "476c6402ab313d1c3f467fa2c8d6037b832ff48f0000018bcfe5680000000000000001021c93988b\
+    d2a0bcd2";
+const GOLDEN_CLAIMED: &str = "476c64025422e20acdce577cd5f06790ebada8ad0000018bcfe56800000000000000010200000007\
+    096170703a3a7573657225211ba01b4934ee";
 const GOLDEN_FAILED: &str =
-    "466c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa01000000000000000984b172ece1ba8f69";
+    "466c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa010000000000000009806f009fbcd70087";
 const GOLDEN_NOT_STORED: &str =
-    "466c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa02000000000000000946b238dbde0e7c78";
-const GOLDEN_LEASE_AFTER_FAILURE: &str = "4c6c6401aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
-    11111111111111111111111122222222222222222222222222222222000000000000000902fde3daed25f9fc3d";
-const GOLDEN_FREED: &str = "466c64014a3eff623806b2d614adfe1738c156b215fb851e277cf90e";
+    "466c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0200000000000000090edcb00b3cfacb57";
+const GOLDEN_LEASE_AFTER_FAILURE: &str = "4c6c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa3333333333333333333333333333333311111111\
+    111111111111111111111111222222222222222222222222222222220000000000000009023c303284a9ae4326";
+const GOLDEN_FREED: &str = "466c640231868c61ed1a5b476e5db734a4a9d58319da857c4403d098";
 
 fn read_entry<'a>(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Entry<'a>, Unreadable> {
     match read(bytes, key, DIGEST, seal)? {
@@ -148,11 +162,43 @@ fn what_was_written_reads_back() {
         assert!(matches!(read, Ok(Record::Freed(read)) if read == freed(reason)));
     }
     let generation = Generation::mint(1, 2);
-    assert_eq!(
-        Generation::read(&generation.write(&scope("n:@all")), &scope("n:@all")),
-        Ok(generation)
-    );
-    assert!(Generation::read(&generation.write(&scope("n:@all")), &scope("m:@all")).is_err());
+    let (long, scope, other) = ("x".repeat(300), scope("n:@all"), scope("m:@all"));
+    let one = Owners(b"").claimed(1, "app::user");
+    for owners in [Vec::new(), one.clone(), Owners(&one).claimed(2, &long)] {
+        let record = generation.write(&scope, &owners);
+        let read = Generation::read(&record, &scope);
+        assert_eq!(read, Ok((generation, Owners(&owners))));
+        assert!(Generation::read(&record, &other).is_err());
+        for length in 0..record.len() {
+            assert!(Generation::read(&record[..length], &scope).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_name_has_an_owner_for_each_version_and_forgets_the_first() {
+    let mut owners = Vec::new();
+    for version in 1..=6 {
+        owners = Owners(&owners).claimed(version, &format!("app::v{version}"));
+        assert_eq!(
+            Owners(&owners).of(version).unwrap(),
+            format!("app::v{version}").as_bytes()
+        );
+    }
+    let known: Vec<_> = (0..8)
+        .filter(|version| Owners(&owners).of(*version).is_some())
+        .collect();
+    assert_eq!(known, [3, 4, 5, 6]);
+    let again = Owners(&owners).claimed(4, "app::moved");
+    assert_eq!(Owners(&again).of(4), Some(&b"app::moved"[..]));
+    let long = "x".repeat(300);
+    let owners = Owners(&again).claimed(9, &long);
+    assert_eq!(Owners(&owners).of(9), Some(Owners::mark(&long)));
+    // What is cut or forged says nothing.
+    for length in 0..owners.len() {
+        let _ = Owners(&owners[..length]).claimed(9, "app::user");
+    }
+    assert_eq!(Owners(&[0, 0, 0, 1, 200, b'x']).of(1), None);
 }
 
 #[test]

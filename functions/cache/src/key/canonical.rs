@@ -1,16 +1,25 @@
 //! The canonical encoding of arguments: one value, one byte string, in every build.
 //!
-//! Owns the bytes that are hashed into a key; knows nothing of hashing, names or servers. Every element starts with a tag and every
-//! container ends with one, so no encoding is a prefix of another: `("a", "bc")` and `("ab", "c")`, `None` and `"None"` differ.
-//! Integers are written by value (a parameter may grow from `u32` to `u64` without a cold cache), structs and maps sorted by key
-//! (a field may move), and a `serde_json::Number` by its value, whatever features the rest of the build switched on in serde_json.
+//! Owns the bytes that are hashed into a key; knows nothing of hashing, names or servers. Every
+//! element starts with a tag and every container ends with one, so no encoding is a prefix of
+//! another: `("a", "bc")` and `("ab", "c")`, `None` and `"None"` differ. Integers are written by
+//! value (a parameter may grow from `u32` to `u64` without a cold cache), sequences of `u8` as
+//! bytes, structs, maps and sets sorted (a field may move, and a hash has no order), and a
+//! `serde_json::Number` so that it equals the integer or float that it is, under every feature of
+//! serde_json.
+
+use std::any::type_name;
 
 use serde::ser::{self, Serialize};
 
+use crate::byte::{byte, is_byte};
+
 mod compound;
+mod number;
 use compound::{List, Map};
 
-/// Containers may nest this deep; arguments are not documents, and a recursive type must not exhaust the stack.
+/// Containers may nest this deep; arguments are not documents, and a recursive type must not
+/// exhaust the stack.
 const DEPTH: u8 = 64;
 
 /// serde_json's own name for a number when `arbitrary_precision` is on.
@@ -25,13 +34,13 @@ const JSON_NUMBER: &str = "$serde_json::private::Number";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The argument's own `Serialize` refused.
-    #[error("an argument can not be serialised: {0}")]
+    #[error("an argument cannot be serialised: {0}")]
     Serialize(String),
     /// Containers are nested deeper than 64.
     #[error("an argument is nested deeper than {DEPTH} levels")]
     TooDeep,
     /// The name of the function or namespace has characters that a key must not have.
-    #[error("{0:?} is no name: 1 to 64 of a-z A-Z 0-9 . _ -")]
+    #[error("invalid name {0:?}: use 1 to 64 of a-z A-Z 0-9 . _ -")]
     Name(String),
 }
 
@@ -43,15 +52,36 @@ impl ser::Error for KeyError {
 
 /// Appends the canonical encoding of `value` to `out`.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), KeyError> {
-    value.serialize(CanonicalSerializer { out, depth: 0 })
+    value.serialize(CanonicalSerializer::new(out))
 }
 
-/// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the tuple itself.
+/// The same with every sequence sorted: what is left to compare when order may not count.
+pub(crate) fn encode_content<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, KeyError> {
+    let mut out = Vec::new();
+    value.serialize(CanonicalSerializer {
+        sorts_all: true,
+        ..CanonicalSerializer::new(&mut out)
+    })?;
+    Ok(out)
+}
+
+/// Appends the canonical encoding of a tuple whose elements `write` gives one by one: that of the
+/// tuple itself.
 pub(crate) fn tuple(
     write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
     out: &mut Vec<u8>,
 ) -> Result<(), KeyError> {
-    CanonicalSerializer { out, depth: 0 }.tuple(write)
+    CanonicalSerializer::new(out).tuple(write)
+}
+
+/// Appends the types of a generic function's call. No value's encoding begins with this tag, so
+/// types and arguments are never taken for each other.
+pub(crate) fn types(
+    write: impl FnOnce(&mut Tuple<'_>) -> Result<(), KeyError>,
+    out: &mut Vec<u8>,
+) -> Result<(), KeyError> {
+    out.push(b'T');
+    tuple(write, out)
 }
 
 /// A tuple that is being written.
@@ -86,13 +116,36 @@ impl Tuple<'_> {
 struct CanonicalSerializer<'a> {
     out: &'a mut Vec<u8>,
     depth: u8,
+    /// Sequences too are written sorted, as sets are.
+    sorts_all: bool,
+}
+
+/// Whether `T` iterates over a set. A hash set has no order that other processes share. Serde passes
+/// sets and sequences in the same way, so only the name of the iterator shows the difference.
+fn is_set<T: ?Sized>() -> bool {
+    const SETS: [&str; 3] = [
+        "std::collections::hash::set::",
+        "alloc::collections::btree::set::",
+        "hashbrown::set::",
+    ];
+    let name = type_name::<T>().trim_start_matches('&');
+    SETS.iter().any(|set| name.starts_with(set))
 }
 
 impl<'a> CanonicalSerializer<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        Self {
+            out,
+            depth: 0,
+            sorts_all: false,
+        }
+    }
+
     fn again(&mut self) -> CanonicalSerializer<'_> {
         CanonicalSerializer {
             out: self.out,
             depth: self.depth,
+            sorts_all: self.sorts_all,
         }
     }
 
@@ -110,6 +163,17 @@ impl<'a> CanonicalSerializer<'a> {
             false => ser::Serializer::serialize_unit(tuple.canonical)?,
         }
         Ok(())
+    }
+
+    /// The encoding of a part that is not written yet: its place is decided by the others.
+    fn apart<T: Serialize + ?Sized>(&self, value: &T) -> Result<Vec<u8>, KeyError> {
+        let mut out = Vec::new();
+        value.serialize(CanonicalSerializer {
+            out: &mut out,
+            depth: self.depth,
+            sorts_all: self.sorts_all,
+        })?;
+        Ok(out)
     }
 
     fn tagged(self, tag: u8, bytes: &[u8]) -> Result<(), KeyError> {
@@ -132,30 +196,33 @@ impl<'a> CanonicalSerializer<'a> {
             return Err(KeyError::TooDeep);
         }
         Ok(Self {
-            out: self.out,
             depth: self.depth + 1,
+            ..self
         })
     }
 
     fn list(self) -> Result<List<'a>, KeyError> {
         let inner = self.deeper()?;
         inner.out.push(b'[');
-        Ok(List::new(inner.out, inner.depth))
+        let sorts = inner.sorts_all;
+        Ok(List::new(inner, sorts))
+    }
+
+    fn set(self) -> Result<List<'a>, KeyError> {
+        let inner = self.deeper()?;
+        inner.out.push(b'[');
+        Ok(List::new(inner, true))
     }
 
     fn map(self) -> Result<Map<'a>, KeyError> {
         let inner = self.deeper()?;
         inner.out.push(b'{');
-        Ok(Map::new(inner.out, inner.depth))
+        Ok(Map::new(inner))
     }
 
     fn variant(self, name: &str) -> Result<Self, KeyError> {
-        let inner = self.deeper()?;
-        CanonicalSerializer {
-            out: &mut *inner.out,
-            depth: inner.depth,
-        }
-        .text(b'v', name.as_bytes())?;
+        let mut inner = self.deeper()?;
+        inner.again().text(b'v', name.as_bytes())?;
         Ok(inner)
     }
 }
@@ -289,7 +356,7 @@ impl<'a> ser::Serializer for CanonicalSerializer<'a> {
     }
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Map<'a>, KeyError> {
         if name == JSON_NUMBER {
-            return Ok(Map::number(self.out, self.depth));
+            return Ok(Map::number(self));
         }
         self.map()
     }
@@ -301,6 +368,22 @@ impl<'a> ser::Serializer for CanonicalSerializer<'a> {
         _: usize,
     ) -> Result<Map<'a>, KeyError> {
         self.variant(variant)?.map()
+    }
+    fn collect_seq<I>(self, elements: I) -> Result<(), KeyError>
+    where
+        I: IntoIterator,
+        I::Item: Serialize,
+    {
+        let is_set = is_set::<I>();
+        let mut elements = elements.into_iter();
+        if is_byte::<I::Item>() && !is_set {
+            let bytes: Option<Vec<u8>> = elements.map(|element| byte(&element)).collect();
+            let bytes = bytes.ok_or_else(|| ser::Error::custom("a u8 that is not a byte"))?;
+            return self.serialize_bytes(&bytes);
+        }
+        let mut list = if is_set { self.set() } else { self.list() }?;
+        elements.try_for_each(|element| list.push(&element))?;
+        list.close()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Large values compressed, with LZ4's block format.
 //!
-//! Owns how an entry's payload stands for its value. A compressed one tells in front how long its value is: that is checked against
-//! [`MOST`] and against what LZ4 can at all make of so many bytes, before anything of that length is allocated.
+//! A compressed payload begins with the length of its value. That is checked against [`MOST`], and
+//! against the most that LZ4 can make of so many bytes, before anything of that length is allocated.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use lz4_flex::block;
 
 use super::PayloadError;
 
-/// The bytes of an entry that stand for its value.
+/// The bytes of an entry that hold its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Payload<'a> {
     Plain(&'a [u8]),
@@ -18,8 +18,8 @@ pub(crate) enum Payload<'a> {
 }
 
 /// The longest value that is compressed, and the longest that is made of compressed bytes: 8 MiB.
-const MOST: usize = 8 << 20;
-/// One byte of LZ4 stands for at most so many.
+pub(crate) const MOST: usize = 8 << 20;
+/// One byte of LZ4 makes at most so many.
 const RATIO: usize = 255;
 const LENGTH: usize = 4;
 
@@ -74,7 +74,7 @@ mod tests {
         Payload::Lz4(packed).open().map(Cow::into_owned)
     }
 
-    /// What an earlier release compressed must be readable for ever.
+    /// Payloads that earlier releases compressed must stay readable.
     #[test]
     fn golden_bytes() {
         let golden = hex::decode("0000001e3f61626303000260616263616263").unwrap();
@@ -108,7 +108,8 @@ mod tests {
         }
     }
 
-    /// A mebibyte of LZ4 that claims, and could be made, to become a gigabyte; and what is cut, longer or shorter than it says.
+    /// A mebibyte of LZ4 that would become a gigabyte; and payloads that are cut, or longer or shorter
+    /// than they say.
     #[test]
     fn a_bomb_is_refused_before_it_goes_off() {
         let inside = compress(&b"x".repeat(1000)).unwrap();

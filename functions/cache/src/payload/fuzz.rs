@@ -66,9 +66,9 @@ fn as_type<T: Serialize + DeserializeOwned + std::fmt::Debug>(bytes: &[u8]) {
     let Ok(value) = decode::<T>(bytes) else {
         return;
     };
-    let once = encode(&value).expect("what was decoded encodes");
+    let once = encode(&value, usize::MAX).expect("what was decoded encodes");
     let again: T = decode(&once).unwrap_or_else(|e| panic!("{e}: {value:?} as {once:02x?}"));
-    let twice = encode(&again).expect("what was decoded encodes");
+    let twice = encode(&again, usize::MAX).expect("what was decoded encodes");
     assert_eq!(once, twice, "{value:?} {again:?}");
     let _ = is_none(&value);
 }

@@ -1,4 +1,5 @@
-//! Is this value `None`? Asked of the value itself, so that type aliases and generics need no special case.
+//! Whether a value is `None`, by its serialisation: so type aliases and generics need no special
+//! case.
 
 use serde::ser::{Error, Impossible, Serialize, Serializer};
 

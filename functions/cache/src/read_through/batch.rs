@@ -1,8 +1,9 @@
-//! Many keys in one call: one lookup a server, one origin call for all that are missing, one write a server for their fills.
+//! Many keys in one call: one lookup on each server, one origin call for all keys that are missing,
+//! and one write on each server for their fills.
 //!
-//! Each key goes its own way by the same table as a single call, and holds a lease of its own; only the exchanges are shared. The
-//! origin is called at once for the leases that were won, while those that others hold are waited for: a call that waited first
-//! could wait for one that waits for it.
+//! Each key follows the same table as a single call and has its own lease; only the exchanges are
+//! shared. The origin is called at once for the leases that were won, while the call waits for
+//! those that other callers hold. If it waited first, two calls could wait for each other.
 
 use std::{collections::HashMap, hash::Hash, pin::pin, sync::Arc, time::Duration};
 
@@ -36,7 +37,7 @@ struct BatchCall<'a> {
     until: Instant,
 }
 
-/// One key, with all arguments that were given with it.
+/// One key, with all arguments that were given for it.
 struct BatchKey<'a, A> {
     call: Call<'a>,
     asked: Vec<A>,
@@ -52,8 +53,8 @@ struct OriginKey<'a, A> {
     permission: Permission,
 }
 
-/// Gets the values of many keys, each with the argument that the origin knows it by. What the origin does not answer with is not
-/// in the result.
+/// Gets the values of many keys, each with the argument by which the origin knows it. Arguments
+/// that the origin does not answer are not in the result.
 pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
     cache: &Arc<Shared>,
     keyed: &[(Key, A)],
@@ -120,7 +121,7 @@ where
     }
     let mut told = HashMap::with_capacity(values.len());
     for (key, argument) in keyed {
-        // Once for each argument, however often it was given.
+        // Each argument once, even if it was given several times.
         if let Some((argument, mut fetched)) = values.remove_entry(argument) {
             fetched.cache_time = batch.budget.spent();
             let counters = cache.counters.of(key.name());
@@ -149,7 +150,7 @@ impl<'a> BatchCall<'a> {
         }
     }
 
-    /// Each key once: two leases on one would wait for each other.
+    /// Each key once: two leases on one key would wait for each other.
     fn group<A: Clone + Eq>(
         &self,
         keyed: &'a [(Key, A)],
@@ -176,7 +177,7 @@ impl<'a> BatchCall<'a> {
         keys
     }
 
-    /// One origin call for all: one failure, of the function that the first key names.
+    /// One origin call for all keys is one failure, which counts for the function of the first key.
     fn failed<A>(&self, keyed: &[(Key, A)]) {
         if let Some((key, _)) = keyed.first() {
             let event = Event::error(key.name(), self.budget.spent());
@@ -202,7 +203,7 @@ impl<'a> BatchCall<'a> {
         }
     }
 
-    /// As a single call pauses between two looks.
+    /// The pause of a single call between two lookups.
     fn pause(&self) -> Duration {
         (self.begun.elapsed() / 25).max(Duration::from_millis(1))
     }
@@ -213,7 +214,7 @@ impl<'a> BatchCall<'a> {
 }
 
 impl<A: Clone> BatchKey<'_, A> {
-    /// A value for each argument that was given with this key.
+    /// A value for each argument that was given for this key.
     fn each<T>(&self, value: impl Fn() -> Option<Fetched<T>>) -> Option<Vec<(A, Fetched<T>)>> {
         self.asked
             .iter()

@@ -1,8 +1,8 @@
 //! Trying for the right to call the origin, as a plan says.
 //!
-//! Every write is an add, or a compare-and-swap with a cas that was read while the item was exactly
-//! what this call had decided upon. So the write is refused after whatever an invalidation, an expiry,
-//! an eviction or another caller did in between.
+//! Every write is an `add`, or a `cas` with a number that was read while the item was exactly the
+//! one on which this call decided. If an invalidation, an expiry, an eviction or another caller has
+//! changed it in between, the write is refused.
 
 use super::{
     Call, Snapshot,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Call<'_> {
-    /// Does what the plan for this key alone asks for.
+    /// Executes the plan for this key alone.
     pub(super) async fn claim<'s>(
         &self,
         progress: &Progress,
@@ -32,7 +32,7 @@ impl Call<'_> {
             && let Some(entry) = lease.claim.entry()
             && entry.is_none()
         {
-            // Before the origin is read: what changes the entry from here on refuses the fill.
+            // Read before the origin is called: any later change of the entry refuses the fill.
             *entry = match snapshot.item {
                 Some(item) => self.cas_if_unchanged(item).await?,
                 None => None,
@@ -44,7 +44,7 @@ impl Call<'_> {
         Ok(result)
     }
 
-    /// What became of `plan`, whose last write had this result.
+    /// The result of `plan`, whose last write had this result.
     pub(super) fn claimed(
         &self,
         progress: &Progress,
@@ -54,7 +54,7 @@ impl Call<'_> {
         Ok(match (plan, written) {
             (Plan::Lead(lease), _) => ClaimResult::Won(lease),
             (Plan::Uncoordinated(why), _) => return Err(why),
-            // A lease that may have been written is given back: its guard is armed.
+            // A lease that may have been written is given back, because its guard is armed.
             (_, Some(Err(error))) => return Err(error.into()),
             (Plan::Try(attempt), Some(Ok(true))) => {
                 if attempt.takes_over(progress) {

@@ -80,6 +80,8 @@ pub(crate) enum Decision {
     Pass,
     /// The same, after a wait in vain.
     GoAlone,
+    /// The name is another function's: go without the cache.
+    Bypass,
 }
 
 /// What the loser of the refresh marker does.

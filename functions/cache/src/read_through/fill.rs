@@ -1,9 +1,9 @@
 //! Storing the origin's answer, or giving the lease back: planned for each key, written together.
 
-use std::time::Duration;
+use std::{any::type_name, time::Duration};
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     flight::Leader,
     origin::CacheDirective,
     outcome::{CacheFailure, Fill},
-    payload::{self, Payload},
+    payload::{self, Payload, ReadBack, WriteError},
     random,
     store::{KeyKind, Lifetime, StoreError, many::Write},
     telemetry::metrics::{Counter, Counters},
@@ -62,7 +62,7 @@ impl Call<'_> {
 
     /// The fill, with the cas of our lease if that is known. Hands the value to those who wait in this
     /// process.
-    pub(super) fn plan_fill<T: Serialize>(
+    pub(super) fn plan_fill<T: Serialize + DeserializeOwned>(
         &self,
         lease: &Lease,
         cas: Result<Option<u64>, StoreError>,
@@ -71,15 +71,14 @@ impl Call<'_> {
         flight: &Leader<'_>,
     ) -> PendingWrite<'_> {
         let discard = |fill| self.unfilled(self.plan_discard(lease, cas), fill);
-        let payload = match payload::encode(value) {
-            Ok(payload) => Bytes::from(payload),
-            Err(error) => {
-                self.cache.log.unencodable(self.key.name(), &error);
+        let ttl = self.ttl(value, answer.cost, answer.directive);
+        let payload = match self.encoded(value, ttl, flight.is_watched()) {
+            Ok(payload) => payload,
+            Err(failure) => {
                 flight.fail();
-                return discard(Fill::Failed(CacheFailure::Decode));
+                return discard(Fill::Failed(failure));
             }
         };
-        let ttl = self.ttl(value, answer.cost, answer.directive);
         flight.complete(payload.clone(), answer.created, ttl);
         let Some(ttl) = ttl else {
             return discard(Fill::NotStored);
@@ -163,6 +162,37 @@ impl Call<'_> {
     ) -> Option<Write<'_>> {
         let bytes = freed.write(self.keys.of_kind(kind), self.keys.digest());
         Some(self.write_over(kind, bytes, life, cas?))
+    }
+
+    /// The bytes of a value, if they can be stored and read back. Those who wait in this process take
+    /// it at any length.
+    pub(super) fn encoded<T: Serialize + DeserializeOwned>(
+        &self,
+        value: &T,
+        ttl: Option<Duration>,
+        watched: bool,
+    ) -> Result<Bytes, CacheFailure> {
+        let limit = if watched { usize::MAX } else { self.longest() };
+        let (log, name) = (&self.cache.log, self.key.name());
+        let payload = payload::encode(value, limit).map_err(|error| match error {
+            WriteError::TooLong(limit) => {
+                log.oversize(name, limit.saturating_add(1));
+                CacheFailure::Oversize
+            }
+            WriteError::Refused(reason) => {
+                log.unencodable(name, &reason);
+                CacheFailure::Decode
+            }
+        })?;
+        if ttl.is_some()
+            && let ReadBack::No { reason, first } = ReadBack::of(value, &payload)
+        {
+            if first {
+                log.not_read_back(name, type_name::<T>(), &reason);
+            }
+            return Err(CacheFailure::Decode);
+        }
+        Ok(payload.into())
     }
 
     /// `payload` compressed, if the policy asks for that and it helps.

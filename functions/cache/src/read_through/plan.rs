@@ -1,18 +1,20 @@
 //! What follows for one key from a lookup, alone or among many. Writes nothing itself.
 
 use super::{
-    Call, Lease, MAX_MINTS, PlaceholderAge, Snapshot,
+    Call, Lease, MAX_MINTS, Owner, PlaceholderAge, Snapshot,
     decision::{Decision, IfLost, ItemKind},
     exchange::PlannedWrite,
     lease::{ClaimKind, FillReason},
     snapshot::Leader,
 };
 use crate::{
-    entry::Generation,
+    entry::{Generation, Owners},
+    key::Scope,
     origin::is_computed_here,
-    outcome::Uncoordinated,
+    outcome::{Bypass, Uncoordinated},
     random,
     store::{Item, KeyKind, Lifetime, LookupReply},
+    telemetry::metrics::Counter,
 };
 
 /// What is remembered of a key from one lookup to the next.
@@ -80,6 +82,7 @@ impl Call<'_> {
         let ours = progress.is_ours(snapshot);
         match self.decision(progress, snapshot) {
             Decision::Mint => progress.mint(snapshot),
+            Decision::Bypass => self.plan_bypass(snapshot),
             Decision::Refresh(if_lost) => self.plan_marker(snapshot, if_lost),
             Decision::Acquire => self.plan_lease(snapshot, FillReason::Miss),
             Decision::Compute => self.plan_placeholder(snapshot, FillReason::Miss),
@@ -113,7 +116,8 @@ impl Call<'_> {
     ) -> Plan<'s> {
         let reason = FillReason::Requested;
         match snapshot.kind {
-            _ if snapshot.generations.is_none() => progress.mint(snapshot),
+            _ if snapshot.decision(None) == Decision::Mint => progress.mint(snapshot),
+            _ if snapshot.decision(None) == Decision::Bypass => self.plan_bypass(snapshot),
             ItemKind::Absent => self.plan_lease(snapshot, reason),
             ItemKind::Won => self.plan_placeholder(snapshot, reason),
             ItemKind::Entry(_) => {
@@ -123,6 +127,23 @@ impl Call<'_> {
                     .map_or(Plan::Again, Plan::Lead)
             }
             _ => self.plan_take_over(snapshot, reason),
+        }
+    }
+
+    /// The name is another function's, whose entries these are: nothing is read and nothing is stored.
+    fn plan_bypass<'s>(&self, snapshot: &Snapshot<'s>) -> Plan<'s> {
+        // An empty lease that this lookup has left is given back: the name's owner may wait for it.
+        drop(self.plan_placeholder(snapshot, FillReason::Miss));
+        self.refused(snapshot);
+        Plan::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
+    }
+
+    /// Counts and logs that the name is another function's.
+    pub(super) fn refused(&self, snapshot: &Snapshot<'_>) {
+        if let (Owner::Stranger(owner), Some(ours)) = (snapshot.owner, self.key.owner()) {
+            self.counters.increment(Counter::Refused);
+            let owner = String::from_utf8_lossy(owner);
+            self.cache.log.name_taken(self.key.name(), &owner, ours);
         }
     }
 
@@ -202,25 +223,34 @@ impl Call<'_> {
     }
 
     /// The generations that are missing, or are none of ours: those would keep every entry invisible for
-    /// ever. They count only once the next lookup has read them back.
+    /// ever. They count only once the next lookup has read them back. A name that nobody has claimed
+    /// keeps its generation, and becomes that of this key's function.
     pub(super) fn minted<'s>(&self, reply: &'s LookupReply) -> Vec<PlannedWrite<'s>> {
         let [namespace, function] = self.keys.scopes();
         let scopes = [
             (KeyKind::Namespace, &reply.namespace, namespace),
             (KeyKind::Function, &reply.function, function),
         ];
-        let missing = scopes.into_iter().filter(|(_, item, scope)| {
-            let read = |item: &Item| Generation::read(&item.bytes, scope).is_ok();
-            !item.as_ref().is_some_and(read)
-        });
-        missing
-            .map(|(kind, item, scope)| PlannedWrite {
+        let version = self.policy.version;
+        let minted = |(kind, item, scope): (KeyKind, &'s Option<Item>, &Scope)| {
+            let read = item.as_ref();
+            let read = read.and_then(|item| Generation::read(&item.bytes, scope).ok());
+            let claims = self.key.owner().filter(|_| kind == KeyKind::Function);
+            let is_claimed = read.is_some_and(|(_, owners)| owners.of(version).is_some());
+            if read.is_some() && (claims.is_none() || is_claimed) {
+                return None;
+            }
+            let mint = || Generation::mint(self.cache.clock.now(), random::u64());
+            let (generation, owners) = read.unwrap_or_else(|| (mint(), Owners::default()));
+            let owners = claims.map(|path| owners.claimed(version, path));
+            Some(PlannedWrite {
                 kind,
-                bytes: Generation::mint(self.cache.clock.now(), random::u64()).write(scope),
+                bytes: generation.write(scope, &owners.unwrap_or_default()),
                 life: Lifetime::Forever,
                 over: item.as_ref(),
             })
-            .collect()
+        };
+        scopes.into_iter().filter_map(minted).collect()
     }
 }
 

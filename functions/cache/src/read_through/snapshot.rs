@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     clock::{self, Millis},
-    entry::{self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Record, Token},
+    entry::{
+        self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Owners, Record,
+        Token,
+    },
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
@@ -23,6 +26,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) marker: Marker,
     /// Both generations, if both stood there.
     pub(super) generations: Option<Generations>,
+    /// Whose the key's name is.
+    pub(super) owner: Owner<'a>,
     /// The entry, if the item is one of these generations.
     pub(super) entry: Option<Entry<'a>>,
     /// Who holds the lease, if the item is one.
@@ -60,6 +65,16 @@ impl Leader {
     }
 }
 
+/// Which function a name belongs to, by the record that holds its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner<'a> {
+    /// This one, or the key is of no function.
+    Us,
+    /// None yet: it has to be claimed before anything is served or stored.
+    Nobody,
+    Stranger(&'a [u8]),
+}
+
 /// A copy of a stale entry, kept while its refresh runs: the origin may fail.
 #[derive(Debug, Clone)]
 pub(super) struct Stale {
@@ -71,11 +86,13 @@ pub(super) struct Stale {
 
 impl<'a> Snapshot<'a> {
     pub(super) fn new(call: &Call<'_>, reply: &'a LookupReply) -> Self {
+        let read = generations(call, reply);
         let mut snapshot = Snapshot {
             now: call.cache.clock.now(),
             kind: ItemKind::Absent,
             marker: Marker::NotRefreshing,
-            generations: generations(call, reply),
+            generations: read.map(|(generations, _)| generations),
+            owner: read.map_or(Owner::Us, |(_, owners)| call.owner(owners)),
             entry: None,
             holder: None,
             leader: None,
@@ -162,8 +179,19 @@ impl<'a> Snapshot<'a> {
 
     /// What follows for a call that has waited for `before`, if it has.
     pub(super) fn decision(&self, before: Option<&Leader>) -> Decision {
-        let waited = self.waited(before);
-        decision::decide(self.kind, self.marker, self.generations.is_some(), waited)
+        match self.owner {
+            Owner::Us => self.unclaimed(self.waited(before)),
+            Owner::Nobody => Decision::Mint,
+            Owner::Stranger(_) => Decision::Bypass,
+        }
+    }
+
+    /// The decision of a caller that only reads: a name without an owner is free for all.
+    pub(super) fn decision_of_peek(&self) -> Decision {
+        match self.owner {
+            Owner::Us | Owner::Nobody => self.unclaimed(Waited::No),
+            Owner::Stranger(_) => Decision::Bypass,
+        }
     }
 
     /// Whether a call that has waited for `before`, if it has, waits for what this lookup shows.
@@ -177,6 +205,10 @@ impl<'a> Snapshot<'a> {
             }
             (Some(_), _) => Waited::Yes,
         }
+    }
+
+    fn unclaimed(&self, waited: Waited) -> Decision {
+        decision::decide(self.kind, self.marker, self.generations.is_some(), waited)
     }
 
     /// What a failing refresh may fall back on.
@@ -211,17 +243,30 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     })
 }
 
-fn generations(call: &Call<'_>, reply: &LookupReply) -> Option<Generations> {
-    let generation =
-        |item: &Option<store::Item>, scope| Generation::read(&item.as_ref()?.bytes, scope).ok();
+/// Both generations, and the owners of the function's name.
+fn generations<'a>(call: &Call<'_>, reply: &'a LookupReply) -> Option<(Generations, Owners<'a>)> {
     let [namespace, function] = call.keys.scopes();
-    Some(Generations {
-        namespace: generation(&reply.namespace, namespace)?,
-        function: generation(&reply.function, function)?,
-    })
+    let (namespace, _) = Generation::read(&reply.namespace.as_ref()?.bytes, namespace).ok()?;
+    let (function, owners) = Generation::read(&reply.function.as_ref()?.bytes, function).ok()?;
+    let generations = Generations {
+        namespace,
+        function,
+    };
+    Some((generations, owners))
 }
 
 impl Call<'_> {
+    fn owner<'a>(&self, owners: Owners<'a>) -> Owner<'a> {
+        let Some(ours) = self.key.owner() else {
+            return Owner::Us;
+        };
+        match owners.of(self.policy.version) {
+            None => Owner::Nobody,
+            Some(owner) if owner == Owners::mark(ours) => Owner::Us,
+            Some(owner) => Owner::Stranger(owner),
+        }
+    }
+
     /// Until when those who do not refresh `entry` themselves are served it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);

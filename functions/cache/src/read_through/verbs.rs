@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     entry::Entry,
-    payload::Payload,
+    payload::{self, Payload},
     random,
     store::{
         KeyKind, LookupReply, StoreError,
@@ -31,6 +31,8 @@ pub(crate) enum WriteResult {
     NoEntry,
     /// What stood there changed meanwhile, or a generation had to be minted first.
     Again,
+    /// The key's name is another function's.
+    NameTaken,
 }
 
 impl Call<'_> {
@@ -41,10 +43,14 @@ impl Call<'_> {
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
         let reply = self.lookup(None).await.ok()?;
         let snapshot = Snapshot::new(self, &reply);
-        match snapshot.decision(None) {
+        match snapshot.decision_of_peek() {
             Decision::Hit => self.serve(&snapshot, false),
             Decision::ServeStale | Decision::Refresh(IfLost::ServeStale) => {
                 self.serve_stale(&snapshot)
+            }
+            Decision::Bypass => {
+                self.refused(&snapshot);
+                None
             }
             _ => None,
         }
@@ -86,9 +92,16 @@ impl Call<'_> {
     ) -> Result<WriteResult, StoreError> {
         let reply = self.lookup(None).await?;
         let snapshot = Snapshot::new(self, &reply);
-        let Some(generations) = snapshot.generations else {
-            self.mint(&reply).await?;
-            return Ok(WriteResult::Again);
+        let generations = match snapshot.generations {
+            _ if snapshot.decision(None) == Decision::Bypass => {
+                self.refused(&snapshot);
+                return Ok(WriteResult::NameTaken);
+            }
+            Some(generations) if snapshot.decision(None) != Decision::Mint => generations,
+            _ => {
+                self.mint(&reply).await?;
+                return Ok(WriteResult::Again);
+            }
         };
         // Given back should this end before the value is there.
         let mut held = None;
@@ -134,6 +147,15 @@ impl Call<'_> {
             held.disarm();
         }
         Ok(written)
+    }
+
+    /// The longest encoded value that may be stored, be it compressed.
+    pub(crate) fn longest(&self) -> usize {
+        let plain = self.policy.max_size.saturating_sub(Entry::size(0));
+        match self.policy.compress_over {
+            Some(_) => plain.max(payload::LONGEST_COMPRESSED),
+            None => plain,
+        }
     }
 
     /// Why `payload` would not be stored.

@@ -1,6 +1,8 @@
-//! The store inside this process: for `cargo run` with nothing installed, and for tests. Nothing is shared and nothing survives.
+//! The store in this process: for `cargo run` without a memcached, and for tests. Nothing is shared
+//! with other processes, and nothing survives this one.
 //!
-//! moka bounds it and throws out what is least used. Time is tokio's, so that a test that pauses it controls this store.
+//! moka bounds its size and evicts what is least used. It uses tokio's clock, so that a test can
+//! control it.
 
 use std::sync::{
     Arc,
@@ -16,7 +18,7 @@ use tokio::time::{Duration, Instant};
 
 use super::{CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply, many::Precondition};
 
-/// The most that is kept, in bytes of keys and items.
+/// The maximum size, in bytes of keys and items.
 const CAPACITY: u64 = 64 << 20;
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl StoredItem {
     }
 }
 
-/// Frees the room of expired items; whether one is expired is decided by [`StoredItem::live`].
+/// Frees the memory of expired items. [`StoredItem::live`] decides whether an item is expired.
 struct ItemExpiry;
 
 impl moka::Expiry<String, Arc<StoredItem>> for ItemExpiry {
@@ -148,7 +150,7 @@ impl Memory {
     }
 
     pub(super) fn delete(&self, key: &str) {
-        // Not `invalidate`, which does not wait for a write of this key that is under way.
+        // Not `invalidate`, which does not wait for a running write of this key.
         self.items
             .entry_by_ref(key)
             .and_compute_with(|_| Op::Remove);

@@ -19,6 +19,7 @@ pub(crate) struct Log {
     key: RateLimit,
     recursion: RateLimit,
     runtime: RateLimit,
+    name_taken: RateLimit,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +64,32 @@ impl Log {
         }
     }
 
+    pub(crate) fn name_taken(&self, name: &str, owner: &str, function: &str) {
+        if let Some(left_out) = self.name_taken.pass() {
+            tracing::error!(
+                name,
+                owner,
+                function,
+                left_out,
+                "the name belongs to another function of this namespace; this one is not cached: \
+                 rename one of the two; if the owner is gone or has moved here, raise \
+                 `version` or flush the name"
+            );
+        }
+    }
+
+    /// Said once of each type.
+    pub(crate) fn not_read_back(&self, name: &str, value: &str, reason: &dyn std::fmt::Display) {
+        let value = declared(value);
+        tracing::error!(
+            name,
+            value,
+            %reason,
+            "values of this type do not read back and are not stored: \
+             `Serialize` and `Deserialize` do not agree"
+        );
+    }
+
     pub(crate) fn oversize(&self, name: &str, bytes: usize) {
         if let Some(left_out) = self.oversize.pass() {
             tracing::warn!(
@@ -95,4 +122,12 @@ impl Log {
             tracing::error!(name, %reason, left_out, "no key can be made; the origin answers");
         }
     }
+}
+
+/// The name of a value's type, without the attribute's own wrapper around it.
+fn declared(value: &str) -> &str {
+    let within = value.strip_prefix("larder::cached::");
+    let within = within.and_then(|within| within.split_once('<'));
+    let inner = within.and_then(|(_, inner)| inner.rsplit_once(", larder::"));
+    inner.map_or(value, |(inner, _)| inner)
 }

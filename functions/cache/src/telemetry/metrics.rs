@@ -75,6 +75,9 @@ pub struct Stats {
     pub waited_in_vain: u64,
     /// Origin calls without a lease, since the last answer for the key could not be stored.
     pub passed: u64,
+    /// Calls that went to their origin because another function has their name, or another type the
+    /// name of theirs: a mistake, which an error in the log explains.
+    pub refused: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -153,6 +156,7 @@ pub(crate) enum Counter {
     LeaseWaited,
     WaitedInVain,
     Passed,
+    Refused,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -269,6 +273,7 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_waited: read(Counter::LeaseWaited),
         waited_in_vain: read(Counter::WaitedInVain),
         passed: read(Counter::Passed),
+        refused: read(Counter::Refused),
         bytes_read: read(Counter::BytesRead),
         bytes_written: read(Counter::BytesWritten),
         origin_time: time(Counter::OriginMicros),

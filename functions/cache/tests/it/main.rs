@@ -33,6 +33,8 @@ mod forgeries;
 mod growth;
 /// Peers that answer what no memcached would.
 mod hostile;
+/// Whose entry a key is: every function's and every type's own.
+mod identity;
 /// Many keys in one call.
 mod many;
 /// The compiler's messages for mistakes in the attribute.
@@ -65,6 +67,8 @@ mod surface;
 mod time;
 /// TLS and Unix sockets.
 mod transports;
+/// Values that would be written and never read again.
+mod unreadable;
 /// Answers that leave nothing to store, and many callers who want them.
 mod unstored;
 /// Two releases on one server.

@@ -98,6 +98,111 @@ async fn reordered_fields_read_right_and_renamed_ones_are_a_miss() {
     }
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Pair(u32, u32);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Padded {
+    high: u32,
+    low: u32,
+    #[serde(default)]
+    step: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Before {
+    Box(u32, u32),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum After {
+    Box { height: u32, width: u32 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Tagged {
+    Box { height: u32 },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Unit;
+
+/// What one release has stored as `A` and the next asks for as `B`.
+async fn reads<A: Serialize, B: DeserializeOwned>(cache: &Cache, n: u64, old: A) -> bool {
+    let key = key("release", n);
+    cache.put(&key, &MINUTE, &old).await.unwrap();
+    let read = cache.peek::<B>(&key, &MINUTE).await;
+    cache.invalidate(&key).await.unwrap();
+    read.is_some()
+}
+
+#[tokio::test]
+async fn what_has_become_another_type_is_a_miss() {
+    let server = Memcached::start();
+    for cache in every_store(&server) {
+        macro_rules! misses {
+            ($($n:literal $new:ty: $old:expr;)*) => {
+                let mut unreadable = 0;
+                $(
+                    assert!(!reads::<_, $new>(&cache, $n, $old).await, "{} {}", $n, cache.location());
+                    unreadable += 1;
+                )*
+                assert_eq!(cache.stats().unreadable, unreadable);
+            };
+        }
+        misses! {
+            // A sequence is not a struct.
+            1 Range: (1_u32, 2_u32);
+            2 Range: [1_u32, 2];
+            3 Range: vec![1_u32, 2];
+            4 Range: Pair(1, 2);
+            5 Padded: (1_u32, 2_u32);
+            6 Option<Range>: vec![1_u32, 2];
+            7 Vec<Range>: vec![(1_u32, 2_u32)];
+            8 After: Before::Box(1, 2);
+            9 Before: After::Box { height: 1, width: 2 };
+            10 Tagged: ("Box", 1_u32);
+            11 std::collections::BTreeMap<String, Range>: std::collections::BTreeMap::from([("a", [1, 2])]);
+            // Nor is a map whose keys are the places of fields.
+            12 Range: std::collections::BTreeMap::from([(0_u8, 1_u32), (1, 2)]);
+            13 After: std::collections::BTreeMap::from([(0_u8, Range { low: 1, high: 2 })]);
+            14 (u32, u32): Range { low: 1, high: 2 };
+            // An integer is not a float, nor a float an integer; an f64 has digits that an f32 has not.
+            20 f64: 950_u64;
+            21 f64: -1_i8;
+            22 f32: 7_u32;
+            23 f32: 0.1_f64;
+            24 u64: 950.0_f64;
+            25 Vec<f64>: vec![1_i64, 2];
+            26 Option<f64>: 950_u128;
+            27 u8: 300_u16;
+            28 i128: u128::MAX;
+            // Bytes, texts, integers, truths and nothing are five things.
+            30 Vec<u8>: "abc";
+            31 String: vec![b'a', b'b', b'c'];
+            32 u128: vec![7_u8; 16];
+            33 String: 5_u8;
+            34 u8: true;
+            35 bool: 1_u8;
+            36 char: "ab";
+            37 u8: ();
+            38 (): Unit;
+            39 (): Vec::<u8>::new();
+            40 bytes::Bytes: "abc";
+        }
+        // Growth is no change: by value, as in keys.
+        assert!(reads::<u8, u128>(&cache, 50, 7).await);
+        assert!(reads::<u64, i128>(&cache, 51, u64::MAX).await);
+        assert!(reads::<i64, u8>(&cache, 52, 7).await);
+        assert!(reads::<f32, f64>(&cache, 53, 0.5).await);
+        assert!(reads::<u8, Option<u64>>(&cache, 54, 7).await);
+        assert!(reads::<char, String>(&cache, 55, 'a').await);
+        assert!(reads::<[u8; 2], Vec<u8>>(&cache, 56, [1, 2]).await);
+        assert!(reads::<Vec<u8>, Vec<u16>>(&cache, 57, vec![1, 2]).await);
+    }
+}
+
 #[tokio::test]
 async fn an_entry_of_another_version_is_a_miss_also_under_a_key_without_version() {
     let server = Memcached::start();

@@ -119,16 +119,62 @@ fn maps_are_sorted() {
 }
 
 #[test]
-fn a_json_number_encodes_by_its_value_under_every_feature_of_serde_json() {
-    /// What serde_json::Number becomes when some crate of the build asks for `arbitrary_precision`.
-    struct Disguised(&'static str);
-    impl Serialize for Disguised {
-        fn serialize<S: ser::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-            let mut s = s.serialize_struct(JSON_NUMBER, 1)?;
-            ser::SerializeStruct::serialize_field(&mut s, JSON_NUMBER, self.0)?;
-            ser::SerializeStruct::end(s)
-        }
+fn sets_are_sorted_wherever_they_are() {
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Tags(HashSet<String>);
+    #[derive(Serialize)]
+    struct Filter {
+        tags: Tags,
+        ids: Option<Box<HashSet<(u8, i64)>>>,
+        #[serde(flatten)]
+        rest: BTreeMap<String, HashSet<u8>>,
     }
+    let filter = || Filter {
+        tags: Tags((0..20).map(|n| n.to_string()).collect()),
+        ids: Some(Box::new((0..20).map(|n| (n, -1)).collect())),
+        rest: [("a".to_owned(), (0..20).collect())].into(),
+    };
+    let once = bytes(filter());
+    for _ in 0..20 {
+        assert_eq!(bytes(filter()), once);
+    }
+    let sorted: std::collections::BTreeSet<i8> = (-5..5).collect();
+    let hashed: HashSet<i8> = sorted.iter().copied().collect();
+    assert_eq!(bytes(&sorted), bytes(&hashed));
+    // The order of a sequence counts.
+    assert_ne!(bytes(vec![1, 2]), bytes(vec![2, 1]));
+    assert_ne!(
+        bytes(std::collections::VecDeque::from([1, 2])),
+        bytes([2, 1])
+    );
+}
+
+#[test]
+fn bytes_are_one_length_and_themselves() {
+    let long = vec![7_u8; 1000];
+    assert_eq!(bytes(&long).len(), 1009);
+    assert_eq!(bytes(&long), bytes(&long[..]));
+    assert_eq!(bytes(&long), bytes(bytes::Bytes::from(long.clone())));
+    assert_eq!(bytes(&long), bytes(Box::<[u8]>::from(&long[..])));
+    assert_eq!(bytes(&long), bytes(std::borrow::Cow::from(&long[..])));
+    assert_ne!(bytes(b"abc".to_vec()), bytes("abc"));
+    assert_ne!(bytes(Vec::<u8>::new()), bytes(Vec::<u16>::new()));
+}
+
+/// What serde_json::Number becomes when some crate of the build asks for `arbitrary_precision`.
+struct Disguised(&'static str);
+
+impl Serialize for Disguised {
+    fn serialize<S: ser::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut s = s.serialize_struct(JSON_NUMBER, 1)?;
+        ser::SerializeStruct::serialize_field(&mut s, JSON_NUMBER, self.0)?;
+        ser::SerializeStruct::end(s)
+    }
+}
+
+#[test]
+fn a_json_number_encodes_by_its_value_under_every_feature_of_serde_json() {
     assert_eq!(bytes(Disguised("5")), bytes(serde_json::json!(5)));
     assert_eq!(bytes(Disguised("-5")), bytes(serde_json::json!(-5)));
     assert_eq!(bytes(Disguised("2.5")), bytes(serde_json::json!(2.5)));
@@ -136,6 +182,63 @@ fn a_json_number_encodes_by_its_value_under_every_feature_of_serde_json() {
         bytes([Disguised("1"), Disguised("2")]),
         bytes(serde_json::json!([1, 2]))
     );
+    for (text, number) in [
+        ("0.0", 0.0),
+        ("-0.0", -0.0),
+        ("0.1", 0.1),
+        ("100.0", 1e2),
+        ("0.00001", 1e-5),
+        ("1e-6", 1e-6),
+        ("1.25e-7", 1.25e-7),
+        ("1000000000000000.0", 1e15),
+        ("1e+16", 1e16),
+        ("1e+300", 1e300),
+        ("1.7976931348623157e+308", f64::MAX),
+        ("5e-324", 5e-324),
+    ] {
+        assert_eq!(serde_json::json!(number).to_string(), text);
+        assert_eq!(bytes(Disguised(text)), bytes(number), "{text}");
+    }
+}
+
+#[test]
+fn numbers_that_differ_encode_differently_under_arbitrary_precision() {
+    let texts = [
+        "0",
+        "-0",
+        "0.0",
+        "-0.0",
+        "1",
+        "1.0",
+        "1.00",
+        "1e0",
+        "1e+0",
+        "1E0",
+        "10e-1",
+        "1.1",
+        "1.10",
+        "100000000000000000000000000000",
+        "100000000000000000000000000001",
+        "1e29",
+        "1e+29",
+        "-100000000000000000000000000000",
+        "-100000000000000000000000000001",
+        "340282366920938463463374607431768211455",
+        "340282366920938463463374607431768211456",
+        "340282366920938463463374607431768211457",
+        "0.1",
+        "0.10000000000000000001",
+        "1e400",
+        "1e401",
+        "-1e400",
+        "1e-400",
+        "1e-401",
+    ];
+    let encodings: HashSet<_> = texts.iter().map(|text| bytes(Disguised(text))).collect();
+    assert_eq!(encodings.len(), texts.len());
+    for text in texts {
+        assert_ne!(bytes(Disguised(text)), bytes(text), "the text {text}");
+    }
 }
 
 #[test]
@@ -160,7 +263,7 @@ fn an_argument_that_refuses_is_named() {
     let error = encode(&Refuses, &mut Vec::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "an argument can not be serialised: closed socket"
+        "an argument cannot be serialised: closed socket"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The origin's one call for all that are missing, and what becomes of each of its answers.
+//! The one origin call for all keys that are missing, and the fill of each answer.
 
 use std::{collections::HashMap, hash::Hash, time::Duration};
 
@@ -81,8 +81,8 @@ impl BatchCall<'_> {
         }
     }
 
-    /// Stores what the origin has answered with and gives back the rest. `leads` has the cas and the
-    /// flight of each lease.
+    /// Stores the origin's answers and gives back the leases of the other keys. `leads` has the cas
+    /// and the flight of each lease.
     async fn fill<'a, 'f, A, T>(
         &self,
         called: &'a [OriginKey<'_, A>],
@@ -93,7 +93,7 @@ impl BatchCall<'_> {
     where
         'f: 'a,
         A: Eq + Hash,
-        T: Serialize,
+        T: Serialize + DeserializeOwned,
     {
         let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| {
             let (call, value) = (&key.call, key.asked.iter().find_map(|a| answers.get(a)));

@@ -1,7 +1,7 @@
-//! The classic protocol through memcache-async, one guarded connection.
+//! The classic protocol through memcache-async, on one validated connection.
 //!
-//! Owns which command is sent and what its answer means. The connection is used for one exchange at a time by whoever took it
-//! out of the pool; after anything but a clean end it is dropped, never put back.
+//! One caller at a time uses the connection, for one exchange. Unless that ends cleanly, the
+//! connection is dropped and not returned to the pool.
 
 use std::io;
 
@@ -40,12 +40,13 @@ impl Classic {
         }
     }
 
-    /// Whether the last answer ended where it should: only then may the connection be used again.
+    /// Whether the last answer ended where it should. Only then may the connection be used again.
     pub(super) fn is_clean(&self) -> bool {
         self.validator.lock().is_clean()
     }
 
-    /// One `get` of up to four keys: the server answers in the order asked, the item before the generations.
+    /// One `get` of up to four keys. The server answers in their order, the item before the
+    /// generations.
     pub(super) async fn lookup(
         &mut self,
         keys: &CacheKeys,
@@ -90,7 +91,7 @@ impl Classic {
             with_cas: true,
         });
         match self.protocol.gets_cas(key).await {
-            // A server that was started without cas (-C) can hold no lease.
+            // A server that was started without cas (-C) cannot keep a lease.
             Ok((_, 0)) => Err(StoreError::Protocol),
             Ok((bytes, cas)) => Ok(Some(Item {
                 bytes: bytes.into(),
@@ -118,7 +119,7 @@ impl Classic {
         match written {
             Ok(written) => Ok(written),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            // The crate compares with "NOT FOUND" and so takes the answer for an error.
+            // The crate compares with "NOT FOUND", so it takes this answer for an error.
             Err(_) if self.validator.lock().last_line() == b"NOT_FOUND" && self.is_clean() => {
                 Ok(false)
             }
@@ -126,8 +127,8 @@ impl Classic {
         }
     }
 
-    /// The crate's delete asks for no answer. A server works in order, so the answer to a `version` on the same
-    /// connection proves that the delete was done.
+    /// The crate's delete requests no answer. A server works in order, so the answer to a `version`
+    /// on the same connection proves that the delete was executed.
     pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
         self.expect(Expect::Version);
         if let Err(error) = self.protocol.delete(key).await {

@@ -1,6 +1,6 @@
 //! Cached functions as another crate writes them.
 
-#![deny(warnings, missing_docs)]
+#![deny(warnings, missing_docs, unused, clippy::pedantic)]
 
 use std::{collections::HashMap, fmt};
 
@@ -22,6 +22,9 @@ pub struct LoadError;
 pub const MINUTE: Policy = Policy::ttl(std::time::Duration::from_secs(60));
 
 /// A free function.
+///
+/// # Errors
+/// For the id 0.
 #[larder::cached(
     "outside-free",
     ttl = "60s",
@@ -46,6 +49,9 @@ pub struct Tenant {
 
 impl Tenant {
     /// An inherent method, with companions.
+    ///
+    /// # Errors
+    /// None yet.
     #[larder::cached("outside-inherent", policy = MINUTE, key = (self.name, id))]
     pub async fn report(&self, id: u64) -> Result<Report, LoadError> {
         Ok(Report {
@@ -57,7 +63,7 @@ impl Tenant {
 /// A trait with an async method.
 pub trait Load: Sync {
     /// As implementations write it with `async fn`.
-    fn load(&self, id: u64) -> impl Future<Output = Result<Report, LoadError>> + Send;
+    fn load(&self, id: u64) -> impl std::future::Future<Output = Result<Report, LoadError>> + Send;
 }
 
 impl Load for Tenant {
@@ -68,6 +74,9 @@ impl Load for Tenant {
 }
 
 /// A generic function.
+///
+/// # Errors
+/// For a text that is none of these.
 #[larder::cached("outside-generic", ttl = "1h", key = text)]
 pub async fn parsed<T>(text: &str) -> Result<T, T::Err>
 where
@@ -83,6 +92,9 @@ pub async fn even(n: u32) -> Option<u32> {
 }
 
 /// An absence or a failure: only the absence is cached.
+///
+/// # Errors
+/// For a negative id.
 #[larder::cached("outside-both", ttl = "60s", negative_ttl = "5s", skip(users))]
 pub async fn user(
     id: i64,
@@ -102,3 +114,16 @@ pub async fn borrowed<'a>(
 ) -> String {
     format!("{text} {more:?} {numbers:?} {nested:?}")
 }
+
+/// A name that is already another's in the type namespace.
+pub mod user_module {
+    /// In a module of its own name.
+    ///
+    /// # Errors
+    /// None yet.
+    #[larder::cached("outside-user", ttl = "60s", companions = cached_user_module)]
+    pub async fn user_module(id: u64) -> Result<u64, crate::LoadError> {
+        Ok(id)
+    }
+}
+pub use user_module::user_module;

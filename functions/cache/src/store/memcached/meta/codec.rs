@@ -1,7 +1,9 @@
-//! The bytes of the meta protocol, without a socket: commands written, answers parsed from whatever has arrived.
+//! The bytes of the meta protocol, without a socket: writes commands, and parses answers from the
+//! bytes that have arrived.
 //!
-//! Only flags that memcached 1.6.12 to 1.6.22 know, since nothing newer runs on ElastiCache nodes. Flags of an answer come in any
-//! order and are read as a set. Lengths are bounded before anything is reserved for them.
+//! It only uses flags that memcached 1.6.12 to 1.6.22 know, since ElastiCache nodes run nothing
+//! newer. The flags of an answer come in any order and are read as a set. Lengths are limited
+//! before memory is reserved for them.
 
 use memchr::memchr;
 
@@ -14,11 +16,12 @@ use super::super::{
 pub(super) struct Get<'a> {
     pub(super) key: &'a str,
     pub(super) opaque: u32,
-    /// Leave an empty item of this many seconds if nothing is there. Never 0, which would stay for ever.
+    /// Create a placeholder for this many seconds if there is no item. Never 0, which would never
+    /// expire.
     pub(super) lease: Option<u32>,
 }
 
-/// The key and number that an answer says it belongs to.
+/// The key and the opaque number in an answer, which identify its command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag<'a> {
     pub(super) key: &'a [u8],
@@ -29,7 +32,7 @@ pub(super) struct Tag<'a> {
 pub(super) struct Value<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) cas: Option<u64>,
-    /// This very command left the item there.
+    /// This command has created the item.
     pub(super) won: bool,
 }
 
@@ -42,14 +45,14 @@ pub(super) enum Status {
     Barrier,
 }
 
-/// An answer, where it stands in what has arrived.
+/// An answer, borrowed from the bytes that have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parsed<'a> {
     Value(Value<'a>, Tag<'a>),
     Status(Status, Option<Tag<'a>>),
 }
 
-/// A read. Says nothing when nothing is there: the [`barrier`] behind it does.
+/// A read. If there is no item it has no answer; the answer to the [`barrier`] after it shows that.
 pub(super) fn get(out: &mut Vec<u8>, get: &Get<'_>) {
     push(out, &["mg ", get.key, " v c k O"]);
     decimal(out, get.opaque.into());
@@ -137,7 +140,7 @@ fn decimal(out: &mut Vec<u8>, mut cas: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// The answer at the front of what has arrived, and its length; `None` while it is not whole.
+/// The first answer in the bytes that have arrived, and its length; `None` while it is incomplete.
 pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreError> {
     let head = &input[..input.len().min(MAX_LINE)];
     let Some(end) = memchr(b'\n', head) else {
@@ -168,9 +171,9 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
     Ok(Some((Parsed::Value(value, tag), start + length + 2)))
 }
 
-/// What the first line of an answer begins with.
+/// The first word of an answer.
 enum Kind {
-    /// So many bytes follow.
+    /// The length of the value that follows.
     Value(usize),
     Status(Status),
 }
@@ -229,13 +232,13 @@ impl<'a> Flags<'a> {
                     flags.opaque = Some(opaque.try_into().ok()?);
                     behind
                 }
-                // Counted from 1; a server that was started without cas says 0.
+                // A cas is at least 1; a server that was started without cas sends 0.
                 b'c' => {
                     let (cas, behind) = cas(behind).filter(|(cas, _)| *cas > 0)?;
                     flags.cas = Some(cas);
                     behind
                 }
-                // Won by another, stale, and whatever later servers add, count for nothing.
+                // Flags for "won by another", "stale", and those of later servers are ignored.
                 other => {
                     flags.won |= *other == b'W';
                     word(behind).1
@@ -251,7 +254,7 @@ impl<'a> Flags<'a> {
     }
 }
 
-/// What stands before the next space, and the rest.
+/// The word before the next space, and the rest.
 fn word(line: &[u8]) -> (&[u8], &[u8]) {
     line.split_at(memchr(b' ', line).unwrap_or(line.len()))
 }
