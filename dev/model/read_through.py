@@ -925,8 +925,9 @@ def main():
             wrong += not right
             if kind == 'algorithm':
                 states, steps = states + seen, steps + made
-            print(f'{"ok   " if right else "WRONG"} {kind:9} {name:45} {seen:8} states {took:6.1f} s '
-                  f' {error or ""}', flush=True)
+            verdict = 'ok   ' if right else 'WRONG'
+            print(f'{verdict} {kind:9} {name:45} {seen:8} states {took:6.1f} s  {error or ""}',
+                  flush=True)
             if not right:
                 print(*path, sep='\n        ')
     print(f'{states} states and {steps} steps of the algorithm in {time.time() - begun:.0f} s; '

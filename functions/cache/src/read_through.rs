@@ -22,12 +22,15 @@
 //! ```text
 //! a generation is missing        create it with `add`, look up again
 //! entry, fresh                   serve it
-//! entry, stale                   marker held: serve it; else try for the marker: winner calls the
-//!                                origin, loser serves it
-//! entry, past its windows        the same, but wait in place of serving
+//! entry, stale                   marker held, or says that the refresh failed: serve it; else try for
+//!                                the marker: winner calls the origin, loser serves it
+//! entry, past its windows        the same, but wait in place of serving; `stale_if_error` serves it
+//!                                if the refresh failed
 //! nothing                        try to `add` a lease: winner calls the origin, loser waits
 //! placeholder of this lookup     the lease is ours: call the origin
 //! lease, or another placeholder  wait: look up again after 1 ms, later after 4 % of the wait
+//! freed: not to be stored        call the origin, store nothing
+//! freed: the origin failed       one who has waited: the same; another takes over
 //! anything else                  replace it by our lease with `cas`; refused: look up again
 //! ```
 //!
@@ -47,6 +50,9 @@
 //! **A flush** deletes a generation on every server. Entries and leases carry the generations of
 //! the lookup that led to them. A record with others than the present ones counts as "anything
 //! else"; so does what a late fill stores after a flush.
+//!
+//! **One wait.** A call waits for one origin call that comes to nothing, then it goes on alone.
+//! Otherwise callers would lead one after the other behind an origin that fails.
 //!
 //! **Bounds.** Cache I/O is cut by the budget, a wait by the policy's `wait` and the deadline. A
 //! call for which either ends calls its origin and stores nothing.
@@ -323,7 +329,9 @@ impl<'a> Call<'a> {
                     Some(fetched) => return Action::Serve(fetched),
                     None => Box::pin(backoff.take()).await,
                 },
-                Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+                Err(
+                    why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker)),
+                ) => {
                     return self.without_store(Some(&reply), why);
                 }
                 Err(why) => return why.into(),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     Call, Decision, Snapshot, Stale,
     decision::{Age, ItemKind},
+    snapshot::Owner,
 };
 use crate::{
     clock,
@@ -49,6 +50,8 @@ impl Call<'_> {
         snapshot: &Snapshot<'_>,
     ) -> Option<Fetched<T>> {
         match snapshot.kind {
+            // Of a name that is not this function's nothing is served.
+            _ if snapshot.owner != Owner::Us => None,
             ItemKind::Entry(Age::Stale) => self.serve_stale(snapshot),
             ItemKind::Entry(Age::OnError) => self.serve_on_error(snapshot),
             _ => None,

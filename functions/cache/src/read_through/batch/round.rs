@@ -18,7 +18,7 @@ use crate::{
     clock,
     fetched::Fetched,
     flight::FlightResult,
-    outcome::{Freshness, Outcome, Uncoordinated},
+    outcome::{Bypass, Freshness, Outcome, Uncoordinated},
     payload::Payload,
     store::{LookupOptions, LookupReply, StoreError, many::Each},
     telemetry::metrics::Counter,
@@ -188,7 +188,7 @@ impl<'a> BatchCall<'a> {
         match claimed {
             Ok(ClaimResult::Won(lease)) => round.call(key, Permission::Lead(lease)),
             // A copy that was read is served, whatever fails after that.
-            Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_))) => {
+            Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker))) => {
                 match key.each(|| key.call.serve_copy(snapshot)) {
                     Some(values) => round.served.extend(values),
                     None => round.call(key, Permission::Uncoordinated(why)),
