@@ -96,7 +96,7 @@ impl Memcached {
     ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
         self.run(keys, Command::Lookup(keys.clone(), options), limit)
             .map(|reply| match reply? {
-                Reply::LookupReply(reply) => Ok(reply),
+                Reply::Lookup(reply) => Ok(reply),
                 _ => Err(StoreError::Protocol),
             })
     }

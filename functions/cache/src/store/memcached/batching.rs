@@ -347,7 +347,7 @@ fn send_answers(
         (Command::Lookups(all_keys, _), Ok(Reply::Lookups(all))) if all.len() == all_keys.len() => {
             return send_replies(exchanges, all_keys, senders, all);
         }
-        (Command::Lookup(keys, _), Ok(Reply::LookupReply(reply))) => {
+        (Command::Lookup(keys, _), Ok(Reply::Lookup(reply))) => {
             return send_replies(exchanges, std::slice::from_ref(keys), senders, vec![*reply]);
         }
         (_, Ok(Reply::Item(item))) => vec![Ok(Reply::Item(item))],
@@ -385,7 +385,7 @@ fn send_replies(
         if let Some((.., cas)) = &won {
             all[place].item = seen_after(*cas);
         }
-        let answer = Some(Ok(Reply::LookupReply(reply.into())));
+        let answer = Some(Ok(Reply::Lookup(reply.into())));
         let _ = sender.send(Told { answer, won });
     }
     for (keys, reply) in all_keys.iter().zip(&all) {

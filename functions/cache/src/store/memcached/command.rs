@@ -68,7 +68,7 @@ impl Command {
     /// The leases that this command has won by `reply`, with their cas values.
     pub(super) fn won(&self, reply: &Reply) -> Vec<(CacheKeys, u64)> {
         let all = match (self, reply) {
-            (Self::Lookup(keys, _), Reply::LookupReply(one)) => vec![(keys, &**one)],
+            (Self::Lookup(keys, _), Reply::Lookup(one)) => vec![(keys, &**one)],
             (Self::Lookups(all_keys, _), Reply::Lookups(all)) => all_keys.iter().zip(all).collect(),
             _ => Vec::new(),
         };
@@ -84,7 +84,7 @@ impl Command {
 
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
-    LookupReply(Box<LookupReply>),
+    Lookup(Box<LookupReply>),
     Item(Option<Item>),
     Stored(bool),
     Done,

@@ -49,7 +49,7 @@ impl Connection {
             Driver::Classic(classic) => match command {
                 Command::Lookup(keys, options) => {
                     let reply = classic.lookup(keys, *options).await?;
-                    Ok(Reply::LookupReply(reply.into()))
+                    Ok(Reply::Lookup(reply))
                 }
                 Command::GetWithCas(keys, kind) => {
                     let items = classic.get_with_cas(&[keys.of_kind(*kind)]).await?;
@@ -79,7 +79,7 @@ impl Connection {
             Driver::Meta(meta) => match command {
                 Command::Lookup(keys, options) => {
                     let reply = meta.lookup(keys, *options).await?;
-                    Ok(Reply::LookupReply(reply.into()))
+                    Ok(Reply::Lookup(reply))
                 }
                 Command::GetWithCas(keys, kind) => {
                     let items = meta.get_with_cas(&[keys.of_kind(*kind)]).await?;

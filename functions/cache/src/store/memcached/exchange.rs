@@ -327,7 +327,7 @@ pub(super) struct Own(Arc<Exchange>);
 impl Own {
     /// The caller's time is over, and the server has not answered. Unless the late answer may be a
     /// lease, its connection is closed.
-    pub(super) fn is_late(self) {
+    pub(super) fn time_out(self) {
         self.0.exchanges.breaker.failure();
         if !self.0.command.may_win() {
             *self.0.state() = State::Precondition;

@@ -55,7 +55,7 @@ impl Server {
         match timeout_at(until, &mut own).await {
             Ok(answer) => answer,
             Err(_) => {
-                own.is_late();
+                own.time_out();
                 Err(StoreError::Timeout)
             }
         }
