@@ -104,7 +104,7 @@ pub(crate) use verbs::{MAX_TRIES, WriteResult};
 /// How often a call mints missing generations before it goes without the cache.
 const MAX_MINTS: u32 = 2;
 
-/// Everything that one call carries on its way.
+/// Everything that one call needs.
 pub(crate) struct Call<'a> {
     cache: &'a Arc<Shared>,
     key: &'a Key,
@@ -125,11 +125,11 @@ enum Action<T> {
 
 /// By what right the origin is called.
 enum Permission {
-    /// The lease is ours: fill.
+    /// Fill under this lease.
     Lead(Box<Lease>),
     /// Store nothing.
     Uncoordinated(Uncoordinated),
-    /// The same, after waiting in vain; this may be served should the origin fail.
+    /// Store nothing, after waiting in vain; the copy may be served if the origin fails.
     WaitTimedOut(Option<Stale>),
 }
 
@@ -171,7 +171,7 @@ where
 {
     let call = Call::new(cache, key, policy, deadline);
     let span = events::call(key.name());
-    // Pinned where it is: moving it into the span would cost more than the span.
+    // Pinned here: moving it into the span would cost more than the span.
     let run = pin!(call.run(freshness, origin));
     let result = run.instrument(span.clone()).await;
     let event = match &result {
@@ -193,7 +193,7 @@ impl<'a> Call<'a> {
         Self::within(Budget::new(cache.budget, deadline), cache, key, policy)
     }
 
-    /// A verb's: its caller asked for the acknowledgement, not for speed.
+    /// For a verb, whose caller wants an acknowledgement and not speed.
     pub(crate) fn verb(cache: &'a Arc<Shared>, key: &'a Key, policy: &'a PolicyParts) -> Self {
         Self::within(Budget::new(VERB_TIMEOUT, None), cache, key, policy)
     }
@@ -227,12 +227,14 @@ impl<'a> Call<'a> {
         let next = match freshness {
             _ if self.cache.disabled => Uncoordinated::Bypassed(Bypass::Disabled).into(),
             Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
-            // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
-            // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
+            // Boxed, so that callers' futures stay small and below the compiler's limit of nesting.
+            // At most 1,032 bytes, glibc's limit for its quick lists: beyond it a hit costs 2 %
+            // more.
             Freshness::Normal => Box::pin(self.find()).await,
             Freshness::Refresh => Box::pin(self.claim_for_refresh()).await,
         };
-        // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
+        // Boxed: an origin's future may be large and deeply nested. So a hit does not include its
+        // size, nor the caller's future its depth.
         match next {
             Action::Serve(fetched) => Ok(fetched),
             Action::CallOrigin(Permission::Lead(lease)) => {
@@ -290,7 +292,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// For a refresh on request: the right to replace whatever is there.
+    /// For a refresh on request: the right to replace the present item.
     async fn claim_for_refresh<T>(&self) -> Action<T> {
         let mut progress = Progress::default();
         for _ in 0..MAX_TRIES {
@@ -309,7 +311,8 @@ impl<'a> Call<'a> {
         Uncoordinated::Waited.into()
     }
 
-    /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
+    /// The first lookup is charged to the budget. Later ones, of a caller that waits, are
+    /// not: they are part of the wait.
     async fn look(&self, waiting: bool) -> Result<Box<LookupReply>, StoreError> {
         if !waiting {
             return self.lookup(Some(PLACEHOLDER_TTL_S)).await;
@@ -319,10 +322,12 @@ impl<'a> Call<'a> {
         self.cache.store.lookup(&self.keys, options, limit).await
     }
 
-    /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
+    /// `lease`: create a placeholder of this many seconds if the item is absent and the
+    /// protocol can do it.
     async fn lookup(&self, lease: Option<u32>) -> Result<Box<LookupReply>, StoreError> {
         let options = self.options(lease);
-        // By hand, as Budget::spend would hold it twice: see Call::run for what a lookup's size costs.
+        // Not with `Budget::spend`, which would hold the exchange twice: see `Call::run`
+        // for the limit of its size.
         let (begun, limit) = (Instant::now(), self.budget.left());
         let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);
@@ -380,7 +385,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
+    /// Calls the origin without a lease. While the cache is unreachable, the callers of
+    /// this process share such calls.
     async fn alone<T, E, F, Fut>(&self, why: Uncoordinated, origin: F) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
@@ -415,7 +421,7 @@ impl<'a> Call<'a> {
             }
         }
         let begun = Instant::now();
-        // What it says of its value is not for a memoised function that has called this one.
+        // A directive of this origin is not for a memoised function that has called this one.
         let (value, _) = capture_directive(origin()).await;
         let value = value?;
         let cost = begun.elapsed();

@@ -54,8 +54,8 @@ impl Generation {
     }
 }
 
-/// The functions that a name belongs to: one for each schema version, whose keys are its own. Each is
-/// a version of 4 bytes, a length of 1, and a path.
+/// The functions that a name belongs to: one for each schema version, whose keys are its own. Each
+/// is a version of 4 bytes, a length of 1, and a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Owners<'a>(pub(super) &'a [u8]);
 

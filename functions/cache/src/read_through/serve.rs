@@ -1,4 +1,5 @@
-//! Answering a call with bytes that are there: of an entry, of a flight of this process, or of what an entry was.
+//! Answering a call from bytes: of an entry, of a flight of this process, or of the copy of a
+//! stale entry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +17,8 @@ use crate::{
 };
 
 impl Call<'_> {
-    /// What `decision` lets this call answer with, if that is there: for one who waits, the landing of a flight of this process.
+    /// What may be served after `decision`, if it can be decoded. A caller that has to wait
+    /// may join a flight of this process.
     pub(super) async fn answer<T: DeserializeOwned>(
         &self,
         decision: Decision,
@@ -28,7 +30,7 @@ impl Call<'_> {
             Decision::ServeStale => self.serve_stale(snapshot),
             Decision::Wait => {
                 let flight = self.flight(snapshot)?;
-                // The others who wait can join it too.
+                // The others that wait can join it too.
                 pause.changed();
                 self.join(&flight, pause.until()).await
             }
@@ -71,12 +73,12 @@ impl Call<'_> {
         Some(value)
     }
 
-    /// The origin call of this process that holds the lease which this call's own lookup has shown.
+    /// The origin call of this process whose lease this call's own lookup has shown.
     pub(super) fn flight(&self, snapshot: &Snapshot<'_>) -> Option<Arc<Flight>> {
         self.cache.flights.of(snapshot.holder?)
     }
 
-    /// The answer of `flight`.
+    /// Waits for the result of `flight`.
     async fn join<T: DeserializeOwned>(
         &self,
         flight: &Flight,

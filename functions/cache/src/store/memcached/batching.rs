@@ -1,8 +1,9 @@
-//! Lookups of callers who come together: one exchange for all of them instead of one each.
+//! Batches the lookups of callers that come at the same time: one exchange for all of them.
 //!
-//! A lookup goes out at once while few are under way. Who comes later waits in line, and the next exchange takes along all who
-//! stand there, in a task of its own that reads to the end whoever is dropped meanwhile. So nobody waits for company, and the more
-//! there are, the fewer exchanges each costs.
+//! A lookup is sent at once while few exchanges are running. Later ones are queued, and the next
+//! exchange takes all that are queued. It runs in a task of its own, which reads to the end even if
+//! callers are dropped. So no caller waits for others to come, and the more callers there are, the
+//! fewer exchanges each of them costs.
 
 use std::{
     collections::VecDeque,
@@ -22,10 +23,11 @@ use super::{
 };
 use crate::key::CacheKeys;
 
-/// Exchanges under way at once: one that is slow must not hold up the others, and while one is read the server works on the next.
-/// Half of what a server may be connected to, so that fills and verbs always find a connection.
+/// The most exchanges at a time. There are several, so that a slow one does not hold up the others
+/// and the server works on the next while one is read. Half of the connections to a server, so that
+/// fills and verbs always find one.
 const MAX_EXCHANGES: usize = 4;
-/// So many items in one exchange. Beyond that the last answer would be read long after the first was there.
+/// The most items in one exchange. With more, the first answer would wait long for the last one.
 const MAX_BATCH: usize = 16;
 
 #[derive(Debug)]
@@ -36,12 +38,12 @@ pub(super) struct Batcher {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Exchanges under way.
+    /// How many exchanges are running.
     exchanges: usize,
     queue: VecDeque<Waiting>,
 }
 
-/// A caller in the line.
+/// A caller in the queue.
 #[derive(Debug)]
 struct Waiting {
     keys: CacheKeys,
@@ -52,7 +54,7 @@ struct Waiting {
 
 type Answer = Result<Box<LookupReply>, StoreError>;
 
-/// A caller's right to one exchange. When the caller is done, or was dropped, a task goes on with those in line.
+/// A caller's right to one exchange. When it is dropped, a task goes on with the queue.
 struct Permit<'a>(&'a Arc<Batcher>);
 
 impl Drop for Permit<'_> {
@@ -68,8 +70,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// The right to one exchange after the other, until nobody stands in line. Dropped before that, since its runtime shuts down, those
-/// in line are told so.
+/// The right to one exchange after the other, until the queue is empty. If it is dropped before
+/// that, because its runtime shuts down, the callers in the queue get an error.
 struct Worker {
     batcher: Arc<Batcher>,
     over: bool,
@@ -89,7 +91,7 @@ impl Batcher {
         Arc::new(Self { pool, state })
     }
 
-    /// Looks up, alone or in company.
+    /// Looks up, alone or batched with others.
     pub(super) async fn lookup(
         self: &Arc<Self>,
         keys: &CacheKeys,
@@ -116,7 +118,7 @@ impl Batcher {
             return receiver.await.unwrap_or(Err(StoreError::Closed));
         }
         let _permit = Permit(self);
-        // Boxed: who stands in line is not to carry the exchange of who does not.
+        // Boxed, so that the future of a queued caller does not include an exchange.
         Box::pin(self.pool.run(&Lookup { keys, options })).await
     }
 }
@@ -124,7 +126,7 @@ impl Batcher {
 impl Worker {
     async fn serve(mut self) {
         loop {
-            // Who was just answered may ask again at once, and goes along.
+            // Callers that were just answered may look up again at once and join this batch.
             tokio::task::yield_now().await;
             let Some(batch) = self.batcher.take() else {
                 self.over = true;
@@ -148,7 +150,7 @@ impl Batcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a lane up if nobody stands in line.
+    /// Ends an exchange if the queue is empty.
     fn is_left(&self) -> bool {
         let mut state = self.state();
         let left = state.queue.is_empty();
@@ -156,19 +158,20 @@ impl Batcher {
         left
     }
 
-    /// Gives a lane up, and with it whoever stands in line.
+    /// Ends an exchange, and empties the queue.
     fn abandon(&self) -> VecDeque<Waiting> {
         let mut state = self.state();
         state.exchanges -= 1;
         std::mem::take(&mut state.queue)
     }
 
-    /// The first in line, and who asks for the same or for other items in the same way. If nobody is there, gives the lane up.
+    /// The first caller in the queue, with all that look up with the same options. If there
+    /// is none, ends the exchange.
     fn take(&self) -> Option<Batch> {
         let mut state = self.state();
         let mut batch: Option<Batch> = None;
         for _ in 0..state.queue.len() {
-            // Who has stopped waiting needs no answer.
+            // A caller that has stopped waiting needs no answer.
             let waiting = state.queue.pop_front();
             let Some(waiting) = waiting.filter(|waiting| !waiting.sender.is_closed()) else {
                 continue;
@@ -183,12 +186,12 @@ impl Batcher {
     }
 }
 
-/// Callers who share an exchange.
+/// Callers that share an exchange.
 struct Batch {
     options: LookupOptions,
     /// The last of them waits until then.
     until: Instant,
-    /// For each item the callers that ask for it, in their order.
+    /// For each item the callers that look it up, in their order.
     items: Vec<Vec<Waiting>>,
 }
 
@@ -204,13 +207,13 @@ impl Batch {
         }
     }
 
-    /// Takes `waiting` along, or gives it back.
+    /// Adds `waiting` to the batch, or returns it.
     fn join(&mut self, waiting: Waiting) -> Option<Waiting> {
         if waiting.options != self.options {
             return Some(waiting);
         }
         let until = self.until.max(waiting.until);
-        // So few are compared faster than hashed.
+        // For so few, comparing is faster than hashing.
         let mut items = self.items.iter();
         match items.position(|same_key| same_key[0].keys.digest() == waiting.keys.digest()) {
             Some(place) => self.items[place].push(waiting),
@@ -236,7 +239,7 @@ impl Batch {
         };
         for (same_key, mut reply) in self.items.into_iter().zip(reply) {
             for waiting in same_key {
-                // Who has left by now needs no answer, and must not be given the lease.
+                // A caller that has stopped waiting must not get the lease.
                 if !waiting.sender.is_closed() {
                     let answer = reply.clone().into();
                     reply.item = seen_after(reply.item);
@@ -253,7 +256,8 @@ impl Batch {
     }
 }
 
-/// What a lookup right after this one would have found: of several callers one has won the lease, and the others see it there.
+/// What a lookup right after this one would have found: of several callers one has won the
+/// lease, and the others see its placeholder.
 fn seen_after(item: ItemState) -> ItemState {
     match item {
         ItemState::Won(cas) => ItemState::Item(Item {

@@ -1,6 +1,8 @@
-//! Leaves a failing server alone for a while, so that a dead cache costs each call nothing instead of its budget.
+//! A circuit breaker for each server, so that a dead cache costs each call nothing instead of
+//! its whole budget.
 //!
-//! A windowed rate, not a run of failures: eight callers that share one cut connection fail together, and the server is well.
+//! It uses a windowed rate, not a run of failures: eight callers that share one cut connection
+//! fail together, and the server is well.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -10,7 +12,8 @@ use tokio::time::Instant;
 const WINDOW: Duration = Duration::from_secs(1);
 /// Fewer calls than this in a window decide nothing.
 const MIN_CALLS: u32 = 10;
-/// How long a server is left alone before one call tries it again. Recovery is promised within a second.
+/// How long the breaker stays open before one call tries the server again. Recovery is promised
+/// within a second.
 const PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
@@ -21,7 +24,7 @@ struct State {
     window: Instant,
     good: u32,
     bad: u32,
-    /// While this is set, calls are refused, but one when it has passed.
+    /// While this is set, calls are refused; one is let through when it has passed.
     until: Option<Instant>,
 }
 
