@@ -113,7 +113,7 @@ const MAX_MINTS: u32 = 2;
 /// So many polls in a row may fail before a wait ends.
 const FAILED_POLLS: u32 = 2;
 
-/// Everything that one call carries on its way.
+/// Everything that one call needs.
 pub(crate) struct Call<'a> {
     cache: &'a Arc<Shared>,
     key: &'a Key,
@@ -134,11 +134,11 @@ enum Action<T> {
 
 /// By what right the origin is called.
 enum Permission {
-    /// The lease is ours: fill.
+    /// Fill under this lease.
     Lead(Box<Lease>),
     /// Store nothing.
     Uncoordinated(Uncoordinated),
-    /// The same, after waiting in vain; this may be served should the origin fail.
+    /// Store nothing, after waiting in vain; the copy may be served if the origin fails.
     WaitTimedOut(Option<Stale>),
 }
 
@@ -180,7 +180,7 @@ where
 {
     let call = Call::new(cache, key, policy, deadline);
     let span = events::call(key.name());
-    // Pinned where it is: moving it into the span would cost more than the span.
+    // Pinned here: moving it into the span would cost more than the span.
     let run = pin!(call.run(freshness, origin));
     let result = run.instrument(span.clone()).await;
     let event = match &result {
@@ -202,7 +202,7 @@ impl<'a> Call<'a> {
         Self::within(Budget::new(cache.budget, deadline), cache, key, policy)
     }
 
-    /// A verb's: its caller asked for the acknowledgement, not for speed.
+    /// For a verb, whose caller wants an acknowledgement and not speed.
     pub(crate) fn verb(cache: &'a Arc<Shared>, key: &'a Key, policy: &'a PolicyParts) -> Self {
         Self::within(Budget::new(VERB_TIMEOUT, None), cache, key, policy)
     }
@@ -238,12 +238,14 @@ impl<'a> Call<'a> {
                 Uncoordinated::Bypassed(Bypass::Disabled).into()
             }
             Freshness::Bypass => Uncoordinated::Bypassed(Bypass::Requested).into(),
-            // Boxed, as what follows: whoever calls a memoised function would carry it all, and soon reach the compiler's limit of nesting.
-            // At most 1,032 bytes: what is longer glibc does not keep at hand, which is a fiftieth of a hit.
+            // Boxed, so that callers' futures stay small and below the compiler's limit of nesting.
+            // At most 1,032 bytes, glibc's limit for its quick lists: beyond it a hit costs 2 %
+            // more.
             Freshness::Normal => Box::pin(self.find()).await,
             Freshness::Refresh => Box::pin(self.claim_for_refresh()).await,
         };
-        // Boxed: an origin's future may be large and deep, and a hit is not to carry its size, nor its caller's compiler its depth.
+        // Boxed: an origin's future may be large and deeply nested. So a hit does not include its
+        // size, nor the caller's future its depth.
         match next {
             Action::Serve(fetched) => Ok(fetched),
             Action::CallOrigin(Permission::Lead(lease)) => {
@@ -391,7 +393,8 @@ impl<'a> Call<'a> {
         Uncoordinated::Waited.into()
     }
 
-    /// The first lookup counts against the budget. Those of a caller who waits do not: what they cost is part of the wait.
+    /// The first lookup is charged to the budget. Later ones, of a caller that waits, are
+    /// not: they are part of the wait.
     async fn look(&self, waiting: bool) -> Result<Box<LookupReply>, StoreError> {
         if !waiting {
             return self.lookup(Some(PLACEHOLDER_TTL_S)).await;
@@ -401,10 +404,12 @@ impl<'a> Call<'a> {
         self.cache.store.lookup(&self.keys, options, limit).await
     }
 
-    /// `lease`: leave a lease of this many seconds on an absent item, where the protocol can.
+    /// `lease`: create a placeholder of this many seconds if the item is absent and the
+    /// protocol can do it.
     async fn lookup(&self, lease: Option<u32>) -> Result<Box<LookupReply>, StoreError> {
         let options = self.options(lease);
-        // By hand, as Budget::spend would hold it twice: see Call::run for what a lookup's size costs.
+        // Not with `Budget::spend`, which would hold the exchange twice: see `Call::run`
+        // for the limit of its size.
         let (begun, limit) = (Instant::now(), self.budget.left());
         let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);

@@ -54,11 +54,11 @@ pub(crate) struct LookupOptions {
     pub(crate) lease: Option<u32>,
 }
 
-/// What stands under the item's key.
+/// The item under its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ItemState {
     Absent,
-    /// Absent until this lookup left its lease there, with this cas.
+    /// It was absent until this lookup created a placeholder, with this cas.
     Won(u64),
     Item(Item),
 }

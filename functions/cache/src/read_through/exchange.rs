@@ -1,4 +1,5 @@
-//! Planned writes and the exchanges that do them, for one key or for many: one a server.
+//! Planned writes and the exchanges that execute them, for one key or for many: one with each
+//! server.
 
 use super::{Call, Shared};
 use crate::{
@@ -44,8 +45,8 @@ impl Exchanges<'_> {
         self.budget.spend(exchange).await
     }
 
-    /// Does these writes. The classic protocol's lookup of one key shows no cas: it is read first, and
-    /// counts only if the bytes are those that the lookup showed.
+    /// Does these writes. The classic protocol's lookup of one key shows no cas: it is read first,
+    /// and counts only if the bytes are those that the lookup showed.
     pub(super) async fn write_planned(
         &self,
         planned: &[(&CacheKeys, &PlannedWrite<'_>)],

@@ -37,7 +37,7 @@ pub(super) struct Answer {
 pub(super) struct PendingWrite<'a> {
     write: Option<Write<'a>>,
     counters: &'a Counters,
-    /// What the write makes of it if it succeeds, or what it is without one.
+    /// The result if the write succeeds, or the result without a write.
     fill: Fill,
     ttl_left: i64,
 }
@@ -50,7 +50,7 @@ impl PendingWrite<'_> {
 }
 
 impl Call<'_> {
-    /// A write that stores nothing, or none.
+    /// A write that stores no value, or no write at all.
     pub(super) fn unfilled<'a>(&'a self, write: Option<Write<'a>>, fill: Fill) -> PendingWrite<'a> {
         PendingWrite {
             write,
@@ -60,8 +60,8 @@ impl Call<'_> {
         }
     }
 
-    /// The fill, with the cas of our lease if that is known. Hands the value to those who wait in this
-    /// process.
+    /// The fill, with the cas of our lease. Gives the value to the callers that wait in
+    /// this process.
     pub(super) fn plan_fill<T: Serialize + DeserializeOwned>(
         &self,
         lease: &Lease,
@@ -164,8 +164,8 @@ impl Call<'_> {
         Some(self.write_over(kind, bytes, life, cas?))
     }
 
-    /// The bytes of a value, if they can be stored and read back. Those who wait in this process take
-    /// it at any length.
+    /// The bytes of a value, if they can be stored and read back. The callers that wait in
+    /// this process take it at any length.
     pub(super) fn encoded<T: Serialize + DeserializeOwned>(
         &self,
         value: &T,
@@ -254,7 +254,8 @@ impl Call<'_> {
         }
     }
 
-    /// As long as the entry may yet be served, and with a stale window one lease more: a refresh may be under way at the end.
+    /// As long as the entry may be served; with a stale window one lease longer, because a
+    /// refresh may still run at the end.
     pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
         let served = Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock.now()));
         let grace = if self.policy.stale().is_zero() {
@@ -278,7 +279,7 @@ impl Exchanges<'_> {
         for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
             let pending = &mut pending[place];
             if pending.fill != Fill::Stored {
-                // Refused: it is no longer ours. No answer: a lease ends by itself.
+                // If it is refused, the lease is no longer ours; without an answer, it expires.
                 continue;
             }
             if written == Ok(true) {

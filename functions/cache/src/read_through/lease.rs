@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) token: Token,
-    /// The generations of the lookup that led here, before the origin read. The fill carries them.
+    /// The generations of the lookup that led here, before the origin call. The fill carries them.
     pub(super) generations: Generations,
     pub(super) reason: FillReason,
     pub(super) claim: ClaimKind,
@@ -21,8 +21,8 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Nothing is owed any more, unless the fill had no answer or the server found it too large: then the
-    /// lease may still be there.
+    /// Nothing is owed any more, unless the fill had no answer or the server found it too large:
+    /// then the lease may still be there.
     pub(super) fn filled(self, fill: Fill) {
         if !matches!(fill, Fill::Failed(_)) {
             self.release.disarm();
@@ -35,7 +35,7 @@ impl Lease {
 pub(super) enum ClaimKind {
     /// Our lease record is the item.
     Lease { record: Vec<u8> },
-    /// Our empty lease is the item, with this cas; the record is written if the origin takes long.
+    /// Our placeholder is the item, with this cas; the record is written if the origin takes long.
     Placeholder { record: Vec<u8>, cas: u64 },
     /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it.
     Marker { record: Vec<u8>, entry: Option<u64> },
@@ -83,8 +83,8 @@ impl FillReason {
 }
 
 impl Call<'_> {
-    /// A lease as it is if its write succeeds. Its guard is armed: if the answer is lost, the lease is
-    /// given back.
+    /// A lease as it is if its write succeeds. Its guard is armed: if the answer is lost, the lease
+    /// is given back.
     pub(super) fn new_lease(
         &self,
         snapshot: &Snapshot<'_>,

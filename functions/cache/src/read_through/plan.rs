@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Progress {
     /// How often its generations were minted.
     mints: u32,
-    /// The cas of the empty lease that a lookup left before its generations were minted.
+    /// The cas of the placeholder that a lookup created before its generations were minted.
     won: Option<u64>,
     /// The lease that this call has waited for.
     waited_for: Option<Leader>,
@@ -63,7 +63,7 @@ pub(super) struct Attempt<'s> {
 }
 
 impl Attempt<'_> {
-    /// Whether it replaces what another caller left, and not our own empty lease.
+    /// Whether it replaces another caller's item, and not our own placeholder.
     pub(super) fn takes_over(&self, progress: &Progress) -> bool {
         let of_item = matches!(self.lease.claim, ClaimKind::Lease { .. });
         of_item && self.over.is_some_and(|item| !progress.has_won(item))
@@ -108,7 +108,7 @@ impl Call<'_> {
         }
     }
 
-    /// For a new value on request: the right to replace whatever is there.
+    /// For a new value on request: the right to replace the present item.
     pub(super) fn plan_refresh<'s>(
         &self,
         progress: &mut Progress,
@@ -130,9 +130,11 @@ impl Call<'_> {
         }
     }
 
-    /// The name is another function's, whose entries these are: nothing is read and nothing is stored.
+    /// The name is another function's, whose entries these are: nothing is read and nothing
+    /// is stored.
     fn plan_bypass<'s>(&self, snapshot: &Snapshot<'s>) -> Plan<'s> {
-        // An empty lease that this lookup has left is given back: the name's owner may wait for it.
+        // A placeholder that this lookup has created is given back: the name's owner may
+        // wait for it.
         drop(self.plan_placeholder(snapshot, FillReason::Miss));
         self.refused(snapshot);
         Plan::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
@@ -178,7 +180,7 @@ impl Call<'_> {
         }
     }
 
-    /// The lookup itself left an empty lease: its cas is known, and that is enough to fill.
+    /// The lookup has created a placeholder: its cas is known, and that is enough to fill.
     fn plan_placeholder<'s>(&self, snapshot: &Snapshot<'s>, reason: FillReason) -> Plan<'s> {
         let lease = snapshot.won.and_then(|cas| {
             let claim = |record| ClaimKind::Placeholder { record, cas };
@@ -187,8 +189,8 @@ impl Call<'_> {
         lease.map_or(Plan::Again, Plan::Lead)
     }
 
-    /// Tries for the marker of a stale entry. What makes a fill safe is the entry's cas; the marker only
-    /// saves origin calls.
+    /// Tries for the marker of a stale entry. What makes a fill safe is the entry's cas; the marker
+    /// only saves origin calls.
     fn plan_marker<'s>(&self, snapshot: &Snapshot<'s>, if_lost: IfLost) -> Plan<'s> {
         let Some(item) = snapshot.item else {
             return Plan::Again;
@@ -222,8 +224,8 @@ impl Call<'_> {
         })
     }
 
-    /// The generations that are missing, or are none of ours: those would keep every entry invisible for
-    /// ever. They count only once the next lookup has read them back. A name that nobody has claimed
+    /// The generations that are missing or invalid; an invalid one would keep every entry invisible
+    /// for ever. They count only once the next lookup has read them back. A name that has no owner
     /// keeps its generation, and becomes that of this key's function.
     pub(super) fn minted<'s>(&self, reply: &'s LookupReply) -> Vec<PlannedWrite<'s>> {
         let [namespace, function] = self.keys.scopes();
@@ -270,8 +272,9 @@ impl Progress {
         item.cas.is_some() && item.cas == self.won
     }
 
-    /// An empty lease of ours may be there already. It is stamped before the origin is called: the server
-    /// may have restarted in between and given the same cas to another caller's lease.
+    /// A placeholder of ours may be there already. It is replaced by a lease record before the
+    /// origin is called: the server may have restarted in between and given the same cas to another
+    /// caller's placeholder.
     fn mint<'s>(&mut self, snapshot: &Snapshot<'_>) -> Plan<'s> {
         self.won = snapshot.won.or(self.won);
         self.mints += 1;

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::{Call, Lease, exchange::Exchanges, lease::ClaimKind};
 use crate::store::StoreError;
 
-/// How long an origin may take before its empty lease is worth a write of its own.
+/// How long an origin may run before its placeholder is worth a write of its own.
 const STAMP_AFTER: Duration = Duration::from_millis(5);
 
 /// A lease that is kept alive, and what is known of its record.
@@ -20,9 +20,9 @@ pub(super) struct KeptLease<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RecordCas {
     Known(u64),
-    /// Of a lease that may be empty as yet, and is not written unless the origin takes long.
+    /// The cas of a placeholder, which is only replaced if the origin takes long.
     Placeholder(u64),
-    /// It could not be read, or not yet.
+    /// It was not read yet, or could not be read.
     Unknown(StoreError),
     /// The record is no longer there.
     Lost,
@@ -67,8 +67,8 @@ pub(super) enum To {
 }
 
 impl Exchanges<'_> {
-    /// Awaits the origin. Meanwhile the cas of the leases is read, so that a fill is one round trip, and
-    /// the leases are renewed.
+    /// Awaits the origin. Meanwhile the cas of the leases is read, so that a fill is one round
+    /// trip, and the leases are renewed.
     pub(super) async fn keep_during<R>(
         &self,
         kept: &mut [KeptLease<'_>],
@@ -83,7 +83,7 @@ impl Exchanges<'_> {
             () = &mut keeping => return origin.await,
         };
         ended.notify_one();
-        // An exchange may be under way. Breaking it off would cost the connection.
+        // An exchange may be running. To cancel it would cost the connection.
         let rest = tokio::time::timeout(self.budget.left(), keeping);
         let _ = self.budget.spend(rest).await;
         result
@@ -102,7 +102,7 @@ impl Exchanges<'_> {
         };
         let third = Duration::from_millis(u64::from(first.call.lease_seconds() - 1) * 1000 / 3);
         let placeholder = |kept: &KeptLease<'_>| matches!(kept.cas, RecordCas::Placeholder(_));
-        // An empty lease shows neither its holder nor its generations; a quick origin needs neither.
+        // A placeholder shows neither its holder nor its generations; a quick origin needs neither.
         let mut pause = if kept.iter().any(placeholder) {
             STAMP_AFTER
         } else {
@@ -131,7 +131,8 @@ impl Exchanges<'_> {
                 let (record, life) = (record.to_vec(), kept.call.lease_life());
                 writes.push(kept.call.write_over(kind, record, life, cas));
                 places.push(place);
-                // Perhaps written, perhaps not: read again before its next use.
+                // Without an answer it may be written or not, so it is read again before its next
+                // use.
                 kept.cas = RecordCas::Unknown(StoreError::Timeout);
             }
         }

@@ -1,4 +1,5 @@
-//! Answering a call with bytes that are there: of an entry, of a flight of this process, or of what an entry was.
+//! Answering a call from bytes: of an entry, of a flight of this process, or of the copy of a
+//! stale entry.
 
 use std::{sync::Arc, time::Duration};
 
@@ -97,7 +98,7 @@ impl Call<'_> {
         Some(value)
     }
 
-    /// The origin call of this process that holds the lease which this call's own lookup has shown.
+    /// The origin call of this process whose lease this call's own lookup has shown.
     pub(super) fn flight(&self, snapshot: &Snapshot<'_>) -> Option<Arc<Flight>> {
         self.cache.flights.of(snapshot.holder?)
     }

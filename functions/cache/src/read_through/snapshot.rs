@@ -1,4 +1,4 @@
-//! A lookup's answer, understood: records decoded, ages told, generations compared.
+//! A decoded lookup: entry, lease, age, and whether its generations are the present ones.
 
 use bytes::Bytes;
 
@@ -20,11 +20,11 @@ use crate::{
 const SKEW: Millis = 1000;
 
 pub(super) struct Snapshot<'a> {
-    /// When it was seen: all ages are told as of then.
+    /// When it was decoded; all ages are relative to this.
     pub(super) now: Millis,
     pub(super) kind: ItemKind,
     pub(super) marker: Marker,
-    /// Both generations, if both stood there.
+    /// Both generations, if both were there.
     pub(super) generations: Option<Generations>,
     /// Whose the key's name is.
     pub(super) owner: Owner<'a>,
@@ -39,7 +39,7 @@ pub(super) struct Snapshot<'a> {
     /// The bytes under the item's key, and under the marker's.
     pub(super) item: Option<&'a store::Item>,
     pub(super) marker_item: Option<&'a store::Item>,
-    /// The cas of the lease that this lookup itself left.
+    /// The cas of the placeholder that this lookup has created.
     pub(super) won: Option<u64>,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Snapshot<'a> {
             return;
         }
         self.kind = match call.read(&item.bytes, call.keys.item()) {
-            // Of another version: a key that was not made with the policy's own.
+            // Another version: its key was not made with this policy's.
             Ok(Record::Entry(entry)) if entry.version != call.policy.version => ItemKind::Obsolete,
             Ok(Record::Entry(entry)) if Some(entry.generations) == self.generations => {
                 match age(call, self.now, &entry) {
@@ -212,11 +212,11 @@ impl<'a> Snapshot<'a> {
         }
     }
 
-    /// What a failing refresh may fall back on.
+    /// What may be served if the refresh fails.
     pub(super) fn stale(&self, call: &Call<'_>) -> Option<Stale> {
         let entry = self.entry.as_ref()?;
         let window = clock::millis(call.policy.stale_if_error);
-        // What does not open would not be served either.
+        // A payload that cannot be opened could not be served either.
         let payload = entry.payload.open().ok()?;
         (window > 0).then(|| Stale {
             payload: Bytes::copy_from_slice(&payload),
@@ -227,7 +227,7 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// `None`: past everything and without a stale window, so nothing to go through a marker for.
+/// `None`: expired, and without a stale window, so that no marker is needed to replace it.
 fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
     if now < entry.fresh_until && entry.created <= now.saturating_add(SKEW) {
         return Some(Age::Fresh);

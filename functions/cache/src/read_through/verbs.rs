@@ -1,4 +1,4 @@
-//! The verbs' exchanges: the same register, the same rules for writing it.
+//! Invalidate, expire, put and peek for one key. Every write is a compare-and-swap or an add.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ use crate::{
     },
 };
 
-/// How often a verb, or a refresh on request, tries. A round is lost only if another caller has written
-/// the entry in the meantime.
+/// How often a verb, or a refresh on request, tries. A round is lost only if another caller has
+/// written the entry in the meantime.
 pub(crate) const MAX_TRIES: u32 = 4;
 
 /// What one round of a verb came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteResult {
     Done,
-    /// No entry stands there.
+    /// There is no entry.
     NoEntry,
-    /// What stood there changed meanwhile, or a generation had to be minted first.
+    /// The item has changed in between, or a generation had to be minted first.
     Again,
     /// The key's name is another function's.
     NameTaken,
@@ -56,8 +56,8 @@ impl Call<'_> {
         }
     }
 
-    /// Writes the entry again, with its freshness over. Also one that is stale already: a refresh of it may have read its origin
-    /// before, and must not come out as fresh.
+    /// Writes the entry again, as a stale one. An entry that is stale already is written too: a
+    /// refresh of it may have read its origin before, and its fill must be refused.
     pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
         let reply = self.lookup(None).await?;
         let snapshot = Snapshot::new(self, &reply);
@@ -83,8 +83,8 @@ impl Call<'_> {
         .await
     }
 
-    /// Writes a new entry over whatever stands there; over nothing, by way of a lease: a value is never stored by an add, which
-    /// could be done late, after an invalidation.
+    /// Writes a new entry over the present item. If there is none, it first adds a lease: a value
+    /// is never stored by an add, which could be executed late, after an invalidation.
     pub(crate) async fn put(
         &self,
         payload: Payload<'_>,
@@ -103,7 +103,7 @@ impl Call<'_> {
                 return Ok(WriteResult::Again);
             }
         };
-        // Given back should this end before the value is there.
+        // Given back if this ends before the value is stored.
         let mut held = None;
         let cas = match (snapshot.item, snapshot.won) {
             (Some(item), _) => self.cas_if_unchanged(item).await?,
@@ -158,7 +158,7 @@ impl Call<'_> {
         }
     }
 
-    /// Why `payload` would not be stored.
+    /// Why `payload` is not stored.
     pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))

@@ -257,7 +257,7 @@ impl Queues {
     }
 }
 
-/// Callers who share an exchange.
+/// Callers that share an exchange.
 struct Batch {
     command: Command,
     /// The last of them waits until then.

@@ -1,6 +1,8 @@
-//! Leaves a failing server alone for a while, so that a dead cache costs each call nothing instead of its budget.
+//! A circuit breaker for each server, so that a dead cache costs each call nothing instead of
+//! its whole budget.
 //!
-//! A windowed rate, not a run of failures: eight callers that share one cut connection fail together, and the server is well.
+//! It uses a windowed rate, not a run of failures: eight callers that share one cut connection
+//! fail together, and the server is well.
 
 use std::{sync::Mutex, time::Duration};
 

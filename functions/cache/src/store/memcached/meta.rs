@@ -1,7 +1,8 @@
-//! The meta protocol, one connection: writes a command whole, reads until its answer is whole.
+//! The meta protocol on one connection: writes whole commands and reads whole answers.
 //!
-//! A lookup leaves a lease on an absent item in the same round trip, and every answer carries the key and a number of the command
-//! that it belongs to, so that an answer out of step is seen at once.
+//! A lookup of an absent item creates a placeholder in the same round trip. Every answer carries
+//! the key and the opaque number of its command, so that an answer to another command is detected
+//! at once.
 
 use std::ops::Range;
 
@@ -25,12 +26,13 @@ use codec::{Get, Parsed, Status};
 #[derive(Debug)]
 pub(super) struct Meta {
     stream: Stream,
-    /// What one read brings. Made once: a buffer without content would be wiped before each read.
+    /// The buffer for one read. Allocated once: a fresh buffer would have to be zeroed for
+    /// each read.
     chunk: Box<[u8]>,
-    /// What has arrived and was not parsed yet.
+    /// The bytes that have arrived and are not parsed yet.
     input: BytesMut,
     output: Vec<u8>,
-    /// The number of the next command.
+    /// The opaque number of the next command.
     opaque: u32,
     clean: bool,
 }
@@ -48,7 +50,7 @@ impl Meta {
         }
     }
 
-    /// Whether the last answer was whole, believed, and nothing came after it.
+    /// Whether the last answer was complete and valid, and nothing came after it.
     pub(super) fn is_clean(&self) -> bool {
         self.clean
     }
@@ -111,7 +113,8 @@ impl Meta {
         self.gets(&[], |_| None, &mut []).await.map(|_| ())
     }
 
-    /// Room for the numbers of so many commands. Until their answers are whole, the connection is not clean.
+    /// Reserves the opaque numbers of this many commands. The connection is not clean until
+    /// their answers are complete.
     fn begin(&mut self, commands: usize) -> u32 {
         self.clean = false;
         self.output.clear();
@@ -121,14 +124,14 @@ impl Meta {
         first
     }
 
-    /// A whole answer that is none to this command.
+    /// A complete answer, but not to this command.
     fn broken(&mut self) -> StoreError {
         self.clean = false;
         StoreError::Protocol
     }
 
-    /// Reads `keys` in their order; `lease` says for how many seconds to leave a lease at a place where nothing is. What is there is
-    /// told by place, and stands in the answer.
+    /// Reads `keys` in their order. If the item at a position is absent, creates a placeholder for
+    /// the seconds that `lease` returns. The values are ranges of the answer, by position.
     async fn gets(
         &mut self,
         keys: &[&str],
@@ -169,7 +172,7 @@ impl Meta {
         Ok(answer)
     }
 
-    /// Sends what was written and reads one status line, which must belong to it.
+    /// Sends the command and reads its status line.
     async fn status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
         self.send().await?;
         let status = self.read_status(key, opaque).await?;
@@ -177,7 +180,7 @@ impl Meta {
         Ok(status)
     }
 
-    /// Reads the status line that answers the command of this key and number.
+    /// Reads the status line of the command with this key and opaque number.
     async fn read_status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
         loop {
             match codec::next(&self.input)? {
@@ -194,7 +197,7 @@ impl Meta {
     }
 
     async fn send(&mut self) -> Result<(), StoreError> {
-        // TLS holds back what was written until it is told to send it.
+        // TLS buffers what was written until it is flushed.
         let sent = async {
             self.stream.write_all(&self.output).await?;
             self.stream.flush().await
@@ -212,7 +215,7 @@ impl Meta {
         }
     }
 
-    /// The answer is whole; nothing may have come after it.
+    /// The answer is complete; nothing may come after it.
     fn end(&mut self) -> Result<(), StoreError> {
         if !self.input.is_empty() {
             return Err(StoreError::Protocol);
@@ -222,7 +225,7 @@ impl Meta {
     }
 }
 
-/// Where in an answer a value stands.
+/// The range of a value in an answer.
 #[derive(Debug)]
 struct ValueSpan {
     range: Range<usize>,
@@ -231,7 +234,7 @@ struct ValueSpan {
 }
 
 impl ValueSpan {
-    /// `value` and its line end stand before `end`.
+    /// `value` and its line end are right before `end`.
     fn new(value: &codec::Value<'_>, end: usize) -> Self {
         let end = end - 2;
         Self {

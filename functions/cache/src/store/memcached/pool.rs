@@ -1,6 +1,8 @@
-//! A few connections to one server. Each is taken out for a whole exchange and put back only after a clean end.
+//! A few connections to one server. Each is taken out for a whole exchange and only returned
+//! after a clean end.
 //!
-//! A dropped [`PooledConnection`] closes its connection: a cancelled caller leaves nothing behind that another could read.
+//! A [`PooledConnection`] that is dropped closes its connection, so that a cancelled caller
+//! leaves no bytes that another could read.
 
 use std::{
     collections::VecDeque,
@@ -15,12 +17,13 @@ use super::{
     super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
 };
 
-/// Connections to one server at a time. A Lambda environment needs one; a busy process shares these.
+/// The most connections to one server. A Lambda environment needs one; a busy process shares these.
 const MAX_CONNECTIONS: usize = 8;
-/// A connect may take this long, whatever its caller's budget: a cancelled one would be begun again for ever.
+/// The limit for a connect, independent of its caller's budget: otherwise it would be cancelled
+/// and begun again for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A connection that lay idle for longer, by either clock (one stands still while a Lambda environment is frozen), is
-/// looked at before it is used.
+/// A connection that was idle for longer, by either clock, is checked before it is used. One of the
+/// clocks does not run while a Lambda environment is frozen.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub(super) struct Pool {
     to: Endpoint,
     connect_options: ConnectOptions,
     state: Mutex<State>,
-    /// A connection came back, or there is room for another.
+    /// A connection was returned, or another one may be opened.
     freed: Notify,
 }
 
@@ -52,8 +55,8 @@ impl Default for State {
 }
 
 impl State {
-    /// An idle connection that can be used, and the moment at which that was found. The newest first: old ones fall idle and can be
-    /// closed by the server without harm.
+    /// An idle connection that can be used, and the time of the check. The newest first, so that
+    /// the server can close old ones without harm.
     fn idle(&mut self) -> Option<(Connection, BothClocks)> {
         let now = BothClocks::now();
         while let Some(idle) = self.idle.pop_back() {
@@ -69,7 +72,7 @@ impl State {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    /// When it was last taken or made: not later than it fell idle.
+    /// When it was last taken or made, which is not later than it became idle.
     since: BothClocks,
 }
 
@@ -79,7 +82,7 @@ impl Idle {
     }
 }
 
-/// A moment by both clocks.
+/// A time on both clocks.
 #[derive(Debug, Clone, Copy)]
 struct BothClocks {
     running: Instant,
@@ -94,7 +97,7 @@ impl BothClocks {
         }
     }
 
-    /// Whether by both clocks less than `time` has passed since `then`.
+    /// Whether less than `time` has passed since `then`, on both clocks.
     fn is_within(self, time: Duration, then: Self) -> bool {
         self.running.duration_since(then.running) < time
             && self
@@ -137,7 +140,7 @@ impl Pool {
     pub(super) async fn take(self: &Arc<Self>) -> Result<PooledConnection, StoreError> {
         let mut freed = pin!(self.freed.notified());
         loop {
-            // Before looking, or what comes back in between would go unnoticed.
+            // Registered before the check, so that a connection returned in between is noticed.
             freed.set(self.freed.notified());
             freed.as_mut().enable();
             match self.idle_or_new() {
@@ -154,7 +157,8 @@ impl Pool {
                             () = freed.as_mut() => {
                                 freed.set(self.freed.notified());
                                 freed.as_mut().enable();
-                                // Its own connect goes on otherwise: begun anew, no failure of it would ever be told.
+                                // Otherwise its own connect continues: if it were begun again, its
+                                // failure would never be reported.
                                 if let Some((connection, now)) = self.state().idle() {
                                     return Ok(self.check_out(connection, now));
                                 }
@@ -196,7 +200,7 @@ impl Pool {
         }
     }
 
-    /// Connects beside the caller, who may give up: the connection then serves the next one.
+    /// Connects in a task of its own. If the caller gives up, the connection serves the next one.
     fn connect(self: &Arc<Self>) -> oneshot::Receiver<Result<(), StoreError>> {
         let (sender, connected) = oneshot::channel();
         let opening = PendingConnection(Some(self.clone()));
@@ -226,7 +230,7 @@ impl Pool {
         connected
     }
 
-    /// One connection less. Whoever waits is told, since some wait for an idle one only.
+    /// One connection fewer. Wakes all that wait, since some wait for an idle one only.
     fn make_room(&self) {
         self.state().open -= 1;
         self.freed.notify_waiters();
@@ -237,12 +241,12 @@ impl Pool {
     }
 }
 
-/// The room that a connection under way takes. Dropped, the connection has failed: also with the runtime that made it, which
-/// another one may follow.
+/// The place of a connection that is being opened. If it is dropped, the connection has failed,
+/// perhaps because its runtime ended and another one follows.
 struct PendingConnection(Option<Arc<Pool>>);
 
 impl PendingConnection {
-    /// The connection keeps its room.
+    /// The connection is open and keeps its place.
     fn opened(mut self) {
         self.0 = None;
     }
@@ -269,16 +273,17 @@ impl PooledConnection {
             .expect("a lent connection is there until it is put back")
     }
 
-    /// Puts the connection back if its last exchange ended cleanly; else closes it.
+    /// Returns the connection if its last exchange ended cleanly; otherwise closes it.
     pub(super) fn put_back(mut self) {
         let clean = self.connection.take_if(|connection| connection.is_clean());
         if let Some(mut connection) = clean {
             connection.mark_used();
-            // Not the present moment: reading both clocks again would cost more than a look at a connection that served for long.
+            // Not the present time: reading both clocks again would cost more than the check of a
+            // connection that served for long.
             let since = self.taken;
             self.pool.state().idle.push_back(Idle { connection, since });
             self.pool.freed.notify_one();
-            // `self` is dropped without a connection: nothing to close.
+            // `self` is dropped without a connection, so nothing is closed.
         }
     }
 }

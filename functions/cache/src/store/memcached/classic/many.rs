@@ -1,5 +1,6 @@
-//! Several commands of the classic protocol in one write. memcache-async reads an answer after each command and shows the cas
-//! of one key at a time, so these are written and read here; what is not exactly an answer to them breaks the connection.
+//! Several commands of the classic protocol in one write. memcache-async reads an answer after each
+//! command and returns the cas of one key at a time, so these are written and read here. Any other
+//! answer breaks the connection.
 
 use std::collections::HashMap;
 
@@ -75,7 +76,7 @@ impl Classic {
                 (_, "STORED") => Ok(true),
                 (Precondition::Absent, "NOT_STORED") => Ok(false),
                 (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
-                // Said of this item alone: the server has read it to its end, and goes on.
+                // This concerns only this item: the server has read it to its end, and continues.
                 (_, line) if line.starts_with("SERVER_ERROR object too large") => {
                     Err(StoreError::Oversize)
                 }
@@ -87,7 +88,7 @@ impl Classic {
         Ok(stored)
     }
 
-    /// One `gets`: the server answers in the order asked.
+    /// One `gets`: the server answers in the order of the keys.
     async fn gets(&mut self, keys: &[&str]) -> Result<Vec<Option<Found>>, StoreError> {
         let mut out = b"gets".to_vec();
         for key in keys {
@@ -105,7 +106,7 @@ impl Classic {
             }
             let value = ValueLine::parse(&line).ok_or(StoreError::Protocol)?;
             let place: usize = *places.get(value.key).ok_or(StoreError::Protocol)?;
-            // A server that was started without cas (-C) can hold no lease.
+            // A server that was started without cas (-C) cannot keep a lease.
             let cas = value.cas.filter(|cas| *cas != 0);
             if cas.is_none() {
                 return Err(StoreError::Protocol);
@@ -121,7 +122,7 @@ impl Classic {
         Ok(found)
     }
 
-    /// From here on the connection is not clean until its answers are read to their end.
+    /// The connection is not clean until the answers are read to their end.
     async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
         self.validator.lock().begin(super::Expect::Nothing);
         let sent = async {
