@@ -114,7 +114,13 @@ fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
     let vis = &parts.vis;
     quote! {
         #[doc = #doc] #hidden #(#all)*
-        #[allow(dead_code, clippy::too_many_arguments, clippy::missing_panics_doc)]
+        #[allow(
+            dead_code,
+            clippy::too_many_arguments,
+            // Clippy does not read the documentation that another crate's macro writes.
+            clippy::missing_errors_doc,
+            clippy::missing_panics_doc
+        )]
         #vis
     }
 }

@@ -126,14 +126,13 @@ fn sets_are_sorted_wherever_they_are() {
     #[derive(Serialize)]
     struct Filter {
         tags: Tags,
-        #[expect(clippy::box_collection, reason = "a set in a box is sorted, too")]
-        ids: Option<Box<HashSet<(u8, i64)>>>,
+        ids: Option<HashSet<(u8, i64)>>,
         #[serde(flatten)]
         rest: BTreeMap<String, HashSet<u8>>,
     }
     let filter = || Filter {
         tags: Tags((0..20).map(|n| n.to_string()).collect()),
-        ids: Some(Box::new((0..20).map(|n| (n, -1)).collect())),
+        ids: Some((0..20).map(|n| (n, -1)).collect()),
         rest: [("a".to_owned(), (0..20).collect())].into(),
     };
     let once = bytes(filter());

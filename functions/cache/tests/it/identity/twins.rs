@@ -78,7 +78,7 @@ async fn boxed<T>(n: u64) -> Box<Loaded> {
     Box::new(if n == 0 {
         Err("zero".to_owned())
     } else {
-        Ok(n)
+        Ok(n * size_of::<T>() as u64)
     })
 }
 

@@ -1,6 +1,8 @@
 //! Cached functions as another crate writes them.
 
 #![deny(warnings, missing_docs, unused, clippy::pedantic)]
+// Lints of what these functions do, not of what the attribute makes of them.
+#![allow(clippy::unused_async, clippy::implicit_hasher)]
 
 use std::{collections::HashMap, fmt};
 
