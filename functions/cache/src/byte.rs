@@ -4,7 +4,7 @@ use std::{any::type_name, fmt};
 
 use serde::ser::{self, Serialize};
 
-/// Whether `T` is a `u8`, be it behind references: no other type has this name.
+/// Whether `T` is a `u8`, also behind references: no other type has this name.
 pub(crate) fn is_byte<T: ?Sized>() -> bool {
     type_name::<T>().trim_start_matches('&') == "u8"
 }

@@ -5,10 +5,10 @@
 //! page `guide::how_it_works` explains what each record is for.
 //!
 //! ```text
-//! every record   kind 1 · "ld" 2 · format 1 (now 2) · key digest 16 · body · check 8, or 32 if signed
+//! every record   kind 1 · "ld" 2 · format 1 (now 2) · key digest 16 · body · check 8 or 32
 //! V entry        flags 1 · zero 3 · id 8 · generations 32 · created 8 · fresh until 8
 //!                discard at 8 · cost 4 · version 4 · length 4 · payload
-//! L lease        token 16 · generations 32 · id of the entry that is refreshed 8 · what went before 1,
+//! L lease        token 16 · generations 32 · id of the refreshed entry 8 · what went before 1,
 //!                if that came to nothing
 //! F freed lease  nothing, or reason 1 · id of the entry whose refresh came to nothing 8
 //! G generation   time 8 · random 8 · of a function also its owners: (version 4 · length 1 · path)…

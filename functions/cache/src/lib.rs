@@ -143,26 +143,26 @@ pub use key::{Key, KeyError};
 /// A key is the function's name, its policy's `version`, its types if it has several, and its
 /// arguments, hashed with SHA-256. Two calls share an entry if and only if all four are equal.
 ///
-/// * **Arguments** count by what they serialise to, in their order: all of them, those that are not in
-///   `skip`, or the value of `key`. The names of arguments do not count, nor do integer types (`7_u8`
-///   is `7_i64`). `("a", "bc")` is not `("ab", "c")`, and `None` is not `"None"`. Maps, sets and fields
-///   of structs are sorted, so a `HashSet` has one key in every process. What `skip` leaves out must
-///   not change the value: not a tenant, not a locale, and not a function pointer either, since
-///   all of one signature have one type.
-/// * **Types** count where one function in the source is several in the program: the type and constant
-///   parameters of a generic function, and for a method those of its `impl` and of its trait, with the
-///   `Self` that it was called for. Nothing else that a body can depend on is missing: the types of
-///   arguments and value follow from these.
+/// * **Arguments** count by what they serialise to, in their order: all of them, those that are not
+///   in `skip`, or the value of `key`. The names of arguments do not count, nor do integer types
+///   (`7_u8` is `7_i64`). `("a", "bc")` is not `("ab", "c")`, and `None` is not `"None"`. Maps,
+///   sets and fields of structs are sorted, so a `HashSet` has one key in every process. What
+///   `skip` leaves out must not change the value: not a tenant, not a locale, and not a function
+///   pointer either, since all of one signature have one type.
+/// * **Types** count where one function in the source is several in the program: the type and
+///   constant parameters of a generic function, and for a method those of its `impl` and of its
+///   trait, with the `Self` that it was called for. Nothing else that a body can depend on is
+///   missing: the types of arguments and value follow from these.
 /// * **A type whose name others share** does not identify a function. Calls with closures, or with
 ///   types that hold one, are not cached: pass a named function, or name them with `types`. Of two
 ///   types with one name, such as local types of two blocks, the second is not cached. Nor is the
-///   second of two functions with one name, also where one macro call has emitted both. Each goes to
-///   its origin, counts as [`Stats::refused`], and logs one error that says what to change.
-/// * **A name's owner** is known to every process of a namespace: the path of the first function that
-///   used the name, for each `version`, is kept on the server, beside what a flush of the name empties.
-///   A function with another path is not cached, in whatever program and whichever comes first; its
-///   error names both. So a function that moves to another module or crate needs a new `version`, or
-///   its name flushed once the old release is gone.
+///   second of two functions with one name, also where one macro call has emitted both. Each goes
+///   to its origin, counts as [`Stats::refused`], and logs one error that says what to change.
+/// * **A name's owner** is known to every process of a namespace: the path of the first function
+///   that used the name, for each `version`, is kept on the server, beside what a flush of the name
+///   empties. A function with another path is not cached, in whatever program and whichever comes
+///   first; its error names both. So a function that moves to another module or crate needs a new
+///   `version`, or its name flushed once the old release is gone.
 ///
 /// ## Which keys are the same in every build
 /// | function | its key | changes with |
@@ -171,11 +171,11 @@ pub use key::{Key, KeyError};
 /// | with `types = …` | label, constants and arguments | the same, and the label |
 /// | generic, or a method | the names of its types, and arguments | the same, and where its types are |
 ///
-/// The names of types are written by the compiler: they change when a type moves to another module or
-/// crate, and may change with the compiler. Then the new build finds none of the entries of the old
-/// one, and its invalidations miss what the other still serves. Where two builds serve at once and an
-/// invalidation has to reach both, give the types a label: any `&'static str` that the compiler knows,
-/// or a tuple of them, distinct for each instantiation.
+/// The names of types are written by the compiler: they change when a type moves to another module
+/// or crate, and may change with the compiler. Then the new build finds none of the entries of the
+/// old one, and its invalidations miss what the other still serves. Where two builds serve at once
+/// and an invalidation has to reach both, give the types a label: any `&'static str` that the
+/// compiler knows, or a tuple of them, distinct for each instantiation.
 ///
 /// ```
 /// # use larder::{Cache, with_cache};
@@ -209,10 +209,10 @@ pub use key::{Key, KeyError};
 ///
 /// # Companions
 /// The attribute adds these functions: `user::fetch` and so on for a function `user`; for a method
-/// `user` they are methods, `user_fetch` and so on. Those of a function belong to a struct of its name.
-/// If the compiler says that "the name `user` is defined multiple times" in "the type namespace", as
-/// with `mod user;` beside `use user::user;`, `companions = user_cache` gives the struct another name:
-/// `user_cache::fetch`.
+/// `user` they are methods, `user_fetch` and so on. Those of a function belong to a struct of its
+/// name. If the compiler says that "the name `user` is defined multiple times" in "the type
+/// namespace", as with `mod user;` beside `use user::user;`, `companions = user_cache` gives the
+/// struct another name: `user_cache::fetch`.
 ///
 /// | companion | arguments | |
 /// |---|---|---|
@@ -288,9 +288,9 @@ pub use key::{Key, KeyError};
 /// Arguments must implement `Serialize`, the value `Serialize` and `DeserializeOwned`. Of a
 /// `Result` only `Ok` is cached; `None` is cached only with a `negative_ttl`. An alias of `Result`
 /// is recognised in plain functions; generic functions and methods must write `Result<…>`, and a
-/// return type there that may hide a `Result` is an error, because its errors would be cached. So is a
-/// `Result` within the value, such as `Option<Result<…>>`; behind an alias it is found when the function
-/// is first called, which then is not cached. A generic function needs `key`.
+/// return type there that may hide a `Result` is an error, because its errors would be cached. So
+/// is a `Result` within the value, such as `Option<Result<…>>`; behind an alias it is found when
+/// the function is first called, which then is not cached. A generic function needs `key`.
 ///
 /// An argument may be a `&mut` of anything, such as a database connection, if it is in `skip`.
 pub use larder_macros::cached;

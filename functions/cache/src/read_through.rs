@@ -22,15 +22,15 @@
 //! ```text
 //! a generation is missing        create it with `add`, look up again
 //! entry, fresh                   serve it
-//! entry, stale                   marker held, or says that the refresh failed: serve it; else try for
-//!                                the marker: winner calls the origin, loser serves it
-//! entry, past its windows        the same, but wait in place of serving; `stale_if_error` serves it
-//!                                if the refresh failed
+//! entry, stale                   marker held, or failed a moment ago: serve it; else try for the
+//!                                marker: winner calls the origin, loser serves it
+//! entry, past its windows        the same, but wait in place of serving; after a failed refresh
+//!                                `stale_if_error` serves it
 //! nothing                        try to `add` a lease: winner calls the origin, loser waits
 //! placeholder of this lookup     the lease is ours: call the origin
 //! lease, or another placeholder  wait: look up again after 1 ms, later after 4 % of the wait
 //! freed: not to be stored        call the origin, store nothing
-//! freed: the origin failed       one who has waited: the same; another takes over
+//! freed: the origin failed       if this call has waited: the same; else take over
 //! anything else                  replace it by our lease with `cas`; refused: look up again
 //! ```
 //!
@@ -108,7 +108,7 @@ use serve::Joined;
 use snapshot::{Owner, Snapshot, Stale};
 pub(crate) use verbs::{MAX_TRIES, WriteResult};
 
-/// How often a call mints missing generations before it goes without the cache.
+/// How often a call creates missing generations before it bypasses the cache.
 const MAX_MINTS: u32 = 2;
 /// So many polls in a row may fail before a wait ends.
 const FAILED_POLLS: u32 = 2;
@@ -121,18 +121,18 @@ pub(crate) struct Call<'a> {
     policy: &'a PolicyParts,
     budget: Budget,
     begun: Instant,
-    /// The moment until which it may wait for other callers.
+    /// Until when it may wait for other callers.
     until: Instant,
     counters: Arc<Counters>,
 }
 
-/// Where a lookup, or several, led.
+/// What follows from one or more lookups.
 enum Action<T> {
     Serve(Fetched<T>),
     CallOrigin(Permission),
 }
 
-/// By what right the origin is called.
+/// On what the origin call is based.
 enum Permission {
     /// Fill under this lease.
     Lead(Box<Lease>),
@@ -180,7 +180,7 @@ where
 {
     let call = Call::new(cache, key, policy, deadline);
     let span = events::call(key.name());
-    // Pinned here: moving it into the span would cost more than the span.
+    // Pinned in place: moving it into the span would cost more than the span.
     let run = pin!(call.run(freshness, origin));
     let result = run.instrument(span.clone()).await;
     let event = match &result {
@@ -270,7 +270,7 @@ impl<'a> Call<'a> {
         none
     }
 
-    /// Looks up until there is a value to serve, a lease to use, or no reason to look any longer.
+    /// Looks up until there is a value to serve, a lease to use, or no reason to wait any longer.
     async fn find<T: DeserializeOwned>(&self) -> Action<T> {
         let mut backoff = Backoff::new(
             &self.cache.pollers,
@@ -313,7 +313,7 @@ impl<'a> Call<'a> {
             if let Plan::Wait = plan
                 && let Some(flight) = self.flight(&snapshot)
             {
-                // The others who wait can join it too.
+                // Other callers that wait can join the flight, too.
                 backoff.changed();
                 backoff.begin();
                 match Box::pin(self.join(&flight, backoff.until())).await {
@@ -374,7 +374,7 @@ impl<'a> Call<'a> {
         });
     }
 
-    /// For a refresh on request: the right to replace whatever is there.
+    /// For a refresh on request: the right to replace the present item.
     async fn claim_for_refresh<T>(&self) -> Action<T> {
         let mut progress = Progress::default();
         for _ in 0..MAX_TRIES {
@@ -421,7 +421,7 @@ impl<'a> Call<'a> {
         LookupOptions { marker, lease }
     }
 
-    /// Calls the origin under our lease and stores its answer.
+    /// Calls the origin with the lease and stores its answer.
     async fn lead<T, E>(
         &self,
         lease: Box<Lease>,
@@ -476,7 +476,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Calls the origin without a lease. While the cache is unreachable, callers of this process share such calls.
+    /// Calls the origin without a lease. While the cache is unreachable, the callers of this
+    /// process share such calls.
     async fn alone<T, E, F, Fut>(&self, why: Uncoordinated, origin: F) -> Result<Fetched<T>, E>
     where
         T: Serialize + DeserializeOwned,
@@ -493,7 +494,7 @@ impl<'a> Call<'a> {
         self.count_uncoordinated(why);
         let mut turn = None;
         if shares && !is_computed_here(self.key.digest()) {
-            // No longer than a lease lives: the caller who leads may not be polled.
+            // No longer than a lease lives, because the leader may not be polled.
             let until = self.until.min(Instant::now() + self.policy.lease);
             let shared = self.cache.single_flight.share(self.key.digest(), until);
             match shared.await {
@@ -510,7 +511,7 @@ impl<'a> Call<'a> {
             }
         }
         let begun = Instant::now();
-        // What it says of its value is not for a memoised function that has called this one.
+        // A directive of this origin is not for a memoised function that has called this one.
         let (value, _) = capture_directive([*self.key.digest()], origin()).await;
         let value = value.inspect_err(|_| {
             if let Some(turn) = &turn {

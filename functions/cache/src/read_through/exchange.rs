@@ -24,7 +24,7 @@ pub(super) struct PlannedWrite<'s> {
     pub(super) kind: KeyKind,
     pub(super) bytes: Vec<u8>,
     pub(super) life: Lifetime,
-    /// What the lookup showed there, which must still be there.
+    /// The item that the lookup has read, which must still be there.
     pub(super) over: Option<&'s Item>,
 }
 
@@ -45,8 +45,8 @@ impl Exchanges<'_> {
         self.budget.spend(exchange).await
     }
 
-    /// Does these writes. The classic protocol's lookup of one key shows no cas: it is read first,
-    /// and counts only if the bytes are those that the lookup showed.
+    /// Executes these writes. The classic protocol's lookup of one key returns no cas: it is read
+    /// first, and only counts if the bytes are those of the lookup.
     pub(super) async fn write_planned(
         &self,
         planned: &[(&CacheKeys, &PlannedWrite<'_>)],
@@ -112,7 +112,7 @@ impl Call<'_> {
         }
     }
 
-    /// The cas of an item that a lookup showed, if it is still there byte for byte.
+    /// The cas of an item that a lookup has read, if it is still there byte for byte.
     pub(super) async fn cas_if_unchanged(&self, item: &Item) -> Result<Option<u64>, StoreError> {
         match item.cas {
             Some(cas) => Ok(Some(cas)),
@@ -128,7 +128,7 @@ impl Call<'_> {
         Ok(item.and_then(|item| item.cas_of(bytes)))
     }
 
-    /// A write over what has this cas.
+    /// A write that replaces the item with this cas.
     pub(super) fn write_over(
         &self,
         kind: KeyKind,

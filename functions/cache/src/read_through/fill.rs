@@ -1,4 +1,4 @@
-//! Storing the origin's answer, or giving the lease back: planned for each key, written together.
+//! Stores the origin's answer, or gives the lease back: planned for each key, written together.
 
 use std::{any::type_name, time::Duration};
 
@@ -43,7 +43,7 @@ pub(super) struct PendingWrite<'a> {
 }
 
 impl PendingWrite<'_> {
-    /// What became of the key, and for how many seconds it is fresh.
+    /// Whether the key was stored, and for how many seconds it is fresh.
     pub(super) fn result(&self) -> (Fill, i64) {
         (self.fill, self.ttl_left)
     }
@@ -112,9 +112,9 @@ impl Call<'_> {
         }
     }
 
-    /// Releases the lease after an origin error. A stale entry stays, and its marker says for a while
-    /// that the refresh has failed: the pause between two attempts, in which the entry is served to all
-    /// who may have it.
+    /// Releases the lease after an origin error. A stale entry stays, and its marker says for a
+    /// while that the refresh has failed: the pause between two attempts, in which the entry is
+    /// served to all who may have it.
     pub(super) fn plan_give_back(
         &self,
         lease: &Lease,
@@ -136,7 +136,7 @@ impl Call<'_> {
         self.freed(kind, freed, life, cas.ok().flatten())
     }
 
-    /// The origin's answer is not stored, so nothing older may stay either.
+    /// The origin's answer must not be stored, so an older one must not stay either.
     pub(super) fn plan_discard(
         &self,
         lease: &Lease,
@@ -164,8 +164,8 @@ impl Call<'_> {
         Some(self.write_over(kind, bytes, life, cas?))
     }
 
-    /// The bytes of a value, if they can be stored and read back. The callers that wait in
-    /// this process take it at any length.
+    /// The bytes of a value, if they can be stored and read back. The callers that wait in this
+    /// process take it at any length.
     pub(super) fn encoded<T: Serialize + DeserializeOwned>(
         &self,
         value: &T,
@@ -195,13 +195,13 @@ impl Call<'_> {
         Ok(payload.into())
     }
 
-    /// `payload` compressed, if the policy asks for that and it helps.
+    /// `payload` compressed, if the policy allows it and it becomes shorter.
     pub(crate) fn compressed(&self, payload: &[u8]) -> Option<Vec<u8>> {
         let precondition = self.policy.compress_over?;
         (payload.len() > precondition).then(|| payload::compress(payload))?
     }
 
-    /// How long the value may be kept fresh; `None`: it is not to be stored.
+    /// How long the value is fresh; `None` if it must not be stored.
     pub(crate) fn ttl<T: Serialize>(
         &self,
         value: &T,
@@ -221,7 +221,7 @@ impl Call<'_> {
         }
     }
 
-    /// `ttl` less its jitter, and the stale window behind it.
+    /// An entry that is fresh for `ttl` less its jitter, with the stale window after that.
     pub(crate) fn entry<'a>(
         &self,
         generations: Generations,
@@ -268,7 +268,7 @@ impl Call<'_> {
 }
 
 impl Exchanges<'_> {
-    /// Does the writes that are pending; a fill that was refused or failed is noted.
+    /// Executes the pending writes; records fills that were refused or failed.
     pub(super) async fn write_pending(&self, pending: &mut [PendingWrite<'_>]) {
         let (places, writes): (Vec<_>, Vec<_>) = pending
             .iter_mut()

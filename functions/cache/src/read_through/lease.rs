@@ -12,7 +12,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) token: Token,
-    /// The generations of the lookup that led here, before the origin call. The fill carries them.
+    /// The generations of the lookup that led here, from before the origin call. The fill carries
+    /// them.
     pub(super) generations: Generations,
     pub(super) reason: FillReason,
     pub(super) claim: ClaimKind,
@@ -21,8 +22,8 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// Nothing is owed any more, unless the fill had no answer or the server found it too large:
-    /// then the lease may still be there.
+    /// The lease is used, unless the fill had no answer or was too large for the server: then the
+    /// lease may still be there.
     pub(super) fn filled(self, fill: Fill) {
         if !matches!(fill, Fill::Failed(_)) {
             self.release.disarm();
@@ -30,21 +31,21 @@ impl Lease {
     }
 }
 
-/// What the right rests on, and with it how a fill is written.
+/// What the right is based on, which decides how a fill is written.
 #[derive(Debug)]
 pub(super) enum ClaimKind {
-    /// Our lease record is the item.
+    /// The item is this call's lease record.
     Lease { record: Vec<u8> },
     /// Our placeholder is the item, with this cas; the record is written if the origin takes long.
     Placeholder { record: Vec<u8>, cas: u64 },
     /// Our lease record is the marker. The entry has this cas, unless the lookup did not show it.
     Marker { record: Vec<u8>, entry: Option<u64> },
-    /// Nothing but the cas of the entry that is to be replaced.
+    /// Only the cas of the entry that will be replaced.
     Entry { entry: Option<u64> },
 }
 
 impl ClaimKind {
-    /// The key of our record, and the record.
+    /// The key of this call's record, and the record.
     pub(super) fn record(&self) -> Option<(KeyKind, &[u8])> {
         match self {
             Self::Lease { record } | Self::Placeholder { record, .. } => {
@@ -83,8 +84,8 @@ impl FillReason {
 }
 
 impl Call<'_> {
-    /// A lease as it is if its write succeeds. Its guard is armed: if the answer is lost, the lease
-    /// is given back.
+    /// The lease if its write succeeds. Its guard is armed: if the answer is lost, the lease is
+    /// given back.
     pub(super) fn new_lease(
         &self,
         snapshot: &Snapshot<'_>,
@@ -131,7 +132,7 @@ impl Call<'_> {
     }
 
     pub(super) fn lease_seconds(&self) -> u32 {
-        // The policy ends a lease at an hour.
+        // A policy limits a lease to an hour.
         u32::try_from(self.policy.lease.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
     }
 

@@ -1,4 +1,4 @@
-//! What follows for one key from a lookup, alone or among many. Writes nothing itself.
+//! Plans what follows for one key from a lookup, alone or among many. It writes nothing itself.
 
 use super::{
     Call, Lease, MAX_MINTS, Owner, PlaceholderAge, Snapshot,
@@ -17,32 +17,32 @@ use crate::{
     telemetry::metrics::Counter,
 };
 
-/// What is remembered of a key from one lookup to the next.
+/// The state of a key that is kept from one lookup to the next.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// How often its generations were minted.
+    /// How often its generations were created.
     mints: u32,
     /// The cas of the placeholder that a lookup created before its generations were minted.
     won: Option<u64>,
     /// The lease that this call has waited for.
     waited_for: Option<Leader>,
-    /// Since when another caller's empty lease is there.
+    /// Since when another caller's placeholder is there.
     placeholder: Option<PlaceholderAge>,
 }
 
-/// What follows for one key.
+/// The plan for one key.
 pub(super) enum Plan<'s> {
-    /// The lease is ours already.
+    /// The lease is already this call's.
     Lead(Box<Lease>),
     Try(Box<Attempt<'s>>),
-    /// Write the generations that are missing, and look again.
+    /// Write the generations that are missing, and look up again.
     Mint,
     Wait,
     Again,
     Uncoordinated(Uncoordinated),
 }
 
-/// What the plan for one key came to.
+/// The result of the plan for one key.
 #[derive(Debug)]
 pub(super) enum ClaimResult {
     Won(Box<Lease>),
@@ -50,11 +50,11 @@ pub(super) enum ClaimResult {
     Wait,
     /// Another caller refreshes: serve the stale entry.
     ServeStale,
-    /// The item is no longer what was decided upon: look again at once.
+    /// The item has changed: look up again at once.
     Again,
 }
 
-/// A write that would give the right to call the origin.
+/// A write that acquires the right to call the origin.
 pub(super) struct Attempt<'s> {
     pub(super) lease: Box<Lease>,
     over: Option<&'s Item>,
@@ -75,7 +75,7 @@ impl Call<'_> {
         snapshot.decision(progress.waited_for.as_ref())
     }
 
-    /// What follows if nothing can be served from this lookup, or from what an earlier one led to.
+    /// What follows if neither this lookup nor an earlier one led to a value that can be served.
     pub(super) fn plan<'s>(&self, progress: &mut Progress, snapshot: &Snapshot<'s>) -> Plan<'s> {
         progress.placeholder = PlaceholderAge::after(progress.placeholder, snapshot);
         let orphaned = progress.placeholder.is_some_and(|age| age.is_orphaned());
@@ -154,7 +154,7 @@ impl Call<'_> {
         self.attempt(snapshot, reason, None, ClaimResult::Wait)
     }
 
-    /// Tries to replace the item by our lease.
+    /// Tries to replace the item by a lease.
     fn plan_take_over<'s>(&self, snapshot: &Snapshot<'s>, reason: FillReason) -> Plan<'s> {
         match snapshot.item {
             Some(item) => self.attempt(snapshot, reason, Some(item), ClaimResult::Again),
@@ -262,7 +262,7 @@ impl Progress {
         self.waited_for.is_none()
     }
 
-    /// Whether the item is the empty lease that an earlier lookup of this call left.
+    /// Whether the item is the placeholder that an earlier lookup of this call created.
     pub(super) fn is_ours(&self, snapshot: &Snapshot<'_>) -> bool {
         snapshot.kind == ItemKind::Placeholder
             && snapshot.item.is_some_and(|item| self.has_won(item))

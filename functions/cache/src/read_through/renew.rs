@@ -1,4 +1,4 @@
-//! The origin's call, with the leases of its keys kept alive beside it.
+//! The origin call, which renews the leases of its keys meanwhile.
 
 use std::{pin::pin, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::store::StoreError;
 /// How long an origin may run before its placeholder is worth a write of its own.
 const STAMP_AFTER: Duration = Duration::from_millis(5);
 
-/// A lease that is kept alive, and what is known of its record.
+/// A lease that is renewed, and what is known about its record.
 pub(super) struct KeptLease<'a> {
     call: &'a Call<'a>,
     lease: &'a Lease,
@@ -58,7 +58,7 @@ impl<'a> KeptLease<'a> {
     }
 }
 
-/// What a record's cas is read for.
+/// What the cas of a record is read for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum To {
     Fill,
@@ -95,7 +95,7 @@ impl Exchanges<'_> {
         self.budget.spend(reading).await;
     }
 
-    /// Renews each lease every third of its life. Never blindly: only while it is still ours.
+    /// Renews each lease every third of its lifetime, and only while it is still this call's.
     async fn keep(&self, kept: &mut [KeptLease<'_>], ended: &Notify) {
         let Some(first) = kept.iter().find(|kept| kept.cas != RecordCas::Lost) else {
             return;

@@ -16,7 +16,7 @@ use crate::{
     telemetry::metrics::Counter,
 };
 
-/// Clocks of two machines may differ by this much, in milliseconds.
+/// How much the clocks of two machines may differ, in milliseconds.
 const SKEW: Millis = 1000;
 
 pub(super) struct Snapshot<'a> {
@@ -28,15 +28,15 @@ pub(super) struct Snapshot<'a> {
     pub(super) generations: Option<Generations>,
     /// Whose the key's name is.
     pub(super) owner: Owner<'a>,
-    /// The entry, if the item is one of these generations.
+    /// The entry, if the item is an entry of these generations.
     pub(super) entry: Option<Entry<'a>>,
-    /// Who holds the lease, if the item is one.
+    /// The token of the lease, if the item is a lease.
     pub(super) holder: Option<Token>,
     /// The lease to wait for: on the item, or on its marker.
     pub(super) leader: Option<Leader>,
     /// What a lease taken now comes after.
     pub(super) after: After,
-    /// The bytes under the item's key, and under the marker's.
+    /// The item, and the marker's item.
     pub(super) item: Option<&'a store::Item>,
     pub(super) marker_item: Option<&'a store::Item>,
     /// The cas of the placeholder that this lookup has created.
@@ -53,7 +53,7 @@ pub(super) enum Owner<'a> {
     Stranger(&'a [u8]),
 }
 
-/// A lease, as those who wait for it know it.
+/// A lease, as the callers that wait for it know it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leader {
     token: Option<Token>,
@@ -75,7 +75,7 @@ impl Leader {
     }
 }
 
-/// A copy of a stale entry, kept while its refresh runs: the origin may fail.
+/// A copy of a stale entry, kept during its refresh in case the origin fails.
 #[derive(Debug, Clone)]
 pub(super) struct Stale {
     pub(super) payload: Bytes,
@@ -268,7 +268,7 @@ impl Call<'_> {
         }
     }
 
-    /// Until when those who do not refresh `entry` themselves are served it.
+    /// Until when `entry` is served to callers that do not refresh it.
     pub(super) fn served_until(&self, entry: &Entry<'_>) -> Millis {
         let window = clock::millis(self.policy.stale_while_revalidate);
         entry

@@ -23,7 +23,7 @@ use crate::{
 /// written the entry in the meantime.
 pub(crate) const MAX_TRIES: u32 = 4;
 
-/// What one round of a verb came to.
+/// The result of one round of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteResult {
     Done,
@@ -149,7 +149,7 @@ impl Call<'_> {
         Ok(written)
     }
 
-    /// The longest encoded value that may be stored, be it compressed.
+    /// The longest encoded value that may be stored, also if it is compressed.
     pub(crate) fn longest(&self) -> usize {
         let plain = self.policy.max_size.saturating_sub(Entry::size(0));
         match self.policy.compress_over {

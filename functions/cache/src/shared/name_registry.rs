@@ -1,5 +1,5 @@
-//! Which function owns a name, and which types a key belongs to. Two functions with one name, or two
-//! instantiations of a function whose types have one name, would read each other's entries: the
+//! Which function owns a name, and which types a key belongs to. Two functions with one name, or
+//! two instantiations of a function whose types have one name, would read each other's entries: the
 //! second is not cached, and an error is logged.
 
 use std::{
@@ -50,8 +50,9 @@ impl Site {
         }
     }
 
-    /// Such as `app::users::user`, or `<app::Db as app::Repository<_>>::find`. The same for all of the
-    /// site's functions, and, unlike the place, in every release in which the function is not moved.
+    /// Such as `app::users::user`, or `<app::Db as app::Repository<_>>::find`. The same for all of
+    /// the site's functions, and, unlike the place, in every release in which the function is not
+    /// moved.
     fn path(&self) -> &'static str {
         let within = (self.within)();
         within.strip_suffix(WITHIN).unwrap_or(within)
@@ -162,9 +163,9 @@ impl Names {
         }
     }
 
-    /// Whether `function`, whose value is of the type `value`, may be cached. The first function of a
-    /// name may, and of it the first instantiation of each types' names; any other is refused, for
-    /// good.
+    /// Whether `function`, whose value is of the type `value`, may be cached. The first function of
+    /// a name may, and of it the first instantiation of each types' names; any other is refused,
+    /// for good.
     pub(crate) fn accept(&self, function: Function, value: &'static str) -> bool {
         let Function { site, types } = function;
         if let Some(Types { id, .. }) = types {
@@ -236,8 +237,8 @@ impl Names {
     }
 }
 
-/// Whether one of these names is that of a closure or an `async` block: all of a function's have the
-/// same. What is merely within one, `main::{{closure}}::Local`, has a name of its own.
+/// Whether one of these names is that of a closure or an `async` block: all of a function's have
+/// the same. What is merely within one, `main::{{closure}}::Local`, has a name of its own.
 fn has_unnamed(names: &str) -> bool {
     let mut rest = names;
     while let Some((_, behind)) = rest.split_once("}}") {

@@ -1,7 +1,7 @@
-//! memcached, one server or several: finds the server of a key and speaks with it.
+//! memcached, one server or several: finds the server of a key and sends the command to it.
 //!
-//! Only below this module are sockets opened. Never another server: on an error the caller goes to its origin, since the same key
-//! on two servers would be two truths.
+//! Only this module and those below it open sockets. There is no failover: the same key on two
+//! servers could have two values. On an error the caller calls its origin.
 
 use std::time::Duration;
 
@@ -50,17 +50,17 @@ use discovery::Topology;
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
-    /// `endpoints` is not empty: the settings see to it. Nothing is connected yet.
+    /// `endpoints` is not empty, which the settings ensure. Does not connect yet.
     pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
         Self(Topology::fixed(endpoints, connect_options))
     }
 
-    /// As many servers as the configuration endpoint of an ElastiCache cluster tells.
+    /// The servers that the configuration endpoint of an ElastiCache cluster lists.
     pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         Self(Topology::discovered(endpoint, connect_options))
     }
 
-    /// One exchange with the server where the item of `keys` stands: all four keys of an address are looked up there.
+    /// One exchange with the server of the item of `keys`, which holds all four keys of a call.
     async fn run(
         &self,
         keys: &CacheKeys,
@@ -87,7 +87,7 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
-    /// Mapped and not awaited: an async fn would hold its arguments once more.
+    /// Mapped and not awaited: the future of an async fn would contain its arguments once more.
     pub(super) fn lookup(
         &self,
         keys: &CacheKeys,
@@ -130,7 +130,7 @@ impl Memcached {
         self.everywhere(Command::Ping, limit).await
     }
 
-    /// All servers at once, each for `limit` at most.
+    /// All servers at the same time, each within `limit`.
     async fn everywhere(
         &self,
         command: Command,

@@ -73,8 +73,8 @@ pub struct Stats {
     /// Calls that went to their origin because another function has their name, or another type the
     /// name of theirs: a mistake, which an error in the log explains.
     pub refused: u64,
-    /// Origin calls after a wait for another caller's, which failed, took too long, or left nothing to
-    /// use.
+    /// Origin calls after a wait for another caller's, which failed, took too long, or left nothing
+    /// to use.
     pub waited_in_vain: u64,
     /// Origin calls without a lease, since the last answer for the key could not be stored.
     pub passed: u64,

@@ -138,8 +138,8 @@ async fn a_copy_that_was_read_is_served_when_only_the_claim_fails() {
     }
 }
 
-/// What is written passes, and lookups are swallowed: nothing was read, so nothing is served but the
-/// origin's own answer.
+/// What is written passes, and lookups are swallowed: nothing was read, so nothing is served but
+/// the origin's own answer.
 #[tokio::test]
 async fn without_a_lookup_each_call_has_its_origins_answer() {
     let noise = Noise::start();

@@ -168,7 +168,8 @@ async fn what_has_become_another_type_is_a_miss() {
             12 Range: std::collections::BTreeMap::from([(0_u8, 1_u32), (1, 2)]);
             13 After: std::collections::BTreeMap::from([(0_u8, Range { low: 1, high: 2 })]);
             14 (u32, u32): Range { low: 1, high: 2 };
-            // An integer is not a float, nor a float an integer; an f64 has digits that an f32 has not.
+            // An integer is not a float, nor a float an integer; an f64 has digits that an f32 has
+            // not.
             20 f64: 950_u64;
             21 f64: -1_i8;
             22 f32: 7_u32;

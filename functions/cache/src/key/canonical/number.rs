@@ -1,8 +1,8 @@
 //! A number of serde_json under `arbitrary_precision`, which comes as its text.
 //!
 //! A text that serde_json itself would write for an integer or a float is that integer or float: so
-//! the key is the one of a build without the feature. Any other text is an argument of its own, such
-//! as `1.10`, `1e400`, or an integer with more digits than a float can tell apart.
+//! the key is the one of a build without the feature. Any other text is an argument of its own,
+//! such as `1.10`, `1e400`, or an integer with more digits than a float can tell apart.
 
 use serde::ser::{self, Serialize};
 

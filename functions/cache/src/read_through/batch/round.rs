@@ -187,7 +187,7 @@ impl<'a> BatchCall<'a> {
     ) {
         match claimed {
             Ok(ClaimResult::Won(lease)) => round.call(key, Permission::Lead(lease)),
-            // A copy that was read is served, whatever fails after that.
+            // A copy that was read is served, even if something fails after that.
             Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker))) => {
                 match key.each(|| key.call.serve_copy(snapshot)) {
                     Some(values) => round.served.extend(values),

@@ -1,4 +1,4 @@
-//! Commands of callers who come together: one exchange for all of them instead of one each.
+//! Batches the commands of callers that come at the same time: one exchange for all of them.
 //!
 //! While few exchanges are under way a caller polls its own. Those who come later wait in a queue,
 //! and tasks take what is queued, more at a time the longer the queue is. So a caller never waits
@@ -196,7 +196,7 @@ impl Task {
     async fn serve(mut self) {
         let exchanges = self.batcher.exchanges.clone();
         loop {
-            // A caller who was just answered may ask again at once, and goes along.
+            // A caller that was just answered may ask again at once, and is taken along.
             tokio::task::yield_now().await;
             let Some(batch) = self.batcher.take() else {
                 self.over = true;
@@ -260,7 +260,7 @@ impl Queues {
 /// Callers that share an exchange.
 struct Batch {
     command: Command,
-    /// The last of them waits until then.
+    /// When the last of them stops waiting.
     until: Instant,
     /// How many items are asked for, and how many bytes are written.
     count: usize,

@@ -1,8 +1,8 @@
 //! A circuit breaker for each server, so that a dead cache costs each call nothing instead of
 //! its whole budget.
 //!
-//! It uses a windowed rate, not a run of failures: eight callers that share one cut connection
-//! fail together, and the server is well.
+//! It uses a windowed rate, not a run of failures: eight callers that share one cut connection fail
+//! together, and the server is well.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 /// Calls are counted in windows of this length.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Fewer calls than this in a window decide nothing.
+/// With fewer calls than this in a window, the breaker stays closed.
 const MIN_CALLS: u32 = 10;
-/// How long a server is left alone before calls try it again. Recovery is promised within a second.
+/// How long the breaker stays open before calls try the server again. Recovery is promised
+/// within a second.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So many calls try it once the pause is over, and twice as many after each further [`PAUSE`]
 /// without a result: what was known of the server grows old, whether or not anybody calls.
@@ -108,7 +109,7 @@ impl Open {
 }
 
 impl State {
-    /// Begins a new window when the old one is over.
+    /// Begins a new window if the old one is over.
     fn turn(&mut self, now: Instant) {
         if now.saturating_duration_since(self.window) >= WINDOW {
             (self.window, self.good, self.bad) = (now, 0, 0);

@@ -1,4 +1,4 @@
-//! What a server is asked for in one exchange, and what it answers.
+//! The command of one exchange with a server, and its reply.
 
 use super::super::{
     Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
@@ -55,12 +55,12 @@ impl Command {
         !matches!(self, Self::Write(_) | Self::Writes(_))
     }
 
-    /// Whether somebody asked for this very exchange, and not for a value.
+    /// Whether the caller wants this exchange itself, and not a value.
     pub(super) fn is_verb(&self) -> bool {
         matches!(self, Self::Delete(_) | Self::Ping)
     }
 
-    /// Whether the answer may be a lease, which has to be given back if nobody uses it.
+    /// Whether the answer may be a lease, which has to be given back if no caller uses it.
     pub(super) fn may_win(&self) -> bool {
         matches!(self, Self::Lookup(_, options) | Self::Lookups(_, options) if options.lease.is_some())
     }

@@ -1,4 +1,4 @@
-//! One connection with its protocol: takes a command, gives its reply.
+//! One connection with its protocol: executes a command.
 
 use super::{
     super::StoreError,
@@ -31,7 +31,7 @@ impl Connection {
     ) -> Result<Self, StoreError> {
         let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
         let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
-        // A certificate that is not believed, or a server that speaks no TLS.
+        // The certificate is not trusted, or the server does not support TLS.
         let mut stream = stream.map_err(|_| StoreError::Refused)?;
         let driver = match handshake(&mut stream, connect_options.protocol).await? {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
@@ -122,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// Whether it has served an exchange before: its peer may have gone away meanwhile.
+    /// Whether it has served an exchange before, so that its peer may be lost.
     pub(super) fn used(&self) -> bool {
         self.used
     }

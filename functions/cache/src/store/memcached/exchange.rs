@@ -1,4 +1,4 @@
-//! Exchanges with one server, and who sees to it that they end.
+//! Exchanges with one server, and which task finishes them.
 //!
 //! The caller who began an exchange polls it, which is the cheapest way. It never depends on that
 //! caller alone: an exchange that is left, or that is not polled while others wait, goes on in a
@@ -62,7 +62,7 @@ impl Exchanges {
         &self.breaker
     }
 
-    /// A connection for a caller who will poll its exchange itself, if there is room for one more.
+    /// A connection for a caller that polls its exchange itself, if there is room for one more.
     pub(super) fn own_connection(&self) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
             self.pool.idle()
@@ -92,7 +92,7 @@ impl Exchanges {
         Own(exchange)
     }
 
-    /// One exchange, on whatever connection can be had, for a task.
+    /// One exchange for a task, on an idle or new connection.
     pub(super) async fn attempt(self: &Arc<Self>, command: Arc<Command>, until: Instant) -> Answer {
         let begun = Instant::now();
         let pooled = match timeout_at(until, self.connection()).await {
@@ -148,7 +148,7 @@ impl Exchanges {
         answer
     }
 
-    /// The server closed the connection while it lay idle, or restarted.
+    /// The server has closed the idle connection, or has restarted.
     async fn repeat(&self, command: &Command) -> Answer {
         self.pool.drain();
         let mut pooled = self.connection().await?;
@@ -195,7 +195,7 @@ impl Exchanges {
         }
     }
 
-    /// What `answer` has won finds nobody who would use it.
+    /// No caller is left to use what `answer` has won.
     pub(super) fn give_back(self: &Arc<Self>, command: &Command, answer: &Answer) {
         if let Ok(reply) = answer {
             for (keys, cas) in command.won(reply) {
@@ -204,7 +204,7 @@ impl Exchanges {
         }
     }
 
-    /// Removes a lease that nobody holds, in a task.
+    /// Removes a lease that no caller holds, in a task.
     pub(super) fn remove(self: &Arc<Self>, keys: CacheKeys, cas: u64) {
         let exchanges = self.clone();
         spawn(async move {
@@ -287,7 +287,8 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// A task's duty to hand over connect_options an exchange ended: also if the task's runtime shuts down.
+/// A task's duty to hand over connect_options an exchange ended: also if the task's runtime shuts
+/// down.
 struct Ends(Arc<Exchange>);
 
 impl Ends {

@@ -1,8 +1,8 @@
 //! How much is read of a server at most.
 
-/// The longest line of a sane server: `VALUE`, a key of 250 bytes, four numbers.
+/// The longest line that a server may send: `VALUE`, a key of 250 bytes, four numbers.
 pub(super) const MAX_LINE: usize = 512;
-/// The largest item that is read: memcached's own default limit.
+/// The largest item that is read: memcached's default limit.
 pub(super) const MAX_ITEM: usize = 1 << 20;
-/// What one read asks the socket for; a larger answer takes several.
+/// The most that one read takes from the socket; a larger answer takes several.
 pub(super) const READ_CHUNK: usize = 16 << 10;

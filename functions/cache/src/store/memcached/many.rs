@@ -1,4 +1,5 @@
-//! Several items, each on its server: one exchange a server, all servers at once, and the answers in the order of the questions.
+//! Several items, each on its server: one exchange with each server, all at the same time, and the
+//! answers in the order of the requests.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,7 +16,8 @@ use super::{
 };
 use crate::key::CacheKeys;
 
-/// So many in one exchange. Beyond that a server's answers could fill both sockets while we still write.
+/// The most items in one exchange. With more, a server's answers could fill both sockets while this
+/// side still writes.
 const AT_ONCE: usize = 128;
 
 impl Memcached {
@@ -86,7 +88,8 @@ impl Memcached {
         .await
     }
 
-    /// `exchange` is given a server and the places of what belongs there. Its error is the answer to all of these.
+    /// `exchange` gets a server and the positions of the items there. Its error is the answer for
+    /// all of them.
     async fn spread<T, F, Fut>(
         &self,
         all_keys: &[&CacheKeys],

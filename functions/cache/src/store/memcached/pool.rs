@@ -38,7 +38,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct State {
     idle: VecDeque<Idle>,
-    /// Connections that exist or are being made.
+    /// Connections that exist or are being opened.
     open: usize,
     /// No connect has succeeded or failed yet.
     is_new: bool,
@@ -107,7 +107,7 @@ impl BothClocks {
     }
 }
 
-/// A connection out of the pool.
+/// A connection taken from the pool.
 #[derive(Debug)]
 pub(super) struct PooledConnection {
     pool: Arc<Pool>,
@@ -170,7 +170,8 @@ impl Pool {
         }
     }
 
-    /// Closes what lies idle: one of them turned out to be dead, and what killed it killed the others too.
+    /// Closes the idle connections: one of them was dead, and what closed it has closed the others
+    /// too.
     pub(super) fn drain(&self) {
         let mut state = self.state();
         state.open -= state.idle.len();

@@ -1,4 +1,4 @@
-//! One memcached server: whether it may be asked, and who asks it.
+//! One memcached server: whether a call may go to it, and on which connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,10 +34,10 @@ impl Server {
     /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
     pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
         if limit.is_zero() {
-            // Nothing was tried: that says nothing about the server.
+            // Nothing was sent, so this says nothing about the server.
             return Err(StoreError::Timeout);
         }
-        // An explicit verb is tried in any case: its caller asked for this server's word.
+        // An explicit verb is always tried, since its caller wants this server's acknowledgement.
         if !command.is_verb() && !self.exchanges.breaker().allows() {
             return Err(StoreError::Breaker);
         }

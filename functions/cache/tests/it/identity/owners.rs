@@ -28,8 +28,8 @@ const PATHS: [&str; 2] = [
     "it::identity::owners::second::twin",
 ];
 
-/// A call in a cache of its own, as in another process: the value, whether it was a hit, and how many
-/// calls were refused.
+/// A call in a cache of its own, as in another process: the value, whether it was a hit, and how
+/// many calls were refused.
 async fn call(url: &str, which: usize, id: u64) -> (String, bool, u64) {
     let cache = at(url);
     let fetched = match which {
@@ -150,7 +150,8 @@ async fn a_flushed_name_is_the_next_ones() {
     }
 }
 
-/// What is stored by hand, under a name that no function has claimed, is its function's once it comes.
+/// What is stored by hand, under a name that no function has claimed, is its function's once it
+/// comes.
 #[tokio::test]
 async fn a_name_that_was_used_by_hand_is_claimed_and_keeps_its_entries() {
     for protocol in ["classic", "meta"] {
