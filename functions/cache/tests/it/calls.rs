@@ -108,7 +108,13 @@ async fn invalidate_removes_one_key_and_flush_one_name_or_all() {
 async fn a_flush_leaves_other_namespaces_alone() {
     let server = Memcached::start();
     let url = server.url();
-    let of = |name| cache(&[("CACHE_URL", &url), ("CACHE_NAMESPACE", name)]);
+    let of = |name| {
+        cache(&[
+            ("CACHE_URL", &url),
+            ("CACHE_NAMESPACE", name),
+            ("CACHE_BUDGET_MS", "10000"),
+        ])
+    };
     let (one, two) = (of("one"), of("two"));
     let (origin, key) = (Origin::default(), key("ns", 1));
     for cache in [&one, &two] {

@@ -57,7 +57,7 @@ where
 /// One process with 50 callers, and 8 processes with 8 callers each, as far as leases know. Nothing
 /// here is about the budget.
 fn crowds(server: &Memcached) -> Vec<(String, Vec<Cache>)> {
-    let wide = ("CACHE_BUDGET_MS", "2000");
+    let wide = ("CACHE_BUDGET_MS", "10000");
     let memory = cache(&[("CACHE_URL", "memory:"), wide]);
     let mut all = vec![("memory".to_owned(), vec![memory; 50])];
     for protocol in ["classic", "meta"] {
