@@ -75,14 +75,20 @@ impl Client {
         }
     }
 
-    /// A connection for one request. Connecting is not timed: it is neither the cache's time nor
-    /// the function's.
-    pub(crate) async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
+    /// Opens connections until `count` are idle, as far as the timeout allows.
+    pub(crate) async fn open_idle(&self, count: usize) {
+        // What is missing after the timeout, each request opens for itself.
+        _ = tokio::time::timeout(self.timeout, self.pool.open_idle(count)).await;
+    }
+
+    /// A connection for one request. Connecting has a time of its own: it is neither the cache's
+    /// nor the function's.
+    async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
         within(self.limit(latest), self.pool.checkout()).await
     }
 
     /// As [`Client::ask`], on this connection.
-    pub(crate) async fn ask_on(
+    async fn ask_on(
         &self,
         connection: Connection<'_>,
         spec: &RequestSpec,
@@ -96,7 +102,7 @@ impl Client {
         {
             request.headers_mut().insert("cache-control", value);
         }
-        let begun = Instant::now();
+        let (begun, connecting) = (Instant::now(), connection.connecting());
         let exchange = async { connection.exchange(request?).await };
         match within(self.limit(latest), exchange).await {
             Ok(raw) => {
@@ -106,7 +112,11 @@ impl Client {
                 sample
             }
             // A failure ends when this tool gives up.
-            Err(failure) => self.sample(spec, (begun, begun.elapsed()), Err(failure)),
+            Err(failure) => {
+                let mut sample = self.sample(spec, (begun, begun.elapsed()), Err(failure));
+                sample.connecting = connecting;
+                sample
+            }
         }
     }
 

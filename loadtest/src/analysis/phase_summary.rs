@@ -32,9 +32,11 @@ pub(crate) struct PhaseSummary {
     pub(crate) failed: u64,
     /// Planned and not sent.
     pub(crate) not_sent: u64,
+    /// Those of them that were due while too many requests were in flight for this tool.
+    pub(crate) exhausted: u64,
     /// Labels that Goose counted differently: label, Goose's count, this tool's count.
     pub(crate) miscounted: Vec<(String, usize, usize)>,
-    /// The 99th percentile of how late the timer woke a free user.
+    /// The 99th percentile of how late the timer woke this tool for a request that was due.
     pub(crate) timer_overshoot: Duration,
     /// One for each segment whose users asked again as soon as they had their answer.
     pub(crate) loops: Vec<ClosedLoop>,
@@ -79,6 +81,7 @@ impl PhaseSummary {
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
             not_sent: collected.not_sent as u64,
+            exhausted: collected.unsent.iter().filter(|one| one.exhausted).count() as u64,
             miscounted: miscounted(phase, samples, &goose_result.counts, names),
             timer_overshoot: timer_overshoot(samples),
             loops: collected.loops.clone(),

@@ -18,8 +18,10 @@ pub(crate) struct Totals {
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// The same by the server's own clock, if the server reports it.
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
-    /// Latency including the wait for a free user, in the open loop.
+    /// Latency including connecting, in the open loop.
     pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
+    /// How long it took to connect, where no connection was open.
+    pub(crate) connecting: BTreeMap<(Phase, usize), Latencies>,
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
     /// The cache's own reasons, such as `timeout`, and how often it gave them.
     pub(crate) details: BTreeMap<String, u64>,
@@ -107,6 +109,10 @@ impl Totals {
 
     fn add_sample(&mut self, phase: Phase, sample: &Sample) {
         self.timeline.add(sample);
+        if let Some(connecting) = sample.connecting {
+            let row = (phase, sample.function);
+            self.connecting.entry(row).or_default().record(connecting);
+        }
         match &sample.answer {
             Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
             Err(failure) => {
@@ -135,9 +141,9 @@ impl Totals {
         if let Some(total) = server {
             self.servers.entry(row).or_default().record(total);
         }
-        if row.0 == Phase::Mixed {
-            let response = sample.latency + sample.queued;
-            self.responses.entry(row).or_default().record(response);
+        if sample.due.is_some() {
+            let responses = self.responses.entry(row).or_default();
+            responses.record(sample.response());
         }
     }
 }

@@ -72,7 +72,7 @@ impl Session {
         plan: Plan,
         deadline: Duration,
     ) -> Result<PhaseSamples, String> {
-        let runner = Arc::new(PhaseRunner::new(plan, deadline));
+        let runner = Arc::new(PhaseRunner::new(plan, deadline, self.profile.max_in_flight));
         let title = match phase {
             Phase::Mixed | Phase::Faults => phase.label().to_owned(),
             _ => format!("{} {}", phase.label(), round + 1),

@@ -10,8 +10,8 @@ use crate::checks::{self, tool};
 use crate::load::{machine::Machine, plan::Phase};
 use crate::phases::{faults::Faults, session::Session, stampede::Burst, stampede::BurstKind};
 use crate::report::{
-    model::CacheEffect, model::FailureRow, model::FunctionFacts, model::PhaseRow, model::Report,
-    model::Row, model::SCHEMA, model::TargetFacts, model::Traffic,
+    model::CacheEffect, model::ConnectRow, model::FailureRow, model::FunctionFacts,
+    model::PhaseRow, model::Report, model::Row, model::SCHEMA, model::TargetFacts, model::Traffic,
 };
 use crate::target::{outcome::Failure, outcome::Outcome};
 
@@ -41,6 +41,7 @@ impl Session {
             seconds: self.client.elapsed().as_secs_f64(),
             target: self.target(),
             rows: self.rows(),
+            connecting: self.connecting(),
             failures: self.failures(),
             savings: savings::savings(price, &totals.pairs),
             speed_ups,
@@ -118,6 +119,15 @@ impl Session {
             response: self.totals.responses.get(key).map(Latencies::summary),
         };
         self.totals.latencies.iter().map(row).collect()
+    }
+
+    fn connecting(&self) -> Vec<ConnectRow> {
+        let row = |((phase, function), latencies): (&(Phase, usize), &Latencies)| ConnectRow {
+            phase: *phase,
+            function: self.names[*function].clone(),
+            connecting: latencies.summary(),
+        };
+        self.totals.connecting.iter().map(row).collect()
     }
 
     fn failures(&self) -> Vec<FailureRow> {

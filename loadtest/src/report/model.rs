@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) profile: Profile,
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
+    #[serde(default)]
+    pub(crate) connecting: Vec<ConnectRow>,
     pub(crate) failures: Vec<FailureRow>,
     /// The cache's own reasons (`detail`), and how often it gave them.
     pub(crate) details: Vec<(String, u64)>,
@@ -84,15 +86,24 @@ pub(crate) struct Row {
     pub(crate) latency: Summary,
     /// The same by the server's own clock, if the server reports it.
     pub(crate) server: Option<Summary>,
-    /// Including the wait for a free user; only if requests came on a schedule.
+    /// Including the time to connect; only if requests came on a schedule.
     pub(crate) response: Option<Summary>,
 }
 
 impl Row {
-    /// How long callers waited; in an open loop, including the wait for a free user.
+    /// How long callers waited; in an open loop, including the time to connect.
     pub(crate) fn waited(&self) -> &Summary {
         self.response.as_ref().unwrap_or(&self.latency)
     }
+}
+
+/// How long it took to connect, where no connection was open. It is a part of how long callers
+/// waited only in an open loop.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ConnectRow {
+    pub(crate) phase: Phase,
+    pub(crate) function: String,
+    pub(crate) connecting: Summary,
 }
 
 /// Requests without an outcome.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -99,7 +99,11 @@ impl State {
             return Some(plain(400, "no key"));
         }
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
-        let broken = self.switches.path().join("broken").exists();
+        let broken = || self.switches.path().join("broken").exists();
+        while self.character.lie == Lie::StallsWhenBroken && broken() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let broken = broken();
         match self.character.lie {
             Lie::HangsAfter(n) if number >= n => std::future::pending().await,
             Lie::FailsAfter(n) if number >= n => return Some(plain(500, "no")),

@@ -46,6 +46,8 @@ pub(crate) enum Lie {
     Immortal,
     /// While the cache is broken, requests fail.
     FailsWhenBroken,
+    /// While the cache is broken, requests have no answer; they have it once it is repaired.
+    StallsWhenBroken,
     /// After so many requests no answer comes.
     HangsAfter(u64),
     /// After so many requests every answer is a 500.
@@ -71,6 +73,8 @@ pub(crate) struct Character {
     /// How long an entry lives.
     pub(crate) ttl: Duration,
     pub(crate) connections: Connections,
+    /// How many connections may wait until they are accepted; more are not answered.
+    pub(crate) backlog: u32,
 }
 
 /// What happens to a connection after an answer.
@@ -91,6 +95,7 @@ impl Default for Character {
             instances: 3,
             ttl: Duration::from_secs(57),
             connections: Connections::Kept,
+            backlog: 1024,
         }
     }
 }
