@@ -103,7 +103,16 @@ fn costs(speed_up: &SpeedUp) -> Vec<String> {
         let even = or_na(speed_up.break_even, percent);
         format!("{function}: a miss takes {longer} longer than no cache; the cache pays above a hit ratio of {even}")
     });
-    server.into_iter().chain(overhead).collect()
+    let origins = speed_up.origin_us.zip(speed_up.bypass_origin_us);
+    let origins = origins.filter(|(cold, bypass)| (cold / bypass - 1.0).abs() > 0.1);
+    let origins = origins.map(|(cold, bypass)| {
+        let (cold, bypass) = (human_us(cold), human_us(bypass));
+        format!(
+            "{function}: the origin itself took {cold} on a miss and {bypass} without the cache; \
+             the difference is not the cache's"
+        )
+    });
+    server.into_iter().chain(overhead).chain(origins).collect()
 }
 
 fn saving(saving: &Saving) -> String {

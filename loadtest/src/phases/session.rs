@@ -31,9 +31,6 @@ pub(crate) struct Session {
 /// How one function is loaded in the paired phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FunctionLoad {
-    /// Users of the cold and bypass phases. One if the time allows, so that no queue hides
-    /// anything; otherwise as many as the origin serves at once.
-    pub(crate) users: usize,
     /// Keys per round; fewer than the profile asks for if the origin is slow.
     pub(crate) keys: usize,
 }

@@ -97,7 +97,7 @@ impl Session {
         let functions = functions.map(|(((traits, load), name), floor)| FunctionFacts {
             name: name.clone(),
             instances: traits.instances,
-            users: load.users,
+            users: 1,
             keys_a_round: load.keys,
             floor: floor.clone(),
         });

@@ -1,6 +1,6 @@
 //! The answers of a test server: a real cache in front of a slow origin, and the lies about them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ pub(crate) struct State {
     served: Mutex<HashMap<String, u32>>,
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     order: Mutex<VecDeque<String>>,
+    /// The keys that the origin has computed.
+    touched: Mutex<HashSet<String>>,
+    core: tokio::sync::Mutex<()>,
     requests: AtomicU64,
     flushes: AtomicU64,
     origin_calls: AtomicU64,
@@ -72,6 +75,8 @@ impl State {
             served: Mutex::default(),
             flights: Mutex::default(),
             order: Mutex::default(),
+            touched: Mutex::default(),
+            core: tokio::sync::Mutex::default(),
             requests: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
             origin_calls: AtomicU64::new(0),
@@ -223,7 +228,13 @@ impl State {
         self.instance(asked).lock().unwrap().origin_calls += 1;
         match asked.path {
             "/heavy-op" => {
-                tokio::time::sleep(self.character.origin).await;
+                let _core = match self.character.one_core {
+                    true => Some(self.core.lock().await),
+                    false => None,
+                };
+                let first = self.touched.lock().unwrap().insert(asked.key.to_owned());
+                let more = self.character.first_touch * u32::from(first);
+                tokio::time::sleep(self.character.origin + more).await;
                 format!(r#"{{"param":"{}"}}"#, asked.key)
             }
             _ => format!(r#"{{"id":{}}}"#, asked.key),

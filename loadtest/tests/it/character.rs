@@ -62,6 +62,10 @@ pub(crate) struct Character {
     pub(crate) lie: Lie,
     /// How long the origin of `heavy-op` takes.
     pub(crate) origin: Duration,
+    /// How much longer it takes on its first call for a key.
+    pub(crate) first_touch: Duration,
+    /// Whether all its calls share one core: only one of them is computed at a time.
+    pub(crate) one_core: bool,
     /// How long a hit takes.
     pub(crate) hit: Duration,
     /// Whether concurrent callers of a key share one origin call.
@@ -89,6 +93,8 @@ impl Default for Character {
         Self {
             lie: Lie::None,
             origin: Duration::from_millis(5),
+            first_touch: Duration::ZERO,
+            one_core: false,
             hit: Duration::ZERO,
             collapses: true,
             serves_stale: false,

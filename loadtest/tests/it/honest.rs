@@ -61,7 +61,7 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
 }
 
 #[test]
-fn instances_are_counted_and_a_slow_origin_is_asked_side_by_side() {
+fn instances_are_counted_and_a_slow_origin_gets_fewer_keys_and_not_more_users() {
     let server = Server::start(Character {
         origin: Duration::from_millis(400),
         instances: 4,
@@ -74,7 +74,51 @@ fn instances_are_counted_and_a_slow_origin_is_asked_side_by_side() {
     ended.expect_code(0);
     let report = ended.report();
     assert_eq!(report["target"]["instances"], 4);
-    assert_eq!(report["target"]["functions"][0]["users"], 4);
+    assert_eq!(report["target"]["functions"][0]["users"], 1);
+    let keys = report["target"]["functions"][0]["keys_a_round"].as_u64();
+    assert!(keys.unwrap() < 30, "{keys:?}");
+}
+
+/// Four instances on one core: asked side by side, each would seem four times as slow as it is.
+#[test]
+fn a_miss_and_a_hit_are_timed_under_the_same_load() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(400),
+        one_core: true,
+        instances: 4,
+        ..Character::default()
+    });
+    let arguments = ["--budget", "25", "--keys", "30", "--functions", "heavy-op"];
+    let ended = tool::run_quietly(&server.url, &arguments);
+    ended.expect_code(0);
+    let pairs = ended.report()["pairs"].clone();
+    for pair in pairs.as_array().unwrap() {
+        for figure in ["cold_us", "bypass_us"] {
+            let us = pair[figure].as_f64().unwrap();
+            assert!(
+                (400e3..480e3).contains(&us),
+                "{figure} {us}\n{}",
+                ended.stdout
+            );
+        }
+    }
+}
+
+/// An origin whose first call for a key takes 30 ms and each further one 10 ms, as with a database
+/// that reads the key's page from its disk at first.
+#[test]
+fn an_origin_that_warms_up_is_no_cost_of_the_cache() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(10),
+        first_touch: Duration::from_millis(20),
+        ..Character::default()
+    });
+    let ended = tool::run_quietly(&server.url, &["--functions", "heavy-op"]);
+    ended.expect_code(0);
+    let report = ended.report();
+    let overhead = report["speed_ups"][0]["overhead_us"]["estimate"].as_f64();
+    let overhead = overhead.unwrap();
+    assert!(overhead.abs() < 4000.0, "{overhead} µs\n{}", ended.stdout);
 }
 
 #[test]
