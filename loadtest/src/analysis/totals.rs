@@ -12,6 +12,9 @@ use crate::client::{sample::Answer, sample::Sample};
 use crate::load::{goose::GooseResult, phase_runner::PhaseSamples, plan::Phase};
 use crate::target::{outcome::Failure, outcome::Outcome};
 
+/// The parts of the mixed phase whose quantiles are compared for an interval.
+const MIXED_PARTS: usize = 8;
+
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) phases: Vec<PhaseSummary>,
@@ -64,8 +67,16 @@ impl Totals {
     ) {
         let summary = PhaseSummary::new((phase, round), collected, counted, goose, names);
         self.phases.push(summary);
-        for sample in &collected.samples {
-            self.add_sample(phase, sample);
+        let samples = collected.samples.iter().enumerate();
+        for (number, sample) in samples {
+            let part = match phase {
+                // Its parts are the rounds: one after another, with different requests.
+                Phase::Mixed => number * MIXED_PARTS / collected.samples.len(),
+                // What it does before and after the outage has nothing in common.
+                Phase::Faults => 0,
+                _ => round,
+            };
+            self.add_sample((phase, part), sample);
         }
     }
 
@@ -107,14 +118,19 @@ impl Totals {
             .map_or_else(|| "nothing yet".into(), PhaseSummary::describe)
     }
 
-    fn add_sample(&mut self, phase: Phase, sample: &Sample) {
+    /// Adds a sample of one round, or of another part of its phase.
+    fn add_sample(&mut self, (phase, round): (Phase, usize), sample: &Sample) {
         self.timeline.add(sample);
         if let Some(connecting) = sample.connecting {
             let row = (phase, sample.function);
-            self.connecting.entry(row).or_default().record(connecting);
+            let all = self.connecting.entry(row).or_default();
+            all.record_in(round, connecting);
         }
         match &sample.answer {
-            Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
+            Ok(answer) => {
+                let row = (phase, sample.function, answer.outcome);
+                self.add_answer((row, round), sample, answer);
+            }
             Err(failure) => {
                 let row = (phase, sample.function, failure.clone());
                 *self.failures.entry(row).or_default() += 1;
@@ -122,7 +138,12 @@ impl Totals {
         }
     }
 
-    fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
+    fn add_answer(
+        &mut self,
+        (row, round): ((Phase, usize, Outcome), usize),
+        sample: &Sample,
+        answer: &Answer,
+    ) {
         let server = answer.server.total;
         self.impossibly_fast += u64::from(server.is_some_and(|total| sample.latency < total));
         let staleness = answer.ttl_s.filter(|ttl| *ttl < 0).map(i64::saturating_neg);
@@ -137,13 +158,14 @@ impl Totals {
         self.latencies
             .entry(row)
             .or_default()
-            .record(sample.latency);
+            .record_in(round, sample.latency);
         if let Some(total) = server {
-            self.servers.entry(row).or_default().record(total);
+            let servers = self.servers.entry(row).or_default();
+            servers.record_in(round, total);
         }
         if sample.due.is_some() {
             let responses = self.responses.entry(row).or_default();
-            responses.record(sample.response());
+            responses.record_in(round, sample.response());
         }
     }
 }

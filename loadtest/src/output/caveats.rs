@@ -16,7 +16,10 @@ pub(crate) fn caveats(report: &Report) -> Vec<String> {
         format!("failed: {count} × {failure} in {phase} {}", row.function)
     });
     let details = report.details.iter();
+    let within = "intervals are 95 % over the rounds of this run; another run on this machine may \
+                  differ by more";
     functions
+        .chain(std::iter::once(within.to_owned()))
         .chain(too_few(report))
         .chain(failures)
         .chain(queueing(report))
