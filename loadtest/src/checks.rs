@@ -2,8 +2,10 @@
 
 pub(crate) mod tool;
 
+use std::collections::BTreeMap;
+
 use crate::analysis::{
-    check::Check, check::GROUND_TRUTH, check::Verdict, origin_calls::OriginCalls,
+    check::Check, check::GROUND_TRUTH, check::Verdict, format::human_us, origin_calls::OriginCalls,
     phase_summary::PhaseSummary, totals::FlushProbe, totals::Totals,
 };
 use crate::load::plan::Phase;
@@ -24,6 +26,7 @@ pub(crate) fn all(totals: &Totals, flush_probe: &FlushProbe, wanted_rounds: usiz
         failures(totals),
         outcomes(totals),
         values(totals),
+        possible(totals),
         clocks(totals),
         tool::calibration(&totals.calibrated),
         tool::goose(&totals.phases),
@@ -191,6 +194,62 @@ fn values(totals: &Totals) -> Check {
     let (changed, compared) = (totals.changed_values, totals.compared_values);
     let detail = format!("{changed} of {compared} warm values differ");
     Check::holds("a warm value is the cold one", changed == 0, detail)
+}
+
+/// How much longer than a hit an answer without the cache may take, at most, to be as fast as one.
+const AS_FAST: f64 = 1.5;
+
+/// How much longer than without the cache a miss may take: far more than any lookup and store.
+const MAX_OVERHEAD: f64 = 5.0;
+
+/// A call without the cache costs an origin call, and a miss costs one, too: it cannot be as fast as
+/// a hit while a miss takes many times as long. Only keys count whose origin was called before, on
+/// both sides: an origin may be slower at first.
+fn possible(totals: &Totals) -> Check {
+    let name = "an answer without the cache is no hit";
+    let mut compared = 0;
+    let mut impossible: BTreeMap<&str, (usize, [f64; 3])> = BTreeMap::new();
+    for pair in &totals.pairs {
+        if let (Some(cold), Some(bypass)) = (pair.second_cold_us, pair.second_bypass_us) {
+            compared += 1;
+            if bypass <= AS_FAST * pair.warm_us && cold > MAX_OVERHEAD * bypass {
+                let (count, times) = impossible.entry(&pair.function).or_default();
+                (*count, *times) = (*count + 1, [bypass, pair.warm_us, cold]);
+            }
+        }
+    }
+    if compared == 0 {
+        return Check::not_checkable(name, "there was no bypass phase");
+    }
+    // One round may be an accident.
+    let found = impossible.iter().find(|(_, (count, _))| *count > 1);
+    let detail = match found {
+        None => "it takes longer than a hit, or about as long as a miss".to_owned(),
+        Some((function, (_, [bypass, warm, cold]))) => {
+            let [bypass, warm, cold] = [bypass, warm, cold].map(|us| human_us(*us));
+            format!(
+                "{function}: without its cache an answer takes {bypass}, about as long as a hit \
+                 ({warm}), but a miss takes {cold}: those answers came from the cache"
+            )
+        }
+    };
+    Check::holds(name, found.is_none(), detail)
+}
+
+/// Whether a check of what they are computed from failed: then no speed-up is given.
+pub(crate) fn doubt_speed_ups(checks: &[Check]) -> bool {
+    const PREMISES: [&str; 6] = [
+        "cold answers are misses",
+        "warm answers are hits",
+        "a warm value is the cold one",
+        "an answer without the cache is no hit",
+        "client time ≥ server time",
+        GROUND_TRUTH,
+    ];
+    let failed = |check: &Check| check.verdict == Verdict::Fail;
+    checks
+        .iter()
+        .any(|check| failed(check) && PREMISES.contains(&check.name.as_str()))
 }
 
 fn clocks(totals: &Totals) -> Check {

@@ -13,6 +13,10 @@ use crate::analysis::{
 use crate::client::{sample::Answer, sample::Sample};
 use crate::target::outcome::Outcome;
 
+/// By the server's own clock, a shorter hit has no ratio: with three decimals of a millisecond, a
+/// tenth of it would be rounding.
+const MIN_SERVER_US: f64 = 5.0;
+
 /// One function in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Pair {
@@ -37,6 +41,20 @@ pub(crate) struct Pair {
     /// The same without the cache.
     #[serde(default)]
     pub(crate) bypass_origin_us: Option<f64>,
+    /// Means over the keys, in microseconds: what the sum of many requests depends on.
+    #[serde(default)]
+    pub(crate) cold_mean_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) warm_mean_us: Option<f64>,
+    /// Median of a hit by the server's own clock.
+    #[serde(default)]
+    pub(crate) server_warm_us: Option<f64>,
+    /// Medians of the keys whose origin had been called before: a miss, and a call without the
+    /// cache. They differ by what the cache costs and by nothing else.
+    #[serde(default)]
+    pub(crate) second_cold_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) second_bypass_us: Option<f64>,
 }
 
 /// What the cache gains for one function, over all rounds.
@@ -61,6 +79,20 @@ pub(crate) struct SpeedUp {
     /// The same without the cache.
     #[serde(default)]
     pub(crate) bypass_origin_us: Option<f64>,
+    /// The mean of a miss divided by the mean of a hit: slow answers count in it as often as they
+    /// come.
+    #[serde(default)]
+    pub(crate) mean_ratio: Option<Interval>,
+    /// Median of a hit by the server's own clock.
+    #[serde(default)]
+    pub(crate) server_warm_us: Option<f64>,
+}
+
+impl SpeedUp {
+    /// The median of a hit by the server's own clock, if it is too short for a ratio.
+    pub(crate) fn unresolved_us(&self) -> Option<f64> {
+        self.server_warm_us.filter(|us| *us < MIN_SERVER_US)
+    }
 }
 
 /// Pairs the cold, warm and bypass samples of one function; `None` if no key has both cold and
@@ -93,7 +125,7 @@ pub(crate) fn pair(
         .collect();
     let both = || both.iter().copied();
     let server_ratios = both().filter_map(|(early, cold, warm)| {
-        let ratio = cold.server? / warm.server?;
+        let ratio = cold.server? / warm.server.filter(|us| *us >= MIN_SERVER_US)?;
         ratio.is_finite().then_some((early, ratio))
     });
     let bypass = || {
@@ -126,7 +158,25 @@ pub(crate) fn pair(
             bypass().filter_map(|(early, times)| Some((early, times.origin?))),
             mean,
         ),
+        cold_mean_us: average(both().map(|(_, cold, _)| cold.mean)),
+        warm_mean_us: average(both().map(|(_, _, warm)| warm.mean)),
+        server_warm_us: median(both().filter_map(|(_, _, warm)| warm.server)),
+        second_cold_us: median(
+            both()
+                .filter(|(early, ..)| *early)
+                .map(|(_, cold, _)| cold.client),
+        ),
+        second_bypass_us: median(
+            bypass()
+                .filter(|(early, _)| !early)
+                .map(|(_, times)| times.client),
+        ),
     })
+}
+
+fn average(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// The mean of two medians: of the keys that were asked past the cache before their cold request,
@@ -146,6 +196,7 @@ struct KeyTimes {
     /// When its first request was sent.
     sent: Duration,
     client: f64,
+    mean: f64,
     server: Option<f64>,
     origin: Option<f64>,
 }
@@ -178,6 +229,7 @@ fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
     Some(KeyTimes {
         sent: answers.iter().map(|(sample, _)| sample.sent).min()?,
         client: median(answers.iter().map(|(sample, _)| us(sample.latency)))?,
+        mean: average(answers.iter().map(|(sample, _)| us(sample.latency)))?,
         server: server(|answer| answer.server.total),
         origin: server(|answer| answer.server.origin),
     })
@@ -209,6 +261,10 @@ pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
         bypass_us: median(collect(|pair| pair.bypass_us)),
         origin_us: median(collect(|pair| pair.origin_us)),
         bypass_origin_us: median(collect(|pair| pair.bypass_origin_us)),
+        mean_ratio: ratio_interval(&collect(|pair| {
+            Some(pair.cold_mean_us? / pair.warm_mean_us?)
+        })),
+        server_warm_us: median(collect(|pair| pair.server_warm_us)),
     }
 }
 
@@ -285,6 +341,21 @@ mod tests {
         let pair = pair(0, "f", [&cold, &warm, &bypass]).unwrap();
         assert_eq!(pair.overhead_us, Some(1000.0));
         assert_eq!((pair.cold_us, pair.bypass_us), (21_000.0, Some(20_000.0)));
+    }
+
+    #[test]
+    fn a_hit_that_the_servers_clock_cannot_resolve_has_no_ratio_there() {
+        let of = |outcome, server_ns, ms| {
+            let mut sample = sample(0, outcome, ms);
+            let server = Some(Duration::from_nanos(server_ns));
+            sample.answer.as_mut().unwrap().server.total = server;
+            sample
+        };
+        let (cold, warm) = (of(Outcome::Miss, 24_000_000, 24), of(Outcome::Hit, 60, 1));
+        let pair = pair(0, "f", [&[&cold], &[&warm], &[]]).unwrap();
+        assert_eq!((pair.server_ratio, pair.ratio), (None, 24.0));
+        let speed_up = speed_up("f", &[pair.clone(), pair]);
+        assert_eq!(speed_up.unresolved_us(), Some(0.06));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Everything that was measured, summed up phase by phase. Raw samples end here, so that a long run
 //! stays small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::{
     cache_model, cache_model::Agreement, calibration::Calibrated, histogram::Latencies,
@@ -40,9 +40,25 @@ pub(crate) struct Totals {
     pub(crate) stalest_s: Option<i64>,
     /// How the mixed phase compares with a model of a cache.
     pub(crate) agreement: Option<Agreement>,
+    /// The traffic of that phase, by function.
+    pub(crate) mixed: BTreeMap<usize, KeyedTraffic>,
     pub(crate) timeline: Timeline,
     /// The calibration before the run.
     pub(crate) calibrated: Vec<Calibrated>,
+}
+
+/// The traffic of one function in a phase that began with an empty cache.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyedTraffic {
+    pub(crate) lookups: u64,
+    pub(crate) hits: u64,
+    keys: BTreeSet<usize>,
+}
+
+impl KeyedTraffic {
+    pub(crate) fn keys(&self) -> u64 {
+        self.keys.len() as u64
+    }
 }
 
 /// Whether each flush emptied the cache, checked with a key that was stored before it.
@@ -110,6 +126,14 @@ impl Totals {
     /// Compares a phase that began with an empty cache with what a cache would have done.
     pub(crate) fn replay(&mut self, samples: &[Sample]) {
         self.agreement = Some(cache_model::replay(samples));
+        for sample in samples {
+            if let Some(outcome) = sample.outcome().filter(|outcome| outcome.is_lookup()) {
+                let traffic = self.mixed.entry(sample.function).or_default();
+                traffic.lookups += 1;
+                traffic.hits += u64::from(outcome.is_hit());
+                traffic.keys.insert(sample.key_index);
+            }
+        }
     }
 
     pub(crate) fn last_phase(&self) -> String {

@@ -123,6 +123,13 @@ pub(crate) struct CacheEffect {
     pub(crate) measured_in: Traffic,
     /// Hits, also stale ones, as a share of the answers that asked the cache.
     pub(crate) hit_ratio: Option<Interval>,
+    /// The share of requests that would need no origin call with a cache that never loses an entry,
+    /// in the same mixed traffic, which begins with an empty cache: each key is missed once.
+    #[serde(default)]
+    pub(crate) ideal_hit_ratio: Option<f64>,
+    /// The mixed traffic of each function.
+    #[serde(default)]
+    pub(crate) functions: Vec<FunctionHits>,
     /// Bytes of those hits, as a share of the bytes of those answers.
     pub(crate) byte_hit_ratio: Option<f64>,
     /// Answers past their lifetime, and by how many seconds the oldest was.
@@ -138,6 +145,15 @@ pub(crate) struct CacheEffect {
     pub(crate) stampede_factor: Option<f64>,
     /// The same on a key that has just expired. Absent also if the entry was still alive.
     pub(crate) expiry_factor: Option<f64>,
+}
+
+/// The mixed traffic of one function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct FunctionHits {
+    pub(crate) function: String,
+    pub(crate) keys: u64,
+    pub(crate) lookups: u64,
+    pub(crate) hits: u64,
 }
 
 /// The traffic that the hit ratios and the offload describe.

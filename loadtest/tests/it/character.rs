@@ -22,6 +22,8 @@ pub(crate) enum Lie {
     ChangedValue,
     /// The server's clock claims more time than has passed.
     SlowClock,
+    /// A stored value also answers those who want no cache, and there are no diagnostics.
+    BypassFromTheCache,
     /// The counters of origin calls never change.
     StuckCounter,
     /// Everything is true, but there are no diagnostics.
