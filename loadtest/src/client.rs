@@ -232,7 +232,7 @@ fn read(
             .map(server_timing::parse)
             .unwrap_or_default(),
         diagnostics: diagnostics(&raw.headers),
-        value: value(function, json.as_ref(), &raw.body).ok_or(Failure::WrongBody)?,
+        value: value(function, json.as_ref(), &raw.body)?,
     })
 }
 
@@ -244,16 +244,24 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A digest of the value that the function returned, at the JSON pointer of the target file; the
-/// same for all answers if there is no pointer.
-fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Option<u64> {
+/// A digest of the value that the function returned, at the JSON pointer of the target file; `None`
+/// if there is no pointer. An error if the answer has nothing there.
+fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Result<Option<u64>, Failure> {
+    let Some(pointer) = function.value.as_deref() else {
+        return Ok(None);
+    };
     let mut digest = DefaultHasher::new();
-    match function.value.as_deref() {
-        None => 0.hash(&mut digest),
-        Some("") => body.hash(&mut digest),
-        Some(pointer) => json?.pointer(pointer)?.to_string().hash(&mut digest),
+    match pointer {
+        "" => body.hash(&mut digest),
+        pointer => {
+            let value = json.and_then(|json| json.pointer(pointer));
+            value
+                .ok_or(Failure::WrongBody)?
+                .to_string()
+                .hash(&mut digest);
+        }
     }
-    Some(digest.finish())
+    Ok(Some(digest.finish()))
 }
 
 fn diagnostics(headers: &HeaderMap) -> Option<Diagnostics> {

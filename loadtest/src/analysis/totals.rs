@@ -64,6 +64,7 @@ impl KeyedTraffic {
 /// Whether each flush emptied the cache, checked with a key that was stored before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlushProbe {
+    /// How many keys were seen as hits right before a flush, and asked for right after it.
     pub(crate) asked: u64,
     /// Keys that were still hits after the flush.
     pub(crate) survived: u64,
@@ -103,7 +104,7 @@ impl Totals {
         [cold, warm, bypass]: [&[Sample]; 3],
         names: &[String],
     ) {
-        let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
+        let value = |sample: &Sample| sample.answer.as_ref().ok()?.value;
         let key = |sample: &Sample| (sample.function, sample.key_index);
         let values = cold
             .iter()

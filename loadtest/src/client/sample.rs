@@ -117,8 +117,8 @@ pub(crate) struct Answer {
     pub(crate) server: ServerTiming,
     pub(crate) diagnostics: Option<Diagnostics>,
     /// A digest of the value that the function returned, to compare a warm answer with the cold one
-    /// of its key.
-    pub(crate) value: u64,
+    /// of its key; `None` if the target file does not say where it is.
+    pub(crate) value: Option<u64>,
 }
 
 /// What the target says about its process: ground truth, independent of `Cache-Status`.

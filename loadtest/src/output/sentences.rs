@@ -1,17 +1,61 @@
 //! A report in sentences, for terminal, Markdown and HTML.
 
 use crate::analysis::{
-    format::human_us, format::interval, format::or_na, format::percent, format::times,
-    paired::SpeedUp, savings::Saving,
+    check::Verdict, format::human_us, format::interval, format::or_na, format::percent,
+    format::times, paired::SpeedUp, savings::Saving,
 };
 use crate::checks;
 use crate::load::plan::Phase;
 use crate::phases::{faults::FaultImpact, faults::Faults, stampede::Burst, stampede::BurstKind};
 use crate::report::{
     judgement::Change, judgement::Compared, judgement::Comparison, model::CacheEffect,
-    model::Report, model::Traffic,
+    model::Overall, model::Report, model::Traffic,
 };
 use crate::target::outcome::Outcome;
+
+/// Why the report has its heading: the first thing that a reader should know.
+pub(crate) fn reason(report: &Report) -> String {
+    let of = |verdict| {
+        let checks = report
+            .checks
+            .iter()
+            .filter(move |check| check.verdict == verdict);
+        let texts = checks.map(|check| format!("{}: {}", check.name, check.detail));
+        texts.collect::<Vec<_>>()
+    };
+    let reason = match report.overall() {
+        Overall::Interrupted => "stopped by the user: this is a part of the measurement".to_owned(),
+        Overall::Invalid => format!(
+            "the measurement contradicts itself or the target, so do not use its numbers: {}",
+            of(Verdict::Fail).join("; ")
+        ),
+        Overall::Failed => {
+            let fired = report.fired();
+            let fired = fired.map(|one| format!("{}, observed {}", one.rule, one.observed));
+            format!(
+                "a threshold fired: {}",
+                fired.collect::<Vec<_>>().join("; ")
+            )
+        }
+        Overall::Regression => {
+            let figures = report.baseline.iter().flat_map(|one| &one.figures);
+            let worse = figures.filter(|figure| figure.change.label().1 == Some("error"));
+            let worse: Vec<&str> = worse.map(|figure| figure.what.as_str()).collect();
+            format!("worse than the baseline allows: {}", worse.join(", "))
+        }
+        Overall::Unverified => "no check failed, but the target does not count its origin calls: \
+                                what the cache says could not be verified"
+            .to_owned(),
+        Overall::Verified => {
+            "no check failed, and the target's own count of origin calls agrees".to_owned()
+        }
+    };
+    let findings = of(Verdict::Finding);
+    match (report.is_valid(), findings.is_empty()) {
+        (true, false) => format!("{reason}. Findings: {}", findings.join("; ")),
+        _ => reason,
+    }
+}
 
 /// Whether no check has put the speed-ups in doubt: otherwise none is given.
 pub(crate) fn speed_up_is_valid(report: &Report) -> bool {

@@ -71,12 +71,17 @@ pub(crate) async fn measure_function(
     let Some(path) = &client.target.functions[function].floor else {
         return Ok(None);
     };
-    let (began, mut latencies) = (Instant::now(), Latencies::default());
+    let (began, mut latencies, mut failed) = (Instant::now(), Latencies::default(), 0);
     for number in 0..REQUESTS {
         if began.elapsed() > TIME_LIMIT {
             break;
         }
-        latencies.record_in(number * PARTS / REQUESTS, client.time(path).await?);
+        match client.time(path).await {
+            Ok(latency) => latencies.record_in(number * PARTS / REQUESTS, latency),
+            // One in a hundred may fail: a limit of requests, or a restart.
+            Err(_) if failed < REQUESTS / 100 => failed += 1,
+            Err(reason) => return Err(reason),
+        }
     }
     Ok(Some(latencies.summary()))
 }

@@ -69,6 +69,7 @@ impl Session {
             interrupted,
             floor: self.minimum.memcached,
             rules: Vec::new(),
+            strict: false,
             baseline: None,
         }
     }

@@ -9,7 +9,9 @@ use crate::analysis::{
 };
 use crate::load::{machine::Machine, plan::Phase, profile::Profile};
 use crate::phases::{faults::Faults, stampede::Burst};
-use crate::report::{judgement::Comparison, judgement::ThresholdResult};
+use crate::report::{
+    judgement::Comparison, judgement::ThresholdResult, judgement::ThresholdVerdict,
+};
 use crate::target::outcome::Outcome;
 
 /// The version of this JSON form; it changes when old readers could not read a new report.
@@ -51,6 +53,9 @@ pub(crate) struct Report {
     pub(crate) timeline: Vec<Dot>,
     /// The results of `--fail-if`.
     pub(crate) rules: Vec<ThresholdResult>,
+    /// Whether an inconclusive one counts as fired (`--strict`).
+    #[serde(default)]
+    pub(crate) strict: bool,
     /// The result of `--baseline`.
     pub(crate) baseline: Option<Comparison>,
 }
@@ -198,13 +203,58 @@ impl Report {
             .any(|check| check.name == GROUND_TRUTH && check.verdict == Verdict::Pass)
     }
 
-    /// The status at the top of the report.
-    pub(crate) fn heading(&self) -> &'static str {
-        match (self.is_valid(), self.is_verified(), self.interrupted) {
-            (_, _, true) => "INTERRUPTED",
-            (false, _, _) => "INVALID",
-            (true, false, _) => "UNVERIFIED",
-            (true, true, _) => "VERIFIED",
+    /// The verdict over checks, thresholds and baseline; the exit code follows from it.
+    pub(crate) fn overall(&self) -> Overall {
+        let mut baseline = self.baseline.iter();
+        if self.interrupted {
+            Overall::Interrupted
+        } else if !self.is_valid() {
+            Overall::Invalid
+        } else if self.fired().next().is_some() {
+            Overall::Failed
+        } else if baseline.any(Comparison::has_regression) {
+            Overall::Regression
+        } else if self.is_verified() {
+            Overall::Verified
+        } else {
+            Overall::Unverified
         }
     }
+
+    /// The status at the top of the report.
+    pub(crate) fn heading(&self) -> &'static str {
+        match self.overall() {
+            Overall::Interrupted => "INTERRUPTED",
+            Overall::Invalid => "INVALID",
+            Overall::Failed => "FAILED",
+            Overall::Regression => "REGRESSION",
+            Overall::Unverified => "UNVERIFIED",
+            Overall::Verified => "VERIFIED",
+        }
+    }
+
+    /// The thresholds that fired.
+    pub(crate) fn fired(&self) -> impl Iterator<Item = &ThresholdResult> {
+        self.rules.iter().filter(|result| match result.ruling {
+            ThresholdVerdict::Ok => false,
+            ThresholdVerdict::Fired | ThresholdVerdict::NoData => true,
+            ThresholdVerdict::Inconclusive => self.strict,
+        })
+    }
+}
+
+/// The verdict over a whole run. The first one that applies wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overall {
+    Interrupted,
+    /// A check failed: the measurement contradicts itself or the target.
+    Invalid,
+    /// A threshold fired.
+    Failed,
+    /// A figure is worse than the baseline allows.
+    Regression,
+    /// Nothing failed, and the target does not count its origin calls.
+    Unverified,
+    /// Nothing failed, and the target's own count agrees.
+    Verified,
 }

@@ -110,6 +110,9 @@ impl State {
         }
         let broken = broken();
         match self.character.lie {
+            Lie::LimitsNowAndThen if number % 200 == 150 && path != "/flush" => {
+                return Some(plain(429, "slower"));
+            }
             Lie::HangsAfter(n) if number >= n => std::future::pending().await,
             Lie::FailsAfter(n) if number >= n => return Some(plain(500, "no")),
             Lie::ResetsAfter(n) if number >= n => return None,
@@ -144,6 +147,10 @@ impl State {
         match self.character.lie {
             Lie::FlushRefused => return plain(403, "<b>not you</b>"),
             Lie::FlushDoesNothing => {}
+            Lie::FlushesUsersOnly => {
+                let mut store = self.store.lock().unwrap();
+                store.retain(|name, _| !name.starts_with("/user"));
+            }
             Lie::FlushesOnce if before > 0 => {}
             _ => self.store.lock().unwrap().clear(),
         }

@@ -15,6 +15,10 @@ pub(crate) enum Lie {
     /// An entry is dropped after it has been served three times.
     ForgetsWhenBusy,
     FlushDoesNothing,
+    /// The flush clears only the users.
+    FlushesUsersOnly,
+    /// One request in two hundred is answered with 429.
+    LimitsNowAndThen,
     FlushRefused,
     /// A hit gives the value of the key that was stored before.
     OtherKeysValue,

@@ -143,6 +143,43 @@ fn an_origin_of_three_seconds_gets_fewer_keys_and_stays_within_the_budget() {
     );
 }
 
+/// A limit of requests, or a restart: the run goes on, and a threshold may decide.
+#[test]
+fn one_failure_in_two_hundred_is_a_finding_and_a_threshold_may_decide() {
+    let server = Server::telling(Lie::LimitsNowAndThen);
+    let more = ["--mixed", "2", "--fail-if", "errors > 50"];
+    let ended = tool::run_quietly(&server.url, &more);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("no request failed"), "finding");
+    assert_eq!(ended.report()["effect"]["measured_in"], "mixed");
+    let ended = tool::run_quietly(&server.url, &["--fail-if", "errors > 0"]);
+    ended.expect_code(3);
+    let first = ended.stdout.trim_start();
+    assert!(
+        first.starts_with("FAILED"),
+        "the verdict comes first: {first}"
+    );
+    assert!(
+        ended
+            .file("report.html")
+            .contains("FAILED</span> a threshold fired")
+    );
+}
+
+/// Every entry lives for a second: its expiry is named truly, and so are the hits before it.
+#[test]
+fn a_cache_of_short_lifetimes_is_measured_and_its_expiry_is_a_finding() {
+    let server = Server::start(Character {
+        ttl: Duration::from_secs(1),
+        hit: Duration::from_millis(15),
+        ..Character::default()
+    });
+    let ended = tool::run_quietly(&server.url, &["--repeats", "9"]);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("warm answers are hits"), "finding");
+    assert_eq!(ended.report()["speed_ups"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn without_ground_truth_the_report_is_headed_unverified() {
     let server = Server::telling(Lie::NoDiagnostics);

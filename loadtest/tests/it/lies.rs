@@ -73,6 +73,11 @@ fn a_flush_that_does_nothing() {
 }
 
 #[test]
+fn a_flush_of_one_function_alone() {
+    found_out(Lie::FlushesUsersOnly, "flush empties the cache");
+}
+
+#[test]
 fn a_hit_with_another_keys_value() {
     found_out(Lie::OtherKeysValue, "no request failed");
 }
