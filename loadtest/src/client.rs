@@ -20,7 +20,7 @@ use crate::client::{
     connection::Connection, connection::ConnectionPool, connection::RawResponse,
     request::RequestSpec, sample::Answer, sample::Diagnostics, sample::Sample,
 };
-use crate::target::{Function, Target, outcome::Failure, server_timing};
+use crate::target::{Function, Target, outcome::Failure, outcome_source::header, server_timing};
 
 /// The environment variable with the bearer token of a flush.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
@@ -228,8 +228,8 @@ fn read(
         detail: status.detail,
         stored: status.stored,
         bytes: raw.body.len(),
-        server: word(&raw.headers, "server-timing")
-            .map(server_timing::parse)
+        server: header(&raw.headers, "server-timing")
+            .map(|list| server_timing::parse(&list))
             .unwrap_or_default(),
         diagnostics: diagnostics(&raw.headers),
         value: value(function, json.as_ref(), &raw.body)?,
