@@ -20,7 +20,7 @@ use crate::client::{
     connection::Connection, connection::ConnectionPool, connection::RawResponse,
     request::RequestSpec, sample::Answer, sample::Diagnostics, sample::Sample,
 };
-use crate::target::{Function, Target, outcome::Failure, server_timing};
+use crate::target::{Function, Target, outcome::Failure, outcome_source::header, server_timing};
 
 /// The environment variable with the bearer token of a flush.
 pub(crate) const FLUSH_TOKEN: &str = "LOADTEST_FLUSH_TOKEN";
@@ -75,14 +75,20 @@ impl Client {
         }
     }
 
-    /// A connection for one request. Connecting is not timed: it is neither the cache's time nor
-    /// the function's.
-    pub(crate) async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
+    /// Opens connections until `count` are idle, as far as the timeout allows.
+    pub(crate) async fn open_idle(&self, count: usize) {
+        // What is missing after the timeout, each request opens for itself.
+        _ = tokio::time::timeout(self.timeout, self.pool.open_idle(count)).await;
+    }
+
+    /// A connection for one request. Connecting has a time of its own: it is neither the cache's
+    /// nor the function's.
+    async fn connection(&self, latest: Duration) -> Result<Connection<'_>, Failure> {
         within(self.limit(latest), self.pool.checkout()).await
     }
 
     /// As [`Client::ask`], on this connection.
-    pub(crate) async fn ask_on(
+    async fn ask_on(
         &self,
         connection: Connection<'_>,
         spec: &RequestSpec,
@@ -96,7 +102,7 @@ impl Client {
         {
             request.headers_mut().insert("cache-control", value);
         }
-        let begun = Instant::now();
+        let (begun, connecting) = (Instant::now(), connection.connecting());
         let exchange = async { connection.exchange(request?).await };
         match within(self.limit(latest), exchange).await {
             Ok(raw) => {
@@ -106,7 +112,11 @@ impl Client {
                 sample
             }
             // A failure ends when this tool gives up.
-            Err(failure) => self.sample(spec, (begun, begun.elapsed()), Err(failure)),
+            Err(failure) => {
+                let mut sample = self.sample(spec, (begun, begun.elapsed()), Err(failure));
+                sample.connecting = connecting;
+                sample
+            }
         }
     }
 
@@ -218,11 +228,11 @@ fn read(
         detail: status.detail,
         stored: status.stored,
         bytes: raw.body.len(),
-        server: word(&raw.headers, "server-timing")
-            .map(server_timing::parse)
+        server: header(&raw.headers, "server-timing")
+            .map(|list| server_timing::parse(&list))
             .unwrap_or_default(),
         diagnostics: diagnostics(&raw.headers),
-        value: value(function, json.as_ref(), &raw.body).ok_or(Failure::WrongBody)?,
+        value: value(function, json.as_ref(), &raw.body)?,
     })
 }
 
@@ -234,16 +244,24 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A digest of the value that the function returned, at the JSON pointer of the target file; the
-/// same for all answers if there is no pointer.
-fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Option<u64> {
+/// A digest of the value that the function returned, at the JSON pointer of the target file; `None`
+/// if there is no pointer. An error if the answer has nothing there.
+fn value(function: &Function, json: Option<&Value>, body: &[u8]) -> Result<Option<u64>, Failure> {
+    let Some(pointer) = function.value.as_deref() else {
+        return Ok(None);
+    };
     let mut digest = DefaultHasher::new();
-    match function.value.as_deref() {
-        None => 0.hash(&mut digest),
-        Some("") => body.hash(&mut digest),
-        Some(pointer) => json?.pointer(pointer)?.to_string().hash(&mut digest),
+    match pointer {
+        "" => body.hash(&mut digest),
+        pointer => {
+            let value = json.and_then(|json| json.pointer(pointer));
+            value
+                .ok_or(Failure::WrongBody)?
+                .to_string()
+                .hash(&mut digest);
+        }
     }
-    Some(digest.finish())
+    Ok(Some(digest.finish()))
 }
 
 fn diagnostics(headers: &HeaderMap) -> Option<Diagnostics> {

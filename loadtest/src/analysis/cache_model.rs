@@ -23,6 +23,9 @@ const MIN_LIFETIME_SHARE: f64 = 0.8;
 pub(crate) struct Agreement {
     pub(crate) answers: usize,
     pub(crate) contradicted: usize,
+    /// Misses although the entry was stored and had time to live: it was evicted, or another
+    /// instance has it.
+    pub(crate) lost: usize,
     /// The first contradiction, in words.
     pub(crate) example: Option<String>,
 }
@@ -71,6 +74,7 @@ pub(crate) fn replay(samples: &[Sample]) -> Agreement {
         let lifetime = lifetimes.get(&sample.function).copied();
         if let Some(reason) = contradiction(sample, outcome, fills, lifetime) {
             agreement.contradicted += 1;
+            agreement.lost += usize::from(outcome == Outcome::Miss);
             let at = sample.sent.as_secs_f64();
             let text = || format!("key {} at {at:.1} s: {reason}", sample.key_index);
             agreement.example.get_or_insert_with(text);

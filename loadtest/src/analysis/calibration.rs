@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use crate::analysis::{check::Verdict, histogram::Quantile, histogram::Summary};
+use crate::analysis::{
+    check::Verdict, histogram::Quantile, histogram::Summary, intervals::Interval,
+};
 
-/// How far the median and the p99 of `loadtest calibrate` may deviate, as a share of the reference.
+/// How far a figure may deviate, as a share of the reference…
 const TOLERANCE: f64 = 0.02;
 
-/// How far the median may deviate before a run: a tick of the timers on both sides.
-const TICK_US: f64 = 1500.0;
+/// …or in microseconds, if that is more: what this machine takes to wake one process for another
+/// varies by as much.
+const TOLERANCE_US: f64 = 100.0;
+
+/// The tolerance in words, for `loadtest calibrate` and for the check of each run.
+pub(crate) const TOLERANCE_TEXT: &str = "2 % or 100 µs, whichever is more";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Calibrated {
@@ -18,6 +24,8 @@ pub(crate) struct Calibrated {
     /// By a bare socket.
     pub(crate) reference: Summary,
     pub(crate) measured: Summary,
+    /// How much longer the measured median is than the reference's.
+    pub(crate) p50_error_us: Option<Interval>,
 }
 
 /// A figure next to its reference, in microseconds.
@@ -42,13 +50,22 @@ impl Deviation {
         }
     }
 
+    /// With the interval of an error that was measured by turns.
+    fn with_error(self, error: Option<Interval>) -> Self {
+        error.map_or(self, |error| Self {
+            low: error.low,
+            high: error.high,
+            ..self
+        })
+    }
+
     pub(crate) fn error(&self) -> f64 {
         self.measured - self.reference
     }
 
     /// Not checkable: the error is larger than promised, but chance may explain it.
     pub(crate) fn verdict(&self) -> Verdict {
-        let limit = TOLERANCE * self.reference;
+        let limit = (TOLERANCE * self.reference).max(TOLERANCE_US);
         if self.error().abs() <= limit {
             Verdict::Pass
         } else if self.low <= limit && self.high >= -limit {
@@ -61,7 +78,8 @@ impl Deviation {
 
 impl Calibrated {
     pub(crate) fn p50(&self) -> Option<Deviation> {
-        self.deviation(|summary| summary.p50)
+        let deviation = self.deviation(|summary| summary.p50)?;
+        Some(deviation.with_error(self.p50_error_us))
     }
 
     /// The deviation of the 99th percentile, if there are enough samples.
@@ -73,14 +91,52 @@ impl Calibrated {
         let (server, reference) = (pick(&self.server)?, pick(&self.reference)?);
         Some(Deviation::new(server, reference, pick(&self.measured)?))
     }
-
-    fn is_within_a_tick(&self) -> bool {
-        self.p50()
-            .is_some_and(|deviation| deviation.error().abs() <= TICK_US)
-    }
 }
 
-/// Whether this tool's clock is good enough to measure anything.
-pub(crate) fn are_within_a_tick(all: &[Calibrated]) -> bool {
-    all.iter().all(Calibrated::is_within_a_tick)
+/// Whether this tool's clock is good enough to measure anything: the worst verdict on a median.
+pub(crate) fn verdict(all: &[Calibrated]) -> Verdict {
+    let verdicts = all.iter().map(|one| match one.p50() {
+        Some(deviation) => deviation.verdict(),
+        None => Verdict::NotCheckable,
+    });
+    let verdicts: Vec<Verdict> = verdicts.collect();
+    [Verdict::Fail, Verdict::NotCheckable]
+        .into_iter()
+        .find(|worst| verdicts.contains(worst))
+        .unwrap_or(Verdict::Pass)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::histogram::Latencies;
+
+    /// A clock that is off by `off_us` on a delay of 1 ms, with rounds that differ by `mood_us`.
+    fn off(off_us: u64, mood_us: u64) -> Verdict {
+        let [mut reference, mut measured] = [(); 2].map(|()| Latencies::default());
+        for round in 0..5_u64 {
+            for number in 0..6_u64 {
+                // The two clients do not see the same mood.
+                let moods = [(round * 7) % 5 * mood_us, (round * 3 + 1) % 5 * mood_us];
+                let us = |more| Duration::from_micros(1000 + number + more);
+                reference.record_in(round as usize, us(moods[0]));
+                measured.record_in(round as usize, us(off_us + moods[1]));
+            }
+        }
+        let calibrated = Calibrated {
+            delay: Duration::from_millis(1),
+            server: reference.summary(),
+            reference: reference.summary(),
+            measured: measured.summary(),
+            p50_error_us: measured.median_error(&reference),
+        };
+        verdict(&[calibrated])
+    }
+
+    #[test]
+    fn a_run_judges_a_delay_of_a_millisecond_by_the_stated_tolerance() {
+        assert_eq!(off(20, 1), Verdict::Pass);
+        assert_eq!(off(1000, 1), Verdict::Fail, "twice the delay");
+        assert_eq!(off(180, 100), Verdict::NotCheckable, "a busy machine");
+    }
 }

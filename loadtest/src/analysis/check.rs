@@ -11,7 +11,10 @@ pub(crate) const GROUND_TRUTH: &str = "misses = origin calls";
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
     Pass,
+    /// The measurement contradicts itself or the target.
     Fail,
+    /// The target did something that its users should know; the measurement is right.
+    Finding,
     /// The check lacks the data that it needs.
     NotCheckable,
 }
@@ -49,6 +52,7 @@ impl Verdict {
         match self {
             Self::Pass => ("✓ pass", "pass"),
             Self::Fail => ("✗ FAIL", "fail"),
+            Self::Finding => ("! finding", "finding"),
             Self::NotCheckable => ("? not checkable", "not-checkable"),
         }
     }

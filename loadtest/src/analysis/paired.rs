@@ -13,6 +13,10 @@ use crate::analysis::{
 use crate::client::{sample::Answer, sample::Sample};
 use crate::target::outcome::Outcome;
 
+/// By the server's own clock, a shorter hit has no ratio: with three decimals of a millisecond, a
+/// tenth of it would be rounding.
+const MIN_SERVER_US: f64 = 5.0;
+
 /// One function in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Pair {
@@ -25,7 +29,8 @@ pub(crate) struct Pair {
     pub(crate) warm_us: f64,
     /// Median over the keys without the cache, if that was measured.
     pub(crate) bypass_us: Option<f64>,
-    /// Median over the keys of how much longer a miss takes than no cache: lookup and fill.
+    /// Median over the keys of how much longer a miss takes than no cache: lookup and fill. Without
+    /// the origin's own time, where the server tells it on both sides.
     pub(crate) overhead_us: Option<f64>,
     /// Median over the keys of cold divided by warm.
     pub(crate) ratio: f64,
@@ -33,6 +38,23 @@ pub(crate) struct Pair {
     pub(crate) server_ratio: Option<f64>,
     /// Median time of the origin itself, by the server's clock.
     pub(crate) origin_us: Option<f64>,
+    /// The same without the cache.
+    #[serde(default)]
+    pub(crate) bypass_origin_us: Option<f64>,
+    /// Means over the keys, in microseconds: what the sum of many requests depends on.
+    #[serde(default)]
+    pub(crate) cold_mean_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) warm_mean_us: Option<f64>,
+    /// Median of a hit by the server's own clock.
+    #[serde(default)]
+    pub(crate) server_warm_us: Option<f64>,
+    /// Medians of the keys whose origin had been called before: a miss, and a call without the
+    /// cache. They differ by what the cache costs and by nothing else.
+    #[serde(default)]
+    pub(crate) second_cold_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) second_bypass_us: Option<f64>,
 }
 
 /// What the cache gains for one function, over all rounds.
@@ -54,6 +76,23 @@ pub(crate) struct SpeedUp {
     pub(crate) bypass_us: Option<f64>,
     /// How long the origin itself takes: a ratio over a chosen delay is as arbitrary as the delay.
     pub(crate) origin_us: Option<f64>,
+    /// The same without the cache.
+    #[serde(default)]
+    pub(crate) bypass_origin_us: Option<f64>,
+    /// The mean of a miss divided by the mean of a hit: slow answers count in it as often as they
+    /// come.
+    #[serde(default)]
+    pub(crate) mean_ratio: Option<Interval>,
+    /// Median of a hit by the server's own clock.
+    #[serde(default)]
+    pub(crate) server_warm_us: Option<f64>,
+}
+
+impl SpeedUp {
+    /// The median of a hit by the server's own clock, if it is too short for a ratio.
+    pub(crate) fn unresolved_us(&self) -> Option<f64> {
+        self.server_warm_us.filter(|us| *us < MIN_SERVER_US)
+    }
 }
 
 /// Pairs the cold, warm and bypass samples of one function; `None` if no key has both cold and
@@ -66,30 +105,98 @@ pub(crate) fn pair(
     let first = by_key(cold, Outcome::called_origin);
     let again = by_key(warm, Outcome::is_hit);
     let without = by_key(bypass, |outcome| outcome == Outcome::Bypass);
-    let overhead = |(key, cold): (&usize, &KeyTimes)| Some(cold.client - without.get(key)?.client);
-    let both: Vec<(&KeyTimes, &KeyTimes)> = first
+    let overhead = |(key, cold): (&usize, &KeyTimes)| {
+        let bypass = without.get(key)?;
+        let origins = cold.origin.zip(bypass.origin);
+        let origins = origins.map_or(0.0, |(cold, bypass)| cold - bypass);
+        Some((
+            bypass.sent < cold.sent,
+            cold.client - bypass.client - origins,
+        ))
+    };
+    // A key whose bypass answer came first may have found a colder origin there.
+    let bypassed_first = |key: &usize, cold: &KeyTimes| {
+        let bypass = without.get(key);
+        bypass.is_some_and(|bypass| bypass.sent < cold.sent)
+    };
+    let both: Vec<(bool, &KeyTimes, &KeyTimes)> = first
         .iter()
-        .filter_map(|(key, cold)| Some((cold, again.get(key)?)))
+        .filter_map(|(key, cold)| Some((bypassed_first(key, cold), cold, again.get(key)?)))
         .collect();
     let both = || both.iter().copied();
-    let server_ratios = both().filter_map(|(cold, warm)| Some(cold.server? / warm.server?));
+    let server_ratios = both().filter_map(|(early, cold, warm)| {
+        let ratio = cold.server? / warm.server.filter(|us| *us >= MIN_SERVER_US)?;
+        ratio.is_finite().then_some((early, ratio))
+    });
+    let bypass = || {
+        let times = without.iter();
+        times.map(|(key, times)| {
+            let cold = first.get(key);
+            (cold.is_some_and(|cold| times.sent < cold.sent), times)
+        })
+    };
+    let mean = |a: f64, b: f64| f64::midpoint(a, b);
+    let geometric = |a: f64, b: f64| (a * b).sqrt();
     Some(Pair {
         round,
         function: name.to_owned(),
         keys: both().count(),
-        cold_us: median(both().map(|(cold, _)| cold.client))?,
-        warm_us: median(both().map(|(_, warm)| warm.client))?,
-        bypass_us: median(without.values().map(|times| times.client)),
-        overhead_us: median(first.iter().filter_map(overhead)),
-        ratio: median(both().map(|(cold, warm)| cold.client / warm.client))?,
-        server_ratio: median(server_ratios.filter(|ratio| ratio.is_finite())),
-        origin_us: median(both().filter_map(|(cold, _)| cold.origin)),
+        cold_us: balanced(both().map(|(early, cold, _)| (early, cold.client)), mean)?,
+        warm_us: median(both().map(|(_, _, warm)| warm.client))?,
+        bypass_us: balanced(bypass().map(|(early, times)| (early, times.client)), mean),
+        overhead_us: balanced(first.iter().filter_map(overhead), mean),
+        ratio: balanced(
+            both().map(|(early, cold, warm)| (early, cold.client / warm.client)),
+            geometric,
+        )?,
+        server_ratio: balanced(server_ratios, geometric),
+        origin_us: balanced(
+            both().filter_map(|(early, cold, _)| Some((early, cold.origin?))),
+            mean,
+        ),
+        bypass_origin_us: balanced(
+            bypass().filter_map(|(early, times)| Some((early, times.origin?))),
+            mean,
+        ),
+        cold_mean_us: average(both().map(|(_, cold, _)| cold.mean)),
+        warm_mean_us: average(both().map(|(_, _, warm)| warm.mean)),
+        server_warm_us: median(both().filter_map(|(_, _, warm)| warm.server)),
+        second_cold_us: median(
+            both()
+                .filter(|(early, ..)| *early)
+                .map(|(_, cold, _)| cold.client),
+        ),
+        second_bypass_us: median(
+            bypass()
+                .filter(|(early, _)| !early)
+                .map(|(_, times)| times.client),
+        ),
     })
+}
+
+fn average(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The mean of two medians: of the keys that were asked past the cache before their cold request,
+/// and of the others. Each half is the first to call the origin on one side, so that an origin that
+/// is slower on its first call for a key adds the same to both sides.
+fn balanced(values: impl Iterator<Item = (bool, f64)>, mean: fn(f64, f64) -> f64) -> Option<f64> {
+    let (early, late): (Vec<_>, Vec<_>) = values.partition(|(early, _)| *early);
+    let of = |values: Vec<(bool, f64)>| median(values.into_iter().map(|(_, value)| value));
+    match (of(early), of(late)) {
+        (Some(early), Some(late)) => Some(mean(early, late)),
+        (early, late) => early.or(late),
+    }
 }
 
 /// One key's times in microseconds: of its one cold request, or the medians of its warm ones.
 struct KeyTimes {
+    /// When its first request was sent.
+    sent: Duration,
     client: f64,
+    mean: f64,
     server: Option<f64>,
     origin: Option<f64>,
 }
@@ -120,7 +227,9 @@ fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
         )
     };
     Some(KeyTimes {
+        sent: answers.iter().map(|(sample, _)| sample.sent).min()?,
         client: median(answers.iter().map(|(sample, _)| us(sample.latency)))?,
+        mean: average(answers.iter().map(|(sample, _)| us(sample.latency)))?,
         server: server(|answer| answer.server.total),
         origin: server(|answer| answer.server.origin),
     })
@@ -151,6 +260,11 @@ pub(crate) fn speed_up(function: &str, pairs: &[Pair]) -> SpeedUp {
             .map(|ratio| ratio.max(0.0)),
         bypass_us: median(collect(|pair| pair.bypass_us)),
         origin_us: median(collect(|pair| pair.origin_us)),
+        bypass_origin_us: median(collect(|pair| pair.bypass_origin_us)),
+        mean_ratio: ratio_interval(&collect(|pair| {
+            Some(pair.cold_mean_us? / pair.warm_mean_us?)
+        })),
+        server_warm_us: median(collect(|pair| pair.server_warm_us)),
     }
 }
 
@@ -202,6 +316,46 @@ mod tests {
             pair.ratio
         );
         assert_eq!(pair.server_ratio, Some(15.0));
+    }
+
+    /// The origin takes 30 ms on a key's first call and 10 ms on the next one; the cache adds 1 ms.
+    #[test]
+    fn an_origin_that_is_slower_at_first_is_no_cost_of_the_cache() {
+        let at = |at_ms, key, outcome, ms| Sample {
+            sent: Duration::from_millis(at_ms),
+            ..sample(key, outcome, ms)
+        };
+        let bypass = [
+            at(0, 0, Outcome::Bypass, 30),
+            at(0, 1, Outcome::Bypass, 30),
+            at(300, 2, Outcome::Bypass, 10),
+            at(300, 3, Outcome::Bypass, 10),
+        ];
+        let cold = [11, 11, 31, 31].into_iter().enumerate();
+        let cold: Vec<Sample> = cold
+            .map(|(key, ms)| at(100, key, Outcome::Miss, ms))
+            .collect();
+        let warm: Vec<Sample> = (0..4).map(|key| at(200, key, Outcome::Hit, 1)).collect();
+        let [cold, warm, bypass] =
+            [&cold[..], &warm, &bypass].map(|samples| samples.iter().collect::<Vec<_>>());
+        let pair = pair(0, "f", [&cold, &warm, &bypass]).unwrap();
+        assert_eq!(pair.overhead_us, Some(1000.0));
+        assert_eq!((pair.cold_us, pair.bypass_us), (21_000.0, Some(20_000.0)));
+    }
+
+    #[test]
+    fn a_hit_that_the_servers_clock_cannot_resolve_has_no_ratio_there() {
+        let of = |outcome, server_ns, ms| {
+            let mut sample = sample(0, outcome, ms);
+            let server = Some(Duration::from_nanos(server_ns));
+            sample.answer.as_mut().unwrap().server.total = server;
+            sample
+        };
+        let (cold, warm) = (of(Outcome::Miss, 24_000_000, 24), of(Outcome::Hit, 60, 1));
+        let pair = pair(0, "f", [&[&cold], &[&warm], &[]]).unwrap();
+        assert_eq!((pair.server_ratio, pair.ratio), (None, 24.0));
+        let speed_up = speed_up("f", &[pair.clone(), pair]);
+        assert_eq!(speed_up.unresolved_us(), Some(0.06));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::load::{
     goose::GooseResult, goose::RequestCounts, littles_law::ClosedLoop, phase_runner::PhaseSamples,
     plan::Phase,
 };
-use crate::target::outcome::Outcome;
+use crate::target::{outcome::Failure, outcome::Outcome};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseSummary {
@@ -25,16 +25,22 @@ pub(crate) struct PhaseSummary {
     /// Bytes of both.
     pub(crate) lookup_bytes: u64,
     pub(crate) hit_bytes: u64,
+    /// Answers whose entry had expired.
+    pub(crate) expired: u64,
     pub(crate) bypassed: u64,
     /// Misses for which the cache gave a reason, such as a timeout: it reports that it failed.
     pub(crate) cache_failures: u64,
     /// Requests without an outcome.
     pub(crate) failed: u64,
+    /// Those of them that had an answer, but not that of their key.
+    pub(crate) wrong: u64,
     /// Planned and not sent.
     pub(crate) not_sent: u64,
+    /// Those of them that were due while too many requests were in flight for this tool.
+    pub(crate) exhausted: u64,
     /// Labels that Goose counted differently: label, Goose's count, this tool's count.
     pub(crate) miscounted: Vec<(String, usize, usize)>,
-    /// The 99th percentile of how late the timer woke a free user.
+    /// The 99th percentile of how late the timer woke this tool for a request that was due.
     pub(crate) timer_overshoot: Duration,
     /// One for each segment whose users asked again as soon as they had their answer.
     pub(crate) loops: Vec<ClosedLoop>,
@@ -76,9 +82,18 @@ impl PhaseSummary {
             lookup_bytes: bytes(Outcome::is_lookup),
             hit_bytes: bytes(Outcome::is_hit),
             cache_failures: samples.iter().filter(|s| s.cache_failed()).count() as u64,
+            expired: count(|outcome| {
+                use Outcome::{Expired, Revalidated, StaleOnError};
+                matches!(outcome, Expired | Revalidated | StaleOnError)
+            }),
             bypassed: count(|outcome| outcome == Outcome::Bypass),
             failed: samples.iter().filter(|s| s.answer.is_err()).count() as u64,
+            wrong: samples
+                .iter()
+                .filter(|s| matches!(s.answer, Err(Failure::WrongBody)))
+                .count() as u64,
             not_sent: collected.not_sent as u64,
+            exhausted: collected.unsent.iter().filter(|one| one.exhausted).count() as u64,
             miscounted: miscounted(phase, samples, &goose_result.counts, names),
             timer_overshoot: timer_overshoot(samples),
             loops: collected.loops.clone(),

@@ -33,8 +33,8 @@ impl Timeline {
             return;
         }
         self.points.push(Dot {
-            at_s: sample.sent.as_secs_f64(),
-            us: sample.latency.as_secs_f64() * 1e6,
+            at_s: sample.wanted().as_secs_f64(),
+            us: sample.response().as_secs_f64() * 1e6,
             outcome: sample.outcome(),
         });
         if self.points.len() == MAX_POINTS {

@@ -1,7 +1,7 @@
 //! Everything that was measured, summed up phase by phase. Raw samples end here, so that a long run
 //! stays small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analysis::{
     cache_model, cache_model::Agreement, calibration::Calibrated, histogram::Latencies,
@@ -12,14 +12,19 @@ use crate::client::{sample::Answer, sample::Sample};
 use crate::load::{goose::GooseResult, phase_runner::PhaseSamples, plan::Phase};
 use crate::target::{outcome::Failure, outcome::Outcome};
 
+/// The parts of the mixed phase whose quantiles are compared for an interval.
+const MIXED_PARTS: usize = 8;
+
 #[derive(Default)]
 pub(crate) struct Totals {
     pub(crate) phases: Vec<PhaseSummary>,
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// The same by the server's own clock, if the server reports it.
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
-    /// Latency including the wait for a free user, in the open loop.
+    /// Latency including connecting, in the open loop.
     pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
+    /// How long it took to connect, where no connection was open.
+    pub(crate) connecting: BTreeMap<(Phase, usize), Latencies>,
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
     /// The cache's own reasons, such as `timeout`, and how often it gave them.
     pub(crate) details: BTreeMap<String, u64>,
@@ -35,14 +40,31 @@ pub(crate) struct Totals {
     pub(crate) stalest_s: Option<i64>,
     /// How the mixed phase compares with a model of a cache.
     pub(crate) agreement: Option<Agreement>,
+    /// The traffic of that phase, by function.
+    pub(crate) mixed: BTreeMap<usize, KeyedTraffic>,
     pub(crate) timeline: Timeline,
     /// The calibration before the run.
     pub(crate) calibrated: Vec<Calibrated>,
 }
 
+/// The traffic of one function in a phase that began with an empty cache.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyedTraffic {
+    pub(crate) lookups: u64,
+    pub(crate) hits: u64,
+    keys: BTreeSet<usize>,
+}
+
+impl KeyedTraffic {
+    pub(crate) fn keys(&self) -> u64 {
+        self.keys.len() as u64
+    }
+}
+
 /// Whether each flush emptied the cache, checked with a key that was stored before it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlushProbe {
+    /// How many keys were seen as hits right before a flush, and asked for right after it.
     pub(crate) asked: u64,
     /// Keys that were still hits after the flush.
     pub(crate) survived: u64,
@@ -62,8 +84,16 @@ impl Totals {
     ) {
         let summary = PhaseSummary::new((phase, round), collected, counted, goose, names);
         self.phases.push(summary);
-        for sample in &collected.samples {
-            self.add_sample(phase, sample);
+        let samples = collected.samples.iter().enumerate();
+        for (number, sample) in samples {
+            let part = match phase {
+                // Its parts are the rounds: one after another, with different requests.
+                Phase::Mixed => number * MIXED_PARTS / collected.samples.len(),
+                // What it does before and after the outage has nothing in common.
+                Phase::Faults => 0,
+                _ => round,
+            };
+            self.add_sample((phase, part), sample);
         }
     }
 
@@ -74,7 +104,7 @@ impl Totals {
         [cold, warm, bypass]: [&[Sample]; 3],
         names: &[String],
     ) {
-        let value = |sample: &Sample| Some(sample.answer.as_ref().ok()?.value);
+        let value = |sample: &Sample| sample.answer.as_ref().ok()?.value;
         let key = |sample: &Sample| (sample.function, sample.key_index);
         let values = cold
             .iter()
@@ -97,6 +127,14 @@ impl Totals {
     /// Compares a phase that began with an empty cache with what a cache would have done.
     pub(crate) fn replay(&mut self, samples: &[Sample]) {
         self.agreement = Some(cache_model::replay(samples));
+        for sample in samples {
+            if let Some(outcome) = sample.outcome().filter(|outcome| outcome.is_lookup()) {
+                let traffic = self.mixed.entry(sample.function).or_default();
+                traffic.lookups += 1;
+                traffic.hits += u64::from(outcome.is_hit());
+                traffic.keys.insert(sample.key_index);
+            }
+        }
     }
 
     pub(crate) fn last_phase(&self) -> String {
@@ -105,10 +143,19 @@ impl Totals {
             .map_or_else(|| "nothing yet".into(), PhaseSummary::describe)
     }
 
-    fn add_sample(&mut self, phase: Phase, sample: &Sample) {
+    /// Adds a sample of one round, or of another part of its phase.
+    fn add_sample(&mut self, (phase, round): (Phase, usize), sample: &Sample) {
         self.timeline.add(sample);
+        if let Some(connecting) = sample.connecting {
+            let row = (phase, sample.function);
+            let all = self.connecting.entry(row).or_default();
+            all.record_in(round, connecting);
+        }
         match &sample.answer {
-            Ok(answer) => self.add_answer((phase, sample.function, answer.outcome), sample, answer),
+            Ok(answer) => {
+                let row = (phase, sample.function, answer.outcome);
+                self.add_answer((row, round), sample, answer);
+            }
             Err(failure) => {
                 let row = (phase, sample.function, failure.clone());
                 *self.failures.entry(row).or_default() += 1;
@@ -116,7 +163,12 @@ impl Totals {
         }
     }
 
-    fn add_answer(&mut self, row: (Phase, usize, Outcome), sample: &Sample, answer: &Answer) {
+    fn add_answer(
+        &mut self,
+        (row, round): ((Phase, usize, Outcome), usize),
+        sample: &Sample,
+        answer: &Answer,
+    ) {
         let server = answer.server.total;
         self.impossibly_fast += u64::from(server.is_some_and(|total| sample.latency < total));
         let staleness = answer.ttl_s.filter(|ttl| *ttl < 0).map(i64::saturating_neg);
@@ -131,13 +183,14 @@ impl Totals {
         self.latencies
             .entry(row)
             .or_default()
-            .record(sample.latency);
+            .record_in(round, sample.latency);
         if let Some(total) = server {
-            self.servers.entry(row).or_default().record(total);
+            let servers = self.servers.entry(row).or_default();
+            servers.record_in(round, total);
         }
-        if row.0 == Phase::Mixed {
-            let response = sample.latency + sample.queued;
-            self.responses.entry(row).or_default().record(response);
+        if sample.due.is_some() {
+            let responses = self.responses.entry(row).or_default();
+            responses.record_in(round, sample.response());
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::analysis::{
-    calibration, calibration::Calibrated, check::Check, format::human_us, format::percent,
-    phase_summary::PhaseSummary,
+    calibration, calibration::Calibrated, check::Check, check::Verdict, format::human_us,
+    format::percent, phase_summary::PhaseSummary,
 };
 use crate::load::{littles_law::Balance, littles_law::ClosedLoop, plan::Phase};
 
@@ -18,11 +18,18 @@ pub(super) fn calibration(calibrated: &[Calibrated]) -> Check {
         .filter_map(|one| Some((one.delay, one.p50()?)))
         .map(|(delay, off)| format!("{delay:?} as {}", human_us(off.measured)))
         .collect();
-    Check::holds(
-        name,
-        calibration::are_within_a_tick(calibrated),
-        format!("medians of a server in this process: {}", parts.join(", ")),
-    )
+    let (verdict, tolerance) = (
+        calibration::verdict(calibrated),
+        calibration::TOLERANCE_TEXT,
+    );
+    let uneven = match verdict {
+        Verdict::NotCheckable => "; this machine's timing is too uneven to tell",
+        _ => "",
+    };
+    let parts = parts.join(", ");
+    let detail =
+        format!("medians of a server in this process: {parts} (tolerance: {tolerance}){uneven}");
+    Check::new(name, verdict, detail)
 }
 
 pub(super) fn goose(phases: &[PhaseSummary]) -> Check {
@@ -76,9 +83,31 @@ fn balances(sum: &PhaseSummary) -> Vec<Balance> {
     sum.loops.iter().filter_map(balance).collect()
 }
 
-/// Whether the open loop kept its schedule: otherwise the generator was measured, not the target.
+/// Requests that are sent later than this were not sent when they were due.
+const MAX_LATE: Duration = Duration::from_millis(250);
+
+/// Whether the open loops kept their schedule: otherwise the generator was measured, not the target.
 pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
+    let open = || {
+        let open = |sum: &&PhaseSummary| {
+            matches!(sum.phase, Phase::Mixed | Phase::Stampede | Phase::Faults)
+        };
+        phases.iter().filter(open)
+    };
+    let exhausted: u64 = open().map(|sum| sum.exhausted).sum();
+    if exhausted > 0 {
+        let detail = format!(
+            "generator exhausted: {exhausted} requests were due while as many as allowed were in \
+             flight, and were not sent (--max-in-flight, or the limit of open files)"
+        );
+        return Check::new(name, Verdict::Fail, detail);
+    }
+    if let Some(late) = open().find(|sum| sum.timer_overshoot > MAX_LATE) {
+        let (phase, ms) = (late.phase.label(), late.timer_overshoot.as_millis());
+        let detail = format!("{phase}: one in a hundred requests was sent {ms} ms late or later");
+        return Check::new(name, Verdict::Fail, detail);
+    }
     let Some(mixed) = phases.iter().find(|sum| sum.phase == Phase::Mixed) else {
         return Check::not_checkable(name, "there was no mixed phase");
     };
@@ -130,7 +159,6 @@ fn client_limited(phases: &[PhaseSummary]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::check::Verdict;
 
     #[test]
     fn users_that_stand_idle_are_found_and_one_pause_is_not_held_against_them() {

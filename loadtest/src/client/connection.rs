@@ -54,8 +54,8 @@ pub(crate) struct RawResponse {
     /// answer, at the socket.
     pub(crate) sent: Instant,
     pub(crate) took: Duration,
-    /// How long it took to connect before that; zero if a connection was open.
-    pub(crate) connecting: Duration,
+    /// How long it took to connect before that; `None` if a connection was open.
+    pub(crate) connecting: Option<Duration>,
 }
 
 impl ConnectionPool {
@@ -88,6 +88,18 @@ impl ConnectionPool {
         let (pooled, _) = self.connect().await.map_err(|error| with_causes(&*error))?;
         self.idle().push(pooled);
         Ok(())
+    }
+
+    /// Opens connections until `count` are idle. The first error ends it: a request that needs one
+    /// will say why there is none.
+    pub(crate) async fn open_idle(&self, count: usize) {
+        self.idle().retain(|pooled| !pooled.sender.is_closed());
+        while self.idle().len() < count {
+            let Ok((pooled, _)) = self.connect().await else {
+                return;
+            };
+            self.idle().push(pooled);
+        }
     }
 
     /// The connection that was used last, if its peer has not closed it, or a new one.
@@ -133,6 +145,11 @@ impl ConnectionPool {
 }
 
 impl Connection<'_> {
+    /// How long it took to connect; `None` if it was open before.
+    pub(crate) fn connecting(&self) -> Option<Duration> {
+        self.connecting
+    }
+
     /// Sends `request` and reads the complete answer. If that fails, the connection is closed.
     pub(crate) async fn exchange(
         mut self,
@@ -163,7 +180,7 @@ impl Connection<'_> {
             body,
             sent,
             took: read.saturating_duration_since(sent),
-            connecting: self.connecting.unwrap_or_default(),
+            connecting: self.connecting,
         };
         self.pool.idle().push(self.pooled);
         Ok(raw)

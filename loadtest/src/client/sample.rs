@@ -10,18 +10,18 @@ pub(crate) struct Sample {
     pub(crate) function: usize,
     /// Index of the key within its phase; cold and warm use the same index for the same key.
     pub(crate) key_index: usize,
+    /// When it was due, since the start of the run; `None` in a closed loop.
+    pub(crate) due: Option<Duration>,
     /// When it was sent, since the start of the run.
     pub(crate) sent: Duration,
     /// Service time: from the first byte of the request until the last byte of the answer, at the
     /// socket. A failure's ends when this tool gives up.
     pub(crate) latency: Duration,
-    /// Time that it was due while no user was free (open loop only), without the timer's overshoot.
-    pub(crate) queued: Duration,
-    /// How late the timer woke a user that was free in time (open loop only): this machine's fault,
-    /// not the target's.
+    /// How late the timer woke this tool for it (open loop only): this machine's fault, not the
+    /// target's.
     pub(crate) timer_overshoot: Duration,
-    /// How long it took to connect before it was sent; zero if a connection was open.
-    pub(crate) connecting: Duration,
+    /// How long it took to connect before it was sent; `None` if a connection was open.
+    pub(crate) connecting: Option<Duration>,
     pub(crate) answer: Result<Answer, Failure>,
 }
 
@@ -34,15 +34,14 @@ impl Sample {
         latency: Duration,
         answer: Result<Answer, Failure>,
     ) -> Self {
-        let [queued, timer_overshoot, connecting] = [Duration::ZERO; 3];
         Self {
             function,
             key_index,
+            due: None,
             sent,
             latency,
-            queued,
-            timer_overshoot,
-            connecting,
+            timer_overshoot: Duration::ZERO,
+            connecting: None,
             answer,
         }
     }
@@ -56,6 +55,16 @@ impl Sample {
     ) -> Self {
         let ms = Duration::from_millis;
         Self::new(0, key_index, ms(at_ms), ms(took_ms), answer)
+    }
+
+    /// How long its caller waited: for a connection if there was none, and for the answer.
+    pub(crate) fn response(&self) -> Duration {
+        self.connecting.unwrap_or_default() + self.latency
+    }
+
+    /// When its caller wanted it: when it was due, or when it was sent.
+    pub(crate) fn wanted(&self) -> Duration {
+        self.due.unwrap_or(self.sent)
     }
 
     /// The outcome, unless the request failed.
@@ -108,8 +117,8 @@ pub(crate) struct Answer {
     pub(crate) server: ServerTiming,
     pub(crate) diagnostics: Option<Diagnostics>,
     /// A digest of the value that the function returned, to compare a warm answer with the cold one
-    /// of its key.
-    pub(crate) value: u64,
+    /// of its key; `None` if the target file does not say where it is.
+    pub(crate) value: Option<u64>,
 }
 
 /// What the target says about its process: ground truth, independent of `Cache-Status`.

@@ -139,6 +139,10 @@ pub(crate) struct RunArgs {
     /// the last key expires; 0 leaves them out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     bursts: Option<u16>,
+    /// The most requests in flight in mixed traffic, bursts and faults, as a safety cap: if it is
+    /// reached, requests that are due are not sent, and the run is not valid
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(32..=100_000))]
+    max_in_flight: Option<u32>,
     /// Exit with 3 if this holds, as in 'p99{phase=warm,outcome=hit} > 5ms' or 'hit_ratio < 90%';
     /// may be repeated
     #[arg(long, value_name = "THRESHOLD", value_parser = Threshold::parse)]
@@ -191,6 +195,9 @@ impl RunArgs {
             rate: self.rate.map_or(named.rate, f64::from),
             zipf: self.zipf.unwrap_or(named.zipf),
             bursts: self.bursts.map_or(named.bursts, usize::from),
+            max_in_flight: self
+                .max_in_flight
+                .map_or(named.max_in_flight, |most| most as usize),
             budget: seconds(self.budget, named.budget),
             timeout: seconds(self.timeout, named.timeout),
             seed: self.seed.unwrap_or(named.seed),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::analysis::{
-    calibration::Deviation, check::Verdict, format::human_us, origin_calls::OriginCallCounter,
+    calibration::Deviation, calibration::TOLERANCE_TEXT, check::Verdict, format::human_us,
+    origin_calls::OriginCallCounter,
 };
 use crate::commands::{
     cli::CalibrateArgs, cli::TargetArgs, run, run::salt, run::unless_interrupted, stdout::Stdout,
@@ -47,6 +48,7 @@ pub(crate) async fn calibrate(
     stdout: &mut Stdout,
 ) -> Result<Exit, CommandError> {
     let mut exit = Exit::Ok;
+    stdout.print(&format!("tolerance: {TOLERANCE_TEXT}\n"));
     let measured = calibrate::measure(usize::from(args.requests), |calibrated| {
         let figures = [("p50", calibrated.p50()), ("p99", calibrated.p99())];
         let texts = figures.map(|(name, deviation)| deviation_text(name, deviation));
@@ -73,7 +75,7 @@ fn deviation_text(name: &str, deviation: Option<Deviation>) -> String {
         return format!("{name} n/a");
     };
     let verdict = match deviation.verdict() {
-        Verdict::Pass => "correct",
+        Verdict::Pass | Verdict::Finding => "correct",
         Verdict::NotCheckable => "not checkable: this machine's timing is too uneven",
         Verdict::Fail => "WRONG",
     };

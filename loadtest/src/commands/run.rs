@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::checks;
 use crate::client::Client;
 use crate::commands::{cli::RunArgs, cli::TargetArgs, reports, stdout::Stdout};
 use crate::error::{CommandError, Exit};
@@ -14,10 +15,7 @@ use crate::phases::{
     calibrate, cold_start, discovery, faults, minimum_latency, mixed, paired_rounds,
     session::Session, stampede, time_budget,
 };
-use crate::report::{
-    build::PhaseResults, judgement::Comparison, judgement::ThresholdResult,
-    judgement::ThresholdVerdict, model::Report,
-};
+use crate::report::{build::PhaseResults, model::Overall, model::Report};
 use crate::target::{self, Target};
 use crate::thresholds::baseline;
 
@@ -44,6 +42,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         return Err(nothing_measured());
     }
     let thresholds = args.fail_if.iter();
+    report.strict = args.strict;
     report.rules = thresholds.map(|one| one.evaluate(&report)).collect();
     if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
         let comparison = baseline::compare(&before, &report, args.max_regress);
@@ -58,7 +57,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
     for line in github_actions::annotations(&report, |name| std::env::var(name).ok()) {
         stdout.print(&format!("{line}\n"));
     }
-    Ok(exit(&report, args.strict))
+    Ok(exit(&report))
 }
 
 /// The client for the target that the command line describes.
@@ -76,23 +75,13 @@ pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, Com
     Ok(Client::new(&url, target, timeout)?)
 }
 
-fn exit(report: &Report, strict: bool) -> Exit {
-    let fired = |result: &ThresholdResult| match result.ruling {
-        ThresholdVerdict::Ok => false,
-        ThresholdVerdict::Fired | ThresholdVerdict::NoData => true,
-        ThresholdVerdict::Inconclusive => strict,
-    };
-    let mut baseline = report.baseline.iter();
-    if report.interrupted {
-        Exit::Interrupted
-    } else if !report.is_valid() {
-        Exit::Invalid
-    } else if report.rules.iter().any(fired) {
-        Exit::ThresholdFired
-    } else if baseline.any(Comparison::has_regression) {
-        Exit::Regression
-    } else {
-        Exit::Ok
+fn exit(report: &Report) -> Exit {
+    match report.overall() {
+        Overall::Interrupted => Exit::Interrupted,
+        Overall::Invalid => Exit::Invalid,
+        Overall::Failed => Exit::ThresholdFired,
+        Overall::Regression => Exit::Regression,
+        Overall::Unverified | Overall::Verified => Exit::Ok,
     }
 }
 
@@ -143,8 +132,10 @@ async fn phases(session: &mut Session, commands: &TargetCommands) -> Result<Phas
         session.progress.print(&session.client, &text);
     }
     paired_rounds::run(session, end).await?;
-    // A target that has failed would only fail again, or hang.
-    if !session.totals.failures.is_empty() {
+    // A target that has failed so often would only fail again, or hang.
+    if checks::too_many_failed(&session.totals) {
+        session
+            .note("mixed traffic and everything after it was left out: too many requests failed");
         return Ok(results);
     }
     mixed::run(session).await?;

@@ -3,6 +3,7 @@
 use std::env::consts::{ARCH, OS};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,15 @@ pub(crate) fn read() -> Machine {
         optimised: !cfg!(debug_assertions),
         load: load.and_then(|line| line.split(' ').next()?.parse().ok()),
     }
+}
+
+/// How many connections this process may open: its limit of open files, without those that it needs
+/// for other things.
+pub(crate) fn max_connections() -> usize {
+    const OTHERS: usize = 100;
+    let files = getrlimit(Resource::Nofile).current;
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(usize::MAX, |files| files.saturating_sub(OTHERS).max(1))
 }
 
 /// CPU time of this process so far, on all cores.

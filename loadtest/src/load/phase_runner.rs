@@ -1,25 +1,27 @@
 //! The shared state of one phase: its users take slots, record samples, and stop in time.
+//!
+//! In an open loop, one user starts a task for each request when it is due. No request waits for
+//! another one: a slow answer delays nothing but itself.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::client::{Client, sample::Sample};
-use crate::load::{interrupt, littles_law::ClosedLoop, plan::Plan, plan::Segment, plan::Slot};
+use crate::load::{
+    interrupt, littles_law::ClosedLoop, machine, plan::Plan, plan::Segment, plan::Slot,
+};
 use crate::target::outcome::Outcome;
 
 /// A phase is aborted when this many requests are done and more than half of them failed.
 const MIN_REQUESTS: usize = 5;
 
-/// Users of an open segment begin after this, so that all have been launched when the first request
-/// is due.
-const LAUNCH_TIME: Duration = Duration::from_millis(100);
-
-/// A user connects this long before its request is due: longer than [`LAUNCH_TIME`], so that all
-/// callers of a burst are connected.
-const READY_BEFORE: Duration = Duration::from_millis(200);
+/// The first request of an open segment is due so long after its connections are open.
+const LAUNCH_TIME: Duration = Duration::from_millis(20);
 
 /// How long a request may continue beyond the deadline.
 const GRACE: Duration = Duration::from_secs(3);
@@ -27,10 +29,14 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct PhaseRunner {
     pub(crate) plan: Plan,
     deadline: Duration,
+    /// The most requests in flight in an open segment.
+    max_in_flight: usize,
     segments: Vec<SegmentState>,
     ended: watch::Sender<usize>,
     /// One shard per user, so that no two contend.
     shards: Vec<Mutex<Vec<Recorded>>>,
+    /// The requests of open segments that were due and not sent.
+    unsent: Mutex<Vec<Unsent>>,
     pub(crate) progress: ProgressCounters,
 }
 
@@ -38,12 +44,28 @@ pub(crate) struct PhaseRunner {
 pub(crate) struct UserCursor {
     user: usize,
     segment: usize,
+    /// The requests of an open segment that have no answer yet.
+    in_flight: JoinSet<Sample>,
+}
+
+/// A request of an open segment that was due and not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub(crate) function: usize,
+    /// Since the start of the run.
+    pub(crate) due: Duration,
+    /// Whether the safety cap was reached: this tool's fault, and not the target's.
+    pub(crate) exhausted: bool,
 }
 
 impl UserCursor {
     /// The cursor of user number `user`, counted from zero.
     pub(crate) fn new(user: usize) -> Self {
-        Self { user, segment: 0 }
+        Self {
+            user,
+            segment: 0,
+            in_flight: JoinSet::new(),
+        }
     }
 }
 
@@ -76,6 +98,8 @@ pub(crate) struct PhaseSamples {
     /// Requests that were never sent: there was no time, the target failed too often, or the user
     /// interrupted.
     pub(crate) not_sent: usize,
+    /// Those of them that were due at a time: only in open segments.
+    pub(crate) unsent: Vec<Unsent>,
     /// The target failed more than half of the requests.
     pub(crate) aborted: bool,
     /// One for each segment without a schedule.
@@ -93,7 +117,9 @@ impl PhaseSamples {
 
 impl PhaseRunner {
     /// A phase that sends nothing after `deadline`, counted from the start of the run.
-    pub(crate) fn new(mut plan: Plan, deadline: Duration) -> Self {
+    ///
+    /// No more than `max_in_flight` requests of an open segment are in flight.
+    pub(crate) fn new(mut plan: Plan, deadline: Duration, max_in_flight: usize) -> Self {
         plan.segments.retain(|segment| !segment.slots.is_empty());
         let segments = plan.segments.iter();
         let segments = segments.map(|_| SegmentState::default()).collect();
@@ -101,29 +127,118 @@ impl PhaseRunner {
         Self {
             plan,
             deadline,
+            max_in_flight: max_in_flight.min(machine::max_connections()),
             segments,
+            unsent: Mutex::default(),
             ended: watch::channel(0).0,
             shards,
             progress: ProgressCounters::default(),
         }
     }
 
-    /// Sends the next request of one user; `None` when every segment is done. The sample must be
-    /// given to [`PhaseRunner::record`], or the segment never ends.
-    pub(crate) async fn next(&self, cursor: &mut UserCursor, client: &Client) -> Option<Sample> {
+    /// The next answer of one user; `None` when every segment is done. The sample must be given to
+    /// [`PhaseRunner::record`], or the segment never ends.
+    pub(crate) async fn next(
+        &self,
+        cursor: &mut UserCursor,
+        client: &Arc<Client>,
+    ) -> Option<Sample> {
         while let Some(segment) = self.plan.segments.get(cursor.segment) {
-            while let Some(slot) = self.next_slot(segment, cursor) {
-                if !self.stopped(client.elapsed())
-                    && let Some(sample) = self.ask(cursor.segment, slot, client).await
-                {
-                    return Some(sample);
-                }
-                self.finish_slot(cursor.segment);
+            let sample = match segment.is_closed() {
+                true => self.next_closed(segment, cursor, client).await,
+                false => self.next_open(segment, cursor, client).await,
+            };
+            if sample.is_some() {
+                return sample;
             }
             self.wait_for_end(cursor.segment).await;
             cursor.segment += 1;
         }
         None
+    }
+
+    /// Sends the next request of a closed segment and waits for its answer.
+    async fn next_closed(
+        &self,
+        segment: &Segment,
+        cursor: &UserCursor,
+        client: &Client,
+    ) -> Option<Sample> {
+        while let Some(slot) = self.next_slot(segment, cursor) {
+            if !self.stopped(client.elapsed()) {
+                return Some(client.ask(&slot.spec, self.deadline + GRACE).await);
+            }
+            self.finish_slot(cursor.segment);
+        }
+        None
+    }
+
+    /// Sends the requests of an open segment as they become due, until one has its answer.
+    async fn next_open(
+        &self,
+        segment: &Segment,
+        cursor: &mut UserCursor,
+        client: &Arc<Client>,
+    ) -> Option<Sample> {
+        // One user is enough: it waits for no answer.
+        if cursor.user > 0 {
+            return None;
+        }
+        let state = &self.segments[cursor.segment];
+        let began = match state.began.get() {
+            Some(began) => *began,
+            None => {
+                client.open_idle(segment.connections).await;
+                *state.began.get_or_init(|| client.elapsed() + LAUNCH_TIME)
+            }
+        };
+        loop {
+            let next = segment.slots.get(state.next.load(Ordering::Relaxed));
+            let done = match next.and_then(|slot| Some((slot, began + slot.due?))) {
+                None => cursor.in_flight.join_next().await?,
+                Some((slot, due)) => {
+                    let now = client.elapsed();
+                    if now >= due || self.stopped(now) {
+                        state.next.fetch_add(1, Ordering::Relaxed);
+                        self.send(slot, due, cursor, client);
+                        continue;
+                    }
+                    tokio::select! {
+                        Some(done) = cursor.in_flight.join_next() => done,
+                        () = interrupt::sleep(due - now) => continue,
+                    }
+                }
+            };
+            match done {
+                Ok(sample) => return Some(sample),
+                // A task that panicked has no sample.
+                Err(_) => self.finish_slot(cursor.segment),
+            }
+        }
+    }
+
+    /// Starts a task for a request that is due, unless the phase has stopped or the safety cap is
+    /// reached.
+    fn send(&self, slot: &Slot, due: Duration, cursor: &mut UserCursor, client: &Arc<Client>) {
+        let exhausted = cursor.in_flight.len() >= self.max_in_flight;
+        if exhausted || self.stopped(client.elapsed()) {
+            let function = slot.spec.function;
+            lock(&self.unsent).push(Unsent {
+                function,
+                due,
+                exhausted,
+            });
+            self.finish_slot(cursor.segment);
+            return;
+        }
+        let (client, spec, latest) = (client.clone(), slot.spec.clone(), self.deadline + GRACE);
+        cursor.in_flight.spawn(async move {
+            // From here on the time is the target's: connecting, and the answer.
+            let timer_overshoot = client.elapsed().saturating_sub(due);
+            let mut sample = client.ask(&spec, latest).await;
+            (sample.due, sample.timer_overshoot) = (Some(due), timer_overshoot);
+            sample
+        });
     }
 
     fn next_slot<'a>(&self, segment: &'a Segment, cursor: &UserCursor) -> Option<&'a Slot> {
@@ -134,40 +249,6 @@ impl PhaseRunner {
             .next
             .fetch_add(1, Ordering::Relaxed);
         segment.slots.get(taken)
-    }
-
-    /// `None` if the user interrupts before it is due.
-    async fn ask(&self, segment: usize, slot: &Slot, client: &Client) -> Option<Sample> {
-        let latest = self.deadline + GRACE;
-        let Some(due) = slot.due else {
-            return Some(client.ask(&slot.spec, latest).await);
-        };
-        let due = *self.segments[segment]
-            .began
-            .get_or_init(|| client.elapsed() + LAUNCH_TIME)
-            + due;
-        // The wait counts as queueing only if no user was free in time. A user that was waiting and
-        // woke late was delayed by tokio's millisecond timer, which would turn a median of 142 µs
-        // into 1.3 ms.
-        let early = due.saturating_sub(client.elapsed());
-        interrupt::sleep(early.saturating_sub(READY_BEFORE)).await;
-        if interrupt::requested() {
-            return None;
-        }
-        // Connects before it is due, so that the requests of a burst arrive together.
-        let connection = client.connection(latest).await;
-        tokio::time::sleep(due.saturating_sub(client.elapsed())).await;
-        let mut sample = match connection {
-            Ok(connection) => client.ask_on(connection, &slot.spec, latest).await,
-            Err(_) => client.ask(&slot.spec, latest).await,
-        };
-        let late = sample.sent.saturating_sub(due);
-        (sample.queued, sample.timer_overshoot) = if early.is_zero() {
-            (late, Duration::ZERO)
-        } else {
-            (Duration::ZERO, late)
-        };
-        Some(sample)
     }
 
     /// Records the sample that [`PhaseRunner::next`] returned for this cursor.
@@ -228,6 +309,7 @@ impl PhaseRunner {
         PhaseSamples {
             samples,
             not_sent,
+            unsent: std::mem::take(&mut lock(&self.unsent)),
             aborted: self.progress.aborted.load(Ordering::Relaxed),
             loops,
         }
@@ -244,8 +326,8 @@ impl PhaseRunner {
                     // Connecting counts as busy time.
                     let requests: Vec<_> = own
                         .map(|Recorded { sample, .. }| {
-                            let begun = sample.sent.saturating_sub(sample.connecting);
-                            (begun, sample.connecting + sample.latency)
+                            let connecting = sample.connecting.unwrap_or_default();
+                            (sample.sent.saturating_sub(connecting), sample.response())
                         })
                         .collect();
                     closed.add_user(&requests);
@@ -256,6 +338,6 @@ impl PhaseRunner {
     }
 }
 
-fn lock(shard: &Mutex<Vec<Recorded>>) -> MutexGuard<'_, Vec<Recorded>> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::client::request::RequestSpec;
-use crate::load::profile::MAX_IN_FLIGHT;
+use crate::load::profile::MAX_USERS;
 
 /// The parts of a measurement.
 #[derive(
@@ -52,11 +52,14 @@ pub(crate) struct Plan {
     pub(crate) segments: Vec<Segment>,
 }
 
-/// Requests that share a number of users.
+/// Requests of one loop.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
-    /// Users; each waits for its answer before it takes the next slot.
+    /// Users; each waits for its answer before it takes the next slot. One in an open loop, which
+    /// waits for no answer.
     pub(crate) users: usize,
+    /// Connections that are opened before the first slot is due; more are opened on demand.
+    pub(crate) connections: usize,
     pub(crate) slots: Vec<Slot>,
 }
 
@@ -77,10 +80,23 @@ impl Slot {
 }
 
 impl Plan {
-    /// An open loop: each slot is sent when it is due, if one of `users` is free.
-    pub(crate) fn open(phase: Phase, users: usize, slots: Vec<Slot>) -> Self {
-        let segments = vec![Segment { users, slots }];
+    /// An open loop: each slot is sent when it is due, however many have no answer yet.
+    pub(crate) fn open(phase: Phase, slots: Vec<Slot>) -> Self {
+        let (users, connections) = (1, 0);
+        let segments = vec![Segment {
+            users,
+            connections,
+            slots,
+        }];
         Self { phase, segments }
+    }
+
+    /// The same with `connections` that are open before the first slot is due, so that no caller
+    /// arrives later than the others because it had to connect.
+    pub(crate) fn open_connected(phase: Phase, connections: usize, slots: Vec<Slot>) -> Self {
+        let mut plan = Self::open(phase, slots);
+        plan.segments[0].connections = connections;
+        plan
     }
 
     pub(crate) fn users(&self) -> usize {
@@ -102,9 +118,12 @@ impl Segment {
 
     /// A closed loop: each user asks again as soon as it has its answer.
     pub(crate) fn closed(users: usize, specs: impl IntoIterator<Item = RequestSpec>) -> Self {
-        let users = users.min(MAX_IN_FLIGHT);
+        let users = users.min(MAX_USERS);
         let slots = specs.into_iter().map(|spec| Slot { spec, due: None });
-        let slots = slots.collect();
-        Self { users, slots }
+        Self {
+            users,
+            connections: 0,
+            slots: slots.collect(),
+        }
     }
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most requests in flight at one target: the local emulator hangs for good past about 100.
-pub(crate) const MAX_IN_FLIGHT: usize = 64;
+/// The most users of a closed loop.
+pub(crate) const MAX_USERS: usize = 64;
+
+/// The most requests in flight in an open loop, unless the user allows more: a target that answers
+/// nothing for three seconds at 200 requests a second stays below it.
+pub(crate) const MAX_IN_FLIGHT: usize = 800;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ProfileName {
@@ -37,6 +41,10 @@ pub(crate) struct Profile {
     pub(crate) zipf: f64,
     /// Bursts of the stampede on cold keys; zero leaves it out.
     pub(crate) bursts: usize,
+    /// The most requests in flight in an open loop. One that is due beyond it is not sent, and the
+    /// run is not valid: it is a safety cap, not a number of users.
+    #[serde(default)]
+    pub(crate) max_in_flight: usize,
     /// The whole run ends within this time, even if the target hangs.
     pub(crate) budget: Duration,
     /// Timeout of each request.
@@ -63,6 +71,7 @@ impl Profile {
             rate: 100.0,
             zipf: 0.99,
             bursts,
+            max_in_flight: MAX_IN_FLIGHT,
             budget,
             timeout,
             seed: 42,

@@ -16,7 +16,10 @@ pub(crate) fn caveats(report: &Report) -> Vec<String> {
         format!("failed: {count} × {failure} in {phase} {}", row.function)
     });
     let details = report.details.iter();
+    let within = "intervals are 95 % over the rounds of this run; another run on this machine may \
+                  differ by more";
     functions
+        .chain(std::iter::once(within.to_owned()))
         .chain(too_few(report))
         .chain(failures)
         .chain(queueing(report))
@@ -47,11 +50,15 @@ fn too_few(report: &Report) -> Option<String> {
 fn queueing(report: &Report) -> impl Iterator<Item = String> {
     report.rows.iter().filter_map(|row| {
         let (response, service) = (row.response.as_ref()?.p99?, row.latency.p99?);
+        if response.us < service.us * 1.01 {
+            return None;
+        }
         let (function, outcome) = (&row.function, row.outcome.label());
         let (response, service) = (human_us(response.us), human_us(service.us));
+        let phase = row.phase.label();
         Some(format!(
-            "mixed {function} {outcome}: p99 {response} with the wait for a free user, as in the \
-             table and for thresholds; {service} without"
+            "{phase} {function} {outcome}: p99 {response} with connecting, as in the table and for \
+             thresholds; {service} without"
         ))
     })
 }

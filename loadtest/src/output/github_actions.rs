@@ -23,15 +23,24 @@ pub(crate) fn annotations(
         // A summary that cannot be written does not change what was measured.
         _ = file.and_then(|mut file| file.write_all(markdown::render(report).as_bytes()));
     }
-    let failed = |check: &&Check| check.verdict == Verdict::Fail;
-    let checks = report.checks.iter().filter(failed);
-    let checks = checks.map(|one| annotation("error", &format!("{}: {}", one.name, one.detail)));
+    let checks = report.checks.iter().filter_map(|one| {
+        let level = level(one)?;
+        Some(annotation(level, &format!("{}: {}", one.name, one.detail)))
+    });
     let rules = report.rules.iter().filter_map(|result| {
         let text = format!("{}: observed {}", result.rule, result.observed);
         Some(annotation(result.ruling.label().1?, &text))
     });
     let baseline = report.baseline.iter().flat_map(baseline_annotations);
     checks.chain(rules).chain(baseline).collect()
+}
+
+fn level(check: &Check) -> Option<&'static str> {
+    match check.verdict {
+        Verdict::Fail => Some("error"),
+        Verdict::Finding => Some("warning"),
+        Verdict::Pass | Verdict::NotCheckable => None,
+    }
 }
 
 /// Regressions against the baseline, and what could not be compared with it.

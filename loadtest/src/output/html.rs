@@ -3,8 +3,8 @@
 
 use crate::output::{
     caveats::caveats, charts, charts::Figure, charts::svg::escape, sentences::findings,
-    sentences::headlines, sentences::judgements, sentences::speed_up_is_valid, summary_cards,
-    summary_cards::SummaryCard, tables, tables::Table,
+    sentences::headlines, sentences::judgements, sentences::reason, sentences::speed_up_is_valid,
+    summary_cards, summary_cards::SummaryCard, tables, tables::Table,
 };
 use crate::report::{judgement::Comparison, model::Report};
 
@@ -54,27 +54,17 @@ pub(crate) fn render(report: &Report) -> String {
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
          {beside}{charts}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{caveats}</ul>\n</html>\n",
-        meaning = meaning(heading),
+        meaning = escape(&reason(report)),
+        // A large number would be believed in spite of the verdict above it.
         cards = summary_cards::all(report)
             .iter()
+            .filter(|_| report.is_valid())
             .map(card)
             .collect::<String>(),
         table = table(&tables::latencies(report)),
         beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
         checks = check_table(report),
     )
-}
-
-fn meaning(heading: &str) -> &'static str {
-    match heading {
-        "VERIFIED" => "Every check passed, and the target’s own count of origin calls agrees.",
-        "UNVERIFIED" => {
-            "No check failed, but the target does not count its origin calls: what the cache says \
-             could not be verified."
-        }
-        "INTERRUPTED" => "Stopped by the user: this is a part of the measurement.",
-        _ => "The measurement contradicts itself or the target: do not use its numbers.",
-    }
 }
 
 fn card(card: &SummaryCard) -> String {

@@ -1,8 +1,8 @@
 //! A report as Markdown, short enough for a pull request.
 
 use crate::output::{
-    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements, tables,
-    tables::Table,
+    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements,
+    sentences::reason, tables, tables::Table,
 };
 use crate::report::model::Report;
 
@@ -13,6 +13,7 @@ pub(crate) fn render(report: &Report) -> String {
         report.heading(),
         report.seconds
     );
+    text.push_str(&format!("**{}**\n\n", escape(&reason(report))));
     let bullet = |line: &String| format!("- {}\n", escape(line));
     text.extend(headlines(report).iter().map(bullet));
     text.push_str(&table(&tables::latencies(report)));

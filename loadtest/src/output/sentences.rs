@@ -4,40 +4,107 @@ use crate::analysis::{
     check::Verdict, format::human_us, format::interval, format::or_na, format::percent,
     format::times, paired::SpeedUp, savings::Saving,
 };
+use crate::checks;
+use crate::load::plan::Phase;
 use crate::phases::{faults::FaultImpact, faults::Faults, stampede::Burst, stampede::BurstKind};
 use crate::report::{
     judgement::Change, judgement::Compared, judgement::Comparison, model::CacheEffect,
-    model::Report, model::Traffic,
+    model::Overall, model::Report, model::Traffic,
 };
+use crate::target::outcome::Outcome;
 
-/// Whether cold answers were misses and warm ones hits: otherwise no speed-up is given.
+/// Why the report has its heading: the first thing that a reader should know.
+pub(crate) fn reason(report: &Report) -> String {
+    let of = |verdict| {
+        let checks = report
+            .checks
+            .iter()
+            .filter(move |check| check.verdict == verdict);
+        let texts = checks.map(|check| format!("{}: {}", check.name, check.detail));
+        texts.collect::<Vec<_>>()
+    };
+    let reason = match report.overall() {
+        Overall::Interrupted => "stopped by the user: this is a part of the measurement".to_owned(),
+        Overall::Invalid => format!(
+            "the measurement contradicts itself or the target, so do not use its numbers: {}",
+            of(Verdict::Fail).join("; ")
+        ),
+        Overall::Failed => {
+            let fired = report.fired();
+            let fired = fired.map(|one| format!("{}, observed {}", one.rule, one.observed));
+            format!(
+                "a threshold fired: {}",
+                fired.collect::<Vec<_>>().join("; ")
+            )
+        }
+        Overall::Regression => {
+            let figures = report.baseline.iter().flat_map(|one| &one.figures);
+            let worse = figures.filter(|figure| figure.change.label().1 == Some("error"));
+            let worse: Vec<&str> = worse.map(|figure| figure.what.as_str()).collect();
+            format!("worse than the baseline allows: {}", worse.join(", "))
+        }
+        Overall::Unverified => "no check failed, but the target does not count its origin calls: \
+                                what the cache says could not be verified"
+            .to_owned(),
+        Overall::Verified => {
+            "no check failed, and the target's own count of origin calls agrees".to_owned()
+        }
+    };
+    let findings = of(Verdict::Finding);
+    match (report.is_valid(), findings.is_empty()) {
+        (true, false) => format!("{reason}. Findings: {}", findings.join("; ")),
+        _ => reason,
+    }
+}
+
+/// Whether no check has put the speed-ups in doubt: otherwise none is given.
 pub(crate) fn speed_up_is_valid(report: &Report) -> bool {
-    ["cold answers", "warm answers"].iter().all(|name| {
-        let mut checks = report.checks.iter();
-        checks.any(|check| check.name.starts_with(name) && check.verdict == Verdict::Pass)
-    })
+    !checks::doubt_speed_ups(&report.checks)
 }
 
 /// One sentence per function, or why there is none.
 pub(crate) fn headlines(report: &Report) -> Vec<String> {
     if !speed_up_is_valid(report) {
         return vec![
-            "No speed-up is given: not all cold answers were misses and warm answers hits (see \
-             the checks)."
+            "No speed-up is given, nor anything that follows from one: a check has put it in \
+             doubt (see the checks)."
                 .into(),
         ];
     }
+    let headline = |speed_up| headline(report, speed_up);
     report.speed_ups.iter().map(headline).collect()
 }
 
-fn headline(speed_up: &SpeedUp) -> String {
+fn headline(report: &Report, speed_up: &SpeedUp) -> String {
     let (function, rounds) = (&speed_up.function, speed_up.rounds);
     let (Some(ratio), Some(saved)) = (speed_up.ratio, speed_up.saved_us) else {
         return format!("{function}: n/a ({rounds} rounds are too few)");
     };
     let (ratio, saved) = (interval(ratio, times), interval(saved, human_us));
     let origin = origin_time(speed_up);
-    format!("{function}: a hit is {ratio} as fast as a miss and saves {saved}{origin}")
+    let mean = mean_and_tail(report, speed_up);
+    format!(
+        "{function}: at the median, a hit is {ratio} as fast as a miss and saves {saved}{mean}{origin}"
+    )
+}
+
+/// The mean, on which bills and capacity depend, and the slowest hits: parts of a sentence.
+pub(crate) fn mean_and_tail(report: &Report, speed_up: &SpeedUp) -> String {
+    let mean = speed_up.mean_ratio.map_or_else(String::new, |ratio| {
+        format!("; at the mean {}", interval(ratio, times))
+    });
+    let mut rows = report.rows.iter();
+    let warm = rows.find(|row| {
+        row.phase == Phase::Warm && row.function == speed_up.function && row.outcome == Outcome::Hit
+    });
+    let p99 = warm.and_then(|row| row.latency.p99);
+    let tail = p99.map_or_else(String::new, |p99| {
+        format!(
+            "; one hit in a hundred takes {} or longer",
+            human_us(p99.us)
+        )
+    });
+    format!("{mean}{tail}")
 }
 
 /// The end of a sentence about a speed-up.
@@ -69,23 +136,35 @@ fn ratios(effect: &CacheEffect) -> Vec<String> {
     let ratio = or_na(effect.hit_ratio, |ratio| interval(ratio, percent));
     let offload = or_na(effect.offload, percent);
     let traffic = match effect.measured_in {
-        Traffic::Mixed => "mixed traffic",
-        Traffic::Rounds => "the rounds, which determine it",
+        Traffic::Mixed => {
+            let keys: u64 = effect.functions.iter().map(|one| one.keys).sum();
+            let lookups: u64 = effect.functions.iter().map(|one| one.lookups).sum();
+            format!(
+                "this synthetic traffic ({lookups} requests for {keys} keys, beginning with an \
+                 empty cache)"
+            )
+        }
+        Traffic::Rounds => "the rounds, which determine it".to_owned(),
     };
+    let ideal = effect.ideal_hit_ratio.map_or_else(String::new, |ideal| {
+        format!(" ({} with a cache that loses nothing)", percent(ideal))
+    });
     let claimed = effect.claimed_origin_calls;
     let counted = effect.counted_origin_calls;
     let counted = counted.map_or_else(|| "not".into(), |count| count.to_string());
     let mut lines = vec![
-        format!("hit ratio of {traffic}: {ratio}; {offload} of the requests needed no origin call"),
+        format!(
+            "hit ratio of {traffic}: {ratio}; {offload} of the requests needed no origin call{ideal}"
+        ),
         format!("origin calls: {claimed} claimed by the answers, {counted} counted by the target"),
     ];
-    lines.extend(effect.hit_ratio.map(|ratio| {
-        let share = percent(ratio.estimate);
-        let share = share.trim_end_matches(" %");
-        format!(
-            "percentile cliff: up to p{share} requests are hits; slower ones wait for the origin"
-        )
-    }));
+    if effect.functions.len() > 1 {
+        lines.extend(effect.functions.iter().map(|one| {
+            let ratio = percent(one.hits as f64 / one.lookups.max(1) as f64);
+            let (function, hits, lookups) = (&one.function, one.hits, one.lookups);
+            format!("hit ratio of {function} in it: {ratio}, {hits} of {lookups} requests")
+        }));
+    }
     lines
 }
 
@@ -95,15 +174,43 @@ fn costs(speed_up: &SpeedUp) -> Vec<String> {
         let ratio = interval(ratio, times);
         format!("{function} by the server's own clock: {ratio}")
     });
+    let server = server.or_else(|| {
+        let us = human_us(speed_up.unresolved_us()?);
+        Some(format!(
+            "{function} by the server's own clock: not given, because it tells {us} for a hit, \
+             less than it can resolve"
+        ))
+    });
     let overhead = speed_up.overhead_us.map(|overhead| {
         let longer = interval(overhead, human_us);
+        if overhead.high < 0.0 {
+            return format!(
+                "{function}: a miss seems to take less time than no cache ({longer}), which is \
+                 impossible: the two did not meet the same origin"
+            );
+        }
         if overhead.low <= 0.0 {
             return format!("{function}: a miss takes no measurable time longer than no cache ({longer})");
+        }
+        if speed_up.break_even.is_some_and(|even| even >= 1.0) {
+            return format!(
+                "{function}: a miss takes {longer} longer than no cache, more than a hit saves: \
+                 this cache cannot save time at any hit ratio"
+            );
         }
         let even = or_na(speed_up.break_even, percent);
         format!("{function}: a miss takes {longer} longer than no cache; the cache pays above a hit ratio of {even}")
     });
-    server.into_iter().chain(overhead).collect()
+    let origins = speed_up.origin_us.zip(speed_up.bypass_origin_us);
+    let origins = origins.filter(|(cold, bypass)| (cold / bypass - 1.0).abs() > 0.1);
+    let origins = origins.map(|(cold, bypass)| {
+        let (cold, bypass) = (human_us(cold), human_us(bypass));
+        format!(
+            "{function}: the origin itself took {cold} on a miss and {bypass} without the cache; \
+             the difference is not the cache's"
+        )
+    });
+    server.into_iter().chain(overhead).chain(origins).collect()
 }
 
 fn saving(saving: &Saving) -> String {

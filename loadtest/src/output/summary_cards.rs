@@ -1,7 +1,9 @@
 //! The most important figures, in large type.
 
-use crate::analysis::{format::human_us, format::percent, format::times};
-use crate::output::{sentences::origin_time, sentences::speed_up_is_valid};
+use crate::analysis::{format::human_us, format::or_na, format::percent, format::times};
+use crate::output::{
+    sentences::mean_and_tail, sentences::origin_time, sentences::speed_up_is_valid,
+};
 use crate::phases::{faults::FaultImpact, faults::Faults};
 use crate::report::{model::Report, model::Traffic};
 
@@ -31,13 +33,17 @@ pub(crate) fn all(report: &Report) -> Vec<SummaryCard> {
 }
 
 fn speed_ups(report: &Report) -> impl Iterator<Item = SummaryCard> {
-    report.speed_ups.iter().filter_map(|speed_up| {
+    report.speed_ups.iter().filter_map(move |speed_up| {
         let (ratio, saved) = (speed_up.ratio?, human_us(speed_up.saved_us?.estimate));
         let (low, high, origin) = (times(ratio.low), times(ratio.high), origin_time(speed_up));
+        let mean = mean_and_tail(report, speed_up);
         Some(SummaryCard {
             number: times(ratio.estimate),
-            what: format!("{}: a hit against a miss", speed_up.function),
-            detail: format!("{low} to {high}; saves {saved}{origin}"),
+            what: format!(
+                "{}: as fast as a miss, a hit at the median",
+                speed_up.function
+            ),
+            detail: format!("{low} to {high}; saves {saved}{mean}{origin}"),
         })
     })
 }
@@ -45,13 +51,19 @@ fn speed_ups(report: &Report) -> impl Iterator<Item = SummaryCard> {
 fn hit_ratio(report: &Report) -> Option<SummaryCard> {
     let ratio = report.effect.hit_ratio?;
     let what = match report.effect.measured_in {
-        Traffic::Mixed => "hit ratio of mixed traffic",
+        Traffic::Mixed => "hit ratio of this synthetic traffic",
         Traffic::Rounds => "hit ratio of the rounds, which determine it",
     };
     Some(SummaryCard {
         number: percent(ratio.estimate),
         what: what.into(),
-        detail: format!("{} to {}", percent(ratio.low), percent(ratio.high)),
+        detail: report
+            .effect
+            .ideal_hit_ratio
+            .map_or_else(String::new, |ideal| {
+                let (offload, ideal) = (or_na(report.effect.offload, percent), percent(ideal));
+                format!("{offload} needed no origin call; {ideal} with a cache that loses nothing")
+            }),
     })
 }
 

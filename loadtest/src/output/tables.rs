@@ -1,7 +1,7 @@
 //! The tables of a report as texts, for terminal, Markdown and HTML.
 
 use crate::analysis::{format::human_quantile, format::human_us, format::or_na};
-use crate::report::{judgement::Comparison, model::Report, model::Row};
+use crate::report::{judgement::Comparison, model::ConnectRow, model::Report, model::Row};
 
 const LATENCY_COLUMNS: [&str; 9] = [
     "phase",
@@ -26,7 +26,12 @@ pub(crate) fn latencies(report: &Report) -> Table {
     Table {
         text_columns: 3,
         headers: LATENCY_COLUMNS.map(str::to_owned).to_vec(),
-        rows: report.rows.iter().map(latency_row).collect(),
+        rows: report
+            .rows
+            .iter()
+            .map(latency_row)
+            .chain(report.connecting.iter().map(connect_row))
+            .collect(),
     }
 }
 
@@ -45,6 +50,22 @@ fn latency_row(row: &Row) -> Vec<String> {
         quantile(waited.p99, 0.99),
         human_us(waited.max_us),
         server.unwrap_or_else(|| "unknown".into()),
+    ]
+}
+
+fn connect_row(row: &ConnectRow) -> Vec<String> {
+    let all = &row.connecting;
+    let quantile = |of, q| human_quantile(of, q, all.count);
+    vec![
+        row.phase.label().to_owned(),
+        row.function.clone(),
+        "connecting".into(),
+        all.count.to_string(),
+        quantile(all.p50, 0.5),
+        quantile(all.p90, 0.9),
+        quantile(all.p99, 0.99),
+        human_us(all.max_us),
+        String::new(),
     ]
 }
 
@@ -86,8 +107,8 @@ mod tests {
             cells[3..8],
             ["400", "30.0 ms", "30.0 ms", "30.0 ms", "30.0 ms"]
         );
-        let line = "mixed f hit: p99 30.0 ms with the wait for a free user, as in the table and \
-                    for thresholds; 10.0 ms without";
+        let line = "mixed f hit: p99 30.0 ms with connecting, as in the table and for thresholds; \
+                    10.0 ms without";
         assert!(caveats(&report).contains(&line.to_owned()));
     }
 }

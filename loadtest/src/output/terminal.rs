@@ -1,15 +1,19 @@
 //! A report on a terminal.
 
 use crate::output::{
-    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements, tables,
-    tables::Table,
+    caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements,
+    sentences::reason, tables, tables::Table,
 };
 use crate::report::{judgement::Comparison, model::Report};
 
 pub(crate) fn render(report: &Report) -> String {
     let heading = report.heading();
     let table = grid(&tables::latencies(report));
-    let mut text = format!("\n{heading} — {}\n\n{table}\n", report.target.url);
+    let mut text = format!(
+        "\n{heading} — {}\n{}\n\n{table}\n",
+        report.target.url,
+        reason(report)
+    );
     for part in [
         headlines(report),
         findings(report),

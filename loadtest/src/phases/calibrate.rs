@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::analysis::{
-    calibration::Calibrated, calibration::are_within_a_tick, histogram::Latencies,
+    calibration::Calibrated, calibration::verdict, check::Verdict, histogram::Latencies,
 };
 use crate::client::{Client, request::RequestSpec};
 use crate::target::Target;
@@ -26,6 +26,9 @@ const DELAYS: [(Duration, usize); 3] = [
 ];
 
 const TRIES: usize = 3;
+
+/// The parts of a measurement that are compared for an interval of the error.
+const PARTS: usize = 5;
 
 /// Requests of each of the first delays before a run: a fifth of a second in all.
 const QUICK_REQUESTS: [usize; 2] = [30, 10];
@@ -48,7 +51,7 @@ pub(crate) async fn quick() -> Result<Vec<Calibrated>, String> {
     let mut calibrator = Calibrator::start()?;
     for _ in 1..TRIES {
         let all = calibrator.quick().await?;
-        if are_within_a_tick(&all) {
+        if verdict(&all) == Verdict::Pass {
             return Ok(all);
         }
     }
@@ -101,16 +104,19 @@ impl Calibrator {
     async fn measure(&mut self, delay: Duration, requests: usize) -> Result<Calibrated, String> {
         let [mut server, mut reference, mut measured] = [(); 3].map(|()| Latencies::default());
         let spec = RequestSpec::new(0, 0, delay.as_micros().to_string());
-        for _ in 0..requests {
+        for number in 0..requests {
+            let part = number * PARTS / requests;
             // This blocks the only thread; nothing else needs to run now.
-            reference.record(self.blocking.ask(&spec.key).map_err(|e| broken(&e))?);
+            let took = self.blocking.ask(&spec.key).map_err(|e| broken(&e))?;
+            reference.record_in(part, took);
             let sample = self.client.ask(&spec, Duration::MAX).await;
             sample.answer.map_err(|failure| broken(&failure.label()))?;
-            measured.record(sample.latency);
-            server.record(*lock(&self.server_clock));
+            measured.record_in(part, sample.latency);
+            server.record_in(part, *lock(&self.server_clock));
         }
         Ok(Calibrated {
             delay,
+            p50_error_us: measured.median_error(&reference),
             server: server.summary(),
             reference: reference.summary(),
             measured: measured.summary(),

@@ -22,7 +22,7 @@ const CONCURRENT_USERS: usize = 8;
 const FAST: Duration = Duration::from_millis(20);
 
 /// An origin slower than this is called as rarely as possible.
-const SLOW: Duration = Duration::from_secs(1);
+pub(crate) const SLOW: Duration = Duration::from_secs(1);
 
 /// What one function can do.
 #[derive(Clone, Debug, Default)]

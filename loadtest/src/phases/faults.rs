@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::intervals::median;
 use crate::client::{Client, request::RequestSpec, sample::Sample};
-use crate::load::{interrupt, plan::Phase, plan::Plan, plan::Slot, shell::Fault};
+use crate::load::{
+    interrupt, phase_runner::PhaseSamples, plan::Phase, plan::Plan, plan::Slot, shell::Fault,
+};
 use crate::phases::session::Session;
 
 /// How long the traffic lasts before, during and after the outage.
@@ -19,9 +21,6 @@ const AFTER: Duration = Duration::from_secs(3);
 
 /// Duration of the phase.
 pub(crate) const DURATION: Duration = BEFORE.saturating_add(DURING).saturating_add(AFTER);
-
-/// Users that are waiting.
-const USERS: usize = 32;
 
 /// Keys per function: few, so that most are stored before the cache breaks.
 const KEYS: usize = 5;
@@ -49,8 +48,9 @@ pub(crate) struct Faults {
 pub(crate) struct FaultImpact {
     pub(crate) function: String,
     pub(crate) answers: u64,
+    /// Callers without an answer: their request failed, or was due and could not be sent.
     pub(crate) failed: u64,
-    /// Latencies of the answers, in microseconds.
+    /// How long the callers waited for their answers, in microseconds.
     pub(crate) p50_us: Option<f64>,
     pub(crate) max_us: Option<f64>,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn run(session: &mut Session, fault: &Fault) -> Result<Option<F
         outage(client, fault)
     );
     let (collected, outage) = (collected?, outage?);
-    Ok(outage.map(|outage| summarise(&collected.samples, &outage, &session.names)))
+    Ok(outage.map(|outage| summarise(&collected, &outage, &session.names)))
 }
 
 /// Breaks the cache and repairs it, sooner if the user wants to stop.
@@ -117,25 +117,29 @@ fn plan(session: &mut Session) -> Plan {
         }
     }
     slots.sort_by_key(|slot| slot.due);
-    Plan::open(Phase::Faults, USERS, slots)
+    Plan::open(Phase::Faults, slots)
 }
 
-fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
-    let during = |sample: &&Sample| (outage.began..outage.ended).contains(&sample.sent);
+/// Callers belong to the outage if they were due in it, whenever they were sent.
+fn summarise(collected: &PhaseSamples, outage: &Outage, names: &[String]) -> Faults {
+    let samples = &collected.samples;
+    let during = |due: Duration| (outage.began..outage.ended).contains(&due);
     let impact = |(function, name): (usize, &String)| {
         let met: Vec<&Sample> = samples
             .iter()
-            .filter(during)
+            .filter(|sample| during(sample.wanted()))
             .filter(|sample| sample.function == function)
             .collect();
+        let unsent = collected.unsent.iter();
+        let unsent = unsent.filter(|one| one.function == function && during(one.due));
         let answered = met.iter().filter(|sample| sample.answer.is_ok());
         let us: Vec<f64> = answered
-            .map(|sample| sample.latency.as_secs_f64() * 1e6)
+            .map(|sample| sample.response().as_secs_f64() * 1e6)
             .collect();
         FaultImpact {
             function: name.clone(),
             answers: us.len() as u64,
-            failed: (met.len() - us.len()) as u64,
+            failed: (met.len() - us.len() + unsent.count()) as u64,
             p50_us: median(us.iter().copied()),
             max_us: us.iter().copied().reduce(f64::max),
         }
@@ -143,13 +147,13 @@ fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
     let hit = |sample: &&Sample| sample.outcome().is_some_and(|outcome| outcome.is_hit());
     let first_hit = samples
         .iter()
-        .filter(|sample| sample.sent >= outage.ended)
+        .filter(|sample| sample.wanted() >= outage.ended)
         .find(hit);
     Faults {
         broken_s: outage.began.as_secs_f64(),
         mended_s: outage.ended.as_secs_f64(),
         functions: names.iter().enumerate().map(impact).collect(),
-        recovered_s: first_hit.map(|sample| (sample.sent - outage.ended).as_secs_f64()),
+        recovered_s: first_hit.map(|sample| (sample.wanted() - outage.ended).as_secs_f64()),
     }
 }
 
@@ -157,6 +161,7 @@ fn summarise(samples: &[Sample], outage: &Outage, names: &[String]) -> Faults {
 mod tests {
     use super::*;
     use crate::client::sample::Answer;
+    use crate::load::phase_runner::Unsent;
     use crate::target::{outcome::Failure, outcome::Outcome};
 
     fn sample(at_ms: u64, took_ms: u64, outcome: Result<Outcome, Failure>) -> Sample {
@@ -173,6 +178,9 @@ mod tests {
             began: Duration::from_millis(100),
             ended: Duration::from_millis(200),
         };
+        // Due before the outage, and sent in it.
+        let mut late = sample(120, 5, Ok(Outcome::Miss));
+        late.due = Some(Duration::from_millis(90));
         let samples = [
             sample(99, 500, Ok(Outcome::Hit)),
             sample(110, 10, Ok(Outcome::Miss)),
@@ -180,13 +188,27 @@ mod tests {
             sample(160, 1000, Err(Failure::Timeout)),
             sample(210, 7, Ok(Outcome::Miss)),
             sample(450, 1, Ok(Outcome::Hit)),
+            late,
         ];
-        let faults = summarise(&samples, &outage, &["f".into()]);
+        let unsent = |due_ms| Unsent {
+            function: 0,
+            due: Duration::from_millis(due_ms),
+            exhausted: false,
+        };
+        let collected = PhaseSamples {
+            samples: samples.to_vec(),
+            not_sent: 2,
+            // The second was due after the outage.
+            unsent: vec![unsent(170), unsent(300)],
+            aborted: false,
+            loops: Vec::new(),
+        };
+        let faults = summarise(&collected, &outage, &["f".into()]);
         assert_eq!(faults.recovered_s, Some(0.25));
         let expected = FaultImpact {
             function: "f".into(),
             answers: 2,
-            failed: 1,
+            failed: 2,
             p50_us: Some(20_000.0),
             max_us: Some(30_000.0),
         };

@@ -11,9 +11,6 @@ use crate::client::request::RequestSpec;
 use crate::load::{interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan, plan::Slot};
 use crate::phases::session::Session;
 
-/// Users that are waiting. If all are busy, a due request queues, and its wait is counted.
-const USERS: usize = 32;
-
 /// The most keys per function: with a Zipf exponent near one, a few hundred get most of the
 /// traffic.
 const MAX_KEYS: usize = 200;
@@ -43,9 +40,8 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
         return Ok(());
     }
     let plan = plan(session, &keys, &asked);
-    // A backlog may take as long again: its wait is counted, so it hides nothing.
     let now = session.client.elapsed();
-    let deadline = (now + duration * 2 + Duration::from_secs(2)).min(session.profile.budget);
+    let deadline = (now + duration + Duration::from_secs(2)).min(session.profile.budget);
     let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
     session.totals.replay(&collected.samples);
     Ok(())
@@ -90,7 +86,7 @@ fn plan(session: &Session, keys: &[Vec<String>], asked: &[usize]) -> Plan {
         // Poisson arrivals: the gaps are exponential.
         due += -(1.0 - arrivals.random::<f64>()).ln() / profile.rate;
     }
-    Plan::open(Phase::Mixed, USERS, slots)
+    Plan::open(Phase::Mixed, slots)
 }
 
 /// The k-th key is asked for in proportion to k to the power of minus `exponent`.

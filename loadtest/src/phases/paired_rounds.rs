@@ -1,12 +1,14 @@
 //! The paired comparison: rounds of flush, cold, warm and bypass.
+//!
+//! One user asks in all of them, so that they are compared under the same load. An origin may be
+//! slower on the first call for a key than on the next one: half of the keys are asked past the
+//! cache before their cold request, and the other half after it, so that neither side gains.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::client::request::RequestSpec;
-use crate::load::{
-    interrupt, keys, phase_runner::PhaseSamples, plan::Phase, plan::Plan, plan::Segment,
-};
+use crate::load::{interrupt, keys, plan::Phase, plan::Plan, plan::Segment};
 use crate::phases::session::Session;
 
 /// Runs all rounds, until `end` since the start of the run. An error means that the target cannot
@@ -50,38 +52,76 @@ async fn run_round(
         .collect();
     let end = round_end(session, round, end);
     let mut indices: Vec<Vec<usize>> = keys.iter().map(|keys| (0..keys.len()).collect()).collect();
-    let mut done: Vec<PhaseSamples> = Vec::new();
+    let early = early_half(session, round, &indices);
+    let (mut cold, mut warm, mut bypass) = (Vec::new(), Vec::new(), Vec::new());
     // The first phases leave a part of the round to the later ones.
-    for (phase, keep) in [
-        (Phase::Cold, 0.35),
-        (Phase::Warm, 0.4),
-        (Phase::Bypass, 0.0),
+    for (step, keep) in [
+        (Step::EarlyBypass, 0.8),
+        (Step::Cold, 0.45),
+        (Step::Warm, 0.4),
+        (Step::LateBypass, 0.0),
     ] {
-        let plan = plan(session, (phase, round), &keys, &indices);
-        if plan.len() == 0 || interrupt::requested() {
+        if interrupt::requested() {
             break;
+        }
+        let (phase, samples, asked) = match step {
+            Step::EarlyBypass => (Phase::Bypass, &mut bypass, early.clone()),
+            Step::Cold => (Phase::Cold, &mut cold, indices.clone()),
+            Step::Warm => (Phase::Warm, &mut warm, indices.clone()),
+            Step::LateBypass => (Phase::Bypass, &mut bypass, without(&indices, &early)),
+        };
+        let plan = plan(session, (phase, round), &keys, &asked);
+        if plan.len() == 0 {
+            continue;
         }
         let now = session.client.elapsed();
         let deadline = end - end.saturating_sub(now).mul_f64(keep);
         let collected = session.phase((phase, round), plan, deadline).await?;
-        let aborted = collected.aborted;
         if phase == Phase::Cold {
             // A key whose cold request was not sent or failed is not stored.
             for (function, indices) in indices.iter_mut().enumerate() {
                 indices.retain(|index| collected.has_answer(function, *index));
             }
         }
-        done.push(collected);
-        if aborted {
+        samples.extend(collected.samples);
+        if collected.aborted {
             return Ok(ControlFlow::Break(()));
         }
     }
-    if let [cold, warm, rest @ ..] = done.as_slice() {
-        let bypass = rest.first().map_or(&[][..], |collected| &collected.samples);
-        let samples = [&cold.samples, &warm.samples, bypass];
-        session.totals.add_pairs(round, samples, &session.names);
-    }
+    let samples = [&cold, &warm, &bypass].map(Vec::as_slice);
+    session.totals.add_pairs(round, samples, &session.names);
     Ok(ControlFlow::Continue(()))
+}
+
+/// The parts of a round, in this order.
+#[derive(Clone, Copy)]
+enum Step {
+    EarlyBypass,
+    Cold,
+    Warm,
+    LateBypass,
+}
+
+/// The keys of each function that are asked past the cache before their cold request: every second
+/// one in the seeded order of the round.
+fn early_half(session: &Session, round: usize, indices: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let half = |(function, indices): (usize, &Vec<usize>)| {
+        let part = ((round * 64 + function) * 8 + 7) as u64;
+        let mut order = keys::order(indices.len(), 1, session.profile.seed, part);
+        // With one key, the rounds alternate.
+        order.truncate((indices.len() + round % 2) / 2);
+        order
+    };
+    indices.iter().enumerate().map(half).collect()
+}
+
+fn without(all: &[Vec<usize>], early: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let functions = all.iter().zip(early);
+    let late = functions.map(|(all, early)| {
+        let late = all.iter().filter(|index| !early.contains(index));
+        late.copied().collect()
+    });
+    late.collect()
 }
 
 /// The remaining time is divided evenly over the remaining rounds.
@@ -116,13 +156,8 @@ fn plan(
                 _ => spec,
             }
         };
-        // One user when hits are timed: with more, their competition for the machine would be
-        // measured.
-        let users = match phase {
-            Phase::Warm => 1,
-            _ => session.loads[function].users,
-        };
-        Segment::closed(users, order.into_iter().map(ask))
+        // One user, so that no competition for the machine or the origin is measured.
+        Segment::closed(1, order.into_iter().map(ask))
     };
     // Fast functions first: if time runs out, fewer requests are lost.
     let mut order: Vec<usize> = (0..keys.len()).collect();

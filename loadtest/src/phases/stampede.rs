@@ -13,7 +13,7 @@ use crate::load::{interrupt, plan::Phase, plan::Plan, plan::Slot};
 use crate::phases::session::Session;
 use crate::target::outcome::Outcome;
 
-/// Users of a burst: half of what a target may get at once.
+/// Callers of a burst.
 const USERS: usize = 32;
 
 /// The most time that a burst takes besides its origin call.
@@ -147,7 +147,7 @@ async fn burst(
     spec: &RequestSpec,
 ) -> Result<Burst, String> {
     let slots = vec![Slot::due(spec.clone(), Duration::ZERO); USERS];
-    let plan = Plan::open(Phase::Stampede, USERS, slots);
+    let plan = Plan::open_connected(Phase::Stampede, USERS, slots);
     let deadline = session.profile.budget;
     let phase = (Phase::Stampede, number);
     let collected = session.phase(phase, plan, deadline).await?;

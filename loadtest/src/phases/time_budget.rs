@@ -1,4 +1,4 @@
-//! How a run's time is divided: keys and users of each function, and time for the later phases.
+//! How a run's time is divided: keys of each function, and time for the later phases.
 
 use std::time::Duration;
 
@@ -45,28 +45,25 @@ pub(crate) fn divide(
     traits: &[FunctionTraits],
     time: Duration,
 ) -> Vec<FunctionLoad> {
-    let phases = 2 + u32::from(traits.iter().any(|traits| traits.bypass));
+    // Half of the bypass requests come before the cold ones, and half after the warm ones.
+    let phases = 2 + 2 * u32::from(traits.iter().any(|traits| traits.bypass));
     let rounds = u32::try_from(profile.rounds).unwrap_or(u32::MAX).max(1);
     // 30 % are left for hits; the rest is for origin calls.
     let left = (time / rounds).saturating_sub(GOOSE * phases);
     let mut left = left.mul_f64(0.7).as_secs_f64();
     let mut order: Vec<usize> = (0..traits.len()).collect();
     order.sort_by_key(|index| traits[*index].origin);
-    let (users, keys) = (1, profile.keys);
-    let mut loads = vec![FunctionLoad { users, keys }; traits.len()];
+    let keys = profile.keys;
+    let mut loads = vec![FunctionLoad { keys }; traits.len()];
     for (position, index) in order.iter().enumerate() {
         let calls_a_key = if traits[*index].bypass { 2.0 } else { 1.0 };
         let one = traits[*index].origin.as_secs_f64().max(1e-6) * calls_a_key;
         let fair = left / (traits.len() - position) as f64;
-        if one * profile.keys as f64 > fair {
-            let users = traits[*index].concurrency;
-            let batches = (fair / one).floor().max(1.0) as usize;
-            loads[*index] = FunctionLoad {
-                users,
-                keys: profile.keys.min(users * batches),
-            };
-        }
-        left = (left - one * loads[*index].keys.div_ceil(loads[*index].users) as f64).max(0.0);
+        // Fewer keys, never more users: with more, the origin under load would be compared with
+        // hits without any.
+        let possible = (fair / one).floor().max(1.0) as usize;
+        loads[*index].keys = profile.keys.min(possible);
+        left = (left - one * loads[*index].keys as f64).max(0.0);
     }
     loads
 }
@@ -76,33 +73,31 @@ mod tests {
     use super::*;
     use crate::load::profile::ProfileName;
 
-    fn traits(ms: u64, concurrency: usize) -> FunctionTraits {
+    fn traits(ms: u64) -> FunctionTraits {
         let origin = Duration::from_millis(ms);
         FunctionTraits {
             origin,
-            concurrency,
+            concurrency: 4,
             ..FunctionTraits::default()
         }
     }
 
-    fn quick(traits: &[FunctionTraits]) -> Vec<(usize, usize)> {
+    fn quick(traits: &[FunctionTraits]) -> Vec<usize> {
         let profile = Profile::named(ProfileName::Quick);
         let commands = TargetCommands {
             fault: None,
             restart: None,
         };
         let time = end_of_rounds(&profile, traits, &commands) - Duration::from_secs(3);
-        divide(&profile, traits, time)
-            .iter()
-            .map(|load| (load.users, load.keys))
-            .collect()
+        let loads = divide(&profile, traits, time);
+        loads.iter().map(|load| load.keys).collect()
     }
 
     #[test]
-    fn one_user_where_it_fits_more_where_not_and_fewer_keys_at_last() {
-        assert_eq!(quick(&[traits(1, 4), traits(5, 4)]), [(1, 75), (1, 75)]);
-        assert_eq!(quick(&[traits(1, 4), traits(100, 4)]), [(1, 75), (4, 75)]);
-        assert_eq!(quick(&[traits(3000, 4), traits(1, 4)]), [(4, 4), (1, 75)]);
-        assert_eq!(quick(&[traits(3000, 1)]), [(1, 1)]);
+    fn a_slow_origin_gets_fewer_keys_and_a_fast_one_all_of_them() {
+        assert_eq!(quick(&[traits(1), traits(5)]), [75, 75]);
+        assert_eq!(quick(&[traits(1), traits(100)]), [75, 41]);
+        assert_eq!(quick(&[traits(3000), traits(1)]), [1, 75]);
+        assert_eq!(quick(&[traits(3000)]), [1]);
     }
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::{
-    histogram::Latencies, intervals::share_interval, paired, phase_summary::PhaseSummary, savings,
-    savings::Price, totals::Totals,
+    histogram::Latencies, intervals::share_interval, paired, paired::SpeedUp,
+    phase_summary::PhaseSummary, savings, savings::Price, totals::KeyedTraffic, totals::Totals,
 };
 use crate::checks::{self, tool};
 use crate::load::{machine::Machine, plan::Phase};
 use crate::phases::{faults::Faults, session::Session, stampede::Burst, stampede::BurstKind};
 use crate::report::{
-    model::CacheEffect, model::FailureRow, model::FunctionFacts, model::PhaseRow, model::Report,
-    model::Row, model::SCHEMA, model::TargetFacts, model::Traffic,
+    model::CacheEffect, model::ConnectRow, model::FailureRow, model::FunctionFacts,
+    model::FunctionHits, model::PhaseRow, model::Report, model::Row, model::SCHEMA,
+    model::TargetFacts, model::Traffic,
 };
 use crate::target::{outcome::Failure, outcome::Outcome};
 
@@ -34,20 +35,28 @@ impl Session {
         let totals = &self.totals;
         let functions: BTreeSet<&String> = totals.pairs.iter().map(|pair| &pair.function).collect();
         let speed_up = |function: &String| paired::speed_up(function, &totals.pairs);
-        let speed_ups = functions.into_iter().map(speed_up).collect();
+        let mut speed_ups: Vec<SpeedUp> = functions.into_iter().map(speed_up).collect();
+        let checks = checks::all(totals, &self.flush_probe, self.profile.rounds);
+        let mut savings = savings::savings(price, &totals.pairs);
+        // What a check has put in doubt is given nowhere.
+        if checks::doubt_speed_ups(&checks) {
+            speed_ups.clear();
+            savings.clear();
+        }
         Report {
             schema: SCHEMA.to_owned(),
             tool: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
             seconds: self.client.elapsed().as_secs_f64(),
             target: self.target(),
             rows: self.rows(),
+            connecting: self.connecting(),
             failures: self.failures(),
-            savings: savings::savings(price, &totals.pairs),
+            savings,
             speed_ups,
-            effect: effect(totals, &bursts),
+            effect: self.effect(&bursts),
             origin: totals.phases.iter().map(origin_row).collect(),
             cold_functions: totals.cold_functions.summary(),
-            checks: checks::all(totals, &self.flush_probe, self.profile.rounds),
+            checks,
             details: self.totals.details.into_iter().collect(),
             timeline: self.totals.timeline.points,
             pairs: self.totals.pairs,
@@ -60,6 +69,7 @@ impl Session {
             interrupted,
             floor: self.minimum.memcached,
             rules: Vec::new(),
+            strict: false,
             baseline: None,
         }
     }
@@ -96,7 +106,7 @@ impl Session {
         let functions = functions.map(|(((traits, load), name), floor)| FunctionFacts {
             name: name.clone(),
             instances: traits.instances,
-            users: load.users,
+            users: 1,
             keys_a_round: load.keys,
             floor: floor.clone(),
         });
@@ -118,6 +128,32 @@ impl Session {
             response: self.totals.responses.get(key).map(Latencies::summary),
         };
         self.totals.latencies.iter().map(row).collect()
+    }
+
+    fn effect(&self, bursts: &[Burst]) -> CacheEffect {
+        let mixed = &self.totals.mixed;
+        let functions = mixed.iter().map(|(function, traffic)| FunctionHits {
+            function: self.names[*function].clone(),
+            keys: traffic.keys(),
+            lookups: traffic.lookups,
+            hits: traffic.hits,
+        });
+        let sum = |pick: fn(&KeyedTraffic) -> u64| mixed.values().map(pick).sum::<u64>();
+        let (keys, lookups) = (sum(KeyedTraffic::keys), sum(|traffic| traffic.lookups));
+        CacheEffect {
+            ideal_hit_ratio: (lookups > 0).then(|| 1.0 - keys as f64 / lookups as f64),
+            functions: functions.collect(),
+            ..effect(&self.totals, bursts)
+        }
+    }
+
+    fn connecting(&self) -> Vec<ConnectRow> {
+        let row = |((phase, function), latencies): (&(Phase, usize), &Latencies)| ConnectRow {
+            phase: *phase,
+            function: self.names[*function].clone(),
+            connecting: latencies.summary(),
+        };
+        self.totals.connecting.iter().map(row).collect()
     }
 
     fn failures(&self) -> Vec<FailureRow> {
@@ -167,6 +203,8 @@ fn effect(totals: &Totals, bursts: &[Burst]) -> CacheEffect {
         counted_origin_calls: counted
             .filter(|counts| !counts.is_empty())
             .map(|counts| counts.iter().sum()),
+        ideal_hit_ratio: None,
+        functions: Vec::new(),
         offload: (answers > 0).then(|| 1.0 - claimed as f64 / answers as f64),
         stampede_factor: factor(bursts, BurstKind::Cold),
         expiry_factor: factor(bursts, BurstKind::Expiry),

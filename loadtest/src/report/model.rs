@@ -9,7 +9,9 @@ use crate::analysis::{
 };
 use crate::load::{machine::Machine, plan::Phase, profile::Profile};
 use crate::phases::{faults::Faults, stampede::Burst};
-use crate::report::{judgement::Comparison, judgement::ThresholdResult};
+use crate::report::{
+    judgement::Comparison, judgement::ThresholdResult, judgement::ThresholdVerdict,
+};
 use crate::target::outcome::Outcome;
 
 /// The version of this JSON form; it changes when old readers could not read a new report.
@@ -30,6 +32,8 @@ pub(crate) struct Report {
     pub(crate) profile: Profile,
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
+    #[serde(default)]
+    pub(crate) connecting: Vec<ConnectRow>,
     pub(crate) failures: Vec<FailureRow>,
     /// The cache's own reasons (`detail`), and how often it gave them.
     pub(crate) details: Vec<(String, u64)>,
@@ -49,6 +53,9 @@ pub(crate) struct Report {
     pub(crate) timeline: Vec<Dot>,
     /// The results of `--fail-if`.
     pub(crate) rules: Vec<ThresholdResult>,
+    /// Whether an inconclusive one counts as fired (`--strict`).
+    #[serde(default)]
+    pub(crate) strict: bool,
     /// The result of `--baseline`.
     pub(crate) baseline: Option<Comparison>,
 }
@@ -67,7 +74,8 @@ pub(crate) struct TargetFacts {
 pub(crate) struct FunctionFacts {
     pub(crate) name: String,
     pub(crate) instances: Option<usize>,
-    /// Concurrent users in the cold and bypass phases.
+    /// Concurrent users in the cold, warm and bypass phases: one, so that they are compared under the
+    /// same load. Reports of earlier versions may have more in cold and bypass.
     pub(crate) users: usize,
     pub(crate) keys_a_round: usize,
     /// Answers that need neither cache nor origin, if the target has a path for them.
@@ -84,15 +92,24 @@ pub(crate) struct Row {
     pub(crate) latency: Summary,
     /// The same by the server's own clock, if the server reports it.
     pub(crate) server: Option<Summary>,
-    /// Including the wait for a free user; only if requests came on a schedule.
+    /// Including the time to connect; only if requests came on a schedule.
     pub(crate) response: Option<Summary>,
 }
 
 impl Row {
-    /// How long callers waited; in an open loop, including the wait for a free user.
+    /// How long callers waited; in an open loop, including the time to connect.
     pub(crate) fn waited(&self) -> &Summary {
         self.response.as_ref().unwrap_or(&self.latency)
     }
+}
+
+/// How long it took to connect, where no connection was open. It is a part of how long callers
+/// waited only in an open loop.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct ConnectRow {
+    pub(crate) phase: Phase,
+    pub(crate) function: String,
+    pub(crate) connecting: Summary,
 }
 
 /// Requests without an outcome.
@@ -111,6 +128,13 @@ pub(crate) struct CacheEffect {
     pub(crate) measured_in: Traffic,
     /// Hits, also stale ones, as a share of the answers that asked the cache.
     pub(crate) hit_ratio: Option<Interval>,
+    /// The share of requests that would need no origin call with a cache that never loses an entry,
+    /// in the same mixed traffic, which begins with an empty cache: each key is missed once.
+    #[serde(default)]
+    pub(crate) ideal_hit_ratio: Option<f64>,
+    /// The mixed traffic of each function.
+    #[serde(default)]
+    pub(crate) functions: Vec<FunctionHits>,
     /// Bytes of those hits, as a share of the bytes of those answers.
     pub(crate) byte_hit_ratio: Option<f64>,
     /// Answers past their lifetime, and by how many seconds the oldest was.
@@ -126,6 +150,15 @@ pub(crate) struct CacheEffect {
     pub(crate) stampede_factor: Option<f64>,
     /// The same on a key that has just expired. Absent also if the entry was still alive.
     pub(crate) expiry_factor: Option<f64>,
+}
+
+/// The mixed traffic of one function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct FunctionHits {
+    pub(crate) function: String,
+    pub(crate) keys: u64,
+    pub(crate) lookups: u64,
+    pub(crate) hits: u64,
 }
 
 /// The traffic that the hit ratios and the offload describe.
@@ -170,13 +203,58 @@ impl Report {
             .any(|check| check.name == GROUND_TRUTH && check.verdict == Verdict::Pass)
     }
 
-    /// The status at the top of the report.
-    pub(crate) fn heading(&self) -> &'static str {
-        match (self.is_valid(), self.is_verified(), self.interrupted) {
-            (_, _, true) => "INTERRUPTED",
-            (false, _, _) => "INVALID",
-            (true, false, _) => "UNVERIFIED",
-            (true, true, _) => "VERIFIED",
+    /// The verdict over checks, thresholds and baseline; the exit code follows from it.
+    pub(crate) fn overall(&self) -> Overall {
+        let mut baseline = self.baseline.iter();
+        if self.interrupted {
+            Overall::Interrupted
+        } else if !self.is_valid() {
+            Overall::Invalid
+        } else if self.fired().next().is_some() {
+            Overall::Failed
+        } else if baseline.any(Comparison::has_regression) {
+            Overall::Regression
+        } else if self.is_verified() {
+            Overall::Verified
+        } else {
+            Overall::Unverified
         }
     }
+
+    /// The status at the top of the report.
+    pub(crate) fn heading(&self) -> &'static str {
+        match self.overall() {
+            Overall::Interrupted => "INTERRUPTED",
+            Overall::Invalid => "INVALID",
+            Overall::Failed => "FAILED",
+            Overall::Regression => "REGRESSION",
+            Overall::Unverified => "UNVERIFIED",
+            Overall::Verified => "VERIFIED",
+        }
+    }
+
+    /// The thresholds that fired.
+    pub(crate) fn fired(&self) -> impl Iterator<Item = &ThresholdResult> {
+        self.rules.iter().filter(|result| match result.ruling {
+            ThresholdVerdict::Ok => false,
+            ThresholdVerdict::Fired | ThresholdVerdict::NoData => true,
+            ThresholdVerdict::Inconclusive => self.strict,
+        })
+    }
+}
+
+/// The verdict over a whole run. The first one that applies wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overall {
+    Interrupted,
+    /// A check failed: the measurement contradicts itself or the target.
+    Invalid,
+    /// A threshold fired.
+    Failed,
+    /// A figure is worse than the baseline allows.
+    Regression,
+    /// Nothing failed, and the target does not count its origin calls.
+    Unverified,
+    /// Nothing failed, and the target's own count agrees.
+    Verified,
 }

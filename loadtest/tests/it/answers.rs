@@ -1,9 +1,9 @@
 //! The answers of a test server: a real cache in front of a slow origin, and the lies about them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -20,6 +20,9 @@ pub(crate) struct State {
     served: Mutex<HashMap<String, u32>>,
     flights: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     order: Mutex<VecDeque<String>>,
+    /// The keys that the origin has computed.
+    touched: Mutex<HashSet<String>>,
+    core: tokio::sync::Mutex<()>,
     requests: AtomicU64,
     flushes: AtomicU64,
     origin_calls: AtomicU64,
@@ -72,6 +75,8 @@ impl State {
             served: Mutex::default(),
             flights: Mutex::default(),
             order: Mutex::default(),
+            touched: Mutex::default(),
+            core: tokio::sync::Mutex::default(),
             requests: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
             origin_calls: AtomicU64::new(0),
@@ -99,8 +104,15 @@ impl State {
             return Some(plain(400, "no key"));
         }
         let number = self.requests.fetch_add(1, Ordering::SeqCst);
-        let broken = self.switches.path().join("broken").exists();
+        let broken = || self.switches.path().join("broken").exists();
+        while self.character.lie == Lie::StallsWhenBroken && broken() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let broken = broken();
         match self.character.lie {
+            Lie::LimitsNowAndThen if number % 200 == 150 && path != "/flush" => {
+                return Some(plain(429, "slower"));
+            }
             Lie::HangsAfter(n) if number >= n => std::future::pending().await,
             Lie::FailsAfter(n) if number >= n => return Some(plain(500, "no")),
             Lie::ResetsAfter(n) if number >= n => return None,
@@ -135,6 +147,10 @@ impl State {
         match self.character.lie {
             Lie::FlushRefused => return plain(403, "<b>not you</b>"),
             Lie::FlushDoesNothing => {}
+            Lie::FlushesUsersOnly => {
+                let mut store = self.store.lock().unwrap();
+                store.retain(|name, _| !name.starts_with("/user"));
+            }
             Lie::FlushesOnce if before > 0 => {}
             _ => self.store.lock().unwrap().clear(),
         }
@@ -142,7 +158,15 @@ impl State {
     }
 
     async fn past_the_cache(&self, asked: &Asked<'_>, way: Way) -> Response<Full<Bytes>> {
-        let value = self.compute(asked).await;
+        let name = format!("{} {}", asked.path, asked.key);
+        let stored = match self.character.lie {
+            Lie::BypassFromTheCache => self.stored(&name),
+            _ => None,
+        };
+        let value = match stored {
+            Some(value) => value,
+            None => self.compute(asked).await,
+        };
         self.respond(asked, way, &value)
     }
 
@@ -219,7 +243,13 @@ impl State {
         self.instance(asked).lock().unwrap().origin_calls += 1;
         match asked.path {
             "/heavy-op" => {
-                tokio::time::sleep(self.character.origin).await;
+                let _core = match self.character.one_core {
+                    true => Some(self.core.lock().await),
+                    false => None,
+                };
+                let first = self.touched.lock().unwrap().insert(asked.key.to_owned());
+                let more = self.character.first_touch * u32::from(first);
+                tokio::time::sleep(self.character.origin + more).await;
                 format!(r#"{{"param":"{}"}}"#, asked.key)
             }
             _ => format!(r#"{{"id":{}}}"#, asked.key),
@@ -247,13 +277,15 @@ impl State {
             Lie::SlowClock => 60_000.0,
             _ => asked.began.elapsed().as_secs_f64() * 1e3,
         };
-        let mut response =
-            Response::builder().header("server-timing", format!("total;dur={total:.3}"));
+        // Two lines are one list: a proxy adds its own before the service's.
+        let mut response = Response::builder()
+            .header("server-timing", "edge;desc=\"a proxy\"")
+            .header("server-timing", format!("total;dur={total:.3}"));
         if lie != Lie::NoCacheStatus {
             response = response.header("cache-status", &status);
         }
         let silent = match lie {
-            Lie::NoDiagnostics => true,
+            Lie::NoDiagnostics | Lie::BypassFromTheCache => true,
             Lie::SilentAfter(n) => asked.number >= n,
             _ => false,
         };

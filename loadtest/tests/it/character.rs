@@ -15,6 +15,10 @@ pub(crate) enum Lie {
     /// An entry is dropped after it has been served three times.
     ForgetsWhenBusy,
     FlushDoesNothing,
+    /// The flush clears only the users.
+    FlushesUsersOnly,
+    /// One request in two hundred is answered with 429.
+    LimitsNowAndThen,
     FlushRefused,
     /// A hit gives the value of the key that was stored before.
     OtherKeysValue,
@@ -22,6 +26,8 @@ pub(crate) enum Lie {
     ChangedValue,
     /// The server's clock claims more time than has passed.
     SlowClock,
+    /// A stored value also answers those who want no cache, and there are no diagnostics.
+    BypassFromTheCache,
     /// The counters of origin calls never change.
     StuckCounter,
     /// Everything is true, but there are no diagnostics.
@@ -46,6 +52,8 @@ pub(crate) enum Lie {
     Immortal,
     /// While the cache is broken, requests fail.
     FailsWhenBroken,
+    /// While the cache is broken, requests have no answer; they have it once it is repaired.
+    StallsWhenBroken,
     /// After so many requests no answer comes.
     HangsAfter(u64),
     /// After so many requests every answer is a 500.
@@ -60,6 +68,10 @@ pub(crate) struct Character {
     pub(crate) lie: Lie,
     /// How long the origin of `heavy-op` takes.
     pub(crate) origin: Duration,
+    /// How much longer it takes on its first call for a key.
+    pub(crate) first_touch: Duration,
+    /// Whether all its calls share one core: only one of them is computed at a time.
+    pub(crate) one_core: bool,
     /// How long a hit takes.
     pub(crate) hit: Duration,
     /// Whether concurrent callers of a key share one origin call.
@@ -71,6 +83,8 @@ pub(crate) struct Character {
     /// How long an entry lives.
     pub(crate) ttl: Duration,
     pub(crate) connections: Connections,
+    /// How many connections may wait until they are accepted; more are not answered.
+    pub(crate) backlog: u32,
 }
 
 /// What happens to a connection after an answer.
@@ -85,12 +99,15 @@ impl Default for Character {
         Self {
             lie: Lie::None,
             origin: Duration::from_millis(5),
+            first_touch: Duration::ZERO,
+            one_core: false,
             hit: Duration::ZERO,
             collapses: true,
             serves_stale: false,
             instances: 3,
             ttl: Duration::from_secs(57),
             connections: Connections::Kept,
+            backlog: 1024,
         }
     }
 }

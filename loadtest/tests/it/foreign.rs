@@ -30,6 +30,8 @@ fn x_cache_is_understood() {
     ));
     ended.expect_code(0);
     assert_eq!(ended.verdict("cold answers"), "pass");
+    // The description names no value: nothing was compared.
+    assert_eq!(ended.verdict("a warm value"), "not-checkable");
     assert_eq!(
         ended.verdict("bypass answers"),
         "not-checkable",

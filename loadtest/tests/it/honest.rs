@@ -61,7 +61,7 @@ fn an_honest_server_is_verified_and_its_numbers_are_its_own() {
 }
 
 #[test]
-fn instances_are_counted_and_a_slow_origin_is_asked_side_by_side() {
+fn instances_are_counted_and_a_slow_origin_gets_fewer_keys_and_not_more_users() {
     let server = Server::start(Character {
         origin: Duration::from_millis(400),
         instances: 4,
@@ -74,7 +74,51 @@ fn instances_are_counted_and_a_slow_origin_is_asked_side_by_side() {
     ended.expect_code(0);
     let report = ended.report();
     assert_eq!(report["target"]["instances"], 4);
-    assert_eq!(report["target"]["functions"][0]["users"], 4);
+    assert_eq!(report["target"]["functions"][0]["users"], 1);
+    let keys = report["target"]["functions"][0]["keys_a_round"].as_u64();
+    assert!(keys.unwrap() < 30, "{keys:?}");
+}
+
+/// Four instances on one core: asked side by side, each would seem four times as slow as it is.
+#[test]
+fn a_miss_and_a_hit_are_timed_under_the_same_load() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(400),
+        one_core: true,
+        instances: 4,
+        ..Character::default()
+    });
+    let arguments = ["--budget", "25", "--keys", "30", "--functions", "heavy-op"];
+    let ended = tool::run_quietly(&server.url, &arguments);
+    ended.expect_code(0);
+    let pairs = ended.report()["pairs"].clone();
+    for pair in pairs.as_array().unwrap() {
+        for figure in ["cold_us", "bypass_us"] {
+            let us = pair[figure].as_f64().unwrap();
+            assert!(
+                (400e3..480e3).contains(&us),
+                "{figure} {us}\n{}",
+                ended.stdout
+            );
+        }
+    }
+}
+
+/// An origin whose first call for a key takes 30 ms and each further one 10 ms, as with a database
+/// that reads the key's page from its disk at first.
+#[test]
+fn an_origin_that_warms_up_is_no_cost_of_the_cache() {
+    let server = Server::start(Character {
+        origin: Duration::from_millis(10),
+        first_touch: Duration::from_millis(20),
+        ..Character::default()
+    });
+    let ended = tool::run_quietly(&server.url, &["--functions", "heavy-op"]);
+    ended.expect_code(0);
+    let report = ended.report();
+    let overhead = report["speed_ups"][0]["overhead_us"]["estimate"].as_f64();
+    let overhead = overhead.unwrap();
+    assert!(overhead.abs() < 4000.0, "{overhead} µs\n{}", ended.stdout);
 }
 
 #[test]
@@ -97,6 +141,43 @@ fn an_origin_of_three_seconds_gets_fewer_keys_and_stays_within_the_budget() {
         "{}",
         ended.stdout
     );
+}
+
+/// A limit of requests, or a restart: the run goes on, and a threshold may decide.
+#[test]
+fn one_failure_in_two_hundred_is_a_finding_and_a_threshold_may_decide() {
+    let server = Server::telling(Lie::LimitsNowAndThen);
+    let more = ["--mixed", "2", "--fail-if", "errors > 50"];
+    let ended = tool::run_quietly(&server.url, &more);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("no request failed"), "finding");
+    assert_eq!(ended.report()["effect"]["measured_in"], "mixed");
+    let ended = tool::run_quietly(&server.url, &["--fail-if", "errors > 0"]);
+    ended.expect_code(3);
+    let first = ended.stdout.trim_start();
+    assert!(
+        first.starts_with("FAILED"),
+        "the verdict comes first: {first}"
+    );
+    assert!(
+        ended
+            .file("report.html")
+            .contains("FAILED</span> a threshold fired")
+    );
+}
+
+/// Every entry lives for a second: its expiry is named truly, and so are the hits before it.
+#[test]
+fn a_cache_of_short_lifetimes_is_measured_and_its_expiry_is_a_finding() {
+    let server = Server::start(Character {
+        ttl: Duration::from_secs(1),
+        hit: Duration::from_millis(15),
+        ..Character::default()
+    });
+    let ended = tool::run_quietly(&server.url, &["--repeats", "9"]);
+    ended.expect_code(0);
+    assert_eq!(ended.verdict("warm answers are hits"), "finding");
+    assert_eq!(ended.report()["speed_ups"].as_array().unwrap().len(), 2);
 }
 
 #[test]

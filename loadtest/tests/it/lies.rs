@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::character::Lie;
+use crate::character::{Character, Lie};
 use crate::server::Server;
 use crate::tool;
 
@@ -73,6 +73,11 @@ fn a_flush_that_does_nothing() {
 }
 
 #[test]
+fn a_flush_of_one_function_alone() {
+    found_out(Lie::FlushesUsersOnly, "flush empties the cache");
+}
+
+#[test]
 fn a_hit_with_another_keys_value() {
     found_out(Lie::OtherKeysValue, "no request failed");
 }
@@ -80,6 +85,49 @@ fn a_hit_with_another_keys_value() {
 #[test]
 fn a_hit_with_a_changed_value() {
     found_out(Lie::ChangedValue, "a warm value is the cold one");
+}
+
+/// Without any count of origin calls: the times alone contradict each other.
+#[test]
+fn a_bypass_that_is_served_from_the_cache() {
+    let server = Server::start(Character {
+        lie: Lie::BypassFromTheCache,
+        origin: Duration::from_millis(50),
+        ..Character::default()
+    });
+    let ended = tool::run(&server.url, &["--functions", "heavy-op"]);
+    ended.expect_code(5);
+    assert_eq!(
+        ended.verdict("an answer without the cache is no hit"),
+        "fail"
+    );
+    assert!(
+        ended.stdout.contains("those answers came from the cache"),
+        "{}",
+        ended.stdout
+    );
+}
+
+/// A figure that a check has put in doubt is given nowhere, and neither is what follows from it.
+#[test]
+fn no_figure_is_left_of_a_speed_up_in_doubt() {
+    let server = Server::telling(Lie::MissesCalledHits);
+    let ended = tool::run(&server.url, &[]);
+    ended.expect_code(5);
+    assert!(
+        ended.stdout.contains("No speed-up is given"),
+        "{}",
+        ended.stdout
+    );
+    let report = ended.report();
+    assert_eq!(report["speed_ups"].as_array().unwrap().len(), 0);
+    assert_eq!(report["savings"].as_array().unwrap().len(), 0);
+    for text in ["by the server's own clock", "a million hits save"] {
+        for file in ["report.md", "report.html"] {
+            assert!(!ended.file(file).contains(text), "{text} in {file}");
+        }
+        assert!(!ended.stdout.contains(text), "{text}\n{}", ended.stdout);
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ mod interrupted;
 mod lies;
 /// A cache that breaks, and functions that restart.
 mod outages;
+/// The open loop: what is the target's time, and what is this tool's.
+mod pace;
 /// The files of a run: whole, self-contained, and safe from the target's own texts.
 mod reports;
 /// Targets behind TLS.

@@ -1,13 +1,14 @@
 //! An HTTP server with its own thread and connections; it stops when dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
@@ -33,9 +34,10 @@ impl Server {
 
     fn start_with(character: Character, tls: Option<TlsAcceptor>) -> Self {
         let state = Arc::new(State::of(character));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (listens, listening) = std::sync::mpsc::channel();
         let url = match &tls {
             None => format!("http://{address}"),
             Some(_) => format!("https://localhost:{}", address.port()),
@@ -48,12 +50,15 @@ impl Server {
                 .build()
                 .unwrap();
             runtime.block_on(async {
+                let listener = socket.listen(character.backlog).unwrap();
+                listens.send(()).unwrap();
                 tokio::select! {
-                    () = accept(TcpListener::from_std(listener).unwrap(), tls, shared) => {}
+                    () = accept(listener, tls, shared) => {}
                     _ = stopped => {}
                 }
             });
         });
+        listening.recv().unwrap();
         Self {
             url,
             state,
@@ -85,6 +90,12 @@ impl Server {
             .to_string()
     }
 
+    /// A file that keeps the server from accepting connections while it is there.
+    pub(crate) fn pause(&self) -> String {
+        let file = self.state.switches.path().join("paused");
+        file.display().to_string()
+    }
+
     /// A file whose every byte is a restart of all processes.
     pub(crate) fn restarts(&self) -> String {
         self.state
@@ -111,7 +122,11 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
+    let paused = state.switches.path().join("paused");
     loop {
+        while paused.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (tls, state) = (tls.clone(), state.clone());
