@@ -69,10 +69,6 @@ async fn optional(n: u64) -> Option<Loaded> {
     })
 }
 
-#[expect(
-    clippy::extra_unused_type_parameters,
-    reason = "with a parameter of the function its value's type is judged differently"
-)]
 #[larder::cached("boxed-result", ttl = "60s", key = n)]
 async fn boxed<T>(n: u64) -> Box<Loaded> {
     Box::new(if n == 0 {
