@@ -88,7 +88,7 @@ impl Order {
     }
 }
 
-/// As [`Order::parse`] reads it.
+/// The line that `Order::parse` reads.
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.keys, self.together)?;
@@ -113,7 +113,7 @@ impl Event {
     }
 }
 
-/// As [`Heard::parse`] reads it.
+/// The line that `Heard::parse` reads.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
