@@ -14,19 +14,19 @@ use super::{DEPTH, EXT_NEGATIVE, EXT_POSITIVE, MAX_VARIANTS};
 /// Why bytes are not the value that was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct ReadError(String);
+pub(super) struct ReadError(Box<str>);
 
 impl de::Error for ReadError {
     fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
+        Self(message.to_string().into())
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self(format!("{} where {expected} was expected", kind(found)))
+        Self(format!("{} where {expected} was expected", kind(found)).into())
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self(format!("{} that is not {expected}", kind(found)))
+        Self(format!("{} that is not {expected}", kind(found)).into())
     }
 }
 
@@ -75,8 +75,8 @@ enum Head {
     Bytes(usize),
     Array(usize),
     Map(usize),
-    Positive(u128),
-    Negative(i128),
+    /// An integer of 128 bits, by its extension. It is read apart: a head stays two words long.
+    Wide(u8),
 }
 
 impl Head {
@@ -91,17 +91,17 @@ impl Head {
             Self::Bytes(_) => Unexpected::Bytes(b""),
             Self::Array(_) => Unexpected::Seq,
             Self::Map(_) => Unexpected::Map,
-            Self::Positive(_) | Self::Negative(_) => Unexpected::Unsigned(0),
+            Self::Wide(_) => Unexpected::Unsigned(0),
         }
     }
 }
 
 fn short() -> ReadError {
-    ReadError("shorter than it says".to_owned())
+    ReadError("shorter than it says".into())
 }
 
 fn too_deep() -> ReadError {
-    ReadError(format!("nested deeper than {DEPTH} levels"))
+    ReadError(format!("nested deeper than {DEPTH} levels").into())
 }
 
 impl<'de> Reader<'de> {
@@ -129,6 +129,7 @@ impl<'de> Reader<'de> {
         path(self.bytes, self.begun, self.fields)
     }
 
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'de [u8], ReadError> {
         let rest = self.bytes.get(self.at..).ok_or_else(short)?;
         let taken = rest.get(..length).ok_or_else(short)?;
@@ -136,6 +137,7 @@ impl<'de> Reader<'de> {
         Ok(taken)
     }
 
+    #[inline]
     fn number<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let mut number = [0; N];
         number.copy_from_slice(self.take(N)?);
@@ -150,6 +152,7 @@ impl<'de> Reader<'de> {
     }
 
     /// The next marker, without moving.
+    #[inline]
     fn peek(&self) -> Result<u8, ReadError> {
         self.bytes.get(self.at).copied().ok_or_else(short)
     }
@@ -180,9 +183,8 @@ impl<'de> Reader<'de> {
             0xd2 => Head::Signed(i32::from_be_bytes(self.number()?).into()),
             0xd3 => Head::Signed(i64::from_be_bytes(self.number()?)),
             0xd8 => match self.number()? {
-                [EXT_POSITIVE] => Head::Positive(u128::from_be_bytes(self.number()?)),
-                [EXT_NEGATIVE] => Head::Negative(i128::from_be_bytes(self.number()?)),
-                _ => return Err(ReadError("an unknown kind of value".to_owned())),
+                [kind @ (EXT_POSITIVE | EXT_NEGATIVE)] => Head::Wide(kind),
+                _ => return Err(ReadError("an unknown kind of value".into())),
             },
             0xd9 => Head::Text(self.length::<1>()?),
             0xda => Head::Text(self.length::<2>()?),
@@ -192,13 +194,14 @@ impl<'de> Reader<'de> {
             0xde => Head::Map(self.length::<2>()?),
             0xdf => Head::Map(self.length::<4>()?),
             0xe0..=0xff => Head::Signed((marker as i8).into()),
-            _ => return Err(ReadError("an unknown kind of value".to_owned())),
+            _ => return Err(ReadError("an unknown kind of value".into())),
         })
     }
 
+    #[inline]
     fn text(&mut self, length: usize) -> Result<&'de str, ReadError> {
         let bytes = self.take(length)?;
-        std::str::from_utf8(bytes).map_err(|_| ReadError("a text that is not UTF-8".to_owned()))
+        std::str::from_utf8(bytes).map_err(|_| ReadError("a text that is not UTF-8".into()))
     }
 
     #[cold]
@@ -220,7 +223,7 @@ impl<'de> Reader<'de> {
         let value = visitor.visit_seq(&mut elements)?;
         if elements.left > 0 {
             self.begun = start;
-            return Err(ReadError("a sequence that is too long".to_owned()));
+            return Err(ReadError("a sequence that is too long".into()));
         }
         self.depth -= 1;
         Ok(value)
@@ -246,7 +249,7 @@ impl<'de> Reader<'de> {
         let value = visitor.visit_map(&mut pairs)?;
         if pairs.left > 0 {
             self.begun = start;
-            return Err(ReadError("a map that is too long".to_owned()));
+            return Err(ReadError("a map that is too long".into()));
         }
         self.depth -= 1;
         Ok(value)
@@ -265,6 +268,9 @@ impl<'de> Reader<'de> {
     }
 
     fn sequence<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ReadError> {
+        if let Some(length) = self.short(0x90, 0x9f) {
+            return self.array(length.into(), visitor);
+        }
         match self.head()? {
             Head::Array(length) => self.array(length, visitor),
             Head::Bytes(length) => self.byte_sequence(length, visitor),
@@ -272,12 +278,43 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[cold]
+    fn wide<V: Visitor<'de>>(&mut self, kind: u8, visitor: V) -> Result<V::Value, ReadError> {
+        let number = self.number()?;
+        match kind {
+            EXT_POSITIVE => visitor.visit_u128(u128::from_be_bytes(number)),
+            _ => visitor.visit_i128(i128::from_be_bytes(number)),
+        }
+    }
+
+    /// The marker, if it is between these two: nearly every value of a row has one of a single byte,
+    /// and is read without a `Head`.
+    #[inline]
+    fn short(&mut self, first: u8, last: u8) -> Option<u8> {
+        let marker = self.bytes.get(self.at).copied()?;
+        (first..=last).contains(&marker).then(|| {
+            self.begun = self.at;
+            self.at += 1;
+            marker - first
+        })
+    }
+
     fn integer<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, ReadError> {
+        if let Some(v) = self.short(0x00, 0x7f) {
+            return visitor.visit_u64(v.into());
+        }
+        if let Some(size) = self.short(0xcc, 0xcf) {
+            return visitor.visit_u64(match size {
+                0 => u8::from_be_bytes(self.number()?).into(),
+                1 => u16::from_be_bytes(self.number()?).into(),
+                2 => u32::from_be_bytes(self.number()?).into(),
+                _ => u64::from_be_bytes(self.number()?),
+            });
+        }
         match self.head()? {
             Head::Unsigned(v) => visitor.visit_u64(v),
             Head::Signed(v) => visitor.visit_i64(v),
-            Head::Positive(v) => visitor.visit_u128(v),
-            Head::Negative(v) => visitor.visit_i128(v),
+            Head::Wide(kind) => self.wide(kind, visitor),
             other => self.mismatch(other, &visitor),
         }
     }
@@ -289,6 +326,9 @@ impl<'de> Reader<'de> {
         visitor: V,
     ) -> Result<V::Value, ReadError> {
         self.fields = fields;
+        if let Some(length) = self.short(0x80, 0x8f) {
+            return self.map(length.into(), true, visitor);
+        }
         match self.head()? {
             Head::Map(length) => self.map(length, true, visitor),
             other => self.mismatch(other, &visitor),
@@ -304,6 +344,7 @@ impl<'de> Reader<'de> {
                 Head::Text(length) | Head::Bytes(length) => drop(self.take(length)?),
                 Head::Array(length) => left += length as u64,
                 Head::Map(length) => left += 2 * length as u64,
+                Head::Wide(_) => drop(self.take(16)?),
                 _ => {}
             }
         }
@@ -329,6 +370,9 @@ macro_rules! integers {
 macro_rules! texts {
     ($($name:ident)*) => {
         $(fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
+            if let Some(length) = self.short(0xa0, 0xbf) {
+                return visitor.visit_borrowed_str(self.text(length.into())?);
+            }
             match self.head()? {
                 Head::Text(length) => visitor.visit_borrowed_str(self.text(length)?),
                 other => self.mismatch(other, &visitor),
@@ -358,8 +402,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
             Head::Bool(v) => visitor.visit_bool(v),
             Head::Unsigned(v) => visitor.visit_u64(v),
             Head::Signed(v) => visitor.visit_i64(v),
-            Head::Positive(v) => visitor.visit_u128(v),
-            Head::Negative(v) => visitor.visit_i128(v),
+            Head::Wide(kind) => self.wide(kind, visitor),
             Head::F32(v) => visitor.visit_f32(v),
             Head::F64(v) => visitor.visit_f64(v),
             Head::Text(length) => visitor.visit_borrowed_str(self.text(length)?),
@@ -517,6 +560,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
         let name = std::mem::take(&mut self.name);
+        if let Some(length) = self.short(0xa0, 0xbf) {
+            return visitor.visit_borrowed_str(self.text(length.into())?);
+        }
         match self.head()? {
             Head::Text(length) => visitor.visit_borrowed_str(self.text(length)?),
             // A name that is a number would be the place of a field.
@@ -620,7 +666,7 @@ impl<'de> de::EnumAccess<'de> for Variant<'_, 'de> {
 impl Variant<'_, '_> {
     fn has_value(&self) -> Result<(), ReadError> {
         match self.alone {
-            true => Err(ReadError("a variant without its value".to_owned())),
+            true => Err(ReadError("a variant without its value".into())),
             false => Ok(()),
         }
     }
