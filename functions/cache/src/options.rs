@@ -42,19 +42,14 @@ pub(crate) struct Options {
     pub(crate) configuration: Configuration,
 }
 
-/// The memcached servers of one cache.
+/// The memcached servers, and how to connect to them.
 #[derive(Debug)]
-pub(crate) enum Servers {
-    /// A list of at least one server.
-    Listed {
-        endpoints: Vec<Endpoint>,
-        connect_options: ConnectOptions,
-    },
-    /// The servers that an ElastiCache configuration endpoint lists.
-    Discovered {
-        endpoint: Endpoint,
-        connect_options: ConnectOptions,
-    },
+pub(crate) struct Servers {
+    /// At least one.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// The only endpoint is a configuration endpoint, which lists the servers.
+    pub(crate) discover: bool,
+    pub(crate) connect_options: ConnectOptions,
 }
 
 /// A shorter signing key could be guessed.
@@ -123,29 +118,24 @@ impl Options {
     pub(crate) fn location(&self) -> String {
         match &self.servers {
             None => "memory:".to_owned(),
-            Some(Servers::Listed {
-                endpoints,
-                connect_options,
-            }) => url::format(endpoints, connect_options),
-            Some(Servers::Discovered {
-                endpoint,
-                connect_options,
-            }) => url::format(std::slice::from_ref(endpoint), connect_options) + "?discover=true",
+            Some(servers) => {
+                let query = if servers.discover {
+                    "?discover=true"
+                } else {
+                    ""
+                };
+                url::format(&servers.endpoints, &servers.connect_options) + query
+            }
         }
     }
 
     /// The settings in use, and where each comes from.
     fn effective(&self, lookup: &Lookup<'_>) -> Configuration {
         let mut all = Configuration::default();
-        let protocol = match &self.servers {
-            None => String::new(),
-            Some(Servers::Listed {
-                connect_options, ..
-            }) => format!("?protocol={}", connect_options.protocol),
-            Some(Servers::Discovered {
-                connect_options, ..
-            }) => format!("&protocol={}", connect_options.protocol),
-        };
+        let protocol = self.servers.as_ref().map_or_else(String::new, |servers| {
+            let separator = if servers.discover { '&' } else { '?' };
+            format!("{separator}protocol={}", servers.connect_options.protocol)
+        });
         all.url(self.location() + &protocol, lookup);
         if let Some(path) = lookup.get(Setting::CaFile) {
             all.add(Setting::CaFile, path, lookup);
@@ -184,24 +174,16 @@ fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
         return Err(lookup.error(Setting::CaFile, problem));
     }
     if let Some(parsed) = url {
-        return match parsed {
-            None => Ok(None),
-            Some(parsed) => {
-                let tls = parsed.tls.then(|| tls_roots(lookup)).transpose()?;
-                let connect_options = ConnectOptions {
-                    protocol: parsed.protocol,
-                    tls,
-                };
-                Ok(Some(parsed.servers(connect_options)))
-            }
-        };
+        let tls = tls.then(|| tls_roots(lookup)).transpose()?;
+        return Ok(parsed.map(|parsed| parsed.servers(tls)));
     }
     let host = lookup.parsed(Setting::Host, url::host)?;
     let host = host.unwrap_or_else(|| "localhost".to_owned());
     let port = lookup.parsed(Setting::Port, url::port)?;
     let port = port.unwrap_or(url::DEFAULT_PORT);
-    Ok(Some(Servers::Listed {
+    Ok(Some(Servers {
         endpoints: vec![Endpoint::Tcp { host, port }],
+        discover: false,
         connect_options: ConnectOptions::default(),
     }))
 }

@@ -6,7 +6,7 @@ use super::Cache;
 use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
-    options::{Builder, Options, OptionsError, Servers, check_environment, check_names},
+    options::{Builder, Options, OptionsError, check_environment, check_names},
     shared::{Shared, name_registry::Names},
     store::{Store, memcached::Memcached, memory::Memory},
     telemetry::events::Observers,
@@ -86,18 +86,9 @@ impl Cache {
         let location = options.location();
         let (store, clock) = match options.servers {
             None => (Store::Memory(Memory::new()), Clock::or_tokio()),
-            Some(Servers::Listed {
-                endpoints,
-                connect_options,
-            }) => {
-                let memcached = Memcached::new(&endpoints, &connect_options);
-                (Store::Memcached(memcached), Clock::Wall)
-            }
-            Some(Servers::Discovered {
-                endpoint,
-                connect_options,
-            }) => {
-                let memcached = Memcached::discovered(endpoint, connect_options);
+            Some(servers) => {
+                let (endpoints, connect_options) = (servers.endpoints, servers.connect_options);
+                let memcached = Memcached::new(endpoints, servers.discover, connect_options);
                 (Store::Memcached(memcached), Clock::Wall)
             }
         };

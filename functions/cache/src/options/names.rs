@@ -31,29 +31,25 @@ impl Setting {
 
     /// The variable of the environment.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Url => "CACHE_URL",
-            Self::Host => "MEMCACHED_HOST",
-            Self::Port => "MEMCACHED_PORT",
-            Self::CaFile => "CACHE_CA_FILE",
-            Self::Namespace => "CACHE_NAMESPACE",
-            Self::Budget => "CACHE_BUDGET_MS",
-            Self::Disabled => "CACHE_DISABLED",
-            Self::SigningKey => "CACHE_SIGNING_KEY",
-            Self::SigningKeyPrevious => "CACHE_SIGNING_KEY_PREVIOUS",
-        }
+        self.names().0
     }
 
     /// The method of the builder.
     pub(super) fn method(self) -> &'static str {
+        self.names().1
+    }
+
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Url | Self::Host | Self::Port => "url",
-            Self::CaFile => "ca_file",
-            Self::Namespace => "namespace",
-            Self::Budget => "budget",
-            Self::Disabled => "disabled",
-            Self::SigningKey => "signing_key",
-            Self::SigningKeyPrevious => "previous_signing_key",
+            Self::Url => ("CACHE_URL", "url"),
+            Self::Host => ("MEMCACHED_HOST", "url"),
+            Self::Port => ("MEMCACHED_PORT", "url"),
+            Self::CaFile => ("CACHE_CA_FILE", "ca_file"),
+            Self::Namespace => ("CACHE_NAMESPACE", "namespace"),
+            Self::Budget => ("CACHE_BUDGET_MS", "budget"),
+            Self::Disabled => ("CACHE_DISABLED", "disabled"),
+            Self::SigningKey => ("CACHE_SIGNING_KEY", "signing_key"),
+            Self::SigningKeyPrevious => ("CACHE_SIGNING_KEY_PREVIOUS", "previous_signing_key"),
         }
     }
 }

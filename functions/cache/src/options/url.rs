@@ -1,32 +1,27 @@
 //! Parses `CACHE_URL`. What a scheme does not know is an error that names it, and is not ignored.
 
 use super::{Servers, names::did_you_mean};
-use crate::store::memcached::{ConnectOptions, Endpoint, Protocol};
+use crate::store::memcached::{ConnectOptions, Endpoint, Protocol, Tls};
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
 /// The memcached servers of a URL, at least one, and how to connect to them.
 pub(super) struct Parsed {
-    pub(super) endpoints: Vec<Endpoint>,
-    pub(super) protocol: Protocol,
+    endpoints: Vec<Endpoint>,
+    protocol: Protocol,
     pub(super) tls: bool,
     discover: bool,
 }
 
 impl Parsed {
-    pub(super) fn servers(mut self, connect_options: ConnectOptions) -> Servers {
-        match self.endpoints.pop() {
-            Some(endpoint) if self.discover => Servers::Discovered {
-                endpoint,
-                connect_options,
+    pub(super) fn servers(self, tls: Option<Tls>) -> Servers {
+        Servers {
+            endpoints: self.endpoints,
+            discover: self.discover,
+            connect_options: ConnectOptions {
+                protocol: self.protocol,
+                tls,
             },
-            last => {
-                self.endpoints.extend(last);
-                Servers::Listed {
-                    endpoints: self.endpoints,
-                    connect_options,
-                }
-            }
         }
     }
 }

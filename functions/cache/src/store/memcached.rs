@@ -50,14 +50,18 @@ use discovery::Topology;
 pub(crate) struct Memcached(Topology);
 
 impl Memcached {
-    /// `endpoints` is not empty, which the settings ensure. Does not connect yet.
-    pub(crate) fn new(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> Self {
-        Self(Topology::fixed(endpoints, connect_options))
-    }
-
-    /// The servers that the configuration endpoint of an ElastiCache cluster lists.
-    pub(crate) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
-        Self(Topology::discovered(endpoint, connect_options))
+    /// `endpoints` is not empty, which the settings ensure. `discover`: the first is that of an
+    /// ElastiCache configuration, which lists the servers. Does not connect yet.
+    pub(crate) fn new(
+        mut endpoints: Vec<Endpoint>,
+        discover: bool,
+        connect_options: ConnectOptions,
+    ) -> Self {
+        Self(if discover {
+            Topology::discovered(endpoints.swap_remove(0), connect_options)
+        } else {
+            Topology::fixed(&endpoints, &connect_options)
+        })
     }
 
     /// One exchange with the server of the item of `keys`, which holds all four keys of a call.

@@ -156,18 +156,19 @@ impl Simulated {
 
     /// In two steps, as on a real server: other clients may write between the item and the
     /// generations.
-    pub(super) async fn lookup(
+    async fn lookup_one(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
         limit: Duration,
+        with_cas: bool,
     ) -> Result<LookupReply, StoreError> {
         let (keys, meta) = (keys.clone(), self.meta);
         self.exchange(limit, move |server, between| async move {
             let read = |key: &str| {
                 let item = server.get_with_cas(key);
                 item.map(|item| Item {
-                    cas: item.cas.filter(|_| meta),
+                    cas: item.cas.filter(|_| with_cas),
                     ..item
                 })
             };
@@ -197,6 +198,16 @@ impl Simulated {
         .await
     }
 
+    pub(super) async fn lookup(
+        &self,
+        keys: &CacheKeys,
+        options: LookupOptions,
+        limit: Duration,
+    ) -> Result<LookupReply, StoreError> {
+        self.lookup_one(keys, options, limit, self.meta).await
+    }
+
+    /// With the cas of every item, on both protocols.
     pub(super) async fn lookup_many(
         &self,
         all_keys: &[&CacheKeys],
@@ -205,7 +216,7 @@ impl Simulated {
     ) -> Each<LookupReply> {
         let mut replies = Vec::with_capacity(all_keys.len());
         for keys in all_keys {
-            replies.push(self.lookup(keys, options, limit).await);
+            replies.push(self.lookup_one(keys, options, limit, true).await);
         }
         replies
     }
