@@ -189,7 +189,9 @@ impl Subscriber for Spans {
 fn spans_tell_name_and_outcome_and_no_value() {
     const ALONE: &str = "SPANS_ALONE";
     if std::env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         return runtime.unwrap().block_on(spans());
     }
     let ran = std::process::Command::new(std::env::current_exe().unwrap())
