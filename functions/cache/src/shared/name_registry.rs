@@ -377,6 +377,22 @@ mod tests {
     }
 
     #[test]
+    fn caches_that_a_process_uses_in_turn_remember_what_they_decided() {
+        const fn site(within: fn() -> &'static str) -> Site {
+            let minute = Policy::ttl(std::time::Duration::from_secs(60));
+            Site::new("user", "user", within, "src/user.rs:1", minute)
+        }
+        static FIRST: Site = site(|| "app::first::LarderWithin");
+        static SECOND: Site = site(|| "app::second::LarderWithin");
+        let caches = [Names::new(), Names::new()];
+        for names in caches.iter().cycle().take(6) {
+            assert!(names.accept(Function::new(&FIRST), "u8"));
+            assert!(!names.accept(Function::new(&SECOND), "u8"));
+        }
+        assert_eq!(SECOND.instances.read().unwrap().len(), 2);
+    }
+
+    #[test]
     fn what_is_within_a_closure_has_a_name_and_the_closure_has_none() {
         for unnamed in [
             "a::f::{{closure}}",
