@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::key::CacheKeys;
+use crate::{key::CacheKeys, runtime::Needs};
+pub use memcached::BreakerState;
 
 pub(crate) mod many;
 pub(crate) mod memcached;
@@ -112,6 +113,8 @@ pub(crate) enum StoreError {
     Oversize,
     #[error("left alone after repeated failures")]
     Breaker,
+    #[error("not on a tokio runtime with time and I/O")]
+    NoRuntime,
 }
 
 /// A store, of one of these kinds. Every exchange has a limit for its time.
@@ -136,9 +139,10 @@ impl Store {
             Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
             Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                simulated.lookup(keys, options, limit).await.map(Box::new)
-            }
+            // Boxed, so that a lookup is as large as without it.
+            Self::Simulated(simulated) => Box::pin(simulated.lookup(keys, options, limit))
+                .await
+                .map(Box::new),
         }
     }
 
@@ -181,6 +185,22 @@ impl Store {
         match self {
             Self::Memcached(memcached) => memcached.holding(keys),
             _ => None,
+        }
+    }
+
+    /// What its exchanges need of the runtime.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Memcached(_) => Needs::TimeAndIo,
+            _ => Needs::Time,
+        }
+    }
+
+    /// The breaker of each server, by its name.
+    pub(crate) fn breakers(&self) -> Vec<(String, BreakerState)> {
+        match self {
+            Self::Memcached(memcached) => memcached.breakers(),
+            _ => Vec::new(),
         }
     }
 

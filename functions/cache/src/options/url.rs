@@ -21,6 +21,7 @@ impl Parsed {
             connect_options: ConnectOptions {
                 protocol: self.protocol,
                 tls,
+                ..ConnectOptions::default()
             },
         }
     }

@@ -72,6 +72,25 @@ impl Meta {
         Ok(stored)
     }
 
+    /// Removes what has these cas values. Something else there, or nothing, is as good.
+    pub(in super::super) async fn remove(
+        &mut self,
+        all: &[(CacheKeys, u64)],
+    ) -> Result<(), StoreError> {
+        let first = self.begin(all.len());
+        for (opaque, (keys, cas)) in (first..).zip(all) {
+            codec::remove(&mut self.output, keys.item(), opaque, *cas);
+        }
+        self.send().await?;
+        for (opaque, (keys, _)) in (first..).zip(all) {
+            match self.read_status(keys.item(), opaque).await? {
+                Status::Done | Status::Exists | Status::NotFound => {}
+                _ => return Err(StoreError::Protocol),
+            }
+        }
+        self.end()
+    }
+
     async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
         match self.read_status(key, opaque).await {
             Ok(Status::Done) => Ok(true),
