@@ -75,7 +75,7 @@ impl Server {
         }
         let begun = Instant::now();
         let until = begun + limit;
-        let by = match self.exchanges.own_connection() {
+        let by = match self.exchanges.own_connection(begun) {
             Some(pooled) => By::Caller(self.exchanges.begin(command, begun, until, pooled)),
             None => By::Task(self.batcher.wait(command, until)),
         };
