@@ -206,7 +206,7 @@ impl Cache {
             .map_err(|failed| {
                 let failed = failed
                     .into_iter()
-                    .map(|(server, reason)| ServerError::new(server, reason));
+                    .map(|(server, reason)| ServerError::new(&self.0.store, server, reason));
                 CacheError::Unacknowledged(failed.collect())
             })
     }
@@ -216,7 +216,7 @@ impl Cache {
     pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
         let answers = self.0.store.ping(VERB_TIMEOUT).await.into_iter();
         let error = |server: &str, reason| {
-            CacheError::Unacknowledged(vec![ServerError::new(server, reason)])
+            CacheError::Unacknowledged(vec![ServerError::new(&self.0.store, server, reason)])
         };
         answers
             .map(|(server, answer)| (server.clone(), answer.map_err(|e| error(&server, e))))

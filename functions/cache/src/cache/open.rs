@@ -6,7 +6,7 @@ use super::Cache;
 use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
-    options::{Builder, Options, OptionsError, check_environment, check_names},
+    options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
     shared::{Shared, name_registry::Names},
     store::{Store, memcached::Memcached, memory::Memory},
     telemetry::events::Observers,
@@ -21,8 +21,9 @@ impl Cache {
     }
 
     /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
-    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`; `CACHE_NAMESPACE`
-    /// (`larder`); `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
+    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`,
+    /// `CACHE_CLIENT_CERT_FILE` and `CACHE_CLIENT_KEY_FILE`; `CACHE_NAMESPACE` (`larder`);
+    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
     /// `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
@@ -84,9 +85,9 @@ impl Cache {
 
     pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
-        let (store, clock) = match options.servers {
-            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
-            Some(servers) => {
+        let (store, clock) = match options.backend {
+            Backend::Memory { max } => (Store::Memory(Memory::new(max)), Clock::or_tokio()),
+            Backend::Memcached(servers) => {
                 let (endpoints, connect_options) = (servers.endpoints, servers.connect_options);
                 let memcached = Memcached::new(endpoints, servers.discover, connect_options);
                 (Store::Memcached(memcached), Clock::Wall)

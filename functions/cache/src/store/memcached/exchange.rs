@@ -62,6 +62,10 @@ impl Exchanges {
         &self.breaker
     }
 
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// A connection for a caller that polls its exchange itself, if there is room for one more.
     pub(super) fn own_connection(&self) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
@@ -116,6 +120,7 @@ impl Exchanges {
             return answer;
         }
         self.breaker.failure();
+        self.pool.close_rested();
         if command.may_win() {
             let exchanges = self.clone();
             spawn(async move {
@@ -143,6 +148,8 @@ impl Exchanges {
         }
         match answer {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
+            // About one item, and nothing about the server.
+            Err(StoreError::Full | StoreError::Rejected) => {}
             Err(_) => self.breaker.failure(),
         }
         answer
@@ -330,6 +337,7 @@ impl Own {
     /// lease, its connection is closed.
     pub(super) fn time_out(self) {
         self.0.exchanges.breaker.failure();
+        self.0.exchanges.pool.close_rested();
         if !self.0.command.may_win() {
             *self.0.state() = State::Precondition;
         }

@@ -31,6 +31,11 @@ impl Server {
         }
     }
 
+    /// Why the last connect to it has failed, if it has.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        self.exchanges.pool().cause()
+    }
+
     /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
     pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
         if limit.is_zero() {
