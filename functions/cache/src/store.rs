@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::key::CacheKeys;
+use crate::{key::CacheKeys, runtime::Needs};
+pub use memcached::BreakerState;
 
 pub(crate) mod many;
 pub(crate) mod memcached;
@@ -124,6 +125,8 @@ pub(crate) enum StoreError {
     Rejected,
     #[error("left alone after repeated failures")]
     Breaker,
+    #[error("not on a tokio runtime with time and I/O")]
+    NoRuntime,
 }
 
 impl StoreError {
@@ -158,9 +161,10 @@ impl Store {
             Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
             Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                simulated.lookup(keys, options, limit).await.map(Box::new)
-            }
+            // Boxed, so that a lookup is as large as without it.
+            Self::Simulated(simulated) => Box::pin(simulated.lookup(keys, options, limit))
+                .await
+                .map(Box::new),
         }
     }
 
@@ -211,6 +215,22 @@ impl Store {
         match self {
             Self::Memcached(memcached) => memcached.cause(server),
             _ => None,
+        }
+    }
+
+    /// What its exchanges need of the runtime.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Memcached(_) => Needs::TimeAndIo,
+            _ => Needs::Time,
+        }
+    }
+
+    /// The breaker of each server, by its name.
+    pub(crate) fn breakers(&self) -> Vec<(String, BreakerState)> {
+        match self {
+            Self::Memcached(memcached) => memcached.breakers(),
+            _ => Vec::new(),
         }
     }
 

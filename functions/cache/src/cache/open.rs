@@ -7,10 +7,15 @@ use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
     options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
+    read_through::Abandoned,
     shared::{Shared, name_registry::Names},
-    store::{Store, memcached::Memcached, memory::Memory},
-    telemetry::events::Observers,
-    telemetry::log::Log,
+    store::{
+        Store,
+        memcached::{BreakerWatch, ConnectOptions, Memcached},
+        memory::Memory,
+    },
+    telemetry::events::{BreakerChange, Observers},
+    telemetry::log::{self, Log},
     telemetry::metrics::CountersByName,
 };
 
@@ -88,7 +93,16 @@ impl Cache {
         let (store, clock) = match options.backend {
             Backend::Memory { max } => (Store::Memory(Memory::new(max)), Clock::or_tokio()),
             Backend::Memcached(servers) => {
-                let (endpoints, connect_options) = (servers.endpoints, servers.connect_options);
+                let notified = observers.clone();
+                let breaker_watch = BreakerWatch::new(move |server, state| {
+                    log::breaker_changed(server, state);
+                    notified.breaker_changed(&BreakerChange { server, state });
+                });
+                let connect_options = ConnectOptions {
+                    breaker_watch,
+                    ..servers.connect_options
+                };
+                let endpoints = servers.endpoints;
                 let memcached = Memcached::new(endpoints, servers.discover, connect_options);
                 (Store::Memcached(memcached), Clock::Wall)
             }
@@ -105,6 +119,7 @@ impl Cache {
             flights: Flights::default(),
             single_flight: LocalSingleFlight::default(),
             pollers: Pollers::default(),
+            abandoned: Abandoned::default(),
             counters: CountersByName::default(),
             observers,
             log: Log::default(),

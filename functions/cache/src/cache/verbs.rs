@@ -28,6 +28,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
+        self.check_runtime()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
         call.invalidate(VERB_TIMEOUT)
             .await
@@ -60,6 +61,7 @@ impl Cache {
         if policy.parts.stale().is_zero() {
             return self.invalidate(key).await;
         }
+        self.check_runtime()?;
         for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
@@ -102,6 +104,7 @@ impl Cache {
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
+        self.check_runtime()?;
         for _ in 0..MAX_TRIES {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
@@ -126,7 +129,7 @@ impl Cache {
         key: &Key,
         policy: &Policy,
     ) -> Option<Fetched<T>> {
-        if self.shared().disabled {
+        if self.shared().disabled || self.shared().verbs_have_no_runtime() {
             return None;
         }
         Call::new(self.shared(), key, &policy.parts, context::deadline())

@@ -33,6 +33,7 @@ impl Memcached {
                 protocol: self.protocol,
                 tls,
                 login: self.login,
+                ..ConnectOptions::default()
             },
         }
     }

@@ -71,18 +71,18 @@ where
     Fut: Future<Output = Result<M, E>>,
 {
     let batch = BatchCall::new(cache, policy, freshness, deadline);
+    let name = keyed.first().map_or("", |(key, _)| key.name());
     let mut call = |called: Vec<_>| {
         let missing = called
             .iter()
             .flat_map(|called: &OriginKey<'_, A>| called.key.asked.iter());
         let answers = origin(missing.cloned().collect());
-        let name = keyed.first().map_or("", |(key, _)| key.name());
         batch.compute(called, answers.instrument(events::origin(name)))
     };
     let keys = batch.group(keyed, deadline);
     let mut values = HashMap::with_capacity(keyed.len());
     let mut computing = FuturesUnordered::new();
-    let (mut waiting, keys) = match batch.bypass() {
+    let (mut waiting, keys) = match batch.bypass(name) {
         Some(why) if !keys.is_empty() => {
             let permission = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
             let called = keys.into_iter().map(|key| OriginKey {
@@ -186,11 +186,10 @@ impl<'a> BatchCall<'a> {
         }
     }
 
-    fn bypass(&self) -> Option<Bypass> {
+    fn bypass(&self, name: &str) -> Option<Bypass> {
         match self.freshness {
-            _ if self.cache.disabled => Some(Bypass::Disabled),
             // As in a single call.
-            _ if tokio::runtime::Handle::try_current().is_err() => Some(Bypass::Disabled),
+            _ if self.cache.disabled || self.cache.has_no_runtime(name) => Some(Bypass::Disabled),
             Freshness::Bypass => Some(Bypass::Requested),
             Freshness::Normal | Freshness::Refresh => None,
         }

@@ -34,6 +34,8 @@ mod ring;
 mod server;
 mod socket;
 mod tls;
+pub use breaker::BreakerState;
+pub(crate) use breaker::BreakerWatch;
 pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
 pub(crate) use login::Login;
@@ -70,25 +72,38 @@ impl Memcached {
     }
 
     /// One exchange with the server of the item of `keys`, which holds all four keys of a call.
-    async fn run(
+    /// To be polled at once. Not an async fn, whose future would contain its arguments twice.
+    fn run(
+        &self,
+        keys: &CacheKeys,
+        command: Command,
+        limit: Duration,
+    ) -> impl Future<Output = Result<Reply, StoreError>> {
+        let answer = match self.0.known() {
+            Some(servers) => {
+                let answer = servers.holding(keys.item()).run(command, limit);
+                answer.left_future()
+            }
+            // Boxed: only the very first calls wait for a list.
+            None => Box::pin(self.run_when_known(keys, command, limit)).right_future(),
+        };
+        answer.inspect(|answer| {
+            if let Err(StoreError::Refused) = answer {
+                self.0.mark_suspect();
+            }
+        })
+    }
+
+    async fn run_when_known(
         &self,
         keys: &CacheKeys,
         command: Command,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
-        let (servers, left) = match self.0.known() {
-            Some(servers) => (servers, limit),
-            None => {
-                let begun = Instant::now();
-                let servers = self.0.servers(limit).await?;
-                (servers, limit.saturating_sub(begun.elapsed()))
-            }
-        };
-        let result = servers.holding(keys.item()).run(command, left).await;
-        if let Err(StoreError::Refused) = result {
-            self.0.mark_suspect();
-        }
-        result
+        let begun = Instant::now();
+        let servers = self.0.servers(limit).await?;
+        let left = limit.saturating_sub(begun.elapsed());
+        servers.holding(keys.item()).run(command, left).await
     }
 
     /// The name of the server that holds `keys`; `None` while no server is known.
@@ -138,6 +153,16 @@ impl Memcached {
         } else {
             Err(failed)
         }
+    }
+
+    /// The breaker of each server, by its name.
+    pub(super) fn breakers(&self) -> Vec<(String, BreakerState)> {
+        let Some(servers) = self.0.known() else {
+            return Vec::new();
+        };
+        let all = servers.all.iter();
+        all.map(|server| (server.name.clone(), server.breaker()))
+            .collect()
     }
 
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {

@@ -189,7 +189,8 @@ impl Subscriber for Spans {
 fn spans_tell_name_and_outcome_and_no_value() {
     const ALONE: &str = "SPANS_ALONE";
     if std::env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build();
         return runtime.unwrap().block_on(spans());
     }
     let ran = std::process::Command::new(std::env::current_exe().unwrap())

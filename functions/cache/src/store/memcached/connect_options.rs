@@ -1,6 +1,6 @@
 //! How to connect to a server.
 
-use super::{handshake::Protocol, login::Login, tls::Tls};
+use super::{breaker::BreakerWatch, handshake::Protocol, login::Login, tls::Tls};
 
 /// How to connect to a server, and which protocol to use.
 #[derive(Debug, Clone, Default)]
@@ -8,4 +8,5 @@ pub(crate) struct ConnectOptions {
     pub(crate) protocol: Protocol,
     pub(crate) tls: Option<Tls>,
     pub(crate) login: Option<Login>,
+    pub(crate) breaker_watch: BreakerWatch,
 }

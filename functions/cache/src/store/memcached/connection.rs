@@ -130,10 +130,7 @@ impl Connection {
                         .unwrap_or(Err(StoreError::Protocol))
                         .map(Reply::Stored)
                 }
-                Command::Remove(keys, cas) => {
-                    let removed = meta.remove(keys.item(), *cas).await;
-                    removed.map(|()| Reply::Done)
-                }
+                Command::Remove(all) => meta.remove(all).await.map(|()| Reply::Done),
                 Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => meta

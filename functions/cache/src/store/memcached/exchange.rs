@@ -24,6 +24,7 @@ use super::{
     breaker::Breaker,
     command::{Answer, Command},
     connect_options::ConnectOptions,
+    many::AT_ONCE,
     pool::{Pool, PooledConnection},
     socket::Endpoint,
 };
@@ -50,9 +51,10 @@ pub(super) struct Exchanges {
 
 impl Exchanges {
     pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
+        let breaker = Breaker::new(endpoint.to_string(), connect_options.breaker_watch.clone());
         Arc::new(Self {
             pool: Pool::new(endpoint, connect_options),
-            breaker: Breaker::new(),
+            breaker,
             count: AtomicUsize::new(0),
             polled: Mutex::default(),
         })
@@ -205,19 +207,22 @@ impl Exchanges {
     /// No caller is left to use what `answer` has won.
     pub(super) fn give_back(self: &Arc<Self>, command: &Command, answer: &Answer) {
         if let Ok(reply) = answer {
-            for (keys, cas) in command.won(reply) {
-                self.remove(keys, cas);
-            }
+            self.remove(command.won(reply));
         }
     }
 
-    /// Removes a lease that no caller holds, in a task.
-    pub(super) fn remove(self: &Arc<Self>, keys: CacheKeys, cas: u64) {
+    /// Removes leases that no caller holds, in one task.
+    pub(super) fn remove(self: &Arc<Self>, won: Vec<(CacheKeys, u64)>) {
+        if won.is_empty() {
+            return;
+        }
         let exchanges = self.clone();
         spawn(async move {
-            let command = Command::Remove(keys, cas).into();
-            // No answer: the lease ends by itself.
-            let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
+            for some in won.chunks(AT_ONCE) {
+                let command = Command::Remove(some.to_vec()).into();
+                // No answer: the leases end by themselves.
+                let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
+            }
         });
     }
 
@@ -335,7 +340,7 @@ pub(super) struct Own(Arc<Exchange>);
 impl Own {
     /// The caller's time is over, and the server has not answered. Unless the late answer may be a
     /// lease, its connection is closed.
-    pub(super) fn time_out(self) {
+    pub(super) fn time_out(&mut self) {
         self.0.exchanges.breaker.failure();
         self.0.exchanges.pool.close_rested();
         if !self.0.command.may_win() {
@@ -393,5 +398,21 @@ impl Drop for Own {
             State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),
             State::Polled(running, _) => spawn(Ends(exchange.clone()).of(running)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// glibc keeps quick lists up to 1,032 bytes.
+    #[test]
+    fn an_exchange_is_small() {
+        let run = |(exchange, pooled): (Arc<Exchange>, PooledConnection)| exchange.run(pooled);
+        assert!(size(run) <= 1032, "{}", size(run));
     }
 }

@@ -99,16 +99,6 @@ impl Meta {
         }
     }
 
-    /// Removes what has this number. Something else there, or nothing, is as good.
-    pub(super) async fn remove(&mut self, key: &str, number: u64) -> Result<(), StoreError> {
-        let opaque = self.begin(1);
-        codec::remove(&mut self.output, key, opaque, number);
-        match self.status(key, opaque).await? {
-            Status::Done | Status::Exists | Status::NotFound => Ok(()),
-            _ => Err(self.broken()),
-        }
-    }
-
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
         self.gets(&[], |_| None, &mut []).await.map(|_| ())
     }

@@ -69,6 +69,25 @@ impl Meta {
         Ok(stored)
     }
 
+    /// Removes what has these cas values. Something else there, or nothing, is as good.
+    pub(in super::super) async fn remove(
+        &mut self,
+        all: &[(CacheKeys, u64)],
+    ) -> Result<(), StoreError> {
+        let first = self.begin(all.len());
+        for (opaque, (keys, cas)) in (first..).zip(all) {
+            codec::remove(&mut self.output, keys.item(), opaque, *cas);
+        }
+        self.send().await?;
+        for (opaque, (keys, _)) in (first..).zip(all) {
+            match self.read_status(keys.item(), opaque).await? {
+                Status::Done | Status::Exists | Status::NotFound => {}
+                _ => return Err(StoreError::Protocol),
+            }
+        }
+        self.end()
+    }
+
     /// Whether the item was stored; the inner error is about this item alone.
     async fn stored(
         &mut self,
