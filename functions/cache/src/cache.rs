@@ -208,7 +208,7 @@ impl Cache {
             .map_err(|failed| {
                 let failed = failed
                     .into_iter()
-                    .map(|(server, reason)| ServerError::new(server, reason));
+                    .map(|(server, reason)| ServerError::new(&self.0.store, server, reason));
                 CacheError::Unacknowledged(failed.collect())
             })
     }
@@ -221,7 +221,7 @@ impl Cache {
         }
         let answers = self.0.store.ping(VERB_TIMEOUT).await.into_iter();
         let error = |server: &str, reason| {
-            CacheError::Unacknowledged(vec![ServerError::new(server, reason)])
+            CacheError::Unacknowledged(vec![ServerError::new(&self.0.store, server, reason)])
         };
         answers
             .map(|(server, answer)| (server.clone(), answer.map_err(|e| error(&server, e))))
@@ -269,7 +269,7 @@ impl Cache {
     /// A verb on a server needs sockets, and a limit for its time.
     fn check_runtime(&self) -> Result<(), CacheError> {
         if self.0.verbs_have_no_runtime() {
-            let error = ServerError::new(self.location(), StoreError::NoRuntime);
+            let error = ServerError::new(&self.0.store, self.location(), StoreError::NoRuntime);
             return Err(CacheError::Unacknowledged(vec![error]));
         }
         Ok(())

@@ -107,6 +107,16 @@ pub enum CacheFailure {
     Decode,
     /// The value is larger than the policy or the server allows.
     Oversize,
+    /// The server has no memory for the item, and does not evict others for it.
+    Full,
+    /// The server, or a proxy before it, has refused to store the item.
+    Rejected,
+    /// The name of the server cannot be resolved.
+    Dns,
+    /// TLS failed: one side does not trust the other's certificate, or the server speaks no TLS.
+    Tls,
+    /// The server asks for a user and a password, or refuses those of the URL.
+    Login,
 }
 
 impl CacheFailure {
@@ -114,15 +124,23 @@ impl CacheFailure {
     ///
     /// ```
     /// let names = larder::CacheFailure::ALL.map(|kind| kind.to_string());
-    /// assert_eq!(names.join(" "), "timeout refused closed protocol decode oversize");
+    /// assert_eq!(
+    ///     names.join(" "),
+    ///     "timeout refused closed protocol decode oversize full rejected dns tls login"
+    /// );
     /// ```
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Refused,
         Self::Closed,
         Self::Protocol,
         Self::Decode,
         Self::Oversize,
+        Self::Full,
+        Self::Rejected,
+        Self::Dns,
+        Self::Tls,
+        Self::Login,
     ];
 }
 
@@ -135,6 +153,11 @@ impl std::fmt::Display for CacheFailure {
             Self::Protocol => "protocol",
             Self::Decode => "decode",
             Self::Oversize => "oversize",
+            Self::Full => "full",
+            Self::Rejected => "rejected",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Login => "login",
         })
     }
 }
@@ -276,6 +299,11 @@ impl StoreError {
             Self::Closed => CacheFailure::Closed,
             Self::Protocol => CacheFailure::Protocol,
             Self::Oversize => CacheFailure::Oversize,
+            Self::Full => CacheFailure::Full,
+            Self::Rejected => CacheFailure::Rejected,
+            Self::Dns => CacheFailure::Dns,
+            Self::Tls => CacheFailure::Tls,
+            Self::LoginNeeded | Self::LoginRefused => CacheFailure::Login,
             Self::Breaker | Self::NoRuntime => return None,
         })
     }

@@ -4,7 +4,7 @@
 //! cas number, and a compare-and-swap names the number that it expects. There is no `set`: a
 //! delayed `set` could undo an invalidation.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -105,16 +105,38 @@ pub(crate) enum StoreError {
     Timeout,
     #[error("connection refused or unreachable")]
     Refused,
+    #[error("its name cannot be resolved")]
+    Dns,
+    #[error("no TLS connection")]
+    Tls,
+    #[error("it asks for a user and a password: memcached://user:password@host")]
+    LoginNeeded,
+    #[error("it refuses this user and password")]
+    LoginRefused,
     #[error("connection closed")]
     Closed,
     #[error("an answer that is none")]
     Protocol,
     #[error("too large for the server")]
     Oversize,
+    #[error("the server has no memory for it")]
+    Full,
+    #[error("the server refuses to store it")]
+    Rejected,
     #[error("left alone after repeated failures")]
     Breaker,
     #[error("not on a tokio runtime with time and I/O")]
     NoRuntime,
+}
+
+impl StoreError {
+    /// Whether a connection that was not made may be its cause.
+    pub(crate) fn is_about_connecting(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Refused | Self::Closed | Self::Protocol | Self::Dns | Self::Tls
+        )
+    }
 }
 
 /// A store, of one of these kinds. Every exchange has a limit for its time.
@@ -184,6 +206,14 @@ impl Store {
     pub(crate) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         match self {
             Self::Memcached(memcached) => memcached.holding(keys),
+            _ => None,
+        }
+    }
+
+    /// Why the server of this name cannot be connected to, if that is known.
+    pub(crate) fn cause(&self, server: &str) -> Option<Arc<str>> {
+        match self {
+            Self::Memcached(memcached) => memcached.cause(server),
             _ => None,
         }
     }

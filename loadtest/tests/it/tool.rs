@@ -27,7 +27,10 @@ const PROGRESS: &str = "progress";
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     for _ in 1..6 {
         let ended = start(url, more).wait();
-        if !ended.stdout.contains("FAIL: known delays are timed correctly") {
+        if !ended
+            .stdout
+            .contains("FAIL: known delays are timed correctly")
+        {
             return ended;
         }
     }

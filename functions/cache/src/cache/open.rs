@@ -6,7 +6,7 @@ use super::Cache;
 use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
-    options::{Builder, Options, OptionsError, check_environment, check_names},
+    options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
     read_through::Abandoned,
     shared::{Shared, name_registry::Names},
     store::{
@@ -26,8 +26,9 @@ impl Cache {
     }
 
     /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
-    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`; `CACHE_NAMESPACE`
-    /// (`larder`); `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
+    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`,
+    /// `CACHE_CLIENT_CERT_FILE` and `CACHE_CLIENT_KEY_FILE`; `CACHE_NAMESPACE` (`larder`);
+    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
     /// `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
@@ -89,9 +90,9 @@ impl Cache {
 
     pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
-        let (store, clock) = match options.servers {
-            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
-            Some(servers) => {
+        let (store, clock) = match options.backend {
+            Backend::Memory { max } => (Store::Memory(Memory::new(max)), Clock::or_tokio()),
+            Backend::Memcached(servers) => {
                 let notified = observers.clone();
                 let breaker_watch = BreakerWatch::new(move |server, state| {
                     log::breaker_changed(server, state);

@@ -182,7 +182,7 @@ impl Cache {
         let keys = CacheKeys::new(&self.shared().namespace, key);
         let server = self.shared().store.holding(&keys);
         let server = server.as_deref().unwrap_or_else(|| self.location());
-        CacheError::Unacknowledged(vec![ServerError::new(server, error)])
+        CacheError::Unacknowledged(vec![ServerError::new(&self.shared().store, server, error)])
     }
 }
 

@@ -3,7 +3,7 @@
 //! Only this module and those below it open sockets. There is no failover: the same key on two
 //! servers could have two values. On an error the caller calls its origin.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::Either;
 use tokio::time::Instant;
@@ -13,19 +13,23 @@ use crate::key::CacheKeys;
 
 mod batching;
 mod breaker;
+mod cause;
 mod classic;
 mod command;
 mod connect_options;
 mod connection;
+mod dialer;
 mod discovery;
 mod exchange;
 mod exptime;
 mod handshake;
 mod limits;
+mod login;
 mod lookup_keys;
 mod many;
 mod meta;
 mod pool;
+mod refusal;
 mod ring;
 mod server;
 mod socket;
@@ -34,6 +38,7 @@ pub use breaker::BreakerState;
 pub(crate) use breaker::BreakerWatch;
 pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
+pub(crate) use login::Login;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
@@ -108,6 +113,11 @@ impl Memcached {
     /// The name of the server that holds `keys`; `None` while no server is known.
     pub(super) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         Some(self.0.known()?.holding(keys.item()).name.clone())
+    }
+
+    /// Why the last connect to the server of this name has failed, if it has.
+    pub(super) fn cause(&self, server: &str) -> Option<Arc<str>> {
+        self.0.cause(server)
     }
 
     pub(super) fn lookup(

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
     many::{Each, Precondition, Write},
-    memory::Memory,
+    memory::{DEFAULT_MAX, Memory},
 };
 
 /// How often something goes wrong, in 1/1000 of the exchanges.
@@ -64,7 +64,7 @@ struct Fate {
 impl Network {
     pub(crate) fn new(seed: u64, careless: bool) -> Arc<Self> {
         Arc::new(Self {
-            server: Mutex::new(Arc::new(Memory::new())),
+            server: Mutex::new(Arc::new(Memory::new(DEFAULT_MAX))),
             faults: Mutex::default(),
             random: Mutex::new(SmallRng::seed_from_u64(seed)),
             careless,
@@ -77,7 +77,7 @@ impl Network {
 
     /// Ends the server with its items and all running exchanges, and starts another one.
     pub(crate) fn restart(&self) {
-        *lock(&self.server) = Arc::new(Memory::new());
+        *lock(&self.server) = Arc::new(Memory::new(DEFAULT_MAX));
     }
 
     /// Evicts the item under `key`.

@@ -309,9 +309,9 @@ mod tests {
             }
         }
         let stats = counters.total();
-        assert!(stats.failures.iter().map(|(_, n)| n).eq(1..=6));
+        assert!(stats.failures.iter().map(|(_, n)| n).eq(1..=11));
         assert_eq!(stats.failures[CacheFailure::Oversize], 6);
-        assert_eq!((stats.failures.total(), stats.miss), (21, 21));
+        assert_eq!((stats.failures.total(), stats.miss), (66, 66));
     }
 
     #[test]

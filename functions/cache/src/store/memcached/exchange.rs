@@ -64,6 +64,10 @@ impl Exchanges {
         &self.breaker
     }
 
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// A connection for a caller that polls its exchange itself, if there is room for one more.
     pub(super) fn own_connection(&self, now: Instant) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
@@ -118,6 +122,7 @@ impl Exchanges {
             return answer;
         }
         self.breaker.failure();
+        self.pool.close_rested();
         if command.may_win() {
             let exchanges = self.clone();
             spawn(async move {
@@ -145,6 +150,8 @@ impl Exchanges {
         }
         match answer {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
+            // About one item, and nothing about the server.
+            Err(StoreError::Full | StoreError::Rejected) => {}
             Err(_) => self.breaker.failure(),
         }
         answer
@@ -335,6 +342,7 @@ impl Own {
     /// lease, its connection is closed.
     pub(super) fn time_out(&mut self) {
         self.0.exchanges.breaker.failure();
+        self.0.exchanges.pool.close_rested();
         if !self.0.command.may_win() {
             *self.0.state() = State::Precondition;
         }

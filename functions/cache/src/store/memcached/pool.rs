@@ -14,7 +14,13 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
+    super::StoreError,
+    cause::{Causes, ConnectError},
+    connect_options::ConnectOptions,
+    connection::Connection,
+    dialer::Dialer,
+    handshake::Learnt,
+    socket::Endpoint,
 };
 
 /// The most connections to one server. A Lambda environment needs one; a busy process shares these.
@@ -28,8 +34,10 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    to: Endpoint,
+    dialer: Dialer,
     connect_options: ConnectOptions,
+    learnt: Learnt,
+    causes: Causes,
     state: Mutex<State>,
     /// A connection was returned, or another one may be opened.
     freed: Notify,
@@ -125,8 +133,10 @@ pub(super) struct PooledConnection {
 impl Pool {
     pub(super) fn new(to: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
         Arc::new(Self {
-            to,
+            dialer: Dialer::new(to),
             connect_options,
+            learnt: Learnt::default(),
+            causes: Causes::default(),
             state: Mutex::default(),
             freed: Notify::new(),
         })
@@ -188,6 +198,30 @@ impl Pool {
         self.freed.notify_waiters();
     }
 
+    /// Closes the connections that have lain idle, since one of the server's did not answer: what
+    /// has forgotten that one, such as a NAT gateway, has forgotten them too. A new connection costs
+    /// less than a call's budget.
+    pub(super) fn close_rested(&self) {
+        let now = BothClocks::now();
+        let mut state = self.state();
+        let rested = |idle: &Idle| !now.is_within(TRUSTED_IDLE, idle.since);
+        let (rested, fresh): (VecDeque<_>, _) = std::mem::take(&mut state.idle)
+            .into_iter()
+            .partition(rested);
+        state.idle = fresh;
+        state.open -= rested.len();
+        drop(state);
+        if !rested.is_empty() {
+            drop(rested);
+            self.freed.notify_waiters();
+        }
+    }
+
+    /// Why the last connect has failed, if it has.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        self.causes.present()
+    }
+
     fn idle_or_new(&self) -> Checkout {
         let mut state = self.state();
         if let Some((connection, now)) = state.idle(BothClocks::now()) {
@@ -216,14 +250,15 @@ impl Pool {
         tokio::spawn(async move {
             let opened = tokio::time::timeout(
                 CONNECT_TIMEOUT,
-                Connection::open(&pool.to, &pool.connect_options),
+                Connection::open(&pool.dialer, &pool.connect_options, &pool.learnt),
             );
             let opened = opened.await;
             pool.state().is_new = false;
             let error = match opened {
-                Err(_) => StoreError::Timeout,
+                Err(_) => ConnectError::new(StoreError::Timeout, "no greeting within a second"),
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {
+                    pool.causes.forget();
                     let since = BothClocks::now();
                     pool.state().idle.push_back(Idle { connection, since });
                     opening.opened();
@@ -232,6 +267,7 @@ impl Pool {
                     return;
                 }
             };
+            let error = pool.causes.note(pool.dialer.to(), error);
             let _ = sender.send(Err(error));
             drop(opening);
         });

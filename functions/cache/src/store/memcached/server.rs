@@ -41,6 +41,11 @@ impl Server {
         }
     }
 
+    /// Why the last connect to it has failed, if it has.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        self.exchanges.pool().cause()
+    }
+
     pub(super) fn breaker(&self) -> BreakerState {
         self.exchanges.breaker().current()
     }

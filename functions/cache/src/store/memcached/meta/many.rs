@@ -63,10 +63,7 @@ impl Meta {
         self.send().await?;
         let mut stored = Vec::with_capacity(writes.len());
         for (opaque, write) in (first..).zip(writes) {
-            stored.push(match self.stored(write.key(), opaque).await {
-                Err(StoreError::Oversize) => Err(StoreError::Oversize),
-                result => Ok(result?),
-            });
+            stored.push(self.stored(write.key(), opaque).await?);
         }
         self.end()?;
         Ok(stored)
@@ -91,18 +88,21 @@ impl Meta {
         self.end()
     }
 
-    async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
+    /// Whether the item was stored; the inner error is about this item alone.
+    async fn stored(
+        &mut self,
+        key: &str,
+        opaque: u32,
+    ) -> Result<Result<bool, StoreError>, StoreError> {
         match self.read_status(key, opaque).await {
-            Ok(Status::Done) => Ok(true),
-            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(false),
+            Ok(Status::Done) => Ok(Ok(true)),
+            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(Ok(false)),
             Ok(Status::Barrier) => Err(StoreError::Protocol),
-            Err(StoreError::Oversize) => {
-                // This concerns only this item: the server has read it to its end, and continues.
-                let line = self.input.iter().position(|byte| *byte == b'\n');
-                self.input.advance(line.map_or(0, |end| end + 1));
-                Err(StoreError::Oversize)
+            Err(error) => {
+                let (refusal, length) = codec::refusal(&self.input).ok_or(error)?;
+                self.input.advance(length);
+                Ok(Err(refusal))
             }
-            Err(error) => Err(error),
         }
     }
 
