@@ -19,7 +19,7 @@ const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; conn
 struct Asset {
     path: &'static str,
     content_type: &'static str,
-    text: &'static str,
+    text: String,
     etag: HeaderValue,
 }
 
@@ -38,17 +38,17 @@ impl PageHandler {
                 Asset::new(
                     "/",
                     "text/html; charset=utf-8",
-                    include_str!("../bin/page/index.html"),
+                    include_str!("../bin/page/index.html").to_owned(),
                 ),
                 Asset::new(
                     "/style.css",
                     "text/css; charset=utf-8",
-                    include_str!("../bin/page/style.css"),
+                    include_str!("../bin/page/style.css").to_owned(),
                 ),
                 Asset::new(
                     "/app.js",
                     "text/javascript; charset=utf-8",
-                    include_str!("../bin/page/app.js"),
+                    without_comments(include_str!("../bin/page/app.js")),
                 ),
             ],
         })
@@ -72,8 +72,8 @@ impl Handler for PageHandler {
 }
 
 impl Asset {
-    fn new(path: &'static str, content_type: &'static str, text: &'static str) -> Self {
-        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(text)[..16]));
+    fn new(path: &'static str, content_type: &'static str, text: String) -> Self {
+        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&text)[..16]));
         let etag =
             HeaderValue::from_str(&etag).expect("quoted hexadecimal digits are a valid header");
         Self {
@@ -89,7 +89,7 @@ impl Asset {
         let mut response = Response::new(if unchanged {
             lambda_http::Body::Empty
         } else {
-            self.text.into()
+            self.text.as_str().into()
         });
         let headers = response.headers_mut();
         headers.insert(header::ETAG, self.etag.clone());
@@ -118,6 +118,13 @@ impl Asset {
         }
         response
     }
+}
+
+/// A script without its lines of comments: those are for the readers of the source.
+fn without_comments(script: &str) -> String {
+    let lines = script.split_inclusive('\n');
+    let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+    code.collect()
 }
 
 /// Adds the slash to a stage or a base path such as `/prod`. The page uses relative URLs, which
