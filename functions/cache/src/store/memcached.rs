@@ -111,6 +111,16 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
+    /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
+    pub(super) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        let servers = self.0.servers(limit).await?;
+        let server = servers.holding(keys.item());
+        if server.breaker() == BreakerState::Open {
+            server.run(Command::Ping, limit).await?;
+        }
+        Ok(())
+    }
+
     /// Why the last connect to the server of this name has failed, if it has.
     pub(super) fn cause(&self, server: &str) -> Option<Arc<str>> {
         self.0.cause(server)
