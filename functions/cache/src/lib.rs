@@ -26,8 +26,8 @@
 //! function itself, one warning is logged, and verbs on a server return an error.
 //!
 //! A cached function may call itself, as any async function through a `Box`. Each level takes more
-//! stack than that of the plain function, some 6 KiB in a debug build: a few hundred levels on a
-//! thread of tokio, which has 2 MiB.
+//! stack than that of the plain function: 6 kB were measured with `opt-level = 1`, and it is more
+//! without any. A thread of tokio has 2 MiB.
 //!
 //! # Where to go from here
 //! * [`cached`](macro@cached): the attribute and all its arguments

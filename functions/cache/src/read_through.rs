@@ -408,7 +408,13 @@ impl<'a> Call<'a> {
         let options = self.options(lease);
         // Not with `Budget::spend`, which would hold the exchange twice: see `Call::run`
         // for the limit of its size.
-        let (begun, limit) = (Instant::now(), self.budget.left());
+        let limit = self.budget.left();
+        // A call begins with its first lookup.
+        let begun = if self.budget.spent().is_zero() {
+            self.begun
+        } else {
+            Instant::now()
+        };
         let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);
         reply

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::{LookupOptions, LookupReply, StoreError};
@@ -71,27 +71,31 @@ impl Memcached {
         })
     }
 
-    /// One exchange with the server of the item of `keys`, which holds all four keys of a call.
-    /// To be polled at once. Not an async fn, whose future would contain its arguments twice.
-    fn run(
+    /// One exchange with the server of the item of `keys`, which holds all four keys of a call;
+    /// `read` takes the reply apart. To be polled at once. Not an async fn, whose future would
+    /// contain its arguments, and no chain of futures, each of which would be moved.
+    fn run<T>(
         &self,
         keys: &CacheKeys,
         command: Command,
         limit: Duration,
-    ) -> impl Future<Output = Result<Reply, StoreError>> {
-        let answer = match self.0.known() {
-            Some(servers) => {
-                let answer = servers.holding(keys.item()).run(command, limit);
-                answer.left_future()
-            }
+        read: impl FnOnce(Reply) -> Result<T, StoreError>,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let mut begun = match self.0.known() {
+            Some(servers) => Either::Left(servers.holding(keys.item()).begin(command, limit)),
             // Boxed: only the very first calls wait for a list.
-            None => Box::pin(self.run_when_known(keys, command, limit)).right_future(),
+            None => Either::Right(Box::pin(self.run_when_known(keys, command, limit))),
         };
-        answer.inspect(|answer| {
+        async move {
+            let answer = match &mut begun {
+                Either::Left(begun) => begun.answer().await,
+                Either::Right(later) => later.await,
+            };
             if let Err(StoreError::Refused) = answer {
                 self.0.mark_suspect();
             }
-        })
+            read(answer?)
+        }
     }
 
     async fn run_when_known(
@@ -126,24 +130,22 @@ impl Memcached {
         self.0.cause(server)
     }
 
-    /// Mapped and not awaited: the future of an async fn would contain its arguments once more.
     pub(super) fn lookup(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
         limit: Duration,
     ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
-        self.run(keys, Command::Lookup(keys.clone(), options), limit)
-            .map(|reply| match reply? {
-                Reply::Lookup(reply) => Ok(reply),
-                _ => Err(StoreError::Protocol),
-            })
+        let command = Command::Lookup(keys.clone(), options);
+        self.run(keys, command, limit, |reply| match reply {
+            Reply::Lookup(reply) => Ok(reply),
+            _ => Err(StoreError::Protocol),
+        })
     }
 
     pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
-        self.run(keys, Command::Delete(keys.item().to_owned()), limit)
-            .await
-            .map(|_| ())
+        let command = Command::Delete(keys.item().to_owned());
+        self.run(keys, command, limit, |_| Ok(())).await
     }
 
     pub(super) async fn flush(

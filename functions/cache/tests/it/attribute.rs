@@ -90,8 +90,7 @@ fn stack_of_a_level<F: Future<Output = usize> + 'static>(call: fn(u32) -> F) -> 
     thread.spawn(measure).unwrap().join().unwrap()
 }
 
-/// A thread of tokio has 2 MiB: in a debug build, whose frames are the largest, more than a hundred
-/// levels fit.
+/// A thread of tokio has 2 MiB: more than a hundred levels fit.
 #[test]
 fn recursion_takes_little_stack() {
     let plain = stack_of_a_level(plain_recursion);

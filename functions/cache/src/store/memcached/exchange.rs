@@ -69,9 +69,9 @@ impl Exchanges {
     }
 
     /// A connection for a caller that polls its exchange itself, if there is room for one more.
-    pub(super) fn own_connection(&self) -> Option<PooledConnection> {
+    pub(super) fn own_connection(&self, now: Instant) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
-            self.pool.idle()
+            self.pool.idle(now)
         } else {
             None
         }
@@ -168,7 +168,7 @@ impl Exchanges {
 
     /// A connection, idle or new. While none comes, those that unpolled callers hold are freed.
     async fn connection(&self) -> Result<PooledConnection, StoreError> {
-        if let Some(pooled) = self.pool.idle() {
+        if let Some(pooled) = self.pool.idle(Instant::now()) {
             return Ok(pooled);
         }
         let mut taken = pin!(self.pool.take());
@@ -392,7 +392,12 @@ impl Drop for Own {
     fn drop(&mut self) {
         let exchange = &self.0;
         exchange.exchanges.leave(exchange);
-        let left = std::mem::replace(&mut *exchange.state(), State::Precondition);
+        let mut state = exchange.state();
+        if let State::Precondition = *state {
+            return;
+        }
+        let left = std::mem::replace(&mut *state, State::Precondition);
+        drop(state);
         match left {
             State::Precondition | State::Adopted(_) => {}
             State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),

@@ -65,8 +65,7 @@ impl Default for State {
 impl State {
     /// An idle connection that can be used, and the time of the check. The newest first, so that
     /// the server can close old ones without harm.
-    fn idle(&mut self) -> Option<(Connection, BothClocks)> {
-        let now = BothClocks::now();
+    fn idle(&mut self, now: BothClocks) -> Option<(Connection, BothClocks)> {
         while let Some(idle) = self.idle.pop_back() {
             if idle.is_usable(now) {
                 return Some((idle.connection, now));
@@ -105,6 +104,14 @@ impl BothClocks {
         }
     }
 
+    /// As [`BothClocks::now`], without reading the running clock again.
+    fn at(now: tokio::time::Instant) -> Self {
+        Self {
+            running: now.into_std(),
+            wall: SystemTime::now(),
+        }
+    }
+
     /// Whether less than `time` has passed since `then`, on both clocks.
     fn is_within(self, time: Duration, then: Self) -> bool {
         self.running.duration_since(then.running) < time
@@ -136,8 +143,8 @@ impl Pool {
     }
 
     /// A connection that can be used at once. As a rule there is one.
-    pub(super) fn idle(self: &Arc<Self>) -> Option<PooledConnection> {
-        let idle = self.state().idle();
+    pub(super) fn idle(self: &Arc<Self>, now: tokio::time::Instant) -> Option<PooledConnection> {
+        let idle = self.state().idle(BothClocks::at(now));
         idle.map(|(connection, now)| self.check_out(connection, now))
     }
 
@@ -169,7 +176,7 @@ impl Pool {
                                 freed.as_mut().enable();
                                 // Otherwise its own connect continues: if it were begun again, its
                                 // failure would never be reported.
-                                if let Some((connection, now)) = self.state().idle() {
+                                if let Some((connection, now)) = self.state().idle(BothClocks::now()) {
                                     return Ok(self.check_out(connection, now));
                                 }
                             }
@@ -217,7 +224,7 @@ impl Pool {
 
     fn idle_or_new(&self) -> Checkout {
         let mut state = self.state();
-        if let Some((connection, now)) = state.idle() {
+        if let Some((connection, now)) = state.idle(BothClocks::now()) {
             return Checkout::Idle(connection, now);
         }
         if state.open == MAX_CONNECTIONS {

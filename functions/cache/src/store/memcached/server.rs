@@ -56,25 +56,20 @@ impl Server {
     }
 
     /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
-    /// Begins it, so the future is to be polled at once. It has no room for the command, nor any
-    /// part of it twice: a hit's future contains it.
-    pub(super) fn run(
+    pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
+        self.begin(command, limit).answer().await
+    }
+
+    /// Begins `command`, whose answer is to be polled at once.
+    pub(super) fn begin(&self, command: Command, limit: Duration) -> Begun {
+        Begun(self.begin_allowed(command, limit))
+    }
+
+    fn begin_allowed(
         &self,
         command: Command,
         limit: Duration,
-    ) -> impl Future<Output = Answer> + use<> {
-        let mut begun = self.begin(command, limit);
-        async move {
-            let Begun { by, until } = begun.as_mut().map_err(|error| *error)?;
-            let answer = timeout_at(*until, &mut *by).await;
-            answer.unwrap_or_else(|_| {
-                by.time_out();
-                Err(StoreError::Timeout)
-            })
-        }
-    }
-
-    fn begin(&self, command: Command, limit: Duration) -> Result<Begun, StoreError> {
+    ) -> Result<(By, Instant), StoreError> {
         if limit.is_zero() {
             // Nothing was sent, so this says nothing about the server.
             return Err(StoreError::Timeout);
@@ -85,18 +80,27 @@ impl Server {
         }
         let begun = Instant::now();
         let until = begun + limit;
-        let by = match self.exchanges.own_connection() {
+        let by = match self.exchanges.own_connection(begun) {
             Some(pooled) => By::Caller(self.exchanges.begin(command, begun, until, pooled)),
             None => By::Task(self.batcher.wait(command, until)),
         };
-        Ok(Begun { by, until })
+        Ok((by, until))
     }
 }
 
-/// A command on its way.
-struct Begun {
-    by: By,
-    until: Instant,
+/// A command on its way, and until when its caller waits. Small, and with no room for the command:
+/// a hit's future contains it.
+pub(super) struct Begun(Result<(By, Instant), StoreError>);
+
+impl Begun {
+    pub(super) async fn answer(&mut self) -> Answer {
+        let (by, until) = self.0.as_mut().map_err(|error| *error)?;
+        let answer = timeout_at(*until, &mut *by).await;
+        answer.unwrap_or_else(|_| {
+            by.time_out();
+            Err(StoreError::Timeout)
+        })
+    }
 }
 
 /// Whose exchange answers it.
