@@ -130,6 +130,12 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the server may not be where it was: nothing is there, its name has gone, or something
+    /// else has its address.
+    pub(crate) fn may_be_moved(&self) -> bool {
+        matches!(self, Self::Refused | Self::Dns | Self::Tls)
+    }
+
     /// Whether a connection that was not made may be its cause.
     pub(crate) fn is_about_connecting(self) -> bool {
         matches!(

@@ -91,7 +91,7 @@ impl Memcached {
                 Either::Left(begun) => begun.answer().await,
                 Either::Right(later) => later.await,
             };
-            if let Err(StoreError::Refused) = answer {
+            if answer.as_ref().is_err_and(StoreError::may_be_moved) {
                 self.0.mark_suspect();
             }
             read(answer?)

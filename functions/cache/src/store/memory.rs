@@ -40,7 +40,7 @@ const GENERATIONS: usize = 1024;
 pub(crate) struct Memory {
     entries: Cache<String, Arc<StoredItem>>,
     /// What is no entry. All writes of a key, also of its entry, are made under its map's lock.
-    records: [RwLock<Records>; SHARDS],
+    records: Box<[RwLock<Records>; SHARDS]>,
     next_cas: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ impl Memory {
             .expire_after(ItemExpiry);
         Self {
             entries: entries.build(),
-            records: Default::default(),
+            records: Box::default(),
             next_cas: AtomicU64::new(1),
         }
     }

@@ -1,9 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder::{BreakerState, Cache, CacheError, CacheFailure, Fill, Outcome, Policy, Scope};
 use larder_testing::{Fault, Manners, Memcached, Peer, Proxy, Script, SplittingProxy};
 
-use crate::support::{MINUTE, at, cache, key};
+use crate::{
+    clusters::Endpoint,
+    support::{MINUTE, at, cache, key},
+};
 
 async fn outcome(cache: &Cache, n: u64) -> Outcome {
     let origin = || async move { Ok::<_, ()>(n) };
@@ -303,4 +306,26 @@ async fn behind_a_proxy_every_value_is_that_of_its_key() {
     assert!(broken.struck() > 10, "hardly anything failed");
     let stats = cache.stats();
     assert!(stats.hit > stats.miss, "{stats:?}");
+}
+
+/// Nothing else would have the list asked for again within a minute, and an older one is believed
+/// only of a cluster that was made anew.
+#[tokio::test]
+async fn a_cluster_that_was_made_anew_replaces_nodes_whose_names_are_gone() {
+    let (server, endpoint) = (Memcached::start(), Endpoint::start().await);
+    let gone = "12\ngone.invalid||11211\n";
+    let list = format!("CONFIG cluster 0 {}\r\n{gone}\r\nEND\r\n", gone.len());
+    endpoint.say(Some(list.into_bytes()));
+    let cache = endpoint.cache("5000");
+    let unresolved = Outcome::Miss(Fill::Failed(CacheFailure::Dns));
+    assert_eq!(outcome(&cache, 1).await, unresolved);
+    endpoint.tell(2, &[&server]);
+    let begun = Instant::now();
+    while outcome(&cache, 1).await != Outcome::Hit {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the new node is not used"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
