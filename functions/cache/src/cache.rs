@@ -191,7 +191,8 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
-    /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid.
+    /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid,
+    /// [`CacheError::Disabled`] if the cache is disabled.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let generation = match scope {
             Scope::All => self.0.namespace.generation().to_owned(),
@@ -200,7 +201,7 @@ impl Cache {
                 self.0.namespace.function(name)
             }
         };
-        self.check_runtime()?;
+        self.check_verb()?;
         self.0
             .store
             .flush(&generation, VERB_TIMEOUT)
@@ -264,6 +265,15 @@ impl Cache {
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
         self.0.counters.by_name()
+    }
+
+    /// Whether a verb may be tried: not without a runtime, nor while the cache is disabled. Of a
+    /// disabled cache in this process no entry is ever read, so any verb may succeed.
+    fn check_verb(&self) -> Result<(), CacheError> {
+        if self.0.disabled && self.0.store.is_shared() {
+            return Err(CacheError::Disabled);
+        }
+        self.check_runtime()
     }
 
     /// A verb on a server needs sockets, and a limit for its time.

@@ -31,6 +31,10 @@ pub enum CacheError {
     /// [`with_cache`](crate::with_cache).
     #[error("no cache is installed")]
     NotInstalled,
+    /// The cache is [disabled](crate::Builder::disabled). No server was asked: entries that other
+    /// processes use are as they were.
+    #[error("the cache is disabled")]
+    Disabled,
     /// Another cached function has the same name, and would read what this one stores.
     #[error("another cached function is named {0:?}")]
     NameTaken(&'static str),

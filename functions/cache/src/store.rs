@@ -130,6 +130,12 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the server may not be where it was: nothing is there, its name has gone, or something
+    /// else has its address.
+    pub(crate) fn may_be_moved(&self) -> bool {
+        matches!(self, Self::Refused | Self::Dns | Self::Tls)
+    }
+
     /// Whether a connection that was not made may be its cause.
     pub(crate) fn is_about_connecting(self) -> bool {
         matches!(
@@ -210,12 +216,25 @@ impl Store {
         }
     }
 
+    /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
+    pub(crate) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        match self {
+            Self::Memcached(memcached) => memcached.reach(keys, limit).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Why the server of this name cannot be connected to, if that is known.
     pub(crate) fn cause(&self, server: &str) -> Option<Arc<str>> {
         match self {
             Self::Memcached(memcached) => memcached.cause(server),
             _ => None,
         }
+    }
+
+    /// Whether other processes may use it.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Memcached(_))
     }
 
     /// What its exchanges need of the runtime.

@@ -105,6 +105,11 @@ mod tests {
             (CacheFailure::Protocol, "protocol"),
             (CacheFailure::Decode, "decode"),
             (CacheFailure::Oversize, "oversize"),
+            (CacheFailure::Full, "full"),
+            (CacheFailure::Rejected, "rejected"),
+            (CacheFailure::Dns, "dns"),
+            (CacheFailure::Tls, "tls"),
+            (CacheFailure::Login, "login"),
         ] {
             let failed = Outcome::Miss(Fill::Failed(trouble));
             check(failed, 0, &format!("fwd=miss; detail={word}"));

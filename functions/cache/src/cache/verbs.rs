@@ -27,8 +27,9 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
+    /// [`CacheError::Disabled`]: the cache is disabled, and no server was asked.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
-        self.check_runtime()?;
+        self.check_verb()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
         call.invalidate(VERB_TIMEOUT)
             .await
@@ -61,7 +62,8 @@ impl Cache {
         if policy.parts.stale().is_zero() {
             return self.invalidate(key).await;
         }
-        self.check_runtime()?;
+        self.check_verb()?;
+        self.reach(key).await?;
         for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
@@ -104,7 +106,8 @@ impl Cache {
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
-        self.check_runtime()?;
+        self.check_verb()?;
+        self.reach(key).await?;
         for _ in 0..MAX_TRIES {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
@@ -176,6 +179,14 @@ impl Cache {
             origin,
         )
         .await
+    }
+
+    /// Asks the server whose breaker is open whether it answers again: unlike a call, a verb is
+    /// always tried.
+    async fn reach(&self, key: &Key) -> Result<(), CacheError> {
+        let keys = CacheKeys::new(&self.shared().namespace, key);
+        let reached = self.shared().store.reach(&keys, VERB_TIMEOUT).await;
+        reached.map_err(|error| self.unacknowledged(key, error))
     }
 
     fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {

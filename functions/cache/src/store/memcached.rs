@@ -91,7 +91,7 @@ impl Memcached {
                 Either::Left(begun) => begun.answer().await,
                 Either::Right(later) => later.await,
             };
-            if let Err(StoreError::Refused) = answer {
+            if answer.as_ref().is_err_and(StoreError::may_be_moved) {
                 self.0.mark_suspect();
             }
             read(answer?)
@@ -113,6 +113,16 @@ impl Memcached {
     /// The name of the server that holds `keys`; `None` while no server is known.
     pub(super) fn holding(&self, keys: &CacheKeys) -> Option<String> {
         Some(self.0.known()?.holding(keys.item()).name.clone())
+    }
+
+    /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
+    pub(super) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+        let servers = self.0.servers(limit).await?;
+        let server = servers.holding(keys.item());
+        if server.breaker() == BreakerState::Open {
+            server.run(Command::Ping, limit).await?;
+        }
+        Ok(())
     }
 
     /// Why the last connect to the server of this name has failed, if it has.

@@ -27,9 +27,9 @@ use crate::entry;
 
 /// The maximum size of a cache for which none is set.
 pub(crate) const DEFAULT_MAX: u64 = 64 << 20;
-/// What an entry takes beside its key and its bytes: the maps' and lists' parts, and the
-/// allocator's. Measured with entries of 100 to 10,000 bytes.
-const OVERHEAD: usize = 400;
+/// What an entry takes beside its key and its bytes: the parts of moka's maps and lists, and what the
+/// allocator adds. Measured on x86_64: 530 bytes with values of 100 and 1,000 bytes, 590 of 10,000.
+const OVERHEAD: usize = 550;
 /// Records are in so many maps, each with a lock.
 const SHARDS: usize = 16;
 /// So many generations in a map. A program that makes up names must not fill its memory: beyond
@@ -40,7 +40,7 @@ const GENERATIONS: usize = 1024;
 pub(crate) struct Memory {
     entries: Cache<String, Arc<StoredItem>>,
     /// What is no entry. All writes of a key, also of its entry, are made under its map's lock.
-    records: [RwLock<Records>; SHARDS],
+    records: Box<[RwLock<Records>; SHARDS]>,
     next_cas: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ impl Memory {
             .expire_after(ItemExpiry);
         Self {
             entries: entries.build(),
-            records: Default::default(),
+            records: Box::default(),
             next_cas: AtomicU64::new(1),
         }
     }

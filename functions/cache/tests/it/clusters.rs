@@ -122,7 +122,7 @@ impl Endpoint {
         }
     }
 
-    fn say(&self, bytes: Option<Vec<u8>>) {
+    pub(crate) fn say(&self, bytes: Option<Vec<u8>>) {
         *self.says.lock().unwrap() = bytes;
     }
 

@@ -1,9 +1,12 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use larder::{Cache, CacheFailure, Fill, Outcome, Policy, Scope};
+use larder::{BreakerState, Cache, CacheError, CacheFailure, Fill, Outcome, Policy, Scope};
 use larder_testing::{Fault, Manners, Memcached, Peer, Proxy, Script, SplittingProxy};
 
-use crate::support::{MINUTE, at, cache, key};
+use crate::{
+    clusters::Endpoint,
+    support::{MINUTE, at, cache, key},
+};
 
 async fn outcome(cache: &Cache, n: u64) -> Outcome {
     let origin = || async move { Ok::<_, ()>(n) };
@@ -225,4 +228,104 @@ async fn why_a_server_is_out_of_reach_is_counted_and_said() {
     let refused = at("memcached://127.0.0.1:1").ping().await.remove(0).1;
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("Connection refused (os error"), "{error}");
+}
+
+/// Tries again within the pause that the breaker makes.
+#[tokio::test]
+async fn a_verb_tries_a_server_whose_breaker_is_open() {
+    const STALE: Policy = MINUTE.stale_while_revalidate(Duration::from_secs(60));
+    let mut server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        for verb in ["put", "expire"] {
+            let cache = at(&format!("{}?protocol={protocol}", server.url()));
+            server.kill();
+            for n in 0..20 {
+                outcome(&cache, n).await;
+            }
+            let open = vec![(format!("127.0.0.1:{}", server.port()), BreakerState::Open)];
+            assert_eq!(cache.breakers(), open);
+            let key = key("field", 1);
+            let run = async || match verb {
+                "put" => cache.put(&key, &STALE, &1_u64).await,
+                _ => cache.expire(&key, &STALE).await,
+            };
+            let refused = run().await.unwrap_err().to_string();
+            assert!(refused.contains("refused"), "{protocol} {verb}: {refused}");
+            server.restart();
+            run().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_verbs_of_a_disabled_cache_say_so_and_ask_no_server() {
+    let server = Memcached::start();
+    let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
+    let cache = cache(&[("CACHE_URL", &proxy.url()), ("CACHE_DISABLED", "true")]);
+    let key = key("field", 1);
+    let disabled = Err(CacheError::Disabled);
+    assert_eq!(cache.invalidate(&key).await, disabled);
+    assert_eq!(cache.expire(&key, &MINUTE).await, disabled);
+    assert_eq!(cache.put(&key, &MINUTE, &1_u64).await, disabled);
+    assert_eq!(cache.flush(Scope::All).await, disabled);
+    assert_eq!(proxy.connections(), 0);
+}
+
+/// `outcome` compares each value with its key, while the connection to the proxy breaks now and then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_proxy_every_value_is_that_of_its_key() {
+    let (_servers, proxy) = proxied(Manners::Twemproxy).await;
+    let cracked = Fault {
+        cut: 2,
+        reset: 2,
+        split: 10,
+        ..Fault::default()
+    };
+    let broken = Proxy::start(proxy.port(), 7, cracked).await;
+    let cache = at(&broken.url());
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..8 {
+        let cache = cache.clone();
+        callers.spawn(async move {
+            for n in 0..2500 {
+                let n = (n * 7 + caller * 13) % 200;
+                let call = outcome(&cache, n);
+                if n % 50 == caller {
+                    // Left in the middle.
+                    let _ = tokio::time::timeout(Duration::from_micros(200), call).await;
+                } else {
+                    call.await;
+                }
+                if n % 31 == caller {
+                    let _ = cache.invalidate(&key("field", n)).await;
+                }
+            }
+        });
+    }
+    callers.join_all().await;
+    assert!(broken.struck() > 10, "hardly anything failed");
+    let stats = cache.stats();
+    assert!(stats.hit > stats.miss, "{stats:?}");
+}
+
+/// Nothing else would have the list asked for again within a minute, and an older one is believed
+/// only of a cluster that was made anew.
+#[tokio::test]
+async fn a_cluster_that_was_made_anew_replaces_nodes_whose_names_are_gone() {
+    let (server, endpoint) = (Memcached::start(), Endpoint::start().await);
+    let gone = "12\ngone.invalid||11211\n";
+    let list = format!("CONFIG cluster 0 {}\r\n{gone}\r\nEND\r\n", gone.len());
+    endpoint.say(Some(list.into_bytes()));
+    let cache = endpoint.cache("5000");
+    let unresolved = Outcome::Miss(Fill::Failed(CacheFailure::Dns));
+    assert_eq!(outcome(&cache, 1).await, unresolved);
+    endpoint.tell(2, &[&server]);
+    let begun = Instant::now();
+    while outcome(&cache, 1).await != Outcome::Hit {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "the new node is not used"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

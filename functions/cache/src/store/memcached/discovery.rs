@@ -25,14 +25,17 @@ use super::{
     socket::Endpoint,
     tls::Stream,
 };
+use crate::random;
 
 mod config;
 use config::{Config, read};
 
 /// The interval of AWS's own clients.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
-/// The shortest interval, after a failed request or a failed connect.
+/// The shortest interval, after a failed request or a failed connect. It doubles with each request
+/// that fails, up to this many times.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const DOUBLINGS: u32 = 4;
 /// The limit for one request, independent of its caller's budget.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// More than sixty nodes of 250 bytes each.
@@ -96,6 +99,17 @@ struct State {
     /// When to request it again; `None` is at once.
     next_refresh: Option<Instant>,
     refreshed: Option<Instant>,
+    /// So many requests in a row have failed.
+    failed: u32,
+}
+
+impl State {
+    /// Requests the list again soon; not all processes at the same moment.
+    fn retry(&mut self) {
+        let pause = RETRY_AFTER * (1 << self.failed.saturating_sub(1).min(DOUBLINGS));
+        let jitter = pause.mul_f64((random::u64() % 1000) as f64 / 2000.0);
+        self.next_refresh = self.refreshed.map(|refreshed| refreshed + pause + jitter);
+    }
 }
 
 impl Topology {
@@ -176,8 +190,7 @@ impl Topology {
     /// A server could not be connected to: the list may be out of date.
     pub(super) fn mark_suspect(&self) {
         if let Self::Discovered(discovered) = self {
-            let mut state = discovered.state();
-            state.next_refresh = state.refreshed.map(|refreshed| refreshed + RETRY_AFTER);
+            discovered.state().retry();
         }
     }
 }
@@ -243,15 +256,18 @@ impl Discovered {
     fn apply(&self, config: Option<Config>) {
         let mut state = self.state();
         let Some(config) = config else {
-            state.next_refresh = state.refreshed.map(|refreshed| refreshed + RETRY_AFTER);
+            state.failed = state.failed.saturating_add(1);
+            state.retry();
             return;
         };
+        state.failed = 0;
         state.next_refresh = state
             .refreshed
             .map(|refreshed| refreshed + REFRESH_INTERVAL);
         // The nodes of a cluster learn of a change one after the other, so an older list may arrive
-        // after a newer one.
-        if config.version < state.version {
+        // after a newer one. But a cluster that was made anew begins again at 1: none of the nodes
+        // that are known can be connected to.
+        if config.version < state.version && !self.are_all_out_of_reach() {
             return;
         }
         state.version = config.version;
@@ -271,6 +287,12 @@ impl Discovered {
             }
             changed
         });
+    }
+
+    fn are_all_out_of_reach(&self) -> bool {
+        let servers = self.servers.borrow();
+        let mut all = servers.iter().flat_map(|servers| &servers.all);
+        all.all(|server| server.cause().is_some())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -170,7 +170,7 @@ impl Memcached {
         let answers = futures_util::future::join_all(refreshed).await;
         let mut each: Vec<_> = all_keys.iter().map(|_| Err(StoreError::Protocol)).collect();
         for (place, answer) in answers.into_iter().flatten() {
-            if matches!(answer, Err(StoreError::Refused)) {
+            if answer.as_ref().is_err_and(StoreError::may_be_moved) {
                 self.0.mark_suspect();
             }
             each[place] = answer;
