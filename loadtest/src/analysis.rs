@@ -12,3 +12,4 @@ pub(crate) mod phase_summary;
 pub(crate) mod savings;
 pub(crate) mod timeline;
 pub(crate) mod totals;
+pub(crate) mod what_if;

@@ -5,3 +5,4 @@ pub(crate) mod preflight;
 pub(crate) mod reports;
 pub(crate) mod run;
 pub(crate) mod stdout;
+pub(crate) mod what_if;

@@ -10,3 +10,4 @@ pub(crate) mod plan;
 pub(crate) mod profile;
 pub(crate) mod progress;
 pub(crate) mod shell;
+pub(crate) mod traffic;

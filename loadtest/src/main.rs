@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::{cli::Cli, cli::Command, preflight, reports, run, stdout::Stdout};
+use crate::commands::{cli::Cli, cli::Command, preflight, reports, run, stdout::Stdout, what_if};
 use crate::error::{CommandError, Exit};
 use crate::load::interrupt;
 
@@ -59,6 +59,7 @@ fn start(command: &Command) -> Result<Exit, CommandError> {
         Command::Run(args) => runtime.block_on(run::run(args, &mut stdout)),
         Command::Preflight(args) => runtime.block_on(preflight::preflight(args, &mut stdout)),
         Command::Calibrate(args) => runtime.block_on(preflight::calibrate(args, &mut stdout)),
+        Command::WhatIf(args) => what_if::what_if(args, &mut stdout),
         Command::Compare(args) => reports::compare(args, &mut stdout),
         Command::Report(args) => reports::report(args, &mut stdout),
         Command::Schema => reports::schema(&mut stdout),

@@ -11,3 +11,4 @@ pub(crate) mod sentences;
 pub(crate) mod summary_cards;
 pub(crate) mod tables;
 pub(crate) mod terminal;
+pub(crate) mod what_if;

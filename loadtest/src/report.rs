@@ -3,5 +3,6 @@
 pub(crate) mod build;
 pub(crate) mod judgement;
 pub(crate) mod model;
+pub(crate) mod own_traffic;
 #[cfg(test)]
 pub(crate) mod test_report;

@@ -41,6 +41,28 @@ pub(crate) fn human_us(us: f64) -> String {
     format!("{value:.*} {unit}", decimals(value))
 }
 
+/// A number of bytes in the unit that reads best.
+pub(crate) fn human_bytes(bytes: f64) -> String {
+    let (divisor, unit) = match bytes {
+        size if size < 999.5 => return format!("{bytes:.0} B"),
+        size if size < 999_500.0 => (1e3, "kB"),
+        size if size < 999.5e6 => (1e6, "MB"),
+        _ => (1e9, "GB"),
+    };
+    let value = bytes / divisor;
+    format!("{value:.*} {unit}", decimals(value))
+}
+
+/// A lifetime in the unit that it is written in.
+pub(crate) fn human_ttl(seconds: f64) -> String {
+    match seconds {
+        s if s >= 86_400.0 && s % 86_400.0 == 0.0 => format!("{} d", s / 86_400.0),
+        s if s >= 3600.0 && s % 3600.0 == 0.0 => format!("{} h", s / 3600.0),
+        s if s >= 120.0 && s % 60.0 == 0.0 => format!("{} min", s / 60.0),
+        s => format!("{s} s"),
+    }
+}
+
 /// How many decimals make three digits.
 fn decimals(value: f64) -> usize {
     match value.abs() {

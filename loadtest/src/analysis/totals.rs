@@ -38,6 +38,8 @@ pub(crate) struct Totals {
     pub(crate) compared_values: u64,
     /// How far past its lifetime the oldest stale answer was, in seconds.
     pub(crate) stalest_s: Option<i64>,
+    /// The longest lifetime that an answer named, in seconds.
+    pub(crate) longest_ttl_s: Option<i64>,
     /// How the mixed phase compares with a model of a cache.
     pub(crate) agreement: Option<Agreement>,
     /// The traffic of that phase, by function.
@@ -52,6 +54,7 @@ pub(crate) struct Totals {
 pub(crate) struct KeyedTraffic {
     pub(crate) lookups: u64,
     pub(crate) hits: u64,
+    pub(crate) bytes: u64,
     keys: BTreeSet<usize>,
 }
 
@@ -127,12 +130,18 @@ impl Totals {
     /// Compares a phase that began with an empty cache with what a cache would have done.
     pub(crate) fn replay(&mut self, samples: &[Sample]) {
         self.agreement = Some(cache_model::replay(samples));
+    }
+
+    /// Counts the mixed phase by function.
+    pub(crate) fn count_mixed(&mut self, samples: &[Sample]) {
         for sample in samples {
             if let Some(outcome) = sample.outcome().filter(|outcome| outcome.is_lookup()) {
                 let traffic = self.mixed.entry(sample.function).or_default();
                 traffic.lookups += 1;
                 traffic.hits += u64::from(outcome.is_hit());
                 traffic.keys.insert(sample.key_index);
+                let answer = sample.answer.as_ref();
+                traffic.bytes += answer.map_or(0, |answer| answer.bytes as u64);
             }
         }
     }
@@ -173,6 +182,7 @@ impl Totals {
         self.impossibly_fast += u64::from(server.is_some_and(|total| sample.latency < total));
         let staleness = answer.ttl_s.filter(|ttl| *ttl < 0).map(i64::saturating_neg);
         self.stalest_s = self.stalest_s.max(staleness);
+        self.longest_ttl_s = self.longest_ttl_s.max(answer.ttl_s);
         if let Some(detail) = &answer.detail {
             *self.details.entry(detail.clone()).or_default() += 1;
         }

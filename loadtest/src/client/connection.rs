@@ -22,8 +22,8 @@ use tower_service::Service as _;
 use crate::client::{timed_stream::TimedStream, timed_stream::Timestamps};
 use crate::target::outcome::Failure;
 
-/// A longer answer counts as a failure: no cache entry is as large.
-const MAX_BODY: usize = 4 << 20;
+/// A longer answer counts as a failure: it is kept in memory.
+pub(crate) const MAX_BODY: usize = 64 << 20;
 
 pub(crate) struct ConnectionPool {
     connector: HttpsConnector<HttpConnector>,
@@ -161,7 +161,9 @@ impl Connection<'_> {
             .into();
         let headers = request.headers_mut();
         headers.insert(HOST, self.pool.host.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers
+            .entry(ACCEPT)
+            .or_insert(HeaderValue::from_static("*/*"));
         let (head, mut rest) = self.answer(request).await?.into_parts();
         let mut body = Vec::new();
         while let Some(frame) = rest.frame().await {
@@ -169,7 +171,7 @@ impl Connection<'_> {
                 body.extend_from_slice(&data);
             }
             if body.len() > MAX_BODY {
-                return Err(Failure::Broken);
+                return Err(Failure::TooLarge);
             }
         }
         let (sent, read) = (self.pooled.timestamps.sent(), self.pooled.timestamps.read());

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 /// One key of one function, to be asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestSpec {
@@ -5,16 +7,16 @@ pub(crate) struct RequestSpec {
     pub(crate) function: usize,
     /// Index of the key within its phase.
     pub(crate) key_index: usize,
-    pub(crate) key: String,
+    pub(crate) key: Arc<str>,
     pub(crate) bypass: bool,
 }
 
 impl RequestSpec {
-    pub(crate) fn new(function: usize, key_index: usize, key: String) -> Self {
+    pub(crate) fn new(function: usize, key_index: usize, key: impl Into<Arc<str>>) -> Self {
         Self {
             function,
             key_index,
-            key,
+            key: key.into(),
             bypass: false,
         }
     }

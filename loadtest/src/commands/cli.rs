@@ -1,6 +1,6 @@
 //! The command line: names, defaults and help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,8 +9,9 @@ use crate::analysis::savings::Price;
 use crate::client::FLUSH_TOKEN;
 use crate::load::{
     profile::Profile, profile::ProfileName, shell::Fault, shell::ShellCommand,
-    shell::TargetCommands,
+    shell::TargetCommands, traffic::Replay,
 };
+use crate::target::Wanted;
 use crate::thresholds::threshold::Threshold;
 
 /// Measures what a cache in front of an HTTP service is worth, and checks its own numbers.
@@ -38,6 +39,9 @@ pub(crate) enum Command {
     Preflight(TargetArgs),
     /// Measure known delays: is this tool's clock accurate on this machine?
     Calibrate(CalibrateArgs),
+    /// Compute from a list of keys or an access log, without asking the target, what a cache would do:
+    /// the hit ratio over the lifetime of entries and over the memory
+    WhatIf(WhatIfArgs),
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
     /// Render report.html, report.md and bench.json again from a report.json
@@ -68,6 +72,30 @@ pub(crate) struct CompareArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WhatIfArgs {
+    /// The requests: see the FILE of 'run --keys'
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The path of the cached requests, with {key}; by default every path is a key of its own
+    #[arg(long, value_name = "PATH", conflicts_with = "target")]
+    pub(crate) path: Option<String>,
+    /// A TOML file with the paths of the cached functions
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: Option<PathBuf>,
+    /// Only these functions of the target
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        requires = "target"
+    )]
+    pub(crate) functions: Vec<String>,
+    /// Also write what-if.html with charts into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
     #[arg(value_name = "REPORT.json")]
     pub(crate) report: PathBuf,
@@ -85,6 +113,18 @@ pub(crate) struct TargetArgs {
     /// A TOML file that describes a target other than this project's own functions
     #[arg(long, value_name = "FILE")]
     pub(crate) target: Option<PathBuf>,
+    /// A known cache, for a target without a file: cloudfront, fastly, nginx, souin or varnish. A
+    /// file names it itself (preset = "nginx")
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "path",
+        conflicts_with = "target"
+    )]
+    preset: Option<String>,
+    /// The path of the only function of a target without a file, with {key}, as in /item/{key}
+    #[arg(long, value_name = "PATH", conflicts_with = "target")]
+    path: Option<String>,
     /// Prefix of every path; {function} becomes the function's name, as in /lambda-url/{function}
     #[arg(long, value_name = "PATH", default_value = "")]
     pub(crate) prefix: String,
@@ -110,9 +150,15 @@ pub(crate) struct RunArgs {
     /// Paired rounds of flush, cold and warm, instead of the profile's
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Keys per round and function, instead of the profile's
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    keys: Option<u16>,
+    /// Keys per round and function, instead of the profile's. Or a FILE with your own traffic for the
+    /// mixed phase: keys or paths, one a line; an access log of nginx, Apache, a load balancer or
+    /// CloudFront; CSV with a header or JSON lines (key, path or url; time; bytes). Paths that fit
+    /// the functions' are used. May be given once for each
+    #[arg(long, value_name = "N|FILE", value_parser = KeysOption::parse)]
+    keys: Vec<KeysOption>,
+    /// How the requests of --keys FILE are sent
+    #[arg(long, value_enum, default_value_t = Replay::Pace)]
+    pub(crate) replay: Replay,
     /// Warm requests per key, instead of the profile's
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     repeats: Option<u16>,
@@ -181,7 +227,53 @@ pub(crate) struct RunArgs {
     pub(crate) no_progress: bool,
 }
 
+/// A value of `--keys`.
+#[derive(Clone, Debug)]
+enum KeysOption {
+    Count(usize),
+    File(PathBuf),
+}
+
+impl KeysOption {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(count @ 1..=10_000) => Ok(Self::Count(count)),
+            Ok(_) => Err("expected 1 to 10000 keys, or a file".into()),
+            Err(_) => Ok(Self::File(text.into())),
+        }
+    }
+}
+
+impl TargetArgs {
+    /// The target that the command line asks for.
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            file: self.target.as_deref(),
+            preset: self.preset.as_deref(),
+            path: self.path.as_deref(),
+            only: &self.functions,
+            prefix: &self.prefix,
+        }
+    }
+}
+
 impl RunArgs {
+    /// The file with the user's own traffic.
+    pub(crate) fn own_keys(&self) -> Option<&Path> {
+        let files = self.keys.iter().rev();
+        files.into_iter().find_map(|keys| match keys {
+            KeysOption::File(path) => Some(path.as_path()),
+            KeysOption::Count(_) => None,
+        })
+    }
+
+    fn key_count(&self) -> Option<usize> {
+        self.keys.iter().rev().find_map(|keys| match keys {
+            KeysOption::Count(count) => Some(*count),
+            KeysOption::File(_) => None,
+        })
+    }
+
     /// The profile, with the changes of the command line.
     pub(crate) fn profile(&self) -> Profile {
         let named = Profile::named(self.profile);
@@ -189,7 +281,7 @@ impl RunArgs {
             |value: Option<u32>, or: Duration| value.map_or(or, |s| Duration::from_secs(s.into()));
         Profile {
             rounds: self.rounds.map_or(named.rounds, usize::from),
-            keys: self.keys.map_or(named.keys, usize::from),
+            keys: self.key_count().unwrap_or(named.keys),
             repeats: self.repeats.map_or(named.repeats, usize::from),
             mixed: seconds(self.mixed, named.mixed),
             rate: self.rate.map_or(named.rate, f64::from),

@@ -9,6 +9,7 @@ use crate::commands::{cli::RunArgs, cli::TargetArgs, reports, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::{
     interrupt, machine, plan::Phase, profile::Profile, progress::Progress, shell::TargetCommands,
+    traffic::OwnTraffic,
 };
 use crate::output::{files, github_actions, terminal};
 use crate::phases::{
@@ -27,6 +28,11 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         baseline::check_comparable(before, &profile).map_err(unfit)?;
     }
     let client = client(&args.target, profile.timeout)?;
+    let own = args
+        .own_keys()
+        .map(|file| OwnTraffic::read(file, &client.target.functions))
+        .transpose()
+        .map_err(|e| CommandError::usage(format!("--keys {e}")))?;
     let functions = client.target.functions.iter();
     let functions: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
     let phases = phases_of(&profile, &args.commands(), &client.target);
@@ -36,7 +42,7 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
     }
     files::prepare(&args.out).map_err(CommandError::usage)?;
     let progress = Progress::detect(args.no_progress);
-    let mut report = measure(Arc::new(client), profile, progress, args).await?;
+    let mut report = measure((Arc::new(client), own), profile, progress, args).await?;
     // An empty report must not replace an earlier one.
     if report.interrupted && report.rows.is_empty() && report.failures.is_empty() {
         return Err(nothing_measured());
@@ -70,8 +76,7 @@ pub(crate) fn client(args: &TargetArgs, timeout: Duration) -> Result<Client, Com
         );
         return Err(CommandError::usage(text));
     }
-    let target = Target::load(args.target.as_deref(), &args.functions, &args.prefix)
-        .map_err(CommandError::usage)?;
+    let target = Target::find(&args.wanted()).map_err(CommandError::usage)?;
     Ok(Client::new(&url, target, timeout)?)
 }
 
@@ -86,7 +91,7 @@ fn exit(report: &Report) -> Exit {
 }
 
 async fn measure(
-    client: Arc<Client>,
+    (client, own): (Arc<Client>, Option<OwnTraffic>),
     profile: Profile,
     progress: Progress,
     args: &RunArgs,
@@ -94,6 +99,7 @@ async fn measure(
     let (machine, started, price) = (machine::read(), SystemTime::now(), args.price());
     let commands = args.commands();
     let mut session = Session::new(client, profile, progress, &salt(started));
+    session.own_traffic = own.map(|traffic| (traffic, args.replay));
     unless_interrupted(prepare(&mut session, args.memcached.as_deref())).await??;
     let results = phases(&mut session, &commands).await?;
     let at = chrono::DateTime::<chrono::Utc>::from(started)

@@ -14,6 +14,7 @@ pub(crate) enum Stream {
     Order = 2,
     Arrivals = 3,
     Popularity = 4,
+    Resample = 5,
 }
 
 /// The generator for `stream` of `seed`; each `part` has its own sequence.
@@ -33,19 +34,19 @@ pub(crate) struct Supply {
 
 enum Source {
     Salted,
-    Shuffled(Vec<u64>),
+    Shuffled(Vec<String>),
 }
 
 impl Supply {
     /// `salt` must never have been used before at this target: it makes salted keys cold.
     pub(crate) fn new(function: &Function, salt: &str, seed: u64) -> Self {
-        let source = match function.keys {
+        let source = match &function.keys {
             Keys::Salted => Source::Salted,
-            Keys::Range { first, last } => {
-                let mut numbers: Vec<u64> = (first..=last).collect();
-                numbers.shuffle(&mut generator(seed, Stream::Range, 0));
-                Source::Shuffled(numbers)
-            }
+            Keys::Range { first, last } => shuffled(
+                (*first..=*last).map(|number| number.to_string()).collect(),
+                seed,
+            ),
+            Keys::File(_) => shuffled(function.listed.clone(), seed),
         };
         Self {
             source,
@@ -58,11 +59,11 @@ impl Supply {
     pub(crate) fn reserve(&mut self) -> Option<String> {
         match &mut self.source {
             Source::Salted => self.take(1).pop(),
-            Source::Shuffled(numbers) => numbers.pop().map(|number| number.to_string()),
+            Source::Shuffled(keys) => keys.pop(),
         }
     }
 
-    /// The next `count` keys. None of them was given before, unless a range of numbers was used up:
+    /// The next `count` keys. None of them was given before, unless a range or a file was used up:
     /// then it begins again, and only the flush between rounds makes its keys cold. Fewer if the
     /// range itself is smaller.
     pub(crate) fn take(&mut self, count: usize) -> Vec<String> {
@@ -73,14 +74,23 @@ impl Supply {
                 let numbers = start..self.taken;
                 numbers.map(|n| format!("{}-{n}", self.salt)).collect()
             }
-            Source::Shuffled(numbers) => {
-                let count = count.min(numbers.len());
-                self.taken = (start + count) % numbers.len();
-                let numbers = numbers.iter().cycle().skip(start).take(count);
-                numbers.map(u64::to_string).collect()
+            Source::Shuffled(keys) => {
+                let count = count.min(keys.len());
+                self.taken = (start + count) % keys.len();
+                keys.iter()
+                    .cycle()
+                    .skip(start)
+                    .take(count)
+                    .cloned()
+                    .collect()
             }
         }
     }
+}
+
+fn shuffled(mut keys: Vec<String>, seed: u64) -> Source {
+    keys.shuffle(&mut generator(seed, Stream::Range, 0));
+    Source::Shuffled(keys)
 }
 
 /// `0..count`, each `repeats` times, in the seeded order of `part`.

@@ -5,7 +5,7 @@ pub(crate) mod svg;
 use crate::analysis::timeline::Dot;
 use crate::load::plan::Phase;
 use crate::output::{
-    charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape,
+    charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape, what_if,
 };
 use crate::phases::stampede::BurstKind;
 use crate::report::{model::Report, model::Row};
@@ -29,6 +29,7 @@ pub(crate) fn all(report: &Report) -> Vec<Figure> {
             figures.push(percentiles(&function.name, cold, warm));
         }
     }
+    figures.extend(report.own_traffic.iter().flat_map(what_if::figures));
     figures.extend(timeline(report));
     figures.extend(stampede(report));
     figures.extend(cost(report));

@@ -55,6 +55,12 @@ pub(crate) fn render(report: &Report, out: &Path) -> Result<(), String> {
     write_file(out, BENCH, &json(&benchmark_action::entries(report))?)
 }
 
+/// Writes one page into `out`.
+pub(crate) fn write_page(out: &Path, name: &str, page: &str) -> Result<(), String> {
+    create_folder(out)?;
+    write_file(out, name, page)
+}
+
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, String> {
     serde_json::to_string_pretty(value).map_err(|e| e.to_string())
 }

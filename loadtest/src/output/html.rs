@@ -42,11 +42,7 @@ pub(crate) fn render(report: &Report) -> String {
         false => "debug build",
     };
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Load test: {heading}</title>\n<style>\n{STYLE}</style>\n\
-         <h1>What the cache is worth</h1>\n\
+        "{head}<h1>What the cache is worth</h1>\n\
          <p><span class=\"verdict {heading}\">{heading}</span> {meaning}</p>\n\
          <ul class=\"headlines\">{headlines}</ul>\n<div class=\"cards\">{cards}</div>\n\
          {first}<h2>Findings</h2>\n<ul class=\"findings\">{findings}</ul>\n\
@@ -54,6 +50,7 @@ pub(crate) fn render(report: &Report) -> String {
          <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
          {beside}{charts}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{caveats}</ul>\n</html>\n",
+        head = head(&format!("Load test: {heading}")),
         meaning = escape(&reason(report)),
         // A large number would be believed in spite of the verdict above it.
         cards = summary_cards::all(report)
@@ -64,6 +61,28 @@ pub(crate) fn render(report: &Report) -> String {
         table = table(&tables::latencies(report)),
         beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
         checks = check_table(report),
+    )
+}
+
+/// A page of sentences and charts, without a report.
+pub(crate) fn page(title: &str, sentences: &[String], figures: &[Figure]) -> String {
+    let findings: String = sentences.iter().map(|line| finding(line)).collect();
+    let charts: String = figures.iter().map(section).collect();
+    format!(
+        "{}<h1>{}</h1>\n<ul class=\"findings\">{findings}</ul>\n{charts}</html>\n",
+        head(title),
+        escape(title)
+    )
+}
+
+/// The head of a page, which allows it to load nothing and to run nothing.
+fn head(title: &str) -> String {
+    let title = escape(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n"
     )
 }
 

@@ -6,10 +6,11 @@ use crate::analysis::{
 };
 use crate::checks;
 use crate::load::plan::Phase;
+use crate::output::what_if;
 use crate::phases::{faults::FaultImpact, faults::Faults, stampede::Burst, stampede::BurstKind};
 use crate::report::{
-    judgement::Change, judgement::Compared, judgement::Comparison, model::CacheEffect,
-    model::Overall, model::Report, model::Traffic,
+    judgement::Change, judgement::Compared, judgement::Comparison, model::Overall, model::Report,
+    model::Traffic,
 };
 use crate::target::outcome::Outcome;
 
@@ -117,7 +118,8 @@ pub(crate) fn origin_time(speed_up: &SpeedUp) -> String {
 /// The results besides latencies: ratios, origin calls, what the cache costs and saves.
 pub(crate) fn findings(report: &Report) -> Vec<String> {
     let effect = &report.effect;
-    let mut lines = ratios(effect);
+    let mut lines = ratios(report);
+    lines.extend(report.own_traffic.iter().flat_map(what_if::sentences));
     lines.extend(report.speed_ups.iter().flat_map(costs));
     lines.extend(stampede(report, BurstKind::Cold, effect.stampede_factor));
     lines.extend(stampede(report, BurstKind::Expiry, effect.expiry_factor));
@@ -132,17 +134,16 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
     lines
 }
 
-fn ratios(effect: &CacheEffect) -> Vec<String> {
+fn ratios(report: &Report) -> Vec<String> {
+    let effect = &report.effect;
     let ratio = or_na(effect.hit_ratio, |ratio| interval(ratio, percent));
     let offload = or_na(effect.offload, percent);
     let traffic = match effect.measured_in {
         Traffic::Mixed => {
             let keys: u64 = effect.functions.iter().map(|one| one.keys).sum();
             let lookups: u64 = effect.functions.iter().map(|one| one.lookups).sum();
-            format!(
-                "this synthetic traffic ({lookups} requests for {keys} keys, beginning with an \
-                 empty cache)"
-            )
+            let whose = whose_traffic(report);
+            format!("{whose} ({lookups} requests for {keys} keys, beginning with an empty cache)")
         }
         Traffic::Rounds => "the rounds, which determine it".to_owned(),
     };
@@ -166,6 +167,14 @@ fn ratios(effect: &CacheEffect) -> Vec<String> {
         }));
     }
     lines
+}
+
+/// Whose traffic the mixed phase was.
+pub(crate) fn whose_traffic(report: &Report) -> &'static str {
+    match &report.own_traffic {
+        Some(_) => "your own traffic",
+        None => "this synthetic traffic",
+    }
 }
 
 fn costs(speed_up: &SpeedUp) -> Vec<String> {

@@ -3,6 +3,7 @@
 use crate::analysis::{format::human_us, format::or_na, format::percent, format::times};
 use crate::output::{
     sentences::mean_and_tail, sentences::origin_time, sentences::speed_up_is_valid,
+    sentences::whose_traffic,
 };
 use crate::phases::{faults::FaultImpact, faults::Faults};
 use crate::report::{model::Report, model::Traffic};
@@ -51,12 +52,12 @@ fn speed_ups(report: &Report) -> impl Iterator<Item = SummaryCard> {
 fn hit_ratio(report: &Report) -> Option<SummaryCard> {
     let ratio = report.effect.hit_ratio?;
     let what = match report.effect.measured_in {
-        Traffic::Mixed => "hit ratio of this synthetic traffic",
-        Traffic::Rounds => "hit ratio of the rounds, which determine it",
+        Traffic::Mixed => format!("hit ratio of {}", whose_traffic(report)),
+        Traffic::Rounds => "hit ratio of the rounds, which determine it".into(),
     };
     Some(SummaryCard {
         number: percent(ratio.estimate),
-        what: what.into(),
+        what,
         detail: report
             .effect
             .ideal_hit_ratio

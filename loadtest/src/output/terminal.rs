@@ -36,7 +36,7 @@ pub(crate) fn side_by_side(comparison: &Comparison) -> String {
 }
 
 /// Aligned columns: text to the left, numbers to the right.
-fn grid(table: &Table) -> String {
+pub(crate) fn grid(table: &Table) -> String {
     let Table { headers, rows, .. } = table;
     let lines = || [headers].into_iter().chain(rows);
     let length = |cell: &String| cell.chars().count();

@@ -8,7 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::analysis::origin_calls::OriginCallCounter;
-use crate::client::{Client, request::RequestSpec, sample::Answer, sample::Sample};
+use crate::client::{
+    Client, connection::MAX_BODY, request::RequestSpec, sample::Answer, sample::Sample,
+};
 use crate::load::{interrupt, keys::Supply};
 use crate::target::{outcome::Failure, outcome::Outcome};
 
@@ -118,11 +120,17 @@ impl Probe<'_> {
                 return Err(format!("cannot connect to {}", self.client.base));
             }
             Err(Failure::Timeout) => format!("did not answer within {:?}", sample.latency),
-            Err(Failure::Status(status)) => format!("answered {status}"),
-            Err(Failure::WrongBody) => "answered 200, but not for the requested key".into(),
+            Err(Failure::Status(status)) => format!("answered {status}{}", advice(*status)),
+            Err(Failure::WrongBody) => {
+                "answered, but not for the requested key, or without a value (see echo and value \
+                 in the target file)"
+                    .into()
+            }
+            Err(Failure::TooLarge) => format!("answered with more than {MAX_BODY} bytes"),
             Err(Failure::Broken) => "failed: the connection broke within the answer".into(),
         };
-        Err(format!("GET {path} {problem}"))
+        let method = target.functions[self.function].method();
+        Err(format!("{method} {path} {problem}"))
     }
 
     /// Asks for one stored key in bursts, until two of them find no new instance.
@@ -190,6 +198,20 @@ impl Probe<'_> {
             .iter()
             .for_each(|sample| self.counter.observe(sample));
         samples
+    }
+}
+
+/// What the target file can say about a status.
+fn advice(status: u16) -> String {
+    match status {
+        301 | 302 | 303 | 307 | 308 => format!(
+            ", a redirect (in the target file, redirects = 1 follows it, and answers = [{status}] \
+             measures it)"
+        ),
+        401 | 403 => " (headers in the target file can carry a token from the environment)".into(),
+        404 | 410 | 204 => format!(" (answers = [{status}] in the target file measures it)"),
+        429 | 503 => " (the target limits its requests, or is overloaded)".into(),
+        _ => String::new(),
     }
 }
 

@@ -8,7 +8,10 @@ use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 
 use crate::client::request::RequestSpec;
-use crate::load::{interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan, plan::Slot};
+use crate::load::{
+    interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan, plan::Slot,
+    profile::Profile, traffic::OwnTraffic, traffic::Replay,
+};
 use crate::phases::session::Session;
 
 /// The most keys per function: with a Zipf exponent near one, a few hundred get most of the
@@ -28,23 +31,73 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
     if duration.is_zero() || interrupt::requested() {
         return Ok(());
     }
-    let keys = keys(session);
-    let asked: Vec<usize> = (0..keys.len())
-        .filter(|function| !keys[*function].is_empty())
-        .collect();
-    if asked.is_empty() {
-        return Ok(());
-    }
+    let synthetic = match session.own_traffic {
+        Some(_) => None,
+        None => {
+            let keys = keys(session);
+            let functions = 0..keys.len();
+            let asked: Vec<usize> = functions.filter(|f| !keys[*f].is_empty()).collect();
+            if asked.is_empty() {
+                return Ok(());
+            }
+            Some((keys, asked))
+        }
+    };
     if let Err(reason) = session.flush().await {
         session.flush_probe.failed = Some(reason);
         return Ok(());
     }
-    let plan = plan(session, &keys, &asked);
+    let plan = match (&synthetic, &session.own_traffic) {
+        (Some((keys, asked)), _) => plan(session, keys, asked),
+        (None, Some((traffic, replay))) => own_plan(&session.profile, traffic, *replay),
+        (None, None) => return Ok(()),
+    };
     let now = session.client.elapsed();
     let deadline = (now + duration + Duration::from_secs(2)).min(session.profile.budget);
     let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
-    session.totals.replay(&collected.samples);
+    session.totals.count_mixed(&collected.samples);
+    let is_fresh = synthetic.is_some() || session.client.target.flush.is_some();
+    if is_fresh {
+        session.totals.replay(&collected.samples);
+    } else {
+        session.note(
+            "the mixed phase did not begin with an empty cache: the target has no flush, and keys \
+             of your own may have been stored before",
+        );
+    }
     Ok(())
+}
+
+/// The user's own traffic, for as long as the phase lasts.
+fn own_plan(profile: &Profile, traffic: &OwnTraffic, replay: Replay) -> Plan {
+    let mut arrivals = generator(profile.seed, Stream::Arrivals, 0);
+    let mut choice = generator(profile.seed, Stream::Resample, 0);
+    let requests = &traffic.requests;
+    let end = profile.mixed.as_secs_f64();
+    let (mut slots, mut due) = (Vec::new(), 0.0);
+    for number in 0.. {
+        let request = match replay {
+            Replay::Resample => Some(&requests[choice.random_range(0..requests.len())]),
+            Replay::Pace | Replay::Order => requests.get(number),
+        };
+        let Some(request) = request else { break };
+        if replay == Replay::Pace && traffic.timed {
+            due = request.at_s;
+        }
+        if due >= end {
+            break;
+        }
+        let key = traffic.keys[request.function][request.key_index].clone();
+        let spec = RequestSpec::new(request.function, request.key_index, key);
+        slots.push(Slot::due(spec, Duration::from_secs_f64(due)));
+        due += exponential(&mut arrivals, profile.rate);
+    }
+    Plan::open(Phase::Mixed, slots)
+}
+
+/// The gap before the next of Poisson arrivals.
+fn exponential(rng: &mut impl Rng, rate: f64) -> f64 {
+    -(1.0 - rng.random::<f64>()).ln() / rate
 }
 
 /// As many keys as the origin can compute within its share of the phase.
@@ -83,8 +136,7 @@ fn plan(session: &Session, keys: &[Vec<String>], asked: &[usize]) -> Plan {
         let number = popularity[which].sample(&mut choice);
         let spec = RequestSpec::new(asked[which], number, keys[asked[which]][number].clone());
         slots.push(Slot::due(spec, Duration::from_secs_f64(due)));
-        // Poisson arrivals: the gaps are exponential.
-        due += -(1.0 - arrivals.random::<f64>()).ln() / profile.rate;
+        due += exponential(&mut arrivals, profile.rate);
     }
     Plan::open(Phase::Mixed, slots)
 }

@@ -7,7 +7,7 @@ use crate::analysis::{origin_calls::OriginCallCounter, totals::FlushProbe, total
 use crate::client::{Client, request::RequestSpec};
 use crate::load::{
     goose, keys::Supply, phase_runner::PhaseRunner, phase_runner::PhaseSamples, plan::Phase,
-    plan::Plan, profile::Profile, progress::Progress,
+    plan::Plan, profile::Profile, progress::Progress, traffic::OwnTraffic, traffic::Replay,
 };
 use crate::phases::{
     discovery::FunctionTraits, discovery::SLOW, minimum_latency::MinimumLatencies,
@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) origin_calls: OriginCallCounter,
     pub(crate) flush_probe: FlushProbe,
     pub(crate) minimum: MinimumLatencies,
+    /// The user's own traffic, and how it is sent.
+    pub(crate) own_traffic: Option<(OwnTraffic, Replay)>,
     /// What was left out, in sentences.
     pub(crate) limitations: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Session {
             origin_calls: OriginCallCounter::default(),
             flush_probe: FlushProbe::default(),
             minimum: MinimumLatencies::default(),
+            own_traffic: None,
             limitations: Vec::new(),
         }
     }

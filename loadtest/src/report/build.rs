@@ -11,10 +11,10 @@ use crate::load::{machine::Machine, plan::Phase};
 use crate::phases::{faults::Faults, session::Session, stampede::Burst, stampede::BurstKind};
 use crate::report::{
     model::CacheEffect, model::ConnectRow, model::FailureRow, model::FunctionFacts,
-    model::FunctionHits, model::PhaseRow, model::Report, model::Row, model::SCHEMA,
-    model::TargetFacts, model::Traffic,
+    model::FunctionHits, model::OwnTrafficFacts, model::PhaseRow, model::Report, model::Row,
+    model::SCHEMA, model::TargetFacts, model::Traffic, own_traffic,
 };
-use crate::target::{outcome::Failure, outcome::Outcome};
+use crate::target::{Billing, outcome::Failure, outcome::Outcome};
 
 /// The results of the phases besides the totals.
 #[derive(Default)]
@@ -37,7 +37,11 @@ impl Session {
         let speed_up = |function: &String| paired::speed_up(function, &totals.pairs);
         let mut speed_ups: Vec<SpeedUp> = functions.into_iter().map(speed_up).collect();
         let checks = checks::all(totals, &self.flush_probe, self.profile.rounds);
-        let mut savings = savings::savings(price, &totals.pairs);
+        // Nothing else is billed by the millisecond of a call.
+        let mut savings = match self.client.target.billing {
+            Billing::Lambda => savings::savings(price, &totals.pairs),
+            Billing::None => Vec::new(),
+        };
         // What a check has put in doubt is given nowhere.
         if checks::doubt_speed_ups(&checks) {
             speed_ups.clear();
@@ -54,6 +58,7 @@ impl Session {
             savings,
             speed_ups,
             effect: self.effect(&bursts),
+            own_traffic: self.own_traffic(),
             origin: totals.phases.iter().map(origin_row).collect(),
             cold_functions: totals.cold_functions.summary(),
             checks,
@@ -145,6 +150,21 @@ impl Session {
             functions: functions.collect(),
             ..effect(&self.totals, bursts)
         }
+    }
+
+    /// What other caches would do with the user's own traffic. Sizes that the file does not name are
+    /// those of the answers.
+    fn own_traffic(&self) -> Option<OwnTrafficFacts> {
+        let (traffic, replay) = self.own_traffic.as_ref()?;
+        let mean = |function: usize| {
+            let seen = self.totals.mixed.get(&function)?;
+            (seen.lookups > 0).then(|| seen.bytes as f64 / seen.lookups as f64)
+        };
+        let means = (0..self.names.len()).map(mean).collect();
+        let mut facts = own_traffic::facts(traffic, means);
+        facts.replay = Some(*replay).filter(|_| !self.profile.mixed.is_zero());
+        facts.ttl_s = self.totals.longest_ttl_s;
+        Some(facts)
     }
 
     fn connecting(&self) -> Vec<ConnectRow> {

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{
     check::Check, check::GROUND_TRUTH, check::Verdict, histogram::Summary, intervals::Interval,
-    paired::Pair, paired::SpeedUp, savings::Saving, timeline::Dot,
+    paired::Pair, paired::SpeedUp, savings::Saving, timeline::Dot, what_if::WhatIf,
 };
-use crate::load::{machine::Machine, plan::Phase, profile::Profile};
+use crate::load::{machine::Machine, plan::Phase, profile::Profile, traffic::Replay};
 use crate::phases::{faults::Faults, stampede::Burst};
 use crate::report::{
     judgement::Comparison, judgement::ThresholdResult, judgement::ThresholdVerdict,
@@ -44,6 +44,9 @@ pub(crate) struct Report {
     pub(crate) bursts: Vec<Burst>,
     /// What an outage of the cache did, if that was measured.
     pub(crate) faults: Option<Faults>,
+    /// The traffic of --keys FILE, and what other caches would do with it.
+    #[serde(default)]
+    pub(crate) own_traffic: Option<OwnTrafficFacts>,
     /// A bare memcached GET from this machine, if that was measured.
     pub(crate) floor: Option<Summary>,
     pub(crate) origin: Vec<PhaseRow>,
@@ -159,6 +162,39 @@ pub(crate) struct FunctionHits {
     pub(crate) keys: u64,
     pub(crate) lookups: u64,
     pub(crate) hits: u64,
+}
+
+/// The user's own traffic.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "OwnTraffic")]
+pub(crate) struct OwnTrafficFacts {
+    /// The name of its file.
+    pub(crate) file: String,
+    /// How it was sent; absent if it was not.
+    pub(crate) replay: Option<Replay>,
+    pub(crate) requests: u64,
+    pub(crate) keys: u64,
+    /// How long the file's traffic lasted, if it has times.
+    pub(crate) seconds: Option<f64>,
+    /// Lines that are no request of a measured function, and why.
+    pub(crate) skipped: Vec<(String, u64)>,
+    /// Where the sizes of answers come from; without sizes, memory is counted in entries.
+    pub(crate) sizes: Sizes,
+    /// The longest lifetime that the target's answers named, in seconds.
+    pub(crate) ttl_s: Option<i64>,
+    pub(crate) what_if: WhatIf,
+}
+
+/// Where the sizes of answers come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Sizes {
+    /// The file names them.
+    File,
+    /// The mean of the answers of each function in this run.
+    Answers,
+    #[default]
+    Unknown,
 }
 
 /// The traffic that the hit ratios and the offload describe.

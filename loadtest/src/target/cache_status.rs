@@ -20,13 +20,17 @@ pub(crate) struct CacheStatus {
 /// Reads the member of the cache called `cache`.
 ///
 /// The list runs from the cache nearest the origin to the one nearest the user; other caches may
-/// have added members.
+/// have added members. `*` is the one nearest the user.
 pub(crate) fn parse(value: &str, cache: &str) -> Result<CacheStatus, String> {
     let list: List = Parser::new(value)
         .parse()
         .map_err(|e| format!("is not a structured field list: {e}"))?;
     let members: Vec<(String, &Parameters)> = list.iter().filter_map(member).collect();
-    match members.iter().find(|(name, _)| name == cache) {
+    let found = match cache {
+        "*" => members.last(),
+        cache => members.iter().find(|(name, _)| name == cache),
+    };
+    match found {
         Some((_, parameters)) => Ok(read(parameters)),
         None => {
             let names: Vec<&String> = members.iter().map(|(name, _)| name).collect();

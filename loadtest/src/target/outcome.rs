@@ -75,9 +75,11 @@ pub(crate) enum Failure {
     Connect,
     /// The connection broke before the answer was complete.
     Broken,
-    /// An answer with a status other than 200.
+    /// A status that is no answer: other than 200, unless the target file names others.
     Status(u16),
-    /// A 200 whose body is not what was asked for: another key's value, or not the promised JSON.
+    /// An answer that is larger than this tool keeps in memory.
+    TooLarge,
+    /// An answer whose body is not what was asked for: another key's value, or not the promised JSON.
     WrongBody,
 }
 
@@ -89,6 +91,7 @@ impl Failure {
             Self::Connect => "connect".into(),
             Self::Broken => "broken".into(),
             Self::Status(code) => format!("status-{code}"),
+            Self::TooLarge => "too-large".into(),
             Self::WrongBody => "wrong-body".into(),
         }
     }

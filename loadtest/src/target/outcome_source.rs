@@ -1,17 +1,17 @@
 //! Reads what the cache did from an answer, in one of three forms, as a [`CacheStatus`].
 
 use reqwest::header::HeaderMap;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::target::{cache_status, cache_status::CacheStatus, outcome::Outcome};
 
 /// Where an answer says whether it was a hit or a miss.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OutcomeSource {
     /// The member of this name in `Cache-Status` (RFC 9211): the only form that distinguishes all
-    /// outcomes.
+    /// outcomes. `*` is the last one that says something.
     CacheStatus(String),
     /// A header such as `X-Cache`, by the beginning of its value, ignoring case.
     Header(HitMissWords),
@@ -20,7 +20,7 @@ pub(crate) enum OutcomeSource {
 }
 
 /// Where to look, and the beginnings that mean an outcome. The longest that fits decides.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HitMissWords {
     #[serde(rename = "in")]
@@ -48,7 +48,7 @@ pub(crate) struct HitMissWords {
 }
 
 /// One word, or several.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Words {
     One(String),
@@ -77,7 +77,7 @@ impl Words {
 }
 
 /// The caches in front of a service each add a word to the same header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Layer {
     /// A hit if any of them has one: then the origin was not asked.

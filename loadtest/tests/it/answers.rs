@@ -133,6 +133,10 @@ impl State {
             began: Instant::now(),
         };
         let aside = request.headers().get("cache-control");
+        if self.character.lie == Lie::NoCache {
+            let value = self.compute(&asked).await;
+            return Some(plain_json(&format!("{{\"result\":{value}}}")));
+        }
         Some(if aside.is_some_and(|value| value == "no-store") {
             self.past_the_cache(&asked, Way::Bypass).await
         } else if broken {
@@ -365,6 +369,11 @@ impl State {
             _ => value,
         }
     }
+}
+
+fn plain_json(body: &str) -> Response<Full<Bytes>> {
+    let response = Response::builder().header("content-type", "application/json");
+    response.body(Full::from(body.to_owned())).unwrap()
 }
 
 fn plain(status: u16, body: &'static str) -> Response<Full<Bytes>> {

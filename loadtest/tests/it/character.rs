@@ -33,6 +33,8 @@ pub(crate) enum Lie {
     /// Everything is true, but there are no diagnostics.
     NoDiagnostics,
     NoCacheStatus,
+    /// There is no cache at all, and answers say nothing of one.
+    NoCache,
     /// Everything is true, but answers name no lifetime.
     NoTtl,
     GarbledCacheStatus,

@@ -27,8 +27,12 @@ mod interrupted;
 mod lies;
 /// A cache that breaks, and functions that restart.
 mod outages;
+/// The user's own traffic: replayed, and computed with.
+mod own_traffic;
 /// The open loop: what is the target's time, and what is this tool's.
 mod pace;
+/// Real proxies, where they are installed.
+mod proxies;
 /// The files of a run: whole, self-contained, and safe from the target's own texts.
 mod reports;
 /// Targets behind TLS.
