@@ -158,7 +158,7 @@ mod tests {
     fn asked(if_none_match: Option<&str>) -> Response {
         let mut headers = HeaderMap::new();
         headers.extend(if_none_match.map(|value| (header::IF_NONE_MATCH, value.parse().unwrap())));
-        Asset::new("/", "text/html", "<p>").respond(&headers)
+        Asset::new("/", "text/html", "<p>".to_owned()).respond(&headers)
     }
 
     #[test]
