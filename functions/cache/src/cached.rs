@@ -6,10 +6,11 @@
 use std::{any::type_name, convert::Infallible, marker::PhantomData, pin::Pin};
 
 use crate::{
-    cache::{self, Cache},
+    cache::{self, Cache, Scope},
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
+    near::Keep,
     origin::capture_directive,
     outcome::{Bypass, Outcome},
     shared::name_registry::Function,
@@ -18,7 +19,7 @@ use crate::{
 
 mod value_traits;
 use value_traits::{Codec, Coded, Lent};
-pub use value_traits::{part, parts, value};
+pub use value_traits::{Kept, KeptAsBytes, part, parts, value};
 
 /// Functions that return their value.
 pub const PLAIN: u8 = 0;
@@ -153,18 +154,25 @@ fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
 }
 
 /// A cached call.
-pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
+pub async fn fetch<R, const KIND: u8, C, K>(
     cache: Option<Cache>,
     function: Function,
     key: Result<Key, KeyError>,
     _: C,
+    _: K,
     origin: impl AsyncFnOnce() -> R,
-) -> R::Fetched {
+) -> R::Fetched
+where
+    R: Shape<KIND>,
+    C: Codec<R::Value>,
+    K: Keep<Coded<R::Value, C>>,
+{
     let origin = async || apart(origin()).await.into_result();
     R::wrap(match prepared::<R::Value>(cache, function, key) {
         Some((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.get_or_fetch(&key, function.policy(), origin).await;
+            let coded = cache.get_as::<K, _, _, _, _>(&key, function.policy(), origin);
+            let coded = coded.await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         None => uncached(origin).await,
@@ -227,6 +235,12 @@ pub async fn invalidate(
     cache.invalidate(&key?).await
 }
 
+/// Removes all entries of a function.
+pub async fn flush(cache: Option<Cache>, function: Function) -> Result<(), CacheError> {
+    let cache = cache.ok_or(CacheError::NotInstalled)?;
+    cache.flush(Scope::Name(function.name())).await
+}
+
 /// Makes the entry of a call's key stale.
 pub async fn expire(
     cache: Option<Cache>,
@@ -287,6 +301,7 @@ async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fe
     Ok(Fetched {
         value: value?,
         outcome: Outcome::Bypassed(Bypass::Disabled),
+        near: false,
         age: std::time::Duration::ZERO,
         ttl_left: 0,
         cache_time: std::time::Duration::ZERO,

@@ -23,7 +23,8 @@ use crate::{key::KeyError, store::StoreError};
 #[non_exhaustive]
 pub enum CacheError {
     /// There is no cache, neither from [`install`](crate::install) nor from
-    /// [`with_cache`](crate::with_cache).
+    /// [`with_cache`](crate::with_cache). An error, and not a success of nothing: an invalidation
+    /// that reaches no server leaves what other processes have stored there.
     #[error("no cache is installed")]
     NotInstalled,
     /// Another cached function has the same name, and would read what this one stores.

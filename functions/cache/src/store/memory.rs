@@ -106,6 +106,7 @@ impl Memory {
             marker,
             namespace,
             function: self.get_with_cas(keys.function()),
+            near: None,
         }
     }
 

@@ -80,6 +80,10 @@ pub struct Event<'a> {
     pub name: &'a str,
     /// `None` if the origin failed and the caller got its error.
     pub outcome: Option<Outcome>,
+    /// Whether a copy in this process has answered, without the server; see [`Policy::near`].
+    ///
+    /// [`Policy::near`]: crate::Policy::near
+    pub near: bool,
     /// See [`Fetched::cache_time`].
     pub cache_time: Duration,
     /// See [`Fetched::origin_time`].
@@ -91,6 +95,7 @@ impl<'a> Event<'a> {
         Self {
             name,
             outcome: Some(fetched.outcome),
+            near: fetched.near,
             cache_time: fetched.cache_time,
             origin_time: fetched.origin_time,
         }
@@ -100,6 +105,7 @@ impl<'a> Event<'a> {
         Self {
             name,
             outcome: None,
+            near: false,
             cache_time,
             origin_time: None,
         }

@@ -20,6 +20,7 @@ pub(crate) struct Log {
     name_taken: RateLimit,
     recursion: RateLimit,
     runtime: RateLimit,
+    near: RateLimit,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +30,11 @@ struct RateLimit {
 }
 
 impl RateLimit {
+    /// Whether nothing was ever said of this kind.
+    fn first(&self) -> bool {
+        self.last.load(Ordering::Relaxed) == 0 && self.last.swap(1, Ordering::Relaxed) == 0
+    }
+
     /// The number of lines left out since the last one, if the next one is due.
     fn pass(&self) -> Option<u64> {
         let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
@@ -104,6 +110,15 @@ impl Log {
     pub(crate) fn no_runtime(&self, name: &str) {
         if let Some(left_out) = self.runtime.pass() {
             tracing::warn!(name, left_out, "not on a tokio runtime; the origin answers");
+        }
+    }
+
+    pub(crate) fn near_is_off(&self, name: &str) {
+        if self.near.first() {
+            tracing::warn!(
+                name,
+                "a policy has near copies, and CACHE_NEAR is off: every call asks the server"
+            );
         }
     }
 

@@ -37,6 +37,8 @@ use crate::outcome::{Bypass, CacheFailure, Fill, Outcome};
 pub struct Stats {
     /// Fresh entries served.
     pub hit: u64,
+    /// Of these, those that a copy in this process has answered, without the server.
+    pub near_hit: u64,
     /// Stale entries served while another caller refreshed.
     pub stale: u64,
     /// Stale entries served because the origin failed.
@@ -139,6 +141,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counter {
     Hit,
+    NearHit,
     Stale,
     StaleOnError,
     Miss,
@@ -201,7 +204,7 @@ impl Counters {
         self.add(count, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    fn add(&self, count: Counter, amount: u64) {
+    pub(crate) fn add(&self, count: Counter, amount: u64) {
         self.counts[count as usize].fetch_add(amount, Ordering::Relaxed);
     }
 }
@@ -254,7 +257,8 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
             .sum()
     });
     Stats {
-        hit: read(Counter::Hit),
+        hit: read(Counter::Hit) + read(Counter::NearHit),
+        near_hit: read(Counter::NearHit),
         stale: read(Counter::Stale),
         stale_on_error: read(Counter::StaleOnError),
         miss: read(Counter::Miss),

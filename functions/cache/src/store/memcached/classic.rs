@@ -16,6 +16,7 @@ use super::{
 };
 use crate::key::CacheKeys;
 
+mod effect;
 mod many;
 mod shared_stream;
 pub(super) mod validator;
@@ -81,6 +82,7 @@ impl Classic {
             },
             namespace: item(keys.namespace()),
             function: item(keys.function()),
+            near: None,
         }))
     }
 
@@ -125,16 +127,6 @@ impl Classic {
             }
             Err(error) => Err(self.fault(&error)),
         }
-    }
-
-    /// The crate's delete requests no answer. A server works in order, so the answer to a `version`
-    /// on the same connection proves that the delete was executed.
-    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        self.expect(Expect::Version);
-        if let Err(error) = self.protocol.delete(key).await {
-            return Err(self.fault(&error));
-        }
-        self.ping().await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {

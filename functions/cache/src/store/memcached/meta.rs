@@ -18,6 +18,7 @@ use super::{
 use crate::key::CacheKeys;
 
 mod codec;
+mod effect;
 mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
@@ -87,16 +88,8 @@ impl Meta {
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
+            near: None,
         }))
-    }
-
-    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        let opaque = self.begin(1);
-        codec::delete(&mut self.output, key, opaque);
-        match self.status(key, opaque).await? {
-            Status::Done | Status::NotFound => Ok(()),
-            _ => Err(self.broken()),
-        }
     }
 
     /// Removes what has this number. Something else there, or nothing, is as good.

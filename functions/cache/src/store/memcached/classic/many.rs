@@ -69,23 +69,17 @@ impl Classic {
             out.extend_from_slice(b"\r\n");
         }
         let mut answers = self.send(&out).await?;
-        let mut stored = Vec::with_capacity(writes.len());
+        let mut written = Vec::with_capacity(writes.len());
         for write in writes {
             let line = answers.line().await?;
-            stored.push(match (write.precondition, line.as_str()) {
-                (_, "STORED") => Ok(true),
-                (Precondition::Absent, "NOT_STORED") => Ok(false),
-                (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
-                // This concerns only this item: the server has read it to its end, and continues.
-                (_, line) if line.starts_with("SERVER_ERROR object too large") => {
-                    Err(StoreError::Oversize)
-                }
-                _ => return Err(StoreError::Protocol),
+            written.push(match stored(write.precondition, &line) {
+                Err(StoreError::Oversize) => Err(StoreError::Oversize),
+                stored => Ok(stored?),
             });
         }
         answers.end()?;
         self.validator.lock().mark_complete();
-        Ok(stored)
+        Ok(written)
     }
 
     /// One `gets`: the server answers in the order of the keys.
@@ -123,7 +117,7 @@ impl Classic {
     }
 
     /// The connection is not clean until the answers are read to their end.
-    async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
+    pub(super) async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
         self.validator.lock().begin(super::Expect::Nothing);
         let sent = async {
             self.shared_stream.write_all(out).await?;
@@ -138,13 +132,25 @@ impl Classic {
     }
 }
 
-struct Answers<'a> {
+/// Whether an item was stored, by the answer to its write. One that is too large concerns only this
+/// item: the server has read it to its end, and continues.
+pub(super) fn stored(precondition: Precondition, line: &str) -> Result<bool, StoreError> {
+    match (precondition, line) {
+        (_, "STORED") => Ok(true),
+        (Precondition::Absent, "NOT_STORED") => Ok(false),
+        (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
+        (_, line) if line.starts_with("SERVER_ERROR object too large") => Err(StoreError::Oversize),
+        _ => Err(StoreError::Protocol),
+    }
+}
+
+pub(super) struct Answers<'a> {
     shared_stream: &'a mut SharedStream,
     input: BytesMut,
 }
 
 impl Answers<'_> {
-    async fn line(&mut self) -> Result<String, StoreError> {
+    pub(super) async fn line(&mut self) -> Result<String, StoreError> {
         loop {
             let head = &self.input[..self.input.len().min(MAX_LINE)];
             if let Some(end) = head.iter().position(|byte| *byte == b'\n') {
@@ -159,7 +165,7 @@ impl Answers<'_> {
         }
     }
 
-    async fn value(&mut self, length: usize) -> Result<Bytes, StoreError> {
+    pub(super) async fn value(&mut self, length: usize) -> Result<Bytes, StoreError> {
         while self.input.len() < length + 2 {
             self.more().await?;
         }
@@ -179,7 +185,7 @@ impl Answers<'_> {
         }
     }
 
-    fn end(&self) -> Result<(), StoreError> {
+    pub(super) fn end(&self) -> Result<(), StoreError> {
         if self.input.is_empty() {
             Ok(())
         } else {

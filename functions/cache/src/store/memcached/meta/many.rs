@@ -24,7 +24,7 @@ impl Meta {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let lease = |place| options.lease.filter(|_| place < lookup_keys.items());
+        let lease = |place| options.lease.filter(|_| lookup_keys.is_item(place));
         let values = self.values(&lookup_keys.keys, lease).await?;
         Ok(lookup_keys.reply(values))
     }
@@ -72,7 +72,7 @@ impl Meta {
         Ok(stored)
     }
 
-    async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
+    pub(super) async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
         match self.read_status(key, opaque).await {
             Ok(Status::Done) => Ok(true),
             Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(false),
