@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     policy::Policy,
     read_through::{read_through, read_through_many},
     shared::Shared,
-    telemetry::events,
+    telemetry::events::{self, Verb},
     telemetry::metrics::Stats,
 };
 
@@ -218,6 +219,17 @@ impl Cache {
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
     /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+        let begun = Instant::now();
+        let flushed = self.flushed(scope).await;
+        let name = match scope {
+            Scope::All => None,
+            Scope::Name(name) => Some(name),
+        };
+        self.report(Verb::Flush, name, None, begun, flushed.as_ref().err());
+        flushed
+    }
+
+    async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let cache = &self.0;
         let whole = cache.namespace.whole();
         let scopes = match scope {

@@ -302,7 +302,7 @@ pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
 pub use policy::{Policy, PolicyError, PolicyParts};
 pub use telemetry::{
-    events::{Event, Observer},
+    events::{Event, Observer, Verb, VerbEvent},
     metrics::{FailureCounts, Stats},
 };
 

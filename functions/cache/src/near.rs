@@ -44,7 +44,6 @@ pub use planted::Fault;
 pub(crate) use planted::Planted;
 pub(crate) use records::Answer;
 pub use unsettled::unsettled;
-pub(crate) use upkeep::Amend;
 
 /// What this process knows of near copies.
 #[derive(Debug, Default)]

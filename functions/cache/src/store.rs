@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{key::CacheKeys, near::Amend};
+use crate::key::CacheKeys;
 
 pub(crate) mod effect;
 
@@ -126,6 +126,13 @@ pub(crate) enum StoreError {
     Breaker,
 }
 
+/// What an item is replaced by, given what is there.
+pub(crate) trait Amend: std::fmt::Debug + Send + Sync {
+    fn key(&self) -> &str;
+    /// `None`: what is there stays.
+    fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>>;
+}
+
 /// A store, of one of these kinds. Every exchange has a limit for its time.
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -159,7 +166,7 @@ impl Store {
     pub(crate) async fn amend(
         &self,
         server: &str,
-        amend: Arc<Amend>,
+        amend: Arc<dyn Amend>,
         limit: Duration,
     ) -> Result<bool, StoreError> {
         match self {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 
 use super::Cache;
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     policy::Policy,
     read_through::{Call, MAX_TRIES, WriteResult, read_through},
     store::StoreError,
+    telemetry::events::{Verb, VerbEvent},
 };
 
 impl Cache {
@@ -31,6 +33,11 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
+        let removed = self.removed(key);
+        self.reported(Verb::Invalidate, key, removed).await
+    }
+
+    async fn removed(&self, key: &Key) -> Result<(), CacheError> {
         let call = Call::verb(self.shared(), key, &ANY.parts);
         let answer = call.invalidate(VERB_TIMEOUT).await;
         let answer = answer.map_err(|error| self.unacknowledged(key, error))?;
@@ -60,24 +67,42 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = Key>,
     ) -> Result<(), CacheError> {
+        let begun = Instant::now();
         let keys: Vec<_> = keys.into_iter().collect();
         let each = keys.iter().map(|key| async move {
             let call = Call::verb(self.shared(), key, &ANY.parts);
             let answer = call.invalidate(VERB_TIMEOUT).await;
-            answer.map_err(|error| self.unacknowledged(key, error))
+            (key, answer.map_err(|error| self.unacknowledged(key, error)))
         });
         // Collected first: a future that holds the closure is not `Send` for every lifetime.
         let each: Vec<_> = each.collect();
         let each: Vec<_> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
-        let (mut answers, mut failed) = (Vec::new(), Vec::new());
-        for answer in each {
+        let (mut answers, mut done, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, answer) in each {
             match answer {
-                Ok(answer) => answers.push(answer),
-                Err(CacheError::Unacknowledged(servers)) => failed.extend(servers),
-                Err(error) => return Err(error),
+                Ok(answer) => {
+                    answers.push(answer);
+                    done.push(key);
+                }
+                Err(error) => {
+                    self.report(
+                        Verb::Invalidate,
+                        Some(key.name()),
+                        Some(key),
+                        begun,
+                        Some(&error),
+                    );
+                    match error {
+                        CacheError::Unacknowledged(servers) => failed.extend(servers),
+                        error => return Err(error),
+                    }
+                }
             }
         }
         self.shared().until_final(answers).await;
+        for key in done {
+            self.report(Verb::Invalidate, Some(key.name()), Some(key), begun, None);
+        }
         match failed.is_empty() {
             true => Ok(()),
             false => Err(CacheError::Unacknowledged(failed)),
@@ -107,8 +132,13 @@ impl Cache {
     /// # Errors
     /// As [`Cache::invalidate`]; [`CacheError::Contended`] if other callers kept writing the entry.
     pub async fn expire(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
+        let expired = self.expired(key, policy);
+        self.reported(Verb::Expire, key, expired).await
+    }
+
+    async fn expired(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
         if policy.parts.stale().is_zero() {
-            return self.invalidate(key).await;
+            return self.removed(key).await;
         }
         for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
@@ -121,7 +151,7 @@ impl Cache {
                     self.shared().until_final(vec![answer]).await;
                     return Ok(());
                 }
-                WriteResult::NoEntry => return self.invalidate(key).await,
+                WriteResult::NoEntry => return self.removed(key).await,
                 WriteResult::Again | WriteResult::NameTaken => {}
             }
         }
@@ -135,6 +165,16 @@ impl Cache {
     /// As [`Cache::expire`]; [`CacheError::Value`] if `value` cannot be encoded or is too large for
     /// `policy`, or if it is `None` and `policy` has no `negative_ttl`.
     pub async fn put<T: Serialize>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        value: &T,
+    ) -> Result<(), CacheError> {
+        let stored = self.stored(key, policy, value);
+        self.reported(Verb::Put, key, stored).await
+    }
+
+    async fn stored<T: Serialize>(
         &self,
         key: &Key,
         policy: &Policy,
@@ -247,6 +287,42 @@ impl Cache {
             cache.until_final(vec![answer]).await;
         }
         refreshed
+    }
+
+    /// Runs a verb of one key and notifies the observer.
+    async fn reported(
+        &self,
+        verb: Verb,
+        key: &Key,
+        run: impl Future<Output = Result<(), CacheError>>,
+    ) -> Result<(), CacheError> {
+        let begun = Instant::now();
+        let result = run.await;
+        self.report(
+            verb,
+            Some(key.name()),
+            Some(key),
+            begun,
+            result.as_ref().err(),
+        );
+        result
+    }
+
+    pub(super) fn report(
+        &self,
+        verb: Verb,
+        name: Option<&str>,
+        key: Option<&Key>,
+        begun: Instant,
+        error: Option<&CacheError>,
+    ) {
+        self.shared().observers.notify_verb(&VerbEvent {
+            verb,
+            name,
+            digest: key.map(Key::digest),
+            error,
+            took: begun.elapsed(),
+        });
     }
 
     fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {

@@ -19,11 +19,12 @@ use crate::{
     policy::NEAR_LONGEST,
     random,
     shared::Shared,
+    store::Amend,
 };
 
 /// A change of one record.
 #[derive(Debug)]
-pub(crate) struct Amend {
+struct RecordChange {
     scope: Arc<ScopeKeys>,
     change: Change,
     born: Trust,
@@ -41,15 +42,14 @@ enum Change {
     Settle { lineage: Option<u64> },
 }
 
-impl Amend {
-    /// The key of the record.
-    pub(crate) fn key(&self) -> &str {
+impl Amend for RecordChange {
+    fn key(&self) -> &str {
         self.scope.near.key()
     }
 
     /// The record in place of what is there; `None`: it stays. Each that is added is a new one, also
     /// if the exchange is repeated.
-    pub(crate) fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>> {
+    fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>> {
         let scope = &self.scope.near;
         let record = there.and_then(|bytes| NearRecord::read(bytes, scope).ok());
         let amended = match (record, self.change) {
@@ -137,7 +137,7 @@ impl Shared {
             true => Trust::Settled,
             false => Trust::Unsettled,
         };
-        let amend = Arc::new(Amend {
+        let amend = Arc::new(RecordChange {
             scope: scope.clone(),
             change,
             born,
@@ -182,7 +182,7 @@ impl Shared {
         if !(known.is_over(lineage, now) || careless && known.is_any_over(now)) {
             return;
         }
-        let amend = Amend {
+        let amend = RecordChange {
             scope: scope.clone(),
             change: Change::Settle {
                 lineage: (!careless).then_some(lineage),

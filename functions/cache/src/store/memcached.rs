@@ -9,13 +9,10 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::{
-    LookupOptions, LookupReply, StoreError,
+    Amend, LookupOptions, LookupReply, StoreError,
     effect::{Effect, Effected},
 };
-use crate::{
-    key::{CacheKeys, ScopeKeys},
-    near::Amend,
-};
+use crate::key::{CacheKeys, ScopeKeys};
 
 mod batching;
 mod breaker;
@@ -157,7 +154,7 @@ impl Memcached {
     pub(super) async fn amend(
         &self,
         server: &str,
-        amend: Arc<Amend>,
+        amend: Arc<dyn Amend>,
         limit: Duration,
     ) -> Result<bool, StoreError> {
         let servers = self.0.servers(limit).await?;

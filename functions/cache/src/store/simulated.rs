@@ -15,12 +15,11 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    Amend, CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
     effect::{Effect, Effected},
     many::{Each, Precondition, Write},
     memory::Memory,
 };
-use crate::near::Amend;
 
 /// How often something goes wrong, in 1/1000 of the exchanges.
 #[derive(Debug, Clone, Copy, Default)]
@@ -329,7 +328,7 @@ impl Simulated {
 
     pub(super) async fn amend(
         &self,
-        amend: Arc<Amend>,
+        amend: Arc<dyn Amend>,
         limit: Duration,
     ) -> Result<bool, StoreError> {
         let lost = lock(&self.network.faults).unamended;

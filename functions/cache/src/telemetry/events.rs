@@ -10,7 +10,7 @@ use std::{
 
 use tracing::{Span, field};
 
-use crate::{fetched::Fetched, outcome::Outcome};
+use crate::{error::CacheError, fetched::Fetched, outcome::Outcome};
 
 /// Is notified of every call of a cache that has ended. It connects the cache to a metrics library
 /// or a log, which takes a few lines; so larder depends on none of them.
@@ -45,6 +45,71 @@ pub trait Observer: Send + Sync + 'static {
     /// A call has ended. This runs in the caller's task before the call returns: it must be quick
     /// and must not block. A panic in it does not reach the caller.
     fn ended(&self, event: &Event<'_>);
+
+    /// A verb has ended: acknowledged, and final everywhere, or failed. By default nothing happens.
+    /// Runs as [`Observer::ended`] does.
+    fn verb_ended(&self, event: &VerbEvent<'_>) {
+        let _ = event;
+    }
+}
+
+/// A verb that is reported to an [`Observer`].
+///
+/// ```
+/// let verbs = [larder::Verb::Invalidate, larder::Verb::Flush];
+/// assert_eq!(format!("{verbs:?}"), "[Invalidate, Flush]");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// [`Cache::invalidate`](crate::Cache::invalidate), once a key of many.
+    Invalidate,
+    /// [`Cache::expire`](crate::Cache::expire)
+    Expire,
+    /// [`Cache::put`](crate::Cache::put)
+    Put,
+    /// [`Cache::flush`](crate::Cache::flush)
+    Flush,
+}
+
+/// How one verb ended.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use larder::{Cache, Event, Observer, Scope, VerbEvent};
+/// /// Writes a line for each flush.
+/// #[derive(Default)]
+/// struct Flushes(Mutex<Vec<String>>);
+///
+/// impl Observer for Flushes {
+///     fn ended(&self, _: &Event<'_>) {}
+///     fn verb_ended(&self, event: &VerbEvent<'_>) {
+///         let line = format!("{:?} {:?}: {:?}", event.verb, event.name, event.error);
+///         self.0.lock().unwrap().push(line);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let flushes = Arc::new(Flushes::default());
+/// let cache = Cache::builder().memory().observer(flushes.clone()).build().unwrap();
+/// cache.flush(Scope::Name("square")).await.unwrap();
+/// assert_eq!(*flushes.0.lock().unwrap(), ["Flush Some(\"square\"): None"]);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerbEvent<'a> {
+    /// Which one.
+    pub verb: Verb,
+    /// The name of the function; `None` if a flush empties the whole namespace.
+    pub name: Option<&'a str>,
+    /// The digest of the key, if it is a verb of one key.
+    pub digest: Option<&'a [u8; 32]>,
+    /// Why it is not acknowledged; `None` if it is.
+    pub error: Option<&'a CacheError>,
+    /// How long it took, with the wait for near copies.
+    pub took: Duration,
 }
 
 /// How one call ended. A call for many keys reports one event for each of them.
@@ -125,6 +190,13 @@ impl Observers {
         if let Some(observer) = &self.0 {
             let notified = AssertUnwindSafe(|| observer.ended(event));
             // The panic hook has reported it already; the caller still gets its value.
+            let _ = catch_unwind(notified);
+        }
+    }
+
+    pub(crate) fn notify_verb(&self, event: &VerbEvent<'_>) {
+        if let Some(observer) = &self.0 {
+            let notified = AssertUnwindSafe(|| observer.verb_ended(event));
             let _ = catch_unwind(notified);
         }
     }

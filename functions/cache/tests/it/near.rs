@@ -282,6 +282,55 @@ async fn many_entries_are_invalidated_with_one_wait() {
     assert!(matches!(lost, larder::CacheError::Unacknowledged(servers) if servers.len() == 1));
 }
 
+#[derive(Debug, Default)]
+struct Verbs(std::sync::Mutex<Vec<String>>);
+
+impl larder::Observer for Verbs {
+    fn ended(&self, _: &larder::Event<'_>) {}
+
+    fn verb_ended(&self, event: &larder::VerbEvent<'_>) {
+        let digest = event.digest.map_or("no key", |_| "a key");
+        let error = event.error.map_or("acknowledged", |_| "failed");
+        let line = format!("{:?} {:?} {digest} {error}", event.verb, event.name);
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_each_verb_once() {
+    let verbs = Arc::new(Verbs::default());
+    let builder = || Cache::builder().observer(verbs.clone());
+    let cache = builder().memory().build().unwrap();
+    let stale = Policy::ttl(Duration::from_secs(60)).stale_if_error(Duration::from_secs(60));
+    cache.put(&key("near", 1), &stale, &7_u64).await.unwrap();
+    cache.expire(&key("near", 1), &stale).await.unwrap();
+    cache.expire(&key("near", 2), &stale).await.unwrap();
+    cache.invalidate(&key("near", 1)).await.unwrap();
+    cache
+        .invalidate_many([key("near", 1), key("near", 2)])
+        .await
+        .unwrap();
+    cache.flush(Scope::Name("near")).await.unwrap();
+    cache.flush(Scope::All).await.unwrap();
+    let down = builder().url("memcached://127.0.0.1:1").build().unwrap();
+    down.invalidate(&key("near", 1)).await.unwrap_err();
+    let told = verbs.0.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        [
+            "Put Some(\"near\") a key acknowledged",
+            "Expire Some(\"near\") a key acknowledged",
+            "Expire Some(\"near\") a key acknowledged",
+            "Invalidate Some(\"near\") a key acknowledged",
+            "Invalidate Some(\"near\") a key acknowledged",
+            "Invalidate Some(\"near\") a key acknowledged",
+            "Flush Some(\"near\") no key acknowledged",
+            "Flush None no key acknowledged",
+            "Invalidate Some(\"near\") a key failed",
+        ]
+    );
+}
+
 #[tokio::test]
 async fn a_function_flushes_its_own_name() {
     let cache = cache(&[("CACHE_URL", "memory:")]);

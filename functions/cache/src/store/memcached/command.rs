@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::super::{
-    Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    Amend, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
     effect::Effected,
     many::{Each, Precondition, Write},
 };
-use crate::{key::CacheKeys, near::Amend};
+use crate::key::CacheKeys;
 
 /// One exchange with a server. It owns all that it needs: its caller may leave.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// An effect, and behind it the records under these keys.
     Effect(OwnedEffect, Arc<[String]>),
     /// Reads a record, and replaces it.
-    Amend(Arc<Amend>),
+    Amend(Arc<dyn Amend>),
     Ping,
     Lookups(Vec<CacheKeys>, LookupOptions),
     GetManyWithCas(Vec<(CacheKeys, KeyKind)>),

@@ -71,7 +71,7 @@ impl Connection {
                 Command::Effect(effect, records) => {
                     classic.effect(effect, records).await.map(Reply::Effected)
                 }
-                Command::Amend(amend) => classic.amend(amend).await.map(Reply::Stored),
+                Command::Amend(amend) => classic.amend(&**amend).await.map(Reply::Stored),
                 Command::Ping => classic.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => classic
                     .lookup_many(all_keys, *options)
@@ -110,7 +110,7 @@ impl Connection {
                 Command::Effect(effect, records) => {
                     meta.effect(effect, records).await.map(Reply::Effected)
                 }
-                Command::Amend(amend) => meta.amend(amend).await.map(Reply::Stored),
+                Command::Amend(amend) => meta.amend(&**amend).await.map(Reply::Stored),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => meta
                     .lookup_many(all_keys, *options)

@@ -6,3 +6,8 @@ pub(super) const MAX_LINE: usize = 512;
 pub(super) const MAX_ITEM: usize = 1 << 20;
 /// The most that one read takes from the socket; a larger answer takes several.
 pub(super) const READ_CHUNK: usize = 16 << 10;
+
+/// The records are asked for in the same write as an effect of at most so many bytes. memcached does
+/// not look at what TLS has already decrypted behind a value that it has read by itself, and would
+/// wait for more.
+pub(super) const TOGETHER: usize = 2048;

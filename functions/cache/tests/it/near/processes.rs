@@ -339,8 +339,6 @@ async fn no_process_serves_what_was_changed_before_an_acknowledgement() {
 /// Otherwise this would show nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_rule_is_found_out_by_processes() {
-    for fault in [Fault::NoWait, Fault::WallOnly] {
-        let run = run(seconds(8), Some(fault)).await;
-        assert!(run.wrong > 0, "{fault:?} was not noticed");
-    }
+    let run = run(seconds(8), Some(Fault::NoWait)).await;
+    assert!(run.wrong > 0, "not noticed");
 }

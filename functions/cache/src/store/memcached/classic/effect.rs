@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        super::{Lifetime, StoreError, effect::Effected, many::Precondition},
+        super::{Amend, Lifetime, StoreError, effect::Effected, many::Precondition},
         command::OwnedEffect,
         exptime,
+        limits::TOGETHER,
     },
     Classic,
     many::{Answers, stored},
     value_line::ValueLine,
 };
-use crate::near::Amend;
 
 impl Classic {
     pub(in super::super) async fn effect(
@@ -35,7 +35,11 @@ impl Classic {
                 &write.bytes,
             ),
         }
-        out.extend_from_slice(format!("get {}\r\n", records.join(" ")).as_bytes());
+        let get = format!("get {}\r\n", records.join(" "));
+        let together = out.len() <= TOGETHER;
+        if together {
+            out.extend_from_slice(get.as_bytes());
+        }
         let mut answers = self.send(&out).await?;
         let line = answers.line().await?;
         let done = match (effect, line.as_str()) {
@@ -46,13 +50,17 @@ impl Classic {
                 stored => Ok(stored?),
             },
         };
+        if !together {
+            answers.end()?;
+            answers = self.send(get.as_bytes()).await?;
+        }
         let records = values(&mut answers, records).await?;
         answers.end()?;
         self.validator.lock().mark_complete();
         done.map(|done| Effected { done, records })
     }
 
-    pub(in super::super) async fn amend(&mut self, amend: &Amend) -> Result<bool, StoreError> {
+    pub(in super::super) async fn amend(&mut self, amend: &dyn Amend) -> Result<bool, StoreError> {
         let there = self.get_with_cas(&[amend.key()]).await?.pop().flatten();
         let bytes = there.as_ref().map(|item| &item.bytes[..]);
         let Some(bytes) = amend.amended(bytes) else {

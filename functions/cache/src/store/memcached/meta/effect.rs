@@ -4,14 +4,14 @@ use bytes::{Buf as _, Bytes};
 
 use super::{
     super::{
-        super::{Lifetime, StoreError, effect::Effected, many::Precondition},
+        super::{Amend, Lifetime, StoreError, effect::Effected, many::Precondition},
         command::OwnedEffect,
         exptime,
+        limits::TOGETHER,
     },
     Meta,
     codec::{self, Get, Parsed, Status},
 };
-use crate::near::Amend;
 
 impl Meta {
     pub(in super::super) async fn effect(
@@ -30,19 +30,22 @@ impl Meta {
                 first,
             ),
         }
+        let together = self.output.len() <= TOGETHER;
+        let mut done = Ok(false);
+        if !together {
+            self.send().await?;
+            done = self.effected(effect, first).await;
+            self.output.clear();
+        }
         for (key, opaque) in records.iter().zip(first + 1..) {
             let lease = None;
             codec::get(&mut self.output, &Get { key, opaque, lease });
         }
         codec::barrier(&mut self.output);
         self.send().await?;
-        let done = match effect {
-            OwnedEffect::Delete(key) => match self.read_status(key, first).await? {
-                Status::Done | Status::NotFound => Ok(true),
-                _ => Err(self.broken()),
-            },
-            OwnedEffect::Write(write) => self.stored(write.key(), first).await,
-        };
+        if together {
+            done = self.effected(effect, first).await;
+        }
         match done {
             Err(error) if error != StoreError::Oversize => return Err(error),
             _ => {}
@@ -52,7 +55,17 @@ impl Meta {
         done.map(|done| Effected { done, records })
     }
 
-    pub(in super::super) async fn amend(&mut self, amend: &Amend) -> Result<bool, StoreError> {
+    async fn effected(&mut self, effect: &OwnedEffect, opaque: u32) -> Result<bool, StoreError> {
+        match effect {
+            OwnedEffect::Delete(key) => match self.read_status(key, opaque).await? {
+                Status::Done | Status::NotFound => Ok(true),
+                _ => Err(self.broken()),
+            },
+            OwnedEffect::Write(write) => self.stored(write.key(), opaque).await,
+        }
+    }
+
+    pub(in super::super) async fn amend(&mut self, amend: &dyn Amend) -> Result<bool, StoreError> {
         let there = self.get_with_cas(&[amend.key()]).await?.pop().flatten();
         let bytes = there.as_ref().map(|item| &item.bytes[..]);
         let Some(bytes) = amend.amended(bytes) else {
