@@ -59,11 +59,13 @@ fn cache_status<T>(fetched: &Fetched<T>) -> String {
     let ttl = fetched.ttl_left();
     match fetched.outcome() {
         Outcome::Hit | Outcome::Stale => format!("larder; hit; ttl={ttl}"),
+        Outcome::StaleAfterError => format!("larder; hit; detail=refresh-failed; ttl={ttl}"),
         Outcome::StaleOnError => format!("larder; fwd=stale; detail=origin-error; ttl={ttl}"),
         Outcome::Miss(fill) => forwarded("miss", fill),
         Outcome::Expired(fill) => forwarded("stale", fill),
         Outcome::Refreshed(fill) => forwarded("request", fill),
         Outcome::Collapsed => "larder; fwd=miss; collapsed".to_owned(),
+        Outcome::Passed => "larder; fwd=miss; detail=passed".to_owned(),
         _ => "larder; fwd=bypass".to_owned(),
     }
 }

@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::Duration};
 use larder::{Cache, Key, Source};
 use larder_testing::{
     Memcached, Stampede,
-    stampede::{Event, Order, Round, Worker},
+    stampede::{Ends, Event, Order, Round, Worker},
 };
 
 const HELP: &str = "\
@@ -40,6 +40,7 @@ impl Options {
             keys: 20,
             together: 5,
             origin: Duration::from_millis(300),
+            ends: Ends::Well,
             ttl: Duration::from_secs(60),
             stale: Duration::ZERO,
             lease: Duration::from_secs(2),

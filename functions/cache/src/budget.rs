@@ -64,7 +64,7 @@ impl Budget {
 
     /// Until when a caller that began at `begun` may wait for another caller's origin call.
     /// Leaves room for the caller's own origin call before the deadline: what the entry has last
-    /// `cost`, or half of the time that is left.
+    /// `cost` and a quarter more, or half of the time that is left.
     pub(crate) fn wait_until(
         &self,
         begun: Instant,
@@ -74,7 +74,8 @@ impl Budget {
         let end = begun + wait.min(LONGEST);
         self.deadline.map_or(end, |deadline| {
             let left = deadline.saturating_duration_since(begun);
-            end.min(deadline - cost.unwrap_or(left / 2).min(left))
+            let room = cost.map_or(left / 2, |cost| cost.saturating_add(cost / 4));
+            end.min(deadline - room.min(left))
         })
     }
 
@@ -119,7 +120,7 @@ mod tests {
         let until = |cost| budget.wait_until(now, Duration::from_secs(10), cost) - now;
         assert_eq!(
             until(Some(Duration::from_millis(300))),
-            Duration::from_millis(2700)
+            Duration::from_millis(2625)
         );
         assert_eq!(until(None), Duration::from_millis(1500));
         assert_eq!(until(Some(Duration::from_secs(9))), Duration::ZERO);

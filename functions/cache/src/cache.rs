@@ -21,6 +21,7 @@ use crate::{
     policy::Policy,
     read_through::{read_through, read_through_many},
     shared::Shared,
+    store::{BreakerState, StoreError},
     telemetry::events::{self, Verb},
     telemetry::metrics::Stats,
 };
@@ -239,6 +240,7 @@ impl Cache {
                 vec![whole.clone(), cache.namespace.of(name)]
             }
         };
+        self.check_runtime()?;
         let named: Vec<_> = scopes.iter().map(|scope| &**scope).collect();
         // Dropped when the exchanges have ended, however they have.
         let own = cache.near.forgetting_all();
@@ -247,7 +249,7 @@ impl Cache {
         let flushed = flushed.map_err(|failed| {
             let failed = failed
                 .into_iter()
-                .map(|(server, reason)| ServerError::new(server, reason));
+                .map(|(server, reason)| ServerError::new(&cache.store, server, reason));
             CacheError::Unacknowledged(failed.collect())
         })?;
         let received = cache.near.clocks().now().monotonic;
@@ -268,13 +270,24 @@ impl Cache {
     /// Asks every server, as `host:port`, whether it answers within a second. For health checks;
     /// calls do not depend on it.
     pub async fn ping(&self) -> Vec<(String, Result<(), CacheError>)> {
+        if let Err(error) = self.check_runtime() {
+            return vec![(self.location().to_owned(), Err(error))];
+        }
         let answers = self.0.store.ping(VERB_TIMEOUT).await.into_iter();
         let error = |server: &str, reason| {
-            CacheError::Unacknowledged(vec![ServerError::new(server, reason)])
+            CacheError::Unacknowledged(vec![ServerError::new(&self.0.store, server, reason)])
         };
         answers
             .map(|(server, answer)| (server.clone(), answer.map_err(|e| error(&server, e))))
             .collect()
+    }
+
+    /// The circuit breaker of each server, as `host:port`: a gauge. Empty for a cache in this
+    /// process, and until the first list of servers has come.
+    /// [`Observer::breaker_changed`](crate::Observer::breaker_changed) is notified of each change.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<(String, BreakerState)> {
+        self.0.store.breakers()
     }
 
     /// Where the cache is, as a URL without secrets: `memory:`, `memcached://host:port,…`.
@@ -305,6 +318,15 @@ impl Cache {
     #[must_use]
     pub fn stats_by_name(&self) -> BTreeMap<String, Stats> {
         self.0.counters.by_name()
+    }
+
+    /// A verb on a server needs sockets, and a limit for its time.
+    fn check_runtime(&self) -> Result<(), CacheError> {
+        if self.0.verbs_have_no_runtime() {
+            let error = ServerError::new(&self.0.store, self.location(), StoreError::NoRuntime);
+            return Err(CacheError::Unacknowledged(vec![error]));
+        }
+        Ok(())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

@@ -3,9 +3,10 @@
 //!
 //! Not a public API; the attribute uses it through `larder::__private`.
 
-use std::{any::type_name, convert::Infallible, marker::PhantomData, pin::Pin};
+use std::{any::type_name, convert::Infallible, marker::PhantomData, time::Duration};
 
 use crate::{
+    boxed::boxed,
     cache::{self, Cache, Scope},
     error::CacheError,
     fetched::Fetched,
@@ -14,7 +15,7 @@ use crate::{
     origin::capture_directive,
     outcome::{Bypass, Outcome},
     shared::name_registry::Function,
-    telemetry::metrics::Counter,
+    telemetry::{events::Event, metrics::Counter},
 };
 
 mod value_traits;
@@ -147,13 +148,8 @@ pub fn given(cache: &Cache) -> Option<Cache> {
     Some(cache.clone())
 }
 
-/// Boxes the origin's future: a hit never runs it, and nested cached functions would exceed rustc's
-/// recursion limit.
-fn apart<F: Future>(origin: F) -> Pin<Box<F>> {
-    Box::pin(origin)
-}
-
-/// A cached call.
+/// A cached call. The origin's future is boxed: a hit never runs it, and nested cached functions
+/// would exceed rustc's recursion limit.
 pub async fn fetch<R, const KIND: u8, C, K>(
     cache: Option<Cache>,
     function: Function,
@@ -167,15 +163,15 @@ where
     C: Codec<R::Value>,
     K: Keep<Coded<R::Value, C>>,
 {
-    let origin = async || apart(origin()).await.into_result();
+    let origin = async || boxed(|| origin()).await.into_result();
     R::wrap(match prepared::<R::Value>(cache, function, key) {
-        Some((cache, key)) => {
+        Ok((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
             let coded = cache.get_as::<K, _, _, _, _>(&key, function.policy(), origin);
             let coded = coded.await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
-        None => uncached(origin).await,
+        Err(uncached) => uncached.call(origin).await,
     })
 }
 
@@ -187,14 +183,14 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     _: C,
     origin: impl AsyncFnOnce() -> R,
 ) -> R::Fetched {
-    let origin = async || apart(origin()).await.into_result();
+    let origin = async || boxed(|| origin()).await.into_result();
     R::wrap(match prepared::<R::Value>(cache, function, key) {
-        Some((cache, key)) => {
+        Ok((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
             let coded = cache.refresh(&key, function.policy(), origin).await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
-        None => uncached(origin).await,
+        Err(uncached) => uncached.call(origin).await,
     })
 }
 
@@ -205,7 +201,8 @@ pub async fn peek<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     key: Result<Key, KeyError>,
     _: C,
 ) -> Option<Fetched<R::Value>> {
-    let (cache, key) = prepared::<R::Value>(cache, function, key)?;
+    let prepared = prepared::<R::Value>(cache, function, key);
+    let (cache, key) = prepared.inspect_err(Uncached::count).ok()?;
     let coded = cache.peek::<Coded<_, C>>(&key, function.policy()).await;
     coded.map(|coded| coded.map(Coded::into_inner))
 }
@@ -219,7 +216,9 @@ pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    if !accepts::<R::Value>(&cache, function) {
+    if !cache.shared().accepts(function, type_name::<R::Value>()) {
+        let counters = cache.shared().counters.of(function.name());
+        counters.increment(Counter::Refused);
         return Err(CacheError::NameTaken(function.name()));
     }
     let lent = Lent::<_, C>::new(value);
@@ -266,45 +265,72 @@ pub fn key(
     )
 }
 
-/// Whether `function` may be cached. If not, that is counted.
-fn accepts<V>(cache: &Cache, function: Function) -> bool {
-    let accepted = cache.shared().accepts(function, type_name::<V>());
-    if !accepted {
-        let counters = cache.shared().counters.of(function.name());
-        counters.increment(Counter::Refused);
-    }
-    accepted
-}
-
-/// The cache and the key of a call; `None` if there is no cache and the origin answers.
+/// The cache and the key of a call, or why there is none and the origin answers.
 fn prepared<V>(
     cache: Option<Cache>,
     function: Function,
     key: Result<Key, KeyError>,
-) -> Option<(Cache, Key)> {
-    let cache = cache?;
-    if !accepts::<V>(&cache, function) {
-        return None;
-    }
-    match key {
-        Ok(key) => Some((cache, key)),
+) -> Result<(Cache, Key), Uncached> {
+    let Some(cache) = cache else {
+        return Err(Uncached {
+            cache: None,
+            function,
+            why: Bypass::Disabled,
+        });
+    };
+    let why = match key {
+        _ if !cache.shared().accepts(function, type_name::<V>()) => Bypass::Name,
+        Ok(key) => return Ok((cache, key)),
         Err(error) => {
             cache.shared().log.key(function.name(), &error);
-            None
+            Bypass::Key
         }
-    }
+    };
+    let cache = Some(cache);
+    Err(Uncached {
+        cache,
+        function,
+        why,
+    })
 }
 
-async fn uncached<T, E>(origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
-    let begun = tokio::time::Instant::now();
-    let (value, _) = capture_directive([], origin()).await;
-    Ok(Fetched {
-        value: value?,
-        outcome: Outcome::Bypassed(Bypass::Disabled),
-        near: false,
-        age: std::time::Duration::ZERO,
-        ttl_left: 0,
-        cache_time: std::time::Duration::ZERO,
-        origin_time: Some(begun.elapsed()),
-    })
+/// A call that its origin answers. Its cache, if it has one, reports that.
+struct Uncached {
+    cache: Option<Cache>,
+    function: Function,
+    why: Bypass,
+}
+
+impl Uncached {
+    async fn call<T, E>(self, origin: impl AsyncFnOnce() -> Result<T, E>) -> Result<Fetched<T>, E> {
+        let begun = tokio::time::Instant::now();
+        let (value, _) = capture_directive([], origin()).await;
+        let result = value.map(|value| Fetched {
+            value,
+            outcome: Outcome::Bypassed(self.why),
+            near: false,
+            age: Duration::ZERO,
+            ttl_left: 0,
+            cache_time: Duration::ZERO,
+            origin_time: Some(begun.elapsed()),
+        });
+        if let Some(cache) = self.cache {
+            let name = self.function.name();
+            let event = match &result {
+                Ok(fetched) => Event::value(name, fetched),
+                Err(_) => Event::error(name, Duration::ZERO),
+            };
+            let counters = cache.shared().counters.of(name);
+            cache.shared().publish(&counters, &event);
+        }
+        result
+    }
+
+    /// Of what is no call there is no event.
+    fn count(&self) {
+        if let Some(cache) = &self.cache {
+            let counters = cache.shared().counters.of(self.function.name());
+            counters.outcome(Outcome::Bypassed(self.why));
+        }
+    }
 }

@@ -80,6 +80,11 @@ pub(crate) fn read<'a>(
     }
 }
 
+/// Whether these are the bytes of an entry, which may be evicted, and not of another record.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'V')
+}
+
 fn start(kind: u8, digest: [u8; 16], room: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + room + CHECK);
     out.extend_from_slice(&[kind, b'l', b'd', FORMAT]);

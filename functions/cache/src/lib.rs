@@ -21,6 +21,14 @@
 //! on. Without a cache, or with one that fails, a cached function answers as if it were not cached:
 //! it returns exactly what the function itself would.
 //!
+//! A cache needs a tokio runtime with time, and with I/O if it is on a server
+//! (`enable_all`, as `#[tokio::main]` has it). Anywhere else a cached function is answered by the
+//! function itself, one warning is logged, and verbs on a server return an error.
+//!
+//! A cached function may call itself, as any async function through a `Box`. Each level takes more
+//! stack than that of the plain function: 6 kB were measured with `opt-level = 1`, and it is more
+//! without any. A thread of tokio has 2 MiB.
+//!
 //! # Where to go from here
 //! * [`cached`](macro@cached): the attribute and all its arguments
 //! * [`Policy`]: ttl, stale windows, sizes; [`Cache::builder`] and [`Cache::from_env`]: the
@@ -62,6 +70,7 @@
 
 #![warn(missing_docs)]
 
+mod boxed;
 mod budget;
 mod byte;
 mod cache;
@@ -85,6 +94,7 @@ mod payload;
 mod policy;
 mod random;
 mod read_through;
+mod runtime;
 mod shared;
 mod store;
 mod telemetry;
@@ -301,8 +311,9 @@ pub use near::unsettled;
 pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
 pub use policy::{Policy, PolicyError, PolicyParts};
+pub use store::BreakerState;
 pub use telemetry::{
-    events::{Event, Observer, Verb, VerbEvent},
+    events::{BreakerChange, Event, Observer, Verb, VerbEvent},
     metrics::{FailureCounts, Stats},
 };
 

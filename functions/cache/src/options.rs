@@ -18,14 +18,16 @@ pub use configuration::Configuration;
 pub use error::OptionsError;
 use names::Setting;
 pub(crate) use names::check as check_names;
+use url::Parsed;
 
 /// The settings of a cache.
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `CACHE_URL` | from the next two | `memcached://host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`, `?discover=true`; `memcached+tls://…`; `memcached+unix:///path`; `memory:` |
-/// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset |
+/// | `CACHE_URL` | from the next two | `memcached://[user:password@]host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`, `?discover=true`; `memcached+tls://…`; `memcached+unix:///path`; `memory:`, with `?max=256MiB` |
+/// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset; Kubernetes' `tcp://host:port` and `MEMCACHED_SERVICE_HOST` are understood |
 /// | `CACHE_CA_FILE` | bundled roots | a PEM file of further roots for TLS |
+/// | `CACHE_CLIENT_CERT_FILE`, `CACHE_CLIENT_KEY_FILE` | unset | PEM files of a client's certificate and key for TLS |
 /// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
 /// | `CACHE_BUDGET_MS` | `50` | the most that cache I/O adds to one call, 1 to 10000 |
 /// | `CACHE_DISABLED` | `false` | every call goes to its origin |
@@ -35,8 +37,7 @@ pub(crate) use names::check as check_names;
 /// | `CACHE_SIGNING_KEY_PREVIOUS` | unset | still verifies during a rotation |
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// `None` for a cache in this process.
-    pub(crate) servers: Option<Servers>,
+    pub(crate) backend: Backend,
     pub(crate) namespace: Namespace,
     pub(crate) budget: Duration,
     pub(crate) disabled: bool,
@@ -44,6 +45,16 @@ pub(crate) struct Options {
     /// The most bytes of near copies, if there may be any.
     pub(crate) near: Option<usize>,
     pub(crate) configuration: Configuration,
+}
+
+/// Where entries are kept.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    /// In this process, in at most this many bytes.
+    Memory {
+        max: u64,
+    },
+    Memcached(Servers),
 }
 
 /// The memcached servers, and how to connect to them.
@@ -110,7 +121,7 @@ impl Options {
             environment,
         };
         let mut options = Self {
-            servers: servers(&lookup)?,
+            backend: backend(&lookup)?,
             namespace: namespace(&lookup)?,
             budget: lookup
                 .parsed(Setting::Budget, budget)?
@@ -126,9 +137,9 @@ impl Options {
 
     /// Where the cache is, without secrets.
     pub(crate) fn location(&self) -> String {
-        match &self.servers {
-            None => "memory:".to_owned(),
-            Some(servers) => {
+        match &self.backend {
+            Backend::Memory { max } => url::format_memory(*max),
+            Backend::Memcached(servers) => {
                 let query = if servers.discover {
                     "?discover=true"
                 } else {
@@ -142,13 +153,18 @@ impl Options {
     /// The settings in use, and where each comes from.
     fn effective(&self, lookup: &Lookup<'_>) -> Configuration {
         let mut all = Configuration::default();
-        let protocol = self.servers.as_ref().map_or_else(String::new, |servers| {
-            let separator = if servers.discover { '&' } else { '?' };
-            format!("{separator}protocol={}", servers.connect_options.protocol)
-        });
+        let protocol = match &self.backend {
+            Backend::Memory { .. } => String::new(),
+            Backend::Memcached(servers) => {
+                let separator = if servers.discover { '&' } else { '?' };
+                format!("{separator}protocol={}", servers.connect_options.protocol)
+            }
+        };
         all.url(self.location() + &protocol, lookup);
-        if let Some(path) = lookup.get(Setting::CaFile) {
-            all.add(Setting::CaFile, path, lookup);
+        for file in FILES {
+            if let Some(path) = lookup.get(file) {
+                all.add(file, path, lookup);
+            }
         }
         all.add(Setting::Namespace, self.namespace.name(), lookup);
         all.add(Setting::Budget, self.budget.as_millis(), lookup);
@@ -183,32 +199,83 @@ pub(crate) fn check_environment() -> Result<(), OptionsError> {
     Ok(())
 }
 
-fn servers(lookup: &Lookup<'_>) -> Result<Option<Servers>, OptionsError> {
+/// The files that only TLS uses.
+const FILES: [Setting; 3] = [
+    Setting::CaFile,
+    Setting::ClientCertFile,
+    Setting::ClientKeyFile,
+];
+
+fn backend(lookup: &Lookup<'_>) -> Result<Backend, OptionsError> {
     let url = lookup.parsed(Setting::Url, url::parse)?;
-    let tls = matches!(&url, Some(Some(parsed)) if parsed.tls);
+    let tls = matches!(&url, Some(Parsed::Memcached(parsed)) if parsed.tls);
     // A certificate without TLS is an error, because it was given for protection.
-    if !tls && lookup.get(Setting::CaFile).is_some() {
-        let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";
-        return Err(lookup.error(Setting::CaFile, problem));
+    for file in FILES {
+        if !tls && lookup.get(file).is_some() {
+            let problem = "only a CACHE_URL that begins with memcached+tls:// uses it";
+            return Err(lookup.error(file, problem));
+        }
     }
-    if let Some(parsed) = url {
-        let tls = tls.then(|| tls_roots(lookup)).transpose()?;
-        return Ok(parsed.map(|parsed| parsed.servers(tls)));
-    }
-    let host = lookup.parsed(Setting::Host, url::host)?;
-    let host = host.unwrap_or_else(|| "localhost".to_owned());
-    let port = lookup.parsed(Setting::Port, url::port)?;
-    let port = port.unwrap_or(url::DEFAULT_PORT);
-    Ok(Some(Servers {
-        endpoints: vec![Endpoint::Tcp { host, port }],
-        discover: false,
-        connect_options: ConnectOptions::default(),
-    }))
+    Ok(match url {
+        Some(Parsed::Memory { max }) => Backend::Memory { max },
+        Some(Parsed::Memcached(parsed)) => {
+            let tls = tls.then(|| tls_files(lookup)).transpose()?;
+            Backend::Memcached(parsed.servers(tls))
+        }
+        None => Backend::Memcached(Servers {
+            endpoints: vec![host_and_port(lookup)?],
+            discover: false,
+            connect_options: ConnectOptions::default(),
+        }),
+    })
 }
 
-fn tls_roots(lookup: &Lookup<'_>) -> Result<Tls, OptionsError> {
+/// The server of the `MEMCACHED_…` variables. Kubernetes sets some of them in every pod, if there
+/// is a service that is named memcached.
+fn host_and_port(lookup: &Lookup<'_>) -> Result<Endpoint, OptionsError> {
+    let port_or_service = |text: &str| match url::service(text) {
+        Some(service) => service.map(|(host, port)| (Some(host), port)),
+        None => url::port(text).map(|port| (None, port)),
+    };
+    let mut host = lookup.parsed(Setting::Host, url::host)?;
+    let (service, mut port) = match lookup.parsed(Setting::Port, port_or_service)? {
+        Some((service, port)) => (service, Some(port)),
+        None => (None, None),
+    };
+    host = host.or(service);
+    if host.is_none() {
+        host = lookup.parsed(Setting::ServiceHost, url::host)?;
+        if host.is_some() && port.is_none() {
+            port = lookup.parsed(Setting::ServicePort, url::port)?;
+        }
+    }
+    Ok(Endpoint::Tcp {
+        host: host.unwrap_or_else(|| "localhost".to_owned()),
+        port: port.unwrap_or(url::DEFAULT_PORT),
+    })
+}
+
+fn tls_files(lookup: &Lookup<'_>) -> Result<Tls, OptionsError> {
     let path = lookup.get(Setting::CaFile);
-    Tls::new(path.as_deref()).map_err(|problem| lookup.error(Setting::CaFile, problem))
+    let roots = Tls::roots(path.as_deref());
+    let roots = roots.map_err(|problem| lookup.error(Setting::CaFile, problem))?;
+    let (certificate, key) = (Setting::ClientCertFile, Setting::ClientKeyFile);
+    let client = match (lookup.get(certificate), lookup.get(key)) {
+        (None, None) => None,
+        (Some(chain), Some(secret)) => {
+            let chain = Tls::chain(&chain);
+            let chain = chain.map_err(|problem| lookup.error(certificate, problem))?;
+            let secret = Tls::key(&secret).map_err(|problem| lookup.error(key, problem))?;
+            Some((chain, secret))
+        }
+        (Some(_), None) => {
+            return Err(lookup.error(key, "CACHE_CLIENT_CERT_FILE needs its key"));
+        }
+        (None, Some(_)) => {
+            return Err(lookup.error(certificate, "CACHE_CLIENT_KEY_FILE needs its certificate"));
+        }
+    };
+    Tls::new(roots, client).map_err(|problem| lookup.error(certificate, problem))
 }
 
 fn namespace(lookup: &Lookup<'_>) -> Result<Namespace, OptionsError> {
@@ -318,8 +385,38 @@ mod tests {
         assert_eq!(location(&tls), "memcached+tls://a:11211,b:7");
         let told = "memcached+tls://a.cfg:11211?discover=true";
         assert_eq!(location(&[("CACHE_URL", told)]), told);
+        let slash = "memcached://a:11211/?discover=true";
+        assert_eq!(
+            location(&[("CACHE_URL", slash)]),
+            "memcached://a:11211?discover=true"
+        );
+        let login = "memcached://user:s%40cret@a,b";
+        assert_eq!(
+            location(&[("CACHE_URL", login)]),
+            "memcached://a:11211,b:11211"
+        );
+        let large = "memory:?max=256MiB";
+        assert_eq!(location(&[("CACHE_URL", large)]), large);
         assert_eq!(options(&[]).unwrap().budget, Duration::from_millis(50));
         assert!(options(&[("CACHE_DISABLED", "true")]).unwrap().disabled);
+    }
+
+    /// A pod in a namespace with a service that is named memcached has all of these.
+    #[test]
+    fn the_variables_that_kubernetes_sets_are_a_host_and_a_port() {
+        let pod = [
+            ("MEMCACHED_SERVICE_HOST", "10.0.0.1"),
+            ("MEMCACHED_SERVICE_PORT", "11212"),
+            ("MEMCACHED_PORT", "tcp://10.0.0.1:11212"),
+            ("MEMCACHED_PORT_11212_TCP", "tcp://10.0.0.1:11212"),
+        ];
+        let location = |settings: &[(&str, &str)]| options(settings).unwrap().location();
+        assert_eq!(location(&pod), "memcached://10.0.0.1:11212");
+        assert_eq!(location(&pod[..2]), "memcached://10.0.0.1:11212");
+        let named = [&[("MEMCACHED_HOST", "memcached")], &pod[..]].concat();
+        assert_eq!(location(&named), "memcached://memcached:11212");
+        let explicit = [&[("CACHE_URL", "memcached://b")], &pod[..]].concat();
+        assert_eq!(location(&explicit), "memcached://b:11211");
     }
 
     #[test]
@@ -334,9 +431,20 @@ mod tests {
             &[("CACHE_URL", "memcached://a/path")],
             &[("CACHE_URL", "memcached://a?x=1")],
             &[("CACHE_URL", "memcached://a?protocol=binary")],
-            &[("CACHE_URL", "memcached://user:secret@a")],
+            &[("CACHE_URL", "memcached://user:secret@a/path")],
+            &[("CACHE_URL", "memcached://secret@a")],
             &[("CACHE_URL", "memory:x")],
+            &[("CACHE_URL", "memory:?max=64")],
             &[("CACHE_CA_FILE", "ca.pem"), ("CACHE_URL", "memcached://a")],
+            &[
+                ("CACHE_CLIENT_CERT_FILE", "client.pem"),
+                ("CACHE_URL", "memcached://a"),
+            ],
+            &[
+                ("CACHE_CLIENT_KEY_FILE", "/nonexistent"),
+                ("CACHE_CLIENT_CERT_FILE", ""),
+                ("MEMCACHED_HOST", "a"),
+            ],
             &[("CACHE_URL", "memcached+unix://relative")],
             &[("CACHE_URL", "memcached+tls://")],
             &[("CACHE_URL", "memcached://a,b?discover=true")],
@@ -346,6 +454,7 @@ mod tests {
                 ("CACHE_URL", "memcached+tls://a"),
             ],
             &[("MEMCACHED_PORT", "eleven")],
+            &[("MEMCACHED_PORT", "tcp://a:eleven")],
             &[("MEMCACHED_HOST", "a:11211")],
             &[("CACHE_NAMESPACE", "a:b")],
             &[("CACHE_BUDGET_MS", "0")],

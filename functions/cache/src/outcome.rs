@@ -2,8 +2,9 @@
 
 use crate::store::StoreError;
 
-/// How a call was answered. [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale) and
-/// [`Collapsed`](Outcome::Collapsed) made no origin call of their own; each of the others made one.
+/// How a call was answered. [`Hit`](Outcome::Hit), [`Stale`](Outcome::Stale),
+/// [`StaleAfterError`](Outcome::StaleAfterError) and [`Collapsed`](Outcome::Collapsed) made no
+/// origin call of their own; each of the others made one.
 ///
 /// ```
 /// # use larder::{Bypass, Cache, Fill, Outcome, with_cache};
@@ -29,6 +30,9 @@ pub enum Outcome {
     Stale,
     /// An entry past its ttl, served because this call's own origin call failed.
     StaleOnError,
+    /// An entry past its ttl, served without an origin call: another caller's refresh of it has
+    /// failed a moment ago, or the cache has failed after the entry was read.
+    StaleAfterError,
     /// There was no usable entry; the origin answered.
     Miss(Fill),
     /// The entry was past its ttl; the origin answered.
@@ -37,6 +41,9 @@ pub enum Outcome {
     Refreshed(Fill),
     /// Another caller's origin call answered this one.
     Collapsed,
+    /// The last answer for this key could not be stored, a few seconds ago. So the origin answered
+    /// at once, as if there were no cache.
+    Passed,
     /// The cache was neither read nor written; the origin answered.
     Bypassed(Bypass),
 }
@@ -100,6 +107,16 @@ pub enum CacheFailure {
     Decode,
     /// The value is larger than the policy or the server allows.
     Oversize,
+    /// The server has no memory for the item, and does not evict others for it.
+    Full,
+    /// The server, or a proxy before it, has refused to store the item.
+    Rejected,
+    /// The name of the server cannot be resolved.
+    Dns,
+    /// TLS failed: one side does not trust the other's certificate, or the server speaks no TLS.
+    Tls,
+    /// The server asks for a user and a password, or refuses those of the URL.
+    Login,
 }
 
 impl CacheFailure {
@@ -107,15 +124,23 @@ impl CacheFailure {
     ///
     /// ```
     /// let names = larder::CacheFailure::ALL.map(|kind| kind.to_string());
-    /// assert_eq!(names.join(" "), "timeout refused closed protocol decode oversize");
+    /// assert_eq!(
+    ///     names.join(" "),
+    ///     "timeout refused closed protocol decode oversize full rejected dns tls login"
+    /// );
     /// ```
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Refused,
         Self::Closed,
         Self::Protocol,
         Self::Decode,
         Self::Oversize,
+        Self::Full,
+        Self::Rejected,
+        Self::Dns,
+        Self::Tls,
+        Self::Login,
     ];
 }
 
@@ -128,6 +153,11 @@ impl std::fmt::Display for CacheFailure {
             Self::Protocol => "protocol",
             Self::Decode => "decode",
             Self::Oversize => "oversize",
+            Self::Full => "full",
+            Self::Rejected => "rejected",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::Login => "login",
         })
     }
 }
@@ -145,13 +175,18 @@ impl std::fmt::Display for CacheFailure {
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Bypass {
-    /// The cache is disabled or not installed, or another function has the same name.
+    /// The cache is disabled or not installed, or there is no tokio runtime that it could use.
     Disabled,
     /// The circuit breaker of the key's server is open: too many of its last calls failed.
     Breaker,
     /// The caller asked for it ([`Freshness::Bypass`]).
     Requested,
+    /// Another function, or another type, has the name: an error in the log names both.
+    Name,
+    /// No key can be made of the arguments: an error in the log says why.
+    Key,
 }
 
 /// How a caller wants the cache to be used; see [`with_freshness`](crate::with_freshness).
@@ -217,7 +252,7 @@ impl Outcome {
     pub fn source(self) -> Source {
         match self {
             Self::Hit => Source::Cache,
-            Self::Stale | Self::StaleOnError => Source::Stale,
+            Self::Stale | Self::StaleOnError | Self::StaleAfterError => Source::Stale,
             _ => Source::Origin,
         }
     }
@@ -240,7 +275,8 @@ impl Uncoordinated {
         match self {
             Self::Bypassed(why) => Outcome::Bypassed(why),
             Self::Failed(failure) => Outcome::Miss(Fill::Failed(failure)),
-            Self::Waited | Self::NotStorable => Outcome::Miss(Fill::NotStored),
+            Self::Waited => Outcome::Miss(Fill::NotStored),
+            Self::NotStorable => Outcome::Passed,
         }
     }
 }
@@ -255,7 +291,7 @@ impl From<StoreError> for Uncoordinated {
 }
 
 impl StoreError {
-    /// `None` if the breaker was open and the server was not asked.
+    /// `None` if the server was not asked: the breaker was open.
     pub(crate) fn failure(self) -> Option<CacheFailure> {
         Some(match self {
             Self::Timeout => CacheFailure::Timeout,
@@ -263,7 +299,12 @@ impl StoreError {
             Self::Closed => CacheFailure::Closed,
             Self::Protocol => CacheFailure::Protocol,
             Self::Oversize => CacheFailure::Oversize,
-            Self::Breaker => return None,
+            Self::Full => CacheFailure::Full,
+            Self::Rejected => CacheFailure::Rejected,
+            Self::Dns => CacheFailure::Dns,
+            Self::Tls => CacheFailure::Tls,
+            Self::LoginNeeded | Self::LoginRefused => CacheFailure::Login,
+            Self::Breaker | Self::NoRuntime => return None,
         })
     }
 }

@@ -64,6 +64,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
+    boxed::boxed,
     budget::{Budget, VERB_TIMEOUT},
     clock,
     fetched::Fetched,
@@ -104,6 +105,7 @@ use fill::{Answer, PendingWrite};
 use lease::Lease;
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use plan::{ClaimResult, Plan, Progress};
+pub(crate) use release::Abandoned;
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
 use serve::Joined;
@@ -252,33 +254,29 @@ impl<'a> Call<'a> {
             // Boxed, so that callers' futures stay small and below the compiler's limit of nesting.
             // At most 1,032 bytes, glibc's limit for its quick lists: beyond it a hit costs 2 %
             // more.
-            Freshness::Normal => Box::pin(self.find::<K, T>()).await,
-            Freshness::Refresh => Box::pin(self.claim_for_refresh()).await,
+            Freshness::Normal => boxed(|| self.find::<K, T>()).await,
+            Freshness::Refresh => boxed(|| self.claim_for_refresh()).await,
         };
         // Boxed: an origin's future may be large and deeply nested. So a hit does not include its
         // size, nor the caller's future its depth.
         match next {
             Action::Serve(fetched) => Ok(fetched),
             Action::CallOrigin(Permission::Lead(lease)) => {
-                Box::pin(self.lead(lease, origin())).await
+                boxed(|| self.lead(lease, origin())).await
             }
             Action::CallOrigin(Permission::Uncoordinated(why)) => {
-                Box::pin(self.alone(why, origin)).await
+                boxed(|| self.alone(why, origin)).await
             }
             Action::CallOrigin(Permission::WaitTimedOut(stale)) => {
-                let result = Box::pin(self.alone(Uncoordinated::Waited, origin)).await;
+                let result = boxed(|| self.alone(Uncoordinated::Waited, origin)).await;
                 result.or_else(|error| self.stale_on_error(stale).ok_or(error))
             }
         }
     }
 
-    /// Without tokio there is no clock to wait by, and no socket.
+    /// Without a clock no call can wait, and without sockets there is no server.
     fn has_no_runtime(&self) -> bool {
-        let none = tokio::runtime::Handle::try_current().is_err();
-        if none {
-            self.cache.log.no_runtime(self.key.name());
-        }
-        none
+        self.cache.has_no_runtime(self.key.name())
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to wait any longer.
@@ -430,7 +428,13 @@ impl<'a> Call<'a> {
         let options = self.options(lease, near);
         // Not with `Budget::spend`, which would hold the exchange twice: see `Call::run`
         // for the limit of its size.
-        let (begun, limit) = (Instant::now(), self.budget.left());
+        let limit = self.budget.left();
+        // A call begins with its first lookup.
+        let begun = if self.budget.spent().is_zero() {
+            self.begun
+        } else {
+            Instant::now()
+        };
         let reply = self.cache.store.lookup(&self.keys, options, limit).await;
         self.budget.charge(begun);
         reply
@@ -448,7 +452,7 @@ impl<'a> Call<'a> {
     /// Calls the origin with the lease and stores its answer.
     async fn lead<T, E>(
         &self,
-        lease: Box<Lease>,
+        mut lease: Box<Lease>,
         origin: impl Future<Output = Result<T, E>>,
     ) -> Result<Fetched<T>, E>
     where
@@ -474,9 +478,9 @@ impl<'a> Call<'a> {
                 };
                 let mut pending = [self.plan_fill(&lease, kept.cas(), &value, &answer, &flight)];
                 exchanges.write_pending(&mut pending).await;
-                let [(fill, ttl_left)] = pending.map(|pending| pending.result());
-                let outcome = lease.reason.outcome(fill);
-                lease.filled(fill);
+                let [written] = pending.map(|pending| pending.result());
+                let (outcome, ttl_left) = (lease.reason.outcome(written.fill), written.ttl_left);
+                written.end(*lease);
                 Ok(self.fetched(value, outcome, Duration::ZERO, ttl_left, Some(cost)))
             }
             Err(error) => {
@@ -487,8 +491,11 @@ impl<'a> Call<'a> {
                 let give_back = self.plan_give_back(&lease, kept.cas());
                 let mut pending = [self.unfilled(give_back, Fill::NotStored)];
                 exchanges.write_pending(&mut pending).await;
-                lease.release.disarm();
-                self.stale_on_error(lease.stale).ok_or(error)
+                let [written] = pending.map(|pending| pending.result());
+                let stale = lease.stale.take();
+                lease.release.origin_failed();
+                written.end(*lease);
+                self.stale_on_error(stale).ok_or(error)
             }
         }
     }
@@ -496,8 +503,7 @@ impl<'a> Call<'a> {
     fn count_uncoordinated(&self, why: Uncoordinated) {
         match why {
             Uncoordinated::Waited => self.counters.increment(Counter::WaitedInVain),
-            Uncoordinated::NotStorable => self.counters.increment(Counter::Passed),
-            Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_) => {}
+            Uncoordinated::NotStorable | Uncoordinated::Failed(_) | Uncoordinated::Bypassed(_) => {}
         }
     }
 
@@ -550,5 +556,28 @@ impl<'a> Call<'a> {
             turn.complete(payload.into(), self.cache.clock.now());
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::near::AsBytes;
+    use crate::{Cache, Policy};
+
+    /// glibc keeps quick lists up to that size: beyond it a hit costs 2 % more.
+    const QUICK: usize = 1032;
+
+    #[test]
+    fn what_a_hit_allocates_is_small() {
+        let policy = Policy::ttl(Duration::from_secs(60));
+        let (cache, key) = (Cache::memory(), Key::new("size", &()).unwrap());
+        let call = Call::new(cache.shared(), &key, &policy.parts, None);
+        let sizes = [
+            size_of_val(&call.find::<AsBytes, u64>()),
+            size_of_val(&call.find::<AsBytes, String>()),
+        ];
+        println!("{sizes:?}");
+        assert!(sizes.into_iter().max() <= Some(QUICK), "{sizes:?}");
     }
 }

@@ -10,6 +10,8 @@ use crate::{
     near::Near,
     options::Configuration,
     outcome::Outcome,
+    read_through::Abandoned,
+    runtime::{self, Needs},
     store::Store,
     telemetry::events::{Event, Observers},
     telemetry::log::Log,
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) flights: Flights,
     pub(crate) single_flight: LocalSingleFlight,
     pub(crate) pollers: Pollers,
+    pub(crate) abandoned: Abandoned,
     pub(crate) counters: CountersByName,
     pub(crate) observers: Observers,
     pub(crate) log: Log,
@@ -51,6 +54,20 @@ impl Shared {
             counters.time(Counter::OriginMicros, took);
         }
         self.observers.notify(event);
+    }
+
+    /// Whether the present task's runtime lacks what a call needs. That is logged.
+    pub(crate) fn has_no_runtime(&self, name: &str) -> bool {
+        let missing = runtime::missing(self.store.needs());
+        missing
+            .inspect(|missing| self.log.no_runtime(name, *missing))
+            .is_some()
+    }
+
+    /// The same for what does not wait for other callers: in this process it needs nothing.
+    pub(crate) fn verbs_have_no_runtime(&self) -> bool {
+        let needs = self.store.needs();
+        needs == Needs::TimeAndIo && runtime::missing(needs).is_some()
     }
 
     /// Whether `function`, whose value is of the type `value`, may be cached here.

@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::key::CacheKeys;
+use crate::{key::CacheKeys, runtime::Needs};
+pub use memcached::BreakerState;
 
 pub(crate) mod effect;
 
@@ -116,14 +117,38 @@ pub(crate) enum StoreError {
     Timeout,
     #[error("connection refused or unreachable")]
     Refused,
+    #[error("its name cannot be resolved")]
+    Dns,
+    #[error("no TLS connection")]
+    Tls,
+    #[error("it asks for a user and a password: memcached://user:password@host")]
+    LoginNeeded,
+    #[error("it refuses this user and password")]
+    LoginRefused,
     #[error("connection closed")]
     Closed,
     #[error("an answer that is none")]
     Protocol,
     #[error("too large for the server")]
     Oversize,
+    #[error("the server has no memory for it")]
+    Full,
+    #[error("the server refuses to store it")]
+    Rejected,
     #[error("left alone after repeated failures")]
     Breaker,
+    #[error("not on a tokio runtime with time and I/O")]
+    NoRuntime,
+}
+
+impl StoreError {
+    /// Whether a connection that was not made may be its cause.
+    pub(crate) fn is_about_connecting(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout | Self::Refused | Self::Closed | Self::Protocol | Self::Dns | Self::Tls
+        )
+    }
 }
 
 /// What an item is replaced by, given what is there.
@@ -155,9 +180,10 @@ impl Store {
             Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
             Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => {
-                simulated.lookup(keys, options, limit).await.map(Box::new)
-            }
+            // Boxed, so that a lookup is as large as without it.
+            Self::Simulated(simulated) => Box::pin(simulated.lookup(keys, options, limit))
+                .await
+                .map(Box::new),
         }
     }
 
@@ -191,6 +217,30 @@ impl Store {
         match self {
             Self::Memcached(memcached) => memcached.holding(keys),
             _ => None,
+        }
+    }
+
+    /// Why the server of this name cannot be connected to, if that is known.
+    pub(crate) fn cause(&self, server: &str) -> Option<Arc<str>> {
+        match self {
+            Self::Memcached(memcached) => memcached.cause(server),
+            _ => None,
+        }
+    }
+
+    /// What its exchanges need of the runtime.
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Self::Memcached(_) => Needs::TimeAndIo,
+            _ => Needs::Time,
+        }
+    }
+
+    /// The breaker of each server, by its name.
+    pub(crate) fn breakers(&self) -> Vec<(String, BreakerState)> {
+        match self {
+            Self::Memcached(memcached) => memcached.breakers(),
+            _ => Vec::new(),
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) fn of<T>(fetched: &Fetched<T>) -> HeaderValue {
 fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
         Outcome::Hit | Outcome::Stale => format_value(format_args!("larder; hit; ttl={ttl}")),
+        Outcome::StaleAfterError => format_value(format_args!(
+            "larder; hit; detail=refresh-failed; ttl={ttl}"
+        )),
         Outcome::StaleOnError => format_value(format_args!(
             "larder; fwd=stale; detail=origin-error; ttl={ttl}"
         )),
@@ -27,12 +30,19 @@ fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
         Outcome::Expired(fill) => forwarded("stale", fill),
         Outcome::Refreshed(fill) => forwarded("request", fill),
         Outcome::Collapsed => HeaderValue::from_static("larder; fwd=miss; collapsed"),
+        Outcome::Passed => HeaderValue::from_static("larder; fwd=miss; detail=passed"),
         Outcome::Bypassed(Bypass::Requested) => HeaderValue::from_static("larder; fwd=request"),
         Outcome::Bypassed(Bypass::Disabled) => {
             HeaderValue::from_static("larder; fwd=bypass; detail=disabled")
         }
         Outcome::Bypassed(Bypass::Breaker) => {
             HeaderValue::from_static("larder; fwd=bypass; detail=breaker")
+        }
+        Outcome::Bypassed(Bypass::Name) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=name")
+        }
+        Outcome::Bypassed(Bypass::Key) => {
+            HeaderValue::from_static("larder; fwd=bypass; detail=key")
         }
         // An outcome of a later version of larder. A client must not take it for a hit.
         _ => HeaderValue::from_static("larder; fwd=bypass"),
@@ -69,6 +79,18 @@ mod tests {
             -4,
             "fwd=stale; detail=origin-error; ttl=-4",
         );
+        check(
+            Outcome::StaleAfterError,
+            -4,
+            "hit; detail=refresh-failed; ttl=-4",
+        );
+        check(Outcome::Passed, 0, "fwd=miss; detail=passed");
+        check(
+            Outcome::Bypassed(Bypass::Name),
+            0,
+            "fwd=bypass; detail=name",
+        );
+        check(Outcome::Bypassed(Bypass::Key), 0, "fwd=bypass; detail=key");
         check(Outcome::Refreshed(Fill::Stored), 60, "fwd=request; stored");
         check(Outcome::Bypassed(Bypass::Requested), 0, "fwd=request");
         check(

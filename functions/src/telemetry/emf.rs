@@ -159,10 +159,12 @@ fn outcome_name(outcome: Outcome) -> (&'static str, bool) {
         Outcome::Hit => ("hit", true),
         Outcome::Stale => ("stale", true),
         Outcome::StaleOnError => ("stale-on-error", true),
+        Outcome::StaleAfterError => ("stale-after-error", true),
         Outcome::Collapsed => ("collapsed", true),
         Outcome::Miss(_) => ("miss", false),
         Outcome::Expired(_) => ("expired", false),
         Outcome::Refreshed(_) => ("refreshed", false),
+        Outcome::Passed => ("passed", false),
         Outcome::Bypassed(_) => ("bypassed", false),
         _ => ("other", false),
     }
@@ -235,6 +237,12 @@ mod tests {
             Some(Outcome::StaleOnError),
             ("stale-on-error", [1, 1, 1, 0]),
         );
+        check(
+            200,
+            Some(Outcome::StaleAfterError),
+            ("stale-after-error", [1, 1, 0, 0]),
+        );
+        check(200, Some(Outcome::Passed), ("passed", [1, 0, 1, 0]));
         check(
             404,
             Some(Outcome::Miss(Fill::Stored)),

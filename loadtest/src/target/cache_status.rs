@@ -102,6 +102,8 @@ mod tests {
             ("larder; hit; ttl=57", Outcome::Hit),
             ("larder;hit", Outcome::Hit),
             ("larder; hit; ttl=-4", Outcome::Stale),
+            ("larder; hit; detail=refresh-failed; ttl=-4", Outcome::Stale),
+            ("larder; fwd=miss; detail=passed", Outcome::Miss),
             ("larder; fwd=miss; stored", Outcome::Miss),
             ("larder; fwd=uri-miss", Outcome::Miss),
             ("larder; fwd=miss; collapsed", Outcome::Collapsed),

@@ -22,8 +22,18 @@ pub(crate) struct Running {
 /// The file with the standard error.
 const PROGRESS: &str = "progress";
 
-/// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments.
+/// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments. It times known
+/// delays first: on a machine that is so busy that these are wrong, the run is repeated.
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
+    for _ in 1..6 {
+        let ended = start(url, more).wait();
+        if !ended
+            .stdout
+            .contains("FAIL: known delays are timed correctly")
+        {
+            return ended;
+        }
+    }
     start(url, more).wait()
 }
 

@@ -3,7 +3,10 @@
 use std::{error::Error, process::Command, time::Duration};
 
 use larder::{Cache, Scope};
-use larder_testing::{Memcached, Stampede, stampede::Order};
+use larder_testing::{
+    Memcached, Stampede,
+    stampede::{Ends, Order},
+};
 
 use crate::{CALLERS, ORIGIN, PROCESSES, Seen};
 
@@ -24,6 +27,7 @@ pub(crate) fn rounds() -> Result<Vec<Seen>, Box<dyn Error>> {
         keys: 1,
         together: 1,
         origin: ORIGIN,
+        ends: Ends::Well,
         ttl: Duration::from_secs(600),
         stale: Duration::ZERO,
         lease: Duration::from_secs(5),

@@ -161,10 +161,12 @@ fn vis(vis: &Visibility) -> TokenStream {
 /// a closure has them all in its name and in its `TypeId`.
 fn identity(args: &Args, function: &Function) -> TokenStream {
     let Args { name, policy, .. } = args;
+    let ident = function.sig.ident.to_string();
     let site = quote! {{
         enum LarderWithin {}
         static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
             #name,
+            #ident,
             ::core::any::type_name::<LarderWithin>,
             ::core::concat!(::core::file!(), ":", ::core::line!()),
             #policy,

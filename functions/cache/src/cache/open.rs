@@ -9,11 +9,16 @@ use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
     near::Near,
-    options::{Builder, Options, OptionsError, check_environment, check_names},
+    options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
+    read_through::Abandoned,
     shared::{Shared, name_registry::Names},
-    store::{Store, memcached::Memcached, memory::Memory},
-    telemetry::events::Observers,
-    telemetry::log::Log,
+    store::{
+        Store,
+        memcached::{BreakerWatch, ConnectOptions, Memcached},
+        memory::Memory,
+    },
+    telemetry::events::{BreakerChange, Observers},
+    telemetry::log::{self, Log},
     telemetry::metrics::CountersByName,
 };
 
@@ -24,9 +29,10 @@ impl Cache {
     }
 
     /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
-    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`; `CACHE_NAMESPACE`
-    /// (`larder`); `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_NEAR` (`off`) and
-    /// `CACHE_NEAR_BYTES` (16 MiB); `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
+    /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`,
+    /// `CACHE_CLIENT_CERT_FILE` and `CACHE_CLIENT_KEY_FILE`; `CACHE_NAMESPACE` (`larder`);
+    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_NEAR` (`off`) and `CACHE_NEAR_BYTES`
+    /// (16 MiB); `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
     /// [`OptionsError`] names the invalid variable; see [`Builder::build_from_env`].
@@ -87,15 +93,24 @@ impl Cache {
 
     pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
-        let near = match (&options.servers, options.near) {
-            (Some(_), Some(bytes)) => Near::on(bytes),
+        let near = match (&options.backend, options.near) {
+            (Backend::Memcached(_), Some(bytes)) => Near::on(bytes),
             // A cache in this process is as near as a copy.
             _ => Near::default(),
         };
-        let (store, clock) = match options.servers {
-            None => (Store::Memory(Memory::new()), Clock::or_tokio()),
-            Some(servers) => {
-                let (endpoints, connect_options) = (servers.endpoints, servers.connect_options);
+        let (store, clock) = match options.backend {
+            Backend::Memory { max } => (Store::Memory(Memory::new(max)), Clock::or_tokio()),
+            Backend::Memcached(servers) => {
+                let notified = observers.clone();
+                let breaker_watch = BreakerWatch::new(move |server, state| {
+                    log::breaker_changed(server, state);
+                    notified.breaker_changed(&BreakerChange { server, state });
+                });
+                let connect_options = ConnectOptions {
+                    breaker_watch,
+                    ..servers.connect_options
+                };
+                let endpoints = servers.endpoints;
                 let memcached = Memcached::new(endpoints, servers.discover, connect_options);
                 (Store::Memcached(memcached), Clock::Wall)
             }
@@ -112,6 +127,7 @@ impl Cache {
             flights: Flights::default(),
             single_flight: LocalSingleFlight::default(),
             pollers: Pollers::default(),
+            abandoned: Abandoned::default(),
             counters: CountersByName::default(),
             observers,
             log: Log::default(),

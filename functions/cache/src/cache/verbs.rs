@@ -38,6 +38,7 @@ impl Cache {
     }
 
     async fn removed(&self, key: &Key) -> Result<(), CacheError> {
+        self.check_runtime()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
         let answer = call.invalidate(VERB_TIMEOUT).await;
         let answer = answer.map_err(|error| self.unacknowledged(key, error))?;
@@ -67,6 +68,7 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = Key>,
     ) -> Result<(), CacheError> {
+        self.check_runtime()?;
         let begun = Instant::now();
         let keys: Vec<_> = keys.into_iter().collect();
         let each = keys.iter().map(|key| async move {
@@ -140,6 +142,7 @@ impl Cache {
         if policy.parts.stale().is_zero() {
             return self.removed(key).await;
         }
+        self.check_runtime()?;
         for _ in 0..MAX_TRIES {
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
@@ -195,6 +198,7 @@ impl Cache {
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
         };
+        self.check_runtime()?;
         for _ in 0..MAX_TRIES {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
@@ -222,7 +226,7 @@ impl Cache {
         key: &Key,
         policy: &Policy,
     ) -> Option<Fetched<T>> {
-        if self.shared().disabled {
+        if self.shared().disabled || self.shared().verbs_have_no_runtime() {
             return None;
         }
         Call::new(self.shared(), key, &policy.parts, context::deadline())
@@ -329,7 +333,7 @@ impl Cache {
         let keys = CacheKeys::new(&self.shared().namespace, key);
         let server = self.shared().store.holding(&keys);
         let server = server.as_deref().unwrap_or_else(|| self.location());
-        CacheError::Unacknowledged(vec![ServerError::new(server, error)])
+        CacheError::Unacknowledged(vec![ServerError::new(&self.shared().store, server, error)])
     }
 }
 

@@ -43,7 +43,9 @@ pub struct Builder {
 impl Builder {
     /// Where the cache is, in the form of `CACHE_URL`: `memcached://host:port[,host:port…]`,
     /// `memcached+tls://…`, `memcached+unix:///path` or `memory:`. Default:
-    /// `memcached://localhost:11211`.
+    /// `memcached://localhost:11211`. For servers with a password (`memcached -Y`):
+    /// `memcached://user:password@host:port`, with `%XX` for what has a meaning in a URL; it is not
+    /// shown anywhere.
     pub fn url(self, url: impl Into<String>) -> Self {
         self.set(Setting::Url, url.into())
     }
@@ -53,10 +55,26 @@ impl Builder {
         self.url("memory:")
     }
 
+    /// As [`memory`](Self::memory), of at most `max` bytes (default: 64 MiB), 1 MiB at least.
+    pub fn memory_of(self, max: u64) -> Self {
+        self.url(format!("memory:?max={max}"))
+    }
+
     /// A PEM file with further root certificates for `memcached+tls`. It is read when the cache is
     /// made.
     pub fn ca_file(self, path: impl Into<String>) -> Self {
         self.set(Setting::CaFile, path.into())
+    }
+
+    /// PEM files with the certificate, and its chain, and the key by which `memcached+tls` shows who
+    /// connects. They are read when the cache is made.
+    pub fn client_certificate(
+        self,
+        certificate: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Self {
+        self.set(Setting::ClientCertFile, certificate.into())
+            .set(Setting::ClientKeyFile, key.into())
     }
 
     /// The prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` (default `larder`). It keeps the
@@ -127,7 +145,7 @@ impl fmt::Debug for Builder {
         let mut shown = f.debug_struct("Builder");
         for (setting, value) in &self.settings {
             match setting {
-                // A URL may hold a password by mistake.
+                // A URL may hold a password.
                 Setting::Url | Setting::SigningKey | Setting::SigningKeyPrevious => {
                     shown.field(setting.method(), &"(set, not shown)")
                 }
@@ -187,7 +205,15 @@ CACHE_NEAR=off (default)";
             .signing_key(secret)
             .previous_signing_key(secret);
         assert!(!format!("{builder:?}").contains("hunter2"), "{builder:?}");
-        let error = builder.clone().build().unwrap_err().to_string();
+        let cache = builder.clone().build().unwrap();
+        let shown = format!(
+            "{cache:?} {:?} {0} {}",
+            cache.configuration(),
+            cache.location()
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let wrong = builder.clone().url("memcached://user:hunter2@cache:x");
+        let error = wrong.build().unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
         let cache = builder.url("memory:").build().unwrap();
         let shown = format!("{cache:?} {:?} {0}", cache.configuration());

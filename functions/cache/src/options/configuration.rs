@@ -44,7 +44,13 @@ impl Configuration {
 
     /// The URL, which may come from `MEMCACHED_HOST` and `MEMCACHED_PORT`.
     pub(super) fn url(&mut self, value: String, lookup: &Lookup<'_>) {
-        let source = [Setting::Url, Setting::Host, Setting::Port]
+        let settings = [
+            Setting::Url,
+            Setting::Host,
+            Setting::Port,
+            Setting::ServiceHost,
+        ];
+        let source = settings
             .into_iter()
             .map(|setting| SettingSource::of(setting, lookup))
             .find(|source| *source != SettingSource::Default);

@@ -8,7 +8,11 @@ pub(super) enum Setting {
     Url,
     Host,
     Port,
+    ServiceHost,
+    ServicePort,
     CaFile,
+    ClientCertFile,
+    ClientKeyFile,
     Namespace,
     Budget,
     Disabled,
@@ -19,11 +23,15 @@ pub(super) enum Setting {
 }
 
 impl Setting {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Url,
         Self::Host,
         Self::Port,
+        Self::ServiceHost,
+        Self::ServicePort,
         Self::CaFile,
+        Self::ClientCertFile,
+        Self::ClientKeyFile,
         Self::Namespace,
         Self::Budget,
         Self::Disabled,
@@ -48,7 +56,12 @@ impl Setting {
             Self::Url => ("CACHE_URL", "url"),
             Self::Host => ("MEMCACHED_HOST", "url"),
             Self::Port => ("MEMCACHED_PORT", "url"),
+            // Set by Kubernetes for a service that is named memcached.
+            Self::ServiceHost => ("MEMCACHED_SERVICE_HOST", "url"),
+            Self::ServicePort => ("MEMCACHED_SERVICE_PORT", "url"),
             Self::CaFile => ("CACHE_CA_FILE", "ca_file"),
+            Self::ClientCertFile => ("CACHE_CLIENT_CERT_FILE", "client_certificate"),
+            Self::ClientKeyFile => ("CACHE_CLIENT_KEY_FILE", "client_certificate"),
             Self::Namespace => ("CACHE_NAMESPACE", "namespace"),
             Self::Budget => ("CACHE_BUDGET_MS", "budget"),
             Self::Disabled => ("CACHE_DISABLED", "disabled"),
@@ -154,6 +167,11 @@ mod tests {
             "CACHE_BUCKET",
             "cache_bucket",
             "MEMCACHED_USERNAME",
+            "MEMCACHED_PORT_11211_TCP",
+            "MEMCACHED_PORT_11211_TCP_ADDR",
+            "MEMCACHED_PORT_11211_TCP_PORT",
+            "MEMCACHED_PORT_11211_TCP_PROTO",
+            "MEMCACHED_SERVICE_PORT_MEMCACHED",
             "XDG_CACHE_HOME",
             "PATH",
         ];

@@ -1,19 +1,30 @@
 //! Parses `CACHE_URL`. What a scheme does not know is an error that names it, and is not ignored.
 
 use super::{Servers, names::did_you_mean};
-use crate::store::memcached::{ConnectOptions, Endpoint, Protocol, Tls};
+use crate::store::memcached::{ConnectOptions, Endpoint, Login, Protocol, Tls};
+
+mod login;
+mod memory;
+pub(super) use memory::format as format_memory;
 
 pub(super) const DEFAULT_PORT: u16 = 11211;
 
+/// Where a URL says that the cache is.
+pub(super) enum Parsed {
+    Memory { max: u64 },
+    Memcached(Memcached),
+}
+
 /// The memcached servers of a URL, at least one, and how to connect to them.
-pub(super) struct Parsed {
+pub(super) struct Memcached {
     endpoints: Vec<Endpoint>,
+    login: Option<Login>,
     protocol: Protocol,
     pub(super) tls: bool,
     discover: bool,
 }
 
-impl Parsed {
+impl Memcached {
     pub(super) fn servers(self, tls: Option<Tls>) -> Servers {
         Servers {
             endpoints: self.endpoints,
@@ -21,6 +32,8 @@ impl Parsed {
             connect_options: ConnectOptions {
                 protocol: self.protocol,
                 tls,
+                login: self.login,
+                ..ConnectOptions::default()
             },
         }
     }
@@ -29,6 +42,7 @@ impl Parsed {
 /// The URL of these servers, without options.
 pub(super) fn format(endpoints: &[Endpoint], connect_options: &ConnectOptions) -> String {
     let scheme = match (endpoints, &connect_options.tls) {
+        #[cfg(unix)]
         ([Endpoint::Unix(_)], _) => "memcached+unix",
         (_, Some(_)) => "memcached+tls",
         (_, None) => "memcached",
@@ -37,10 +51,9 @@ pub(super) fn format(endpoints: &[Endpoint], connect_options: &ConnectOptions) -
     format!("{scheme}://{}", names.join(","))
 }
 
-/// `None` for `memory:`.
-pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
-    if url == "memory:" {
-        return Ok(None);
+pub(super) fn parse(url: &str) -> Result<Parsed, String> {
+    if let Some(options) = url.strip_prefix("memory:") {
+        return memory::max(options).map(|max| Parsed::Memory { max });
     }
     if url != url.trim() {
         return Err("there is a blank before or behind it".to_owned());
@@ -48,12 +61,17 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     let (scheme, rest) = url
         .split_once("://")
         .ok_or_else(|| format!("there are {ALL}"))?;
-    // Checked before the URL is parsed, because a password may contain a `?` itself.
-    if scheme != "memcached+unix" && rest.contains('@') {
-        return Err(USER.to_owned());
-    }
+    // Taken off before anything else is read, so that no message shows a part of it.
+    let (login, rest) = match rest.split_once('@') {
+        Some((login, rest)) if scheme != "memcached+unix" => {
+            (Some(login::parse(login, rest)?), rest)
+        }
+        _ => (None, rest),
+    };
     let (servers, query) = rest.split_once('?').unwrap_or((rest, ""));
     let hosts = || {
+        // Many write one slash behind the hosts of a URL.
+        let servers = servers.strip_suffix('/').unwrap_or(servers);
         servers
             .split(',')
             .map(endpoint)
@@ -62,10 +80,14 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
     let (endpoints, tls) = match scheme {
         "memcached" => (hosts()?, false),
         "memcached+tls" => (hosts()?, true),
+        #[cfg(unix)]
         "memcached+unix" if servers.starts_with('/') => {
             (vec![Endpoint::Unix(servers.into())], false)
         }
+        #[cfg(unix)]
         "memcached+unix" => return Err("the path of a Unix socket begins with /".to_owned()),
+        #[cfg(not(unix))]
+        "memcached+unix" => return Err("there are no Unix sockets on this system".to_owned()),
         _ => {
             let suggestion = did_you_mean(scheme, SCHEMES);
             return Err(format!(
@@ -93,16 +115,14 @@ pub(super) fn parse(url: &str) -> Result<Option<Parsed>, String> {
             }
         }
     }
-    Ok(Some(Parsed {
+    Ok(Parsed::Memcached(Memcached {
         endpoints,
+        login,
         protocol,
         tls,
         discover,
     }))
 }
-
-/// The message does not repeat the option.
-const USER: &str = "memcached has no user and password here: no @ belongs here";
 
 /// The value of an unknown option may be a secret, and so may text that is not an option.
 fn shown(option: &str) -> String {
@@ -122,8 +142,8 @@ const OPTIONS: [&str; 5] = [
     "discover=false",
 ];
 const SCHEMES: [&str; 3] = ["memcached", "memcached+tls", "memcached+unix"];
-const ALL: &str =
-    "memcached://host:port[,host:port…], memcached+tls://…, memcached+unix:///path, memory:";
+const ALL: &str = "memcached://[user:password@]host:port[,host:port…], memcached+tls://…, \
+                   memcached+unix:///path, memory:[?max=64MiB]";
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let (name, given) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -162,9 +182,19 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     if text.contains('@') {
-        return Err(USER.to_owned());
+        return Err("a user and a password are part of CACHE_URL only".to_owned());
     }
     Err(format!("{text:?} is no host name"))
+}
+
+/// The address of a service as Kubernetes has it in `MEMCACHED_PORT`: `tcp://10.0.0.1:11211`.
+pub(super) fn service(text: &str) -> Option<Result<(String, u16), String>> {
+    let parsed = endpoint(text.strip_prefix("tcp://")?).map(|endpoint| match endpoint {
+        Endpoint::Tcp { host, port } => (host, port),
+        #[cfg(unix)]
+        Endpoint::Unix(path) => (path.display().to_string(), DEFAULT_PORT),
+    });
+    Some(parsed)
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
@@ -181,7 +211,13 @@ mod tests {
     #[test]
     fn what_may_be_a_password_is_not_repeated() {
         let errors = [
-            parse("memcached://u:s3cr3t@h").err(),
+            parse("memcached://u:s3cr3t@h:x").err(),
+            parse("memcached://u:s3cr3t@h:1,u:s3cr3t@h:2").err(),
+            parse("memcached://s3cr3t@h").err(),
+            parse("memcached://:s3cr3t@h").err(),
+            parse("memcached://u:s3cr3t%4@h").err(),
+            parse("memcached://u:s3cr3t%0a@h").err(),
+            parse("memcached://u:s3cr3t/@h").err(),
             parse("memcached://u:s3cr3t?x@h").err(),
             parse("memcached://h?password=s3cr3t").err(),
             parse("memcached://h?s3cr3t").err(),
@@ -191,9 +227,19 @@ mod tests {
                 .err(),
             host("u:s3cr3t@h").err(),
         ];
-        for error in errors {
-            let error = error.unwrap();
+        for (n, error) in errors.into_iter().enumerate() {
+            let error = error.unwrap_or_else(|| panic!("{n} is accepted"));
             assert!(!error.contains("s3cr3t"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_port_of_a_kubernetes_service_is_an_address() {
+        let read = |text| service(text).map(|read| read.ok());
+        let address = |host: &str, port| Some(Some((host.to_owned(), port)));
+        assert_eq!(read("tcp://10.0.0.1:11211"), address("10.0.0.1", 11211));
+        assert_eq!(read("tcp://[fd00::1]:7"), address("fd00::1", 7));
+        assert_eq!(read("tcp://10.0.0.1:x"), Some(None));
+        assert_eq!(read("11211"), None);
     }
 }

@@ -74,19 +74,19 @@ where
     Fut: Future<Output = Result<M, E>>,
 {
     let batch = BatchCall::new(cache, policy, freshness, deadline);
+    let name = keyed.first().map_or("", |(key, _)| key.name());
     let mut call = |called: Vec<_>| {
         let missing = called
             .iter()
             .flat_map(|called: &OriginKey<'_, A>| called.key.asked.iter());
         let answers = origin(missing.cloned().collect());
-        let name = keyed.first().map_or("", |(key, _)| key.name());
         batch.compute(called, answers.instrument(events::origin(name)))
     };
     let mut values = HashMap::with_capacity(keyed.len());
     let keys = batch.group(keyed, deadline);
     let keys = batch.answered::<K, A, T>(keys, &mut values);
     let mut computing = FuturesUnordered::new();
-    let (mut waiting, keys) = match batch.bypass() {
+    let (mut waiting, keys) = match batch.bypass(name) {
         Some(why) if !keys.is_empty() => {
             let permission = || Permission::Uncoordinated(Uncoordinated::Bypassed(why));
             let called = keys.into_iter().map(|key| OriginKey {
@@ -189,7 +189,7 @@ impl<'a> BatchCall<'a> {
         keys: Vec<BatchKey<'a, A>>,
         values: &mut HashMap<A, Fetched<T>>,
     ) -> Vec<BatchKey<'a, A>> {
-        if self.policy.near.is_zero() || self.bypass().is_some() {
+        if self.policy.near.is_zero() {
             return keys;
         }
         let copied = |key: &BatchKey<'a, A>| {
@@ -218,11 +218,10 @@ impl<'a> BatchCall<'a> {
         }
     }
 
-    fn bypass(&self) -> Option<Bypass> {
+    fn bypass(&self, name: &str) -> Option<Bypass> {
         match self.freshness {
-            _ if self.cache.disabled => Some(Bypass::Disabled),
             // As in a single call.
-            _ if tokio::runtime::Handle::try_current().is_err() => Some(Bypass::Disabled),
+            _ if self.cache.disabled || self.cache.has_no_runtime(name) => Some(Bypass::Disabled),
             Freshness::Bypass => Some(Bypass::Requested),
             Freshness::Normal | Freshness::Refresh => None,
         }

@@ -40,20 +40,64 @@ pub(super) struct PendingWrite<'a> {
     /// The result if the write succeeds, or the result without a write.
     fill: Fill,
     ttl_left: i64,
+    held: Held,
+}
+
+/// Whether the lease of a key may still be there after its write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    No,
+    /// Its record could not be read, or the write had no answer.
+    Unknown,
+}
+
+impl Held {
+    fn after<T>(answer: Result<T, StoreError>) -> Self {
+        match answer {
+            Ok(_) => Self::No,
+            Err(_) => Self::Unknown,
+        }
+    }
+}
+
+/// What became of the write of a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written {
+    pub(super) fill: Fill,
+    /// For how many seconds the value is fresh.
+    pub(super) ttl_left: i64,
+    held: Held,
+}
+
+impl Written {
+    /// The lease ends here, unless it may still be there: then it is given back.
+    pub(super) fn end(self, lease: Lease) {
+        if self.held == Held::No {
+            lease.release.disarm();
+        }
+    }
 }
 
 impl PendingWrite<'_> {
-    /// Whether the key was stored, and for how many seconds it is fresh.
-    pub(super) fn result(&self) -> (Fill, i64) {
-        (self.fill, self.ttl_left)
+    pub(super) fn result(&self) -> Written {
+        Written {
+            fill: self.fill,
+            ttl_left: self.ttl_left,
+            held: self.held,
+        }
     }
 }
 
 impl Call<'_> {
-    /// A write that stores no value, or no write at all.
-    pub(super) fn unfilled<'a>(&'a self, write: Option<Write<'a>>, fill: Fill) -> PendingWrite<'a> {
+    /// Stores no value. `write` gives the lease back, if that is still there.
+    pub(super) fn unfilled<'a>(
+        &'a self,
+        write: Result<Option<Write<'a>>, StoreError>,
+        fill: Fill,
+    ) -> PendingWrite<'a> {
         PendingWrite {
-            write,
+            held: Held::after(write.as_ref().map_err(|error| *error)),
+            write: write.unwrap_or(None),
             counters: &self.counters,
             fill,
             ttl_left: 0,
@@ -99,8 +143,8 @@ impl Call<'_> {
         let cas = match cas {
             Ok(Some(cas)) => cas,
             // The lease is lost, and with it the right to fill.
-            Ok(None) => return self.unfilled(None, Fill::NotStored),
-            Err(error) => return self.unfilled(None, failed(error)),
+            Ok(None) => return self.unfilled(Ok(None), Fill::NotStored),
+            Err(error) => return self.unfilled(Err(error), failed(error)),
         };
         let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
@@ -109,6 +153,7 @@ impl Call<'_> {
             counters: &self.counters,
             fill: Fill::Stored,
             ttl_left: clock::until(self.cache.clock.now(), entry.fresh_until),
+            held: Held::No,
         }
     }
 
@@ -119,8 +164,10 @@ impl Call<'_> {
         &self,
         lease: &Lease,
         cas: Result<Option<u64>, StoreError>,
-    ) -> Option<Write<'_>> {
-        let (kind, record) = lease.claim.record()?;
+    ) -> Result<Option<Write<'_>>, StoreError> {
+        let Some((kind, record)) = lease.claim.record() else {
+            return Ok(None);
+        };
         let refreshes_entry = match self.read(record, self.keys.of_kind(kind)) {
             Ok(Record::Lease(lease)) => lease.refreshes_entry,
             _ => 0,
@@ -133,7 +180,8 @@ impl Call<'_> {
             reason: FreedReason::Failed,
             refreshes_entry,
         };
-        self.freed(kind, freed, life, cas.ok().flatten())
+        let cas = cas?;
+        Ok(cas.map(|cas| self.freed(kind, freed, life, cas)))
     }
 
     /// The origin's answer must not be stored, so an older one must not stay either.
@@ -141,27 +189,22 @@ impl Call<'_> {
         &self,
         lease: &Lease,
         cas: Result<Option<u64>, StoreError>,
-    ) -> Option<Write<'_>> {
+    ) -> Result<Option<Write<'_>>, StoreError> {
         let cas = match lease.claim {
-            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas.ok().flatten(),
+            ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas?,
             ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
         };
         let freed = Freed {
             reason: FreedReason::NotStored,
             refreshes_entry: 0,
         };
-        self.freed(KeyKind::Item, freed, Lifetime::seconds(NOT_STORED_S), cas)
+        let life = Lifetime::seconds(NOT_STORED_S);
+        Ok(cas.map(|cas| self.freed(KeyKind::Item, freed, life, cas)))
     }
 
-    fn freed(
-        &self,
-        kind: KeyKind,
-        freed: Freed,
-        life: Lifetime,
-        cas: Option<u64>,
-    ) -> Option<Write<'_>> {
+    fn freed(&self, kind: KeyKind, freed: Freed, life: Lifetime, cas: u64) -> Write<'_> {
         let bytes = freed.write(self.keys.of_kind(kind), self.keys.digest());
-        Some(self.write_over(kind, bytes, life, cas?))
+        self.write_over(kind, bytes, life, cas)
     }
 
     /// The bytes of a value, if they can be stored and read back. The callers that wait in this
@@ -278,8 +321,9 @@ impl Exchanges<'_> {
         let written = self.write(&writes).await;
         for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
             let pending = &mut pending[place];
+            // If it is refused, the lease is no longer ours.
+            pending.held = Held::after(written);
             if pending.fill != Fill::Stored {
-                // If it is refused, the lease is no longer ours; without an answer, it expires.
                 continue;
             }
             if written == Ok(true) {

@@ -21,16 +21,6 @@ pub(super) struct Lease {
     pub(super) release: ReleaseGuard,
 }
 
-impl Lease {
-    /// The lease is used, unless the fill had no answer or was too large for the server: then the
-    /// lease may still be there.
-    pub(super) fn filled(self, fill: Fill) {
-        if !matches!(fill, Fill::Failed(_)) {
-            self.release.disarm();
-        }
-    }
-}
-
 /// What the right is based on, which decides how a fill is written.
 #[derive(Debug)]
 pub(super) enum ClaimKind {

@@ -14,7 +14,6 @@ use crate::{
     outcome::{Bypass, Uncoordinated},
     random,
     store::{Item, KeyKind, Lifetime, LookupReply},
-    telemetry::metrics::Counter,
 };
 
 /// The state of a key that is kept from one lookup to the next.
@@ -137,13 +136,12 @@ impl Call<'_> {
         // wait for it.
         drop(self.plan_placeholder(snapshot, FillReason::Miss));
         self.refused(snapshot);
-        Plan::Uncoordinated(Uncoordinated::Bypassed(Bypass::Disabled))
+        Plan::Uncoordinated(Uncoordinated::Bypassed(Bypass::Name))
     }
 
-    /// Counts and logs that the name is another function's.
+    /// Logs that the name is another function's.
     pub(super) fn refused(&self, snapshot: &Snapshot<'_>) {
         if let (Owner::Stranger(owner), Some(ours)) = (snapshot.owner, self.key.owner()) {
-            self.counters.increment(Counter::Refused);
             let owner = String::from_utf8_lossy(owner);
             self.cache.log.name_taken(self.key.name(), &owner, ours);
         }

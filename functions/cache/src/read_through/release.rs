@@ -1,7 +1,12 @@
 //! A holder that is cancelled or panics gives its lease back if it can do so at once. Otherwise the
 //! lease expires.
 
-use std::sync::Arc;
+use std::{
+    mem::take,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::runtime::Handle;
 
 use super::Call;
 use crate::{
@@ -10,16 +15,24 @@ use crate::{
     key::CacheKeys,
     shared::Shared,
     store::{
-        KeyKind, Lifetime,
+        Item, KeyKind, Lifetime, StoreError,
         many::{Precondition, Write},
     },
 };
 
+/// So often the records of leases are read, if the server does not answer.
+const TRIES: u32 = 2;
+
 /// Armed from before the lease is requested until it is used or given back. If it is dropped while
-/// armed, by a cancelled call, a panic, or an acquisition whose answer was lost, it gives the lease
-/// back in a task of its own.
+/// armed, by a cancelled call, a panic, or an exchange whose answer was lost, a task gives the
+/// lease back.
 #[derive(Debug)]
 pub(super) struct ReleaseGuard(Option<HeldLease>);
+
+/// The leases of a cache whose holders have left. The first of them starts a task, which gives back
+/// all that there are by then: a call for thousands of keys leaves as many at once.
+#[derive(Debug, Default)]
+pub(crate) struct Abandoned(Mutex<Vec<HeldLease>>);
 
 #[derive(Debug)]
 struct HeldLease {
@@ -29,7 +42,7 @@ struct HeldLease {
     record: Vec<u8>,
     /// The cas of a lease that may still be a placeholder.
     placeholder: Option<u64>,
-    panicking: bool,
+    origin_failed: bool,
 }
 
 impl ReleaseGuard {
@@ -47,7 +60,7 @@ impl ReleaseGuard {
             kind,
             record,
             placeholder,
-            panicking: false,
+            origin_failed: false,
         }))
     }
 
@@ -60,20 +73,106 @@ impl ReleaseGuard {
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }
+
+    /// The record that frees the lease is to say so.
+    pub(super) fn origin_failed(&mut self) {
+        if let Some(held) = &mut self.0 {
+            held.origin_failed = true;
+        }
+    }
 }
 
 impl Drop for ReleaseGuard {
     fn drop(&mut self) {
-        if let (Some(mut held), Ok(runtime)) =
-            (self.0.take(), tokio::runtime::Handle::try_current())
-        {
-            held.panicking = std::thread::panicking();
-            runtime.spawn(held.give_back());
+        if let (Some(mut held), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            held.origin_failed |= std::thread::panicking();
+            let cache = held.cache.clone();
+            if cache.abandoned.push(held) {
+                runtime.spawn(GiveBack(Some(cache)).run());
+            }
+        }
+    }
+}
+
+impl Abandoned {
+    /// Whether it is the first one, for which a task has to be started.
+    fn push(&self, held: HeldLease) -> bool {
+        let mut all = self.all();
+        all.push(held);
+        all.len() == 1
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<HeldLease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that gives back what was abandoned before it runs. If its runtime ends before that, it
+/// leaves nothing that would keep the next one from being started: the leases expire.
+struct GiveBack(Option<Arc<Shared>>);
+
+impl GiveBack {
+    async fn run(mut self) {
+        let all = self.take();
+        if let Some(held) = all.first() {
+            let cache = held.cache.clone();
+            give_back(&cache, &all).await;
+        }
+    }
+
+    fn take(&mut self) -> Vec<HeldLease> {
+        let cache = self.0.take();
+        cache.map_or_else(Vec::new, |cache| take(&mut *cache.abandoned.all()))
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+/// Frees each of these leases that is still there, with the exchanges of one call for many keys.
+async fn give_back(cache: &Shared, all: &[HeldLease]) {
+    let mut left: Vec<_> = all.iter().collect();
+    for _ in 0..TRIES {
+        let wanted: Vec<_> = left.iter().map(|held| (&held.keys, held.kind)).collect();
+        let items = cache.store.get_with_cas(&wanted, VERB_TIMEOUT).await;
+        let (mut unread, mut writes) = (Vec::new(), Vec::new());
+        for (held, item) in left.into_iter().zip(items) {
+            match item {
+                Ok(item) => writes.extend(item.and_then(|item| held.free(&item))),
+                Err(StoreError::Breaker) => {}
+                Err(_) => unread.push(held),
+            }
+        }
+        if !writes.is_empty() {
+            // If one is refused, the lease is no longer held.
+            cache.store.write(&writes, VERB_TIMEOUT).await;
+        }
+        left = unread;
+        if left.is_empty() {
+            return;
         }
     }
 }
 
 impl HeldLease {
+    /// The write that frees the lease, if `item` is its record.
+    fn free(&self, item: &Item) -> Option<Write<'_>> {
+        let empty = item.bytes.is_empty() && self.placeholder.is_some();
+        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
+            return None;
+        }
+        Some(Write {
+            keys: &self.keys,
+            kind: self.kind,
+            bytes: self.freed(),
+            life: Lifetime::seconds(2),
+            precondition: Precondition::Cas(item.cas?),
+        })
+    }
+
     /// A holder that left says nothing about the origin, but for one that came after another such.
     fn freed(&self) -> Vec<u8> {
         let (under, digest) = (self.keys.of_kind(self.kind), self.keys.digest());
@@ -82,7 +181,7 @@ impl HeldLease {
             _ => None,
         };
         let again = lease.is_some_and(|lease| lease.after != After::Nothing);
-        let reason = if self.panicking || again {
+        let reason = if self.origin_failed || again {
             FreedReason::Failed
         } else {
             FreedReason::Left
@@ -93,26 +192,5 @@ impl HeldLease {
             refreshes_entry,
         };
         freed.write(under, digest)
-    }
-
-    async fn give_back(self) -> Option<()> {
-        let store = &self.cache.store;
-        let wanted = [(&self.keys, self.kind)];
-        let items = store.get_with_cas(&wanted, VERB_TIMEOUT).await;
-        let item = items.into_iter().next()?.ok()??;
-        let empty = item.bytes.is_empty() && self.placeholder.is_some();
-        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
-            return None;
-        }
-        let write = Write {
-            keys: &self.keys,
-            kind: self.kind,
-            bytes: self.freed(),
-            life: Lifetime::seconds(2),
-            precondition: Precondition::Cas(item.cas?),
-        };
-        // If it is refused, the lease is no longer held.
-        store.write(&[write], VERB_TIMEOUT).await;
-        Some(())
     }
 }

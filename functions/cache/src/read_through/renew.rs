@@ -74,6 +74,9 @@ impl Exchanges<'_> {
         kept: &mut [KeptLease<'_>],
         origin: impl Future<Output = R>,
     ) -> R {
+        if kept.is_empty() {
+            return origin.await;
+        }
         let ended = Notify::new();
         let mut keeping = pin!(self.keep(kept, &ended));
         let mut origin = pin!(origin);

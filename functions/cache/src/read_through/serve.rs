@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Call, Decision, Snapshot, Stale,
-    decision::{Age, ItemKind},
+    decision::{Age, ItemKind, Marker},
     snapshot::Owner,
 };
 use crate::{
@@ -60,7 +60,7 @@ impl Call<'_> {
     }
 
     fn serve_on_error<T: DeserializeOwned>(&self, snapshot: &Snapshot<'_>) -> Option<Fetched<T>> {
-        self.entry_value(snapshot, Outcome::StaleOnError)
+        self.entry_value(snapshot, Outcome::StaleAfterError)
     }
 
     /// The value of a fresh entry; `None` if it does not decode as a `T`.
@@ -81,7 +81,11 @@ impl Call<'_> {
         &self,
         snapshot: &Snapshot<'_>,
     ) -> Option<Fetched<T>> {
-        self.entry_value(snapshot, Outcome::Stale)
+        let outcome = match snapshot.marker {
+            Marker::Failed => Outcome::StaleAfterError,
+            Marker::Refreshing | Marker::NotRefreshing => Outcome::Stale,
+        };
+        self.entry_value(snapshot, outcome)
     }
 
     fn entry_value<T: DeserializeOwned>(

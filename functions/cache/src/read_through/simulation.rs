@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    Cache, Key, Outcome, Policy, Scope,
+    Cache, Key, Outcome, Policy, Scope, Source,
     clock::Clock,
     store::{
         Store,
@@ -186,17 +186,18 @@ impl World {
             self.count(|tally| match outcome {
                 Outcome::Hit => tally.hit += 1,
                 Outcome::Stale => tally.stale += 1,
-                Outcome::StaleOnError => tally.covered += 1,
+                Outcome::StaleOnError | Outcome::StaleAfterError => tally.covered += 1,
                 Outcome::Collapsed => tally.collapsed += 1,
                 _ => tally.origin += 1,
             });
             let (of, value) = (*fetched / KIND, *fetched % KIND);
-            let stale = matches!(outcome, Outcome::Stale | Outcome::StaleOnError);
+            let stale = fetched.source() == Source::Stale;
             let floor = if stale { floor } else { floor.max(fresh) };
             let parts = &policy.parts;
             let longest = match outcome {
                 Outcome::Stale => parts.ttl + parts.stale_while_revalidate,
                 Outcome::StaleOnError => parts.ttl + parts.stale_if_error,
+                Outcome::StaleAfterError => parts.ttl + parts.stale(),
                 Outcome::Hit => parts.ttl,
                 _ => Duration::MAX,
             };

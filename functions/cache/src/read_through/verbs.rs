@@ -20,6 +20,7 @@ use crate::{
         effect::Effect,
         many::{Precondition, Write},
     },
+    telemetry::metrics::Counter,
 };
 
 /// How often a verb, or a refresh on request, tries. A round is lost only if another caller has
@@ -71,7 +72,7 @@ impl Call<'_> {
                 self.serve_stale(&snapshot)
             }
             Decision::Bypass => {
-                self.refused(&snapshot);
+                self.refused_verb(&snapshot);
                 None
             }
             _ => None,
@@ -116,7 +117,7 @@ impl Call<'_> {
         let snapshot = Snapshot::new(self, &reply);
         let generations = match snapshot.generations {
             _ if snapshot.decision(None) == Decision::Bypass => {
-                self.refused(&snapshot);
+                self.refused_verb(&snapshot);
                 return Ok(WriteResult::NameTaken);
             }
             Some(generations) if snapshot.decision(None) != Decision::Mint => generations,
@@ -184,6 +185,12 @@ impl Call<'_> {
     pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
         let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
         (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
+    }
+
+    /// A verb has no outcome that would be counted.
+    fn refused_verb(&self, snapshot: &Snapshot<'_>) {
+        self.counters.increment(Counter::Refused);
+        self.refused(snapshot);
     }
 
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {

@@ -6,7 +6,7 @@ use std::{
     any::{TypeId, type_name},
     collections::{BTreeMap, HashMap, hash_map::Entry},
     sync::{
-        Mutex, PoisonError, RwLock,
+        Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,29 +20,40 @@ use crate::{
 #[derive(Debug)]
 pub struct Site {
     name: &'static str,
-    /// The name of a type within the function: the function's path, with its `impl` and its trait.
+    /// What the function is called in the source.
+    ident: &'static str,
+    /// The name of a type within the function or a companion of it: the path of that, with its
+    /// `impl` and its trait.
     within: fn() -> &'static str,
+    path: OnceLock<String>,
     /// Where it is in the source, for messages.
     place: &'static str,
     policy: Policy,
-    /// The id of the cache that last accepted this site, if it is one function; 0 is none.
+    /// The id of the first cache that accepted this site, if it is one function; 0 is none.
     accepted: AtomicU64,
-    /// The same for each of several functions, by their types: whether the cache accepted them.
-    instances: RwLock<BTreeMap<TypeId, (u64, bool)>>,
+    /// Whether a cache has accepted the function of these types.
+    instances: RwLock<BTreeMap<(u64, TypeId), bool>>,
 }
 
+/// A program that makes caches without end has their decisions made anew now and then.
+const MOST_INSTANCES: usize = 4096;
+
 impl Site {
-    /// `within` names a type [`WITHIN`] that is local to the function.
+    /// `within` names a type [`WITHIN`] that is local to the function `ident`, or to the companion
+    /// [`ITS`] of it.
     #[must_use]
     pub const fn new(
         name: &'static str,
+        ident: &'static str,
         within: fn() -> &'static str,
         place: &'static str,
         policy: Policy,
     ) -> Self {
         Self {
             name,
+            ident,
             within,
+            path: OnceLock::new(),
             place,
             policy,
             accepted: AtomicU64::new(0),
@@ -52,10 +63,9 @@ impl Site {
 
     /// Such as `app::users::user`, or `<app::Db as app::Repository<_>>::find`. The same for all of
     /// the site's functions, and, unlike the place, in every release in which the function is not
-    /// moved.
-    fn path(&self) -> &'static str {
-        let within = (self.within)();
-        within.strip_suffix(WITHIN).unwrap_or(within)
+    /// moved: what its companions are called, and whether it has any, is no part of it.
+    fn path(&self) -> &str {
+        self.path.get_or_init(|| path((self.within)(), self.ident))
     }
 
     fn source(&self) -> String {
@@ -65,6 +75,28 @@ impl Site {
 
 /// What the attribute calls the type that shows where a function is.
 const WITHIN: &str = "::LarderWithin";
+/// What the attribute calls the companion that is the function's identity.
+const ITS: &str = "__larder_identity";
+
+/// The path of the function `ident` from that of a type `within` it or its companion: a function of
+/// its own type, `user::__larder_identity`, or a method, `Db::find___larder_identity`.
+fn path(within: &str, ident: &str) -> String {
+    let mut path = within.strip_suffix(WITHIN).unwrap_or(within);
+    while let Some(outer) = path.strip_suffix("::{{closure}}") {
+        path = outer;
+    }
+    let Some((mut outer, last)) = path.rsplit_once("::") else {
+        return path.to_owned();
+    };
+    if !last.ends_with(ITS) {
+        return path.to_owned();
+    }
+    if last == ITS {
+        outer = outer.rsplit_once("::").map_or("", |(module, _)| module);
+    }
+    let ident = ident.strip_prefix("r#").unwrap_or(ident);
+    format!("{outer}::{ident}")
+}
 
 /// A memoised function as it is called: a site, and its types if the site has several functions.
 #[derive(Debug, Clone, Copy)]
@@ -171,9 +203,7 @@ impl Names {
         if let Some(Types { id, .. }) = types {
             let instances = site.instances.read();
             let instances = instances.unwrap_or_else(PoisonError::into_inner);
-            if let Some((cache, accepted)) = instances.get(&id)
-                && *cache == self.cache
-            {
+            if let Some(accepted) = instances.get(&(self.cache, id)) {
                 return *accepted;
             }
         } else if site.accepted.load(Ordering::Relaxed) == self.cache {
@@ -185,23 +215,34 @@ impl Names {
     #[cold]
     fn decide(&self, function: Function, value: &'static str) -> bool {
         let Function { site, types } = function;
-        let id = types.map_or(TypeId::of::<()>(), |types| types.id);
-        let mut instances = site
-            .instances
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some((cache, accepted)) = instances.get(&id)
-            && *cache == self.cache
-        {
+        let id = (
+            self.cache,
+            types.map_or(TypeId::of::<()>(), |types| types.id),
+        );
+        let decided = site.instances.read();
+        let decided = decided
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .copied();
+        if let Some(accepted) = decided {
+            return accepted;
+        }
+        let instances = site.instances.write();
+        let mut instances = instances.unwrap_or_else(PoisonError::into_inner);
+        if let Some(accepted) = instances.get(&id) {
             return *accepted;
         }
         let refusal = self.refusal(function, value);
         if let Some(refusal) = &refusal {
             refusal.log(site);
         } else if types.is_none() {
-            site.accepted.store(self.cache, Ordering::Relaxed);
+            let (first, order) = (self.cache, Ordering::Relaxed);
+            let _ = site.accepted.compare_exchange(0, first, order, order);
         }
-        instances.insert(id, (self.cache, refusal.is_none()));
+        if instances.len() >= MOST_INSTANCES {
+            instances.clear();
+        }
+        instances.insert(id, refusal.is_none());
         refusal.is_none()
     }
 
@@ -295,6 +336,61 @@ fn readable(types: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_the_functions_own_whatever_it_has_beside_it() {
+        for (within, ident, expected) in [
+            ("app::user::{{closure}}::LarderWithin", "user", "app::user"),
+            (
+                "app::user::__larder_identity::LarderWithin",
+                "user",
+                "app::user",
+            ),
+            (
+                "app::user_cache::__larder_identity::LarderWithin",
+                "user",
+                "app::user",
+            ),
+            (
+                "app::type::__larder_identity::LarderWithin",
+                "r#type",
+                "app::type",
+            ),
+            (
+                "app::Db::find___larder_identity::LarderWithin",
+                "find",
+                "app::Db::find",
+            ),
+            (
+                "app::Db::cached_find___larder_identity::LarderWithin",
+                "find",
+                "app::Db::find",
+            ),
+            (
+                "<app::Db as app::Rows<u8>>::find::LarderWithin",
+                "find",
+                "<app::Db as app::Rows<u8>>::find",
+            ),
+        ] {
+            assert_eq!(path(within, ident), expected, "{within}");
+        }
+    }
+
+    #[test]
+    fn caches_that_a_process_uses_in_turn_remember_what_they_decided() {
+        const fn site(within: fn() -> &'static str) -> Site {
+            let minute = Policy::ttl(std::time::Duration::from_secs(60));
+            Site::new("user", "user", within, "src/user.rs:1", minute)
+        }
+        static FIRST: Site = site(|| "app::first::LarderWithin");
+        static SECOND: Site = site(|| "app::second::LarderWithin");
+        let caches = [Names::new(), Names::new()];
+        for names in caches.iter().cycle().take(6) {
+            assert!(names.accept(Function::new(&FIRST), "u8"));
+            assert!(!names.accept(Function::new(&SECOND), "u8"));
+        }
+        assert_eq!(SECOND.instances.read().unwrap().len(), 2);
+    }
 
     #[test]
     fn what_is_within_a_closure_has_a_name_and_the_closure_has_none() {

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::{
@@ -16,25 +16,32 @@ use crate::key::{CacheKeys, ScopeKeys};
 
 mod batching;
 mod breaker;
+mod cause;
 mod classic;
 mod command;
 mod connect_options;
 mod connection;
+mod dialer;
 mod discovery;
 mod exchange;
 mod exptime;
 mod handshake;
 mod limits;
+mod login;
 mod lookup_keys;
 mod many;
 mod meta;
 mod pool;
+mod refusal;
 mod ring;
 mod server;
 mod socket;
 mod tls;
+pub use breaker::BreakerState;
+pub(crate) use breaker::BreakerWatch;
 pub(crate) use connect_options::ConnectOptions;
 pub(crate) use handshake::Protocol;
+pub(crate) use login::Login;
 pub(crate) use socket::Endpoint;
 pub(crate) use tls::Tls;
 
@@ -67,26 +74,43 @@ impl Memcached {
         })
     }
 
-    /// One exchange with the server of the item of `keys`, which holds all four keys of a call.
-    async fn run(
+    /// One exchange with the server of the item of `keys`, which holds all four keys of a call;
+    /// `read` takes the reply apart. To be polled at once. Not an async fn, whose future would
+    /// contain its arguments, and no chain of futures, each of which would be moved.
+    fn run<T>(
+        &self,
+        keys: &CacheKeys,
+        command: Command,
+        limit: Duration,
+        read: impl FnOnce(Reply) -> Result<T, StoreError>,
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let mut begun = match self.0.known() {
+            Some(servers) => Either::Left(servers.holding(keys.item()).begin(command, limit)),
+            // Boxed: only the very first calls wait for a list.
+            None => Either::Right(Box::pin(self.run_when_known(keys, command, limit))),
+        };
+        async move {
+            let answer = match &mut begun {
+                Either::Left(begun) => begun.answer().await,
+                Either::Right(later) => later.await,
+            };
+            if let Err(StoreError::Refused) = answer {
+                self.0.mark_suspect();
+            }
+            read(answer?)
+        }
+    }
+
+    async fn run_when_known(
         &self,
         keys: &CacheKeys,
         command: Command,
         limit: Duration,
     ) -> Result<Reply, StoreError> {
-        let (servers, left) = match self.0.known() {
-            Some(servers) => (servers, limit),
-            None => {
-                let begun = Instant::now();
-                let servers = self.0.servers(limit).await?;
-                (servers, limit.saturating_sub(begun.elapsed()))
-            }
-        };
-        let result = servers.holding(keys.item()).run(command, left).await;
-        if let Err(StoreError::Refused) = result {
-            self.0.mark_suspect();
-        }
-        result
+        let begun = Instant::now();
+        let servers = self.0.servers(limit).await?;
+        let left = limit.saturating_sub(begun.elapsed());
+        servers.holding(keys.item()).run(command, left).await
     }
 
     /// The name of the server that holds `keys`; `None` while no server is known.
@@ -94,18 +118,22 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
-    /// Mapped and not awaited: the future of an async fn would contain its arguments once more.
+    /// Why the last connect to the server of this name has failed, if it has.
+    pub(super) fn cause(&self, server: &str) -> Option<Arc<str>> {
+        self.0.cause(server)
+    }
+
     pub(super) fn lookup(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
         limit: Duration,
     ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
-        self.run(keys, Command::Lookup(keys.clone(), options), limit)
-            .map(|reply| match reply? {
-                Reply::Lookup(reply) => Ok(reply),
-                _ => Err(StoreError::Protocol),
-            })
+        let command = Command::Lookup(keys.clone(), options);
+        self.run(keys, command, limit, |reply| match reply {
+            Reply::Lookup(reply) => Ok(reply),
+            _ => Err(StoreError::Protocol),
+        })
     }
 
     pub(super) async fn effect(
@@ -119,10 +147,8 @@ impl Memcached {
             Effect::Write(write) => OwnedEffect::Write((&write).into()),
         };
         let records = keys.near().map(|scope| scope.key().to_owned()).into();
-        effected(
-            self.run(keys, Command::Effect(effect, records), limit)
-                .await,
-        )
+        let command = Command::Effect(effect, records);
+        self.run(keys, command, limit, effected).await
     }
 
     pub(super) async fn flush(
@@ -138,7 +164,7 @@ impl Memcached {
             .await;
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (name, reply) in replies {
-            match effected(reply) {
+            match reply.and_then(effected) {
                 Ok(answer) => done.push((name, answer)),
                 Err(error) => failed.push((name, error)),
             }
@@ -170,6 +196,16 @@ impl Memcached {
         self.0.changes()
     }
 
+    /// The breaker of each server, by its name.
+    pub(super) fn breakers(&self) -> Vec<(String, BreakerState)> {
+        let Some(servers) = self.0.known() else {
+            return Vec::new();
+        };
+        let all = servers.all.iter();
+        all.map(|server| (server.name.clone(), server.breaker()))
+            .collect()
+    }
+
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
         let answers = self.everywhere(Command::Ping, limit).await.into_iter();
         answers
@@ -194,8 +230,8 @@ impl Memcached {
     }
 }
 
-fn effected(answer: Answer) -> Result<Effected, StoreError> {
-    match answer? {
+fn effected(reply: Reply) -> Result<Effected, StoreError> {
+    match reply {
         Reply::Effected(effected) => Ok(effected),
         _ => Err(StoreError::Protocol),
     }

@@ -18,7 +18,7 @@ use super::{
     Amend, CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
     effect::{Effect, Effected},
     many::{Each, Precondition, Write},
-    memory::Memory,
+    memory::{DEFAULT_MAX, Memory},
 };
 
 /// How often something goes wrong, in 1/1000 of the exchanges.
@@ -72,7 +72,7 @@ struct Fate {
 impl Network {
     pub(crate) fn new(seed: u64, careless: bool) -> Arc<Self> {
         Arc::new(Self {
-            server: Mutex::new(Arc::new(Memory::new())),
+            server: Mutex::new(Arc::new(Memory::new(DEFAULT_MAX))),
             faults: Mutex::default(),
             random: Mutex::new(SmallRng::seed_from_u64(seed)),
             careless,
@@ -85,7 +85,7 @@ impl Network {
 
     /// Ends the server with its items and all running exchanges, and starts another one.
     pub(crate) fn restart(&self) {
-        *lock(&self.server) = Arc::new(Memory::new());
+        *lock(&self.server) = Arc::new(Memory::new(DEFAULT_MAX));
     }
 
     /// Evicts the item under `key`.

@@ -10,7 +10,7 @@ use std::{
 
 use tracing::{Span, field};
 
-use crate::{error::CacheError, fetched::Fetched, outcome::Outcome};
+use crate::{error::CacheError, fetched::Fetched, outcome::Outcome, store::BreakerState};
 
 /// Is notified of every call of a cache that has ended. It connects the cache to a metrics library
 /// or a log, which takes a few lines; so larder depends on none of them.
@@ -50,6 +50,12 @@ pub trait Observer: Send + Sync + 'static {
     /// Runs as [`Observer::ended`] does.
     fn verb_ended(&self, event: &VerbEvent<'_>) {
         let _ = event;
+    }
+
+    /// The circuit breaker of a server has opened or closed. Runs in the task whose call showed
+    /// that; what is said of [`Observer::ended`] holds here as well. Does nothing by default.
+    fn breaker_changed(&self, change: &BreakerChange<'_>) {
+        let _ = change;
     }
 }
 
@@ -110,6 +116,46 @@ pub struct VerbEvent<'a> {
     pub error: Option<&'a CacheError>,
     /// How long it took, with the wait for near copies.
     pub took: Duration,
+}
+
+/// A change of a server's circuit breaker.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use larder::{BreakerChange, BreakerState, Cache, Event, Observer, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// #[derive(Default)]
+/// struct Opened(Mutex<Vec<String>>);
+///
+/// impl Observer for Opened {
+///     fn ended(&self, _: &Event<'_>) {}
+///
+///     fn breaker_changed(&self, change: &BreakerChange<'_>) {
+///         if change.state == BreakerState::Open {
+///             self.0.lock().unwrap().push(change.server.to_owned());
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let opened = Arc::new(Opened::default());
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").observer(opened.clone());
+/// let down = down.build().unwrap();
+/// for n in 0..20 {
+///     with_cache(down.clone(), square(n)).await;
+/// }
+/// assert_eq!(*opened.0.lock().unwrap(), ["127.0.0.1:1"]);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BreakerChange<'a> {
+    /// The server as `host:port`, or the path of its Unix socket.
+    pub server: &'a str,
+    /// What it is from now on.
+    pub state: BreakerState,
 }
 
 /// How one call ended. A call for many keys reports one event for each of them.
@@ -197,6 +243,13 @@ impl Observers {
     pub(crate) fn notify_verb(&self, event: &VerbEvent<'_>) {
         if let Some(observer) = &self.0 {
             let notified = AssertUnwindSafe(|| observer.verb_ended(event));
+            let _ = catch_unwind(notified);
+        }
+    }
+
+    pub(crate) fn breaker_changed(&self, change: &BreakerChange<'_>) {
+        if let Some(observer) = &self.0 {
+            let notified = AssertUnwindSafe(|| observer.breaker_changed(change));
             let _ = catch_unwind(notified);
         }
     }

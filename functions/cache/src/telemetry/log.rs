@@ -1,10 +1,12 @@
 //! Log lines about failures, limited in rate, never with a value or an argument.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::{
     clock::{self, Millis},
     outcome::CacheFailure,
+    runtime::Missing,
+    store::BreakerState,
 };
 
 /// At most one line of a kind in this time; the next one says how many were left out.
@@ -19,8 +21,8 @@ pub(crate) struct Log {
     key: RateLimit,
     name_taken: RateLimit,
     recursion: RateLimit,
-    runtime: RateLimit,
     near: RateLimit,
+    no_runtime: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -107,9 +109,10 @@ impl Log {
         }
     }
 
-    pub(crate) fn no_runtime(&self, name: &str) {
-        if let Some(left_out) = self.runtime.pass() {
-            tracing::warn!(name, left_out, "not on a tokio runtime; the origin answers");
+    /// Logged once: it is a mistake in how the program starts, and no failure that passes.
+    pub(crate) fn no_runtime(&self, name: &str, missing: Missing) {
+        if !self.no_runtime.swap(true, Ordering::Relaxed) {
+            tracing::warn!(name, %missing, "the cache cannot be used here: the origin answers");
         }
     }
 
@@ -135,6 +138,20 @@ impl Log {
     pub(crate) fn key(&self, name: &str, reason: &dyn std::fmt::Display) {
         if let Some(left_out) = self.key.pass() {
             tracing::error!(name, %reason, left_out, "no key can be made; the origin answers");
+        }
+    }
+}
+
+/// Not limited in rate: after each opening a breaker pauses.
+pub(crate) fn breaker_changed(server: &str, state: BreakerState) {
+    match state {
+        BreakerState::Open => tracing::warn!(
+            server,
+            "at least half of the last calls of this server failed: its breaker is open, and calls \
+             go to their origins until the server answers again"
+        ),
+        BreakerState::Closed => {
+            tracing::info!(server, "the server answers again: its breaker is closed");
         }
     }
 }

@@ -41,8 +41,10 @@ pub struct Stats {
     pub near_hit: u64,
     /// Stale entries served while another caller refreshed.
     pub stale: u64,
-    /// Stale entries served because the origin failed.
+    /// Stale entries served because the call's own origin call failed.
     pub stale_on_error: u64,
+    /// Stale entries served because another caller's refresh, or the cache, had just failed.
+    pub stale_after_error: u64,
     /// Origin calls because there was no usable entry.
     pub miss: u64,
     /// Origin calls because the entry was past its ttl.
@@ -51,6 +53,8 @@ pub struct Stats {
     pub refreshed: u64,
     /// Calls answered by another caller's origin call.
     pub collapsed: u64,
+    /// Origin calls without a lease, since the last answer for the key could not be stored.
+    pub passed: u64,
     /// Origin calls because the cache is disabled.
     pub disabled: u64,
     /// Origin calls because the server's circuit breaker was open.
@@ -75,11 +79,12 @@ pub struct Stats {
     /// Calls that went to their origin because another function has their name, or another type the
     /// name of theirs: a mistake, which an error in the log explains.
     pub refused: u64,
+    /// Calls that went to their origin because no key can be made of their arguments: a mistake,
+    /// too.
+    pub keyless: u64,
     /// Origin calls after a wait for another caller's, which failed, took too long, or left nothing
     /// to use.
     pub waited_in_vain: u64,
-    /// Origin calls without a lease, since the last answer for the key could not be stored.
-    pub passed: u64,
     /// Bytes of entries and leases read, envelope included.
     pub bytes_read: u64,
     /// Bytes of entries stored, envelope included.
@@ -144,10 +149,12 @@ pub(crate) enum Counter {
     NearHit,
     Stale,
     StaleOnError,
+    StaleAfterError,
     Miss,
     Expired,
     Refreshed,
     Collapsed,
+    Passed,
     Disabled,
     Breaker,
     Requested,
@@ -158,8 +165,8 @@ pub(crate) enum Counter {
     LeaseTakenOver,
     LeaseWaited,
     Refused,
+    Keyless,
     WaitedInVain,
-    Passed,
     BytesRead,
     BytesWritten,
     OriginMicros,
@@ -174,13 +181,17 @@ impl Counters {
             Outcome::Hit => (Counter::Hit, None),
             Outcome::Stale => (Counter::Stale, None),
             Outcome::StaleOnError => (Counter::StaleOnError, None),
+            Outcome::StaleAfterError => (Counter::StaleAfterError, None),
             Outcome::Miss(fill) => (Counter::Miss, Some(fill)),
             Outcome::Expired(fill) => (Counter::Expired, Some(fill)),
             Outcome::Refreshed(fill) => (Counter::Refreshed, Some(fill)),
             Outcome::Collapsed => (Counter::Collapsed, None),
+            Outcome::Passed => (Counter::Passed, None),
             Outcome::Bypassed(Bypass::Disabled) => (Counter::Disabled, None),
             Outcome::Bypassed(Bypass::Breaker) => (Counter::Breaker, None),
             Outcome::Bypassed(Bypass::Requested) => (Counter::Requested, None),
+            Outcome::Bypassed(Bypass::Name) => (Counter::Refused, None),
+            Outcome::Bypassed(Bypass::Key) => (Counter::Keyless, None),
         };
         self.increment(count);
         match fill {
@@ -261,10 +272,12 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         near_hit: read(Counter::NearHit),
         stale: read(Counter::Stale),
         stale_on_error: read(Counter::StaleOnError),
+        stale_after_error: read(Counter::StaleAfterError),
         miss: read(Counter::Miss),
         expired: read(Counter::Expired),
         refreshed: read(Counter::Refreshed),
         collapsed: read(Counter::Collapsed),
+        passed: read(Counter::Passed),
         disabled: read(Counter::Disabled),
         breaker: read(Counter::Breaker),
         requested: read(Counter::Requested),
@@ -276,8 +289,8 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
         lease_taken_over: read(Counter::LeaseTakenOver),
         lease_waited: read(Counter::LeaseWaited),
         refused: read(Counter::Refused),
+        keyless: read(Counter::Keyless),
         waited_in_vain: read(Counter::WaitedInVain),
-        passed: read(Counter::Passed),
         bytes_read: read(Counter::BytesRead),
         bytes_written: read(Counter::BytesWritten),
         origin_time: time(Counter::OriginMicros),
@@ -300,9 +313,9 @@ mod tests {
             }
         }
         let stats = counters.total();
-        assert!(stats.failures.iter().map(|(_, n)| n).eq(1..=6));
+        assert!(stats.failures.iter().map(|(_, n)| n).eq(1..=11));
         assert_eq!(stats.failures[CacheFailure::Oversize], 6);
-        assert_eq!((stats.failures.total(), stats.miss), (21, 21));
+        assert_eq!((stats.failures.total(), stats.miss), (66, 66));
     }
 
     #[test]

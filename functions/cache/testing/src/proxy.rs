@@ -76,6 +76,8 @@ struct Shared {
     fault: Mutex<Fault>,
     random: AtomicU64,
     connections: AtomicU64,
+    /// The connections up to this number pass nothing on.
+    forgotten: AtomicU64,
     exchanges: AtomicU64,
     struck: AtomicU64,
     gate: watch::Sender<Gate>,
@@ -95,6 +97,7 @@ impl Proxy {
             fault: Mutex::new(fault),
             random: AtomicU64::new(seed),
             connections: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
             exchanges: AtomicU64::new(0),
             struck: AtomicU64::new(0),
             gate: watch::Sender::new(Gate::Open),
@@ -126,6 +129,13 @@ impl Proxy {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Passes nothing more on any connection that exists, without closing it, as a NAT gateway does
+    /// with connections that it has forgotten. New ones work.
+    pub fn forget(&self) {
+        let connections = self.connections();
+        self.shared.forgotten.store(connections, Ordering::Relaxed);
     }
 
     /// Round trips so far: how often a client has sent something after an answer, handshakes
@@ -187,6 +197,10 @@ impl Shared {
         }
     }
 
+    fn has_forgotten(&self, connection: u64) -> bool {
+        connection <= self.forgotten.load(Ordering::Relaxed)
+    }
+
     fn fault(&self) -> Fault {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -215,13 +229,13 @@ async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
     // Dropping the set ends the connections with the proxy.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        connections.spawn(connection(client, port, shared.clone()));
+        let number = 1 + shared.connections.fetch_add(1, Ordering::Relaxed);
+        connections.spawn(connection(client, number, port, shared.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
+async fn connection(client: TcpStream, number: u64, port: u16, shared: Arc<Shared>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
@@ -234,7 +248,9 @@ async fn connection(client: TcpStream, port: u16, shared: Arc<Shared>) {
         loop {
             match from_client.read(&mut chunk).await {
                 Ok(0) | Err(_) => return,
-                Ok(_) if shared.fault().blackhole => std::future::pending().await,
+                Ok(_) if shared.fault().blackhole || shared.has_forgotten(number) => {
+                    std::future::pending().await
+                }
                 Ok(n) => {
                     if answered.swap(false, Ordering::Relaxed) {
                         shared.exchanges.fetch_add(1, Ordering::Relaxed);

@@ -18,7 +18,7 @@ mod line;
 mod table;
 mod worker;
 use line::Heard;
-pub use line::{Event, Order};
+pub use line::{Ends, Event, Order};
 pub use table::Round;
 pub use worker::Worker;
 

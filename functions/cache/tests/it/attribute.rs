@@ -54,6 +54,51 @@ async fn the_function_keeps_its_signature_and_gains_companions() {
     .await;
 }
 
+#[inline(never)]
+fn stack_pointer() -> usize {
+    let here = 0_u8;
+    std::ptr::from_ref(&here).addr()
+}
+
+async fn plain_recursion(n: u32) -> usize {
+    match n {
+        0 => stack_pointer(),
+        n => Box::pin(plain_recursion(n - 1)).await,
+    }
+}
+
+#[larder::cached("recursion", ttl = "60s")]
+async fn cached_recursion(n: u32) -> usize {
+    match n {
+        0 => stack_pointer(),
+        n => Box::pin(cached_recursion(n - 1)).await,
+    }
+}
+
+/// The bytes of stack that each level takes, on a thread with room for all.
+fn stack_of_a_level<F: Future<Output = usize> + 'static>(call: fn(u32) -> F) -> usize {
+    const LEVELS: u32 = 50;
+    let measure = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let levels = async { stack_pointer() - call(LEVELS).await };
+        runtime.block_on(with_cache(Cache::memory(), levels)) / LEVELS as usize
+    };
+    let thread = std::thread::Builder::new().stack_size(64 << 20);
+    thread.spawn(measure).unwrap().join().unwrap()
+}
+
+/// A thread of tokio has 2 MiB: more than a hundred levels fit.
+#[test]
+fn recursion_takes_little_stack() {
+    let plain = stack_of_a_level(plain_recursion);
+    let cached = stack_of_a_level(cached_recursion);
+    println!("a level takes {plain} bytes of stack, cached {cached}");
+    assert!(cached < 16 << 10, "{cached}");
+}
+
 #[tokio::test]
 async fn every_shape_of_return_type_is_told_apart() {
     type Alias = Result<u8, String>;

@@ -56,7 +56,7 @@ fn refused(cache: &Cache, name: &str) -> u64 {
         .map_or(0, |stats| stats.refused)
 }
 
-const BYPASSED: Outcome = Outcome::Bypassed(Bypass::Disabled);
+const BYPASSED: Outcome = Outcome::Bypassed(Bypass::Name);
 
 /// In a cache of its own, each call twice: what is cached is served the second time.
 async fn twice<Fut: Future<Output = ()>>(calls: impl Fn() -> Fut) -> Cache {

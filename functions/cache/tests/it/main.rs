@@ -27,6 +27,8 @@ mod crowds;
 mod evictions;
 /// Origins that fail, and servers that take no writes or answer no lookup.
 mod failing;
+/// Servers as they are run: proxies, passwords, no memory left, connections that are forgotten.
+mod field;
 /// Records replaced by other bytes.
 mod forgeries;
 /// Servers that are added, lost and late under load; by name and by IPv6.

@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Event, Fill, Observer, Outcome, Policy, Scope};
+use larder::{
+    BreakerChange, BreakerState, Bypass, Cache, Event, Fill, Observer, Outcome, Policy, Scope,
+};
 use larder_testing::Memcached;
 use tracing::{
     Metadata, Subscriber,
@@ -147,6 +149,64 @@ async fn an_observer_hears_of_every_call_and_its_failures_are_nobodys() {
     );
 }
 
+#[derive(Default)]
+struct Changes(Mutex<Vec<(String, BreakerState)>>);
+
+impl Observer for Changes {
+    fn ended(&self, _: &Event<'_>) {}
+
+    fn breaker_changed(&self, change: &BreakerChange<'_>) {
+        let change = (change.server.to_owned(), change.state);
+        self.0.lock().unwrap().push(change);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_hears_of_a_breaker_that_opens() {
+    let changes = Arc::new(Changes::default());
+    let url = "memcached://127.0.0.1:1";
+    let cache = Cache::builder().url(url).observer(changes.clone());
+    let (cache, origin) = (cache.build().unwrap(), Origin::default());
+    assert_eq!(cache.breakers()[0].1, BreakerState::Closed);
+    for n in 0..30 {
+        let key = key("breaker", n);
+        let call = cache.get_or_fetch(&key, &MINUTE, || origin.call());
+        call.await.unwrap();
+    }
+    let opened = [("127.0.0.1:1".to_owned(), BreakerState::Open)];
+    assert_eq!(cache.breakers(), opened);
+    assert_eq!(*changes.0.lock().unwrap(), opened);
+}
+
+/// An argument that no key can be made of.
+struct Unkeyable;
+
+impl serde::Serialize for Unkeyable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no key"))
+    }
+}
+
+#[larder::cached("unkeyable", ttl = "60s")]
+async fn unkeyable(argument: Unkeyable) -> u64 {
+    let Unkeyable = argument;
+    7
+}
+
+#[tokio::test]
+async fn a_call_without_a_key_is_an_event_with_a_reason() {
+    let heard = Arc::new(Heard::default());
+    let cache = Cache::builder().memory().observer(heard.clone());
+    let cache = cache.build().unwrap();
+    let fetched = larder::with_cache(cache.clone(), unkeyable::fetch(Unkeyable)).await;
+    let outcome = Outcome::Bypassed(Bypass::Key);
+    assert_eq!((*fetched, fetched.outcome()), (7, outcome));
+    let stats = cache.stats();
+    assert_eq!((stats.keyless, stats.refused, stats.disabled), (1, 0, 0));
+    let expected = [("unkeyable".to_owned(), Some(outcome))];
+    assert_eq!(*heard.0.lock().unwrap(), expected);
+}
+
 /// Records spans: their names and every field.
 #[derive(Default)]
 struct Spans(Mutex<Vec<String>>);
@@ -189,7 +249,8 @@ impl Subscriber for Spans {
 fn spans_tell_name_and_outcome_and_no_value() {
     const ALONE: &str = "SPANS_ALONE";
     if std::env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build();
         return runtime.unwrap().block_on(spans());
     }
     let ran = std::process::Command::new(std::env::current_exe().unwrap())

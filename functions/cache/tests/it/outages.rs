@@ -152,6 +152,32 @@ async fn the_breaker_bears_one_failure_in_a_hundred_and_spares_a_dead_server() {
     }
 }
 
+/// A budget's time and more passes before the first connection is there. That is no failure of the
+/// server.
+#[tokio::test]
+async fn a_slow_first_connect_opens_no_breaker() {
+    let server = Memcached::start();
+    let slow = Fault {
+        connect: Duration::from_millis(200),
+        ..Fault::default()
+    };
+    let proxy = Proxy::start(server.port(), 1, slow).await;
+    for cache in both(&proxy.url()) {
+        let origin = Origin::default();
+        // From the moment that it is connected, a call may fail on a machine that is busy.
+        let mut connected = false;
+        while !connected {
+            let calls = (0..20).map(|n| timed(&cache, &origin, n));
+            for (outcome, _) in futures_util::future::join_all(calls).await {
+                assert_ne!(outcome, Outcome::Bypassed(Bypass::Breaker));
+                connected |= !matches!(outcome, Outcome::Bypassed(_));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        until_hit(&cache, &origin).await;
+    }
+}
+
 #[tokio::test]
 async fn a_restarted_server_is_found_again_at_once() {
     let mut server = Memcached::start();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use larder::{Bypass, Cache, Outcome, Policy};
+use larder::{BreakerState, Bypass, Cache, Outcome, Policy};
 use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::{
@@ -199,6 +199,61 @@ async fn a_burst_of_warm_calls_takes_few_exchanges_and_opens_no_breaker() {
             }
         }
     }
+}
+
+/// What the default budget does not suffice for goes to the origin, and the breaker of a healthy
+/// server stays closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_warm_calls_at_once_are_hits_within_a_second_of_budget() {
+    const BURST: u64 = 20_000;
+    let server = Memcached::start();
+    let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
+    for protocol in ["classic", "meta"] {
+        let fill = on(&server.url(), protocol, "10000");
+        for some in (0..BURST).step_by(64) {
+            let puts = (some..BURST.min(some + 64)).map(|n| {
+                let fill = &fill;
+                async move { fill.put(&key("burst", n), &MINUTE, &n).await.unwrap() }
+            });
+            join_all(puts).await;
+        }
+        proxy.set(Fault {
+            delay: Duration::from_millis(2),
+            ..Fault::default()
+        });
+        for budget in ["1000", "50"] {
+            let cache = on(&proxy.url(), protocol, budget);
+            join_all((0..64).map(|n| warm_call(&cache, n))).await;
+            let (noise, begun) = (Noise::start(), Instant::now());
+            let mut tasks = tokio::task::JoinSet::new();
+            for n in 0..BURST {
+                let cache = cache.clone();
+                tasks.spawn(async move { warm_call(&cache, n).await });
+            }
+            let outcomes = tasks.join_all().await;
+            let hits = outcomes.iter().filter(|one| **one == Outcome::Hit).count();
+            let took = begun.elapsed();
+            println!("{protocol}, budget {budget} ms: {hits} hits of {BURST} in {took:?}");
+            assert_eq!(cache.stats().breaker, 0, "{protocol}, {budget} ms");
+            let states = cache.breakers();
+            assert!(
+                states
+                    .iter()
+                    .all(|(_, state)| *state == BreakerState::Closed)
+            );
+            // On a machine that is late by itself the time for them is another.
+            let late = noise.forgive(Duration::ZERO) > Duration::from_millis(250);
+            if budget == "1000" && !late {
+                assert!(hits as u64 >= BURST / 100 * 99, "{protocol}: {hits} hits");
+            }
+        }
+    }
+}
+
+async fn warm_call(cache: &Cache, n: u64) -> Outcome {
+    let origin = || async { Ok::<_, ()>(n) };
+    let fetched = cache.get_or_fetch(&key("burst", n), &MINUTE, origin).await;
+    fetched.unwrap().outcome()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

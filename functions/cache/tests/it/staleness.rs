@@ -56,16 +56,27 @@ async fn each_caller_of_a_failing_origin_is_served_the_covering_value_at_once() 
     for cache in every_store(&server) {
         outdate(&cache, 1, &COVERED, 7).await;
         let (begun, key) = (Instant::now(), key("stale", 1));
-        let call = || cache.get_or_fetch(&key, &COVERED, async || Err::<u64, _>("down"));
-        for fetched in futures_util::future::join_all((0..5).map(|_| call())).await {
-            let fetched = fetched.unwrap();
-            assert_eq!(
-                (fetched.outcome(), *fetched),
-                (Outcome::StaleOnError, 7),
-                "{}",
-                cache.location()
-            );
+        let call = async || {
+            let called = std::cell::Cell::new(false);
+            let failing = async || {
+                called.set(true);
+                Err::<u64, _>("down")
+            };
+            let fetched = cache.get_or_fetch(&key, &COVERED, failing).await.unwrap();
+            (fetched.outcome(), *fetched, called.get())
+        };
+        for (outcome, value, called) in futures_util::future::join_all((0..5).map(|_| call())).await
+        {
+            let expected = if called {
+                Outcome::StaleOnError
+            } else {
+                Outcome::StaleAfterError
+            };
+            assert_eq!((outcome, value), (expected, 7), "{}", cache.location());
         }
+        let stats = cache.stats();
+        let covered = (stats.stale_on_error, stats.stale_after_error);
+        assert_eq!(covered, (1, 4), "{}", cache.location());
         assert!(
             begun.elapsed() < LEASE / 2,
             "{}: callers waited for a failed refresh",

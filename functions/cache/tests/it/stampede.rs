@@ -9,17 +9,18 @@ use std::{
 use larder::{Cache, Fetched, Scope, Source};
 use larder_testing::{
     Memcached, Noise, Stampede,
-    stampede::{Event, Order, Round, Worker},
+    stampede::{Ends, Event, Order, Round, Worker},
 };
 
 use crate::support::{at, key};
 
 const PROCESSES: usize = 8;
 const CALLERS: usize = 8;
-const ORDER: Order = Order {
+pub(crate) const ORDER: Order = Order {
     keys: 20,
     together: 5,
     origin: Duration::from_millis(300),
+    ends: Ends::Well,
     ttl: Duration::from_secs(60),
     stale: Duration::ZERO,
     lease: Duration::from_secs(2),

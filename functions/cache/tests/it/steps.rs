@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, thread, time::Duration};
 use larder::{Cache, Fetched, Scope};
 use larder_testing::{
     Fault, Leg, Memcached, Proxy, Stampede,
-    stampede::{Order, Round},
+    stampede::{Ends, Order, Round},
 };
 use tokio::runtime::Runtime;
 
@@ -21,6 +21,7 @@ const ORDER: Order = Order {
     keys: 1,
     together: 1,
     origin: Duration::from_secs(1),
+    ends: Ends::Well,
     ttl: Duration::from_secs(60),
     stale: Duration::ZERO,
     lease: Duration::from_secs(2),

@@ -64,14 +64,40 @@ impl Origin {
 /// What the library logs meanwhile: a line an event, with all of its fields. For a process with one
 /// test: tracing remembers for all threads whether anybody listens.
 pub(crate) fn logged(meanwhile: impl Future<Output = ()>) -> String {
-    let lines = Lines::default();
-    tracing::subscriber::with_default(lines.clone(), || {
+    logged_by(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
         runtime.block_on(meanwhile);
-    });
+    })
+}
+
+/// The same on no runtime.
+pub(crate) fn logged_by(meanwhile: impl FnOnce()) -> String {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), meanwhile);
     let lines = lines.0.lock().unwrap();
     lines.clone()
+}
+
+/// Whether this process runs this test alone. If it does not, another one is started that does, and
+/// has to pass.
+pub(crate) fn alone(test: &str) -> bool {
+    const ALONE: &str = "TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|alone| alone == test) {
+        return true;
+    }
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, test)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&ran.stdout);
+    let errors = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        ran.status.success() && printed.contains("1 passed"),
+        "{printed}{errors}"
+    );
+    false
 }
 
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::support::{MINUTE, at, every_store, key, logged};
 
 /// For five seconds after an answer that cannot be stored, nobody tries to store another.
-const PASSED: Outcome = Outcome::Miss(Fill::NotStored);
+const PASSED: Outcome = Outcome::Passed;
 const LEFT_OUT: [Outcome; 3] = [UNREADABLE, PASSED, PASSED];
 const UNREADABLE: Outcome = Outcome::Miss(Fill::Failed(CacheFailure::Decode));
 const STORED: Outcome = Outcome::Miss(Fill::Stored);

@@ -7,10 +7,16 @@ use std::{
 };
 
 use larder::{Cache, Policy};
-use larder_testing::{Memcached, Noise};
+use larder_testing::{
+    Memcached, Noise, Stampede,
+    stampede::{Ends, Order},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::support::{MINUTE, cache, key};
+use crate::{
+    stampede::{ORDER, itself},
+    support::{MINUTE, at, cache, key},
+};
 
 const ORIGIN: Duration = Duration::from_millis(300);
 
@@ -113,6 +119,37 @@ where
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_behind_errors() {
     check(MINUTE, 1, false, || Err::<u64, _>("down")).await;
+}
+
+/// As [`nobody_waits_behind_errors`], with processes of their own.
+#[tokio::test]
+async fn nobody_waits_behind_errors_of_other_processes() {
+    for protocol in ["classic", "meta"] {
+        let server = Memcached::start();
+        let url = format!("{}?protocol={protocol}", server.url());
+        let mut crowd = Stampede::start(&vec![url; 8], 8, itself);
+        let well = Order {
+            keys: 1,
+            together: 1,
+            ..ORDER
+        };
+        // Connects, and creates the generations.
+        crowd.run(well);
+        at(&server.url())
+            .invalidate(&key("stampede", 0))
+            .await
+            .unwrap();
+        let noise = Noise::start();
+        let round = crowd.run(Order {
+            ends: Ends::Failing,
+            ..well
+        });
+        println!("{protocol}: {round}");
+        let bound = noise.forgive(ORDER.origin.mul_f64(2.1));
+        assert!(round.waited(100) <= bound, "{protocol}: {round}");
+        assert_eq!(round.answers(), 64, "{protocol}: {round}");
+        assert!(round.origin_calls()[0] <= 64, "{protocol}: {round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

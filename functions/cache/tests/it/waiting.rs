@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use larder::{Cache, Policy};
-use larder_testing::Memcached;
+use larder::{Cache, Fill, Outcome, Policy};
+use larder_testing::{Memcached, Noise};
 
 use crate::support::{MINUTE, Origin, cache, key};
 
@@ -71,6 +71,52 @@ fn at_namespace(server: &Memcached, protocol: &str, namespace: &str) -> Cache {
     ])
 }
 
+/// A dead holder, whose lease outlives the deadline. What the origin takes is known where there was
+/// an entry.
+#[tokio::test]
+async fn a_wait_leaves_time_for_the_origin_before_the_deadline() {
+    const ORIGIN: Duration = Duration::from_millis(300);
+    const DEADLINE: Duration = Duration::from_secs(3);
+    const COVERED: Policy = MINUTE
+        .lease(Duration::from_secs(20))
+        .stale_if_error(Duration::from_secs(60));
+    let server = Memcached::start();
+    for protocol in ["classic", "meta"] {
+        let [dead, waiting] = [(); 2].map(|()| at_namespace(&server, protocol, protocol));
+        for known in [false, true] {
+            let (origin, key) = (Origin::default(), key("deadline", known.into()));
+            let slow = || async {
+                tokio::time::sleep(ORIGIN).await;
+                origin.call().await
+            };
+            if known {
+                dead.get_or_fetch(&key, &COVERED, slow).await.unwrap();
+                dead.expire(&key, &COVERED).await.unwrap();
+            }
+            let stuck = std::future::pending::<Result<u64, std::convert::Infallible>>;
+            let mut held = Box::pin(dead.get_or_fetch(&key, &COVERED, stuck));
+            // Its lease is written, and it is never polled again.
+            let holds = tokio::time::timeout(Duration::from_millis(100), &mut held).await;
+            assert!(holds.is_err());
+            let (noise, begun) = (Noise::start(), tokio::time::Instant::now());
+            let call = waiting.get_or_fetch(&key, &COVERED, slow);
+            let fetched = larder::with_deadline(begun + DEADLINE, call).await.unwrap();
+            let took = begun.elapsed();
+            println!(
+                "{protocol}, known: {known}: {took:?}, {:?}",
+                fetched.outcome()
+            );
+            assert_eq!(fetched.outcome(), Outcome::Miss(Fill::NotStored));
+            assert!(took > DEADLINE / 3, "it has waited: {took:?}");
+            // Neither the wait nor the origin knows of a machine that is late.
+            assert!(
+                took < noise.forgive(DEADLINE),
+                "{protocol}, {known}: {took:?}"
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_origin_that_works_before_its_first_await_is_called_once() {
     let server = Memcached::start();
@@ -119,6 +165,75 @@ async fn an_origin_that_asks_for_its_own_key_does_not_wait_for_itself() {
             "{}: {took:?}",
             cache.location()
         );
+    }
+}
+
+/// What `call` has logged on a runtime that cannot do everything, or on none.
+fn warned(call: impl Fn(&Cache, u64) -> u64, cache: &Cache) -> usize {
+    let logged = crate::support::logged_by(|| {
+        for n in 1..=3 {
+            assert_eq!(
+                call(cache, n),
+                1,
+                "{}: each call has its origin's answer",
+                cache.location()
+            );
+        }
+    });
+    logged
+        .lines()
+        .filter(|line| line.contains("cannot be used here"))
+        .count()
+}
+
+/// In a process of its own, as every test of what is logged.
+#[test]
+fn where_tokio_can_do_too_little_the_origin_answers_with_one_warning() {
+    if !crate::support::alone(
+        "waiting::where_tokio_can_do_too_little_the_origin_answers_with_one_warning",
+    ) {
+        return;
+    }
+    let server = Memcached::start();
+    let caches = || [Cache::memory(), cache(&[("CACHE_URL", &server.url())])];
+    let once = async |cache: &Cache, n| {
+        let origin = Origin::default();
+        let key = key("bare", n);
+        let one = cache.get_or_fetch(&key, &MINUTE, || origin.call()).await;
+        let many = |all: Vec<u64>| async { Ok::<_, ()>(all.into_iter().map(|n| (n, 1_u64))) };
+        let many = cache
+            .get_or_fetch_many([(key.clone(), n)], &MINUTE, many)
+            .await;
+        assert_eq!(*many.unwrap()[&n], 1);
+        *one.unwrap()
+    };
+    for cache in caches() {
+        let call = |cache: &Cache, n| {
+            futures_util::FutureExt::now_or_never(once(cache, n)).expect("nothing is waited for")
+        };
+        assert_eq!(warned(call, &cache), 1, "no tokio, {}", cache.location());
+    }
+    let bare = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    for cache in caches() {
+        let call = |cache: &Cache, n| bare.block_on(once(cache, n));
+        assert_eq!(warned(call, &cache), 1, "no time, {}", cache.location());
+    }
+    let timed = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    for (cache, warnings) in caches().into_iter().zip([0, 1]) {
+        let call = |cache: &Cache, n| timed.block_on(once(cache, n));
+        assert_eq!(
+            warned(call, &cache),
+            warnings,
+            "no I/O, {}",
+            cache.location()
+        );
+        let removed = timed.block_on(cache.invalidate(&key("bare", 1)));
+        assert_eq!(removed.is_ok(), warnings == 0, "{removed:?}");
     }
 }
 

@@ -49,7 +49,7 @@ async fn two_functions_with_one_name_do_not_share_an_entry() {
         let other = second::twins::fetch(1).await;
         assert_eq!(
             (&**other, other.outcome()),
-            ("second", Outcome::Bypassed(Bypass::Disabled))
+            ("second", Outcome::Bypassed(Bypass::Name))
         );
         let forged = second::twins::put(1, &"second".to_owned()).await;
         assert_eq!(forged, Err(larder::CacheError::NameTaken("twins")));

@@ -24,6 +24,10 @@ WORDS.en = {
     staleNow: 'Past its time, but served at once while another request renews it.',
     originError: 'The origin failed just now, so the last good answer is served instead.',
     disabled: 'The cache is switched off, so every request goes to the origin.',
+    refreshFailed: 'Past its time, and renewing it has failed just now, so the last good answer is served at once.',
+    passed: 'The last answer to this question could not be kept, so for a few seconds the origin answers directly.',
+    name: 'Another function has this name, so this one is not cached.',
+    key: 'No key can be made of this question, so it is not cached.',
     breaker: 'The cache has failed several times, so for a moment requests go straight to the origin.',
     decode: 'What was kept could not be read, so the origin worked it out again.',
     oversize: 'The origin worked it out. It is too large to be kept.',
@@ -83,6 +87,10 @@ WORDS.es = {
     staleNow: 'Ha caducado, pero se sirve al momento mientras otra petición la renueva.',
     originError: 'El origen acaba de fallar, así que se sirve la última respuesta buena.',
     disabled: 'La caché está apagada: todas las peticiones van al origen.',
+    refreshFailed: 'Ha caducado y acaba de fallar su renovación, así que se sirve al momento la última respuesta buena.',
+    passed: 'La última respuesta a esta pregunta no se pudo guardar, así que durante unos segundos responde el origen directamente.',
+    name: 'Otra función tiene este nombre, así que esta no usa la caché.',
+    key: 'No se puede formar una clave con esta pregunta, así que no usa la caché.',
     breaker: 'La caché ha fallado varias veces, así que por un momento las peticiones van directas al origen.',
     decode: 'Lo guardado no se pudo leer, así que el origen la ha calculado de nuevo.',
     oversize: 'El origen la ha calculado. Es demasiado grande para guardarla.',
@@ -257,6 +265,7 @@ function kindOf(status, source) {
 }
 
 function whyOf(status) {
+  if (status.hit && status.detail === 'refresh-failed') return 'refreshFailed';
   if (status.hit) return Number(status.ttl) < 0 ? 'staleNow' : 'hit';
   if (status.collapsed) return 'collapsed';
   if (DOWN.includes(status.detail)) return 'down';

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
 use super::{
-    super::{Answer, KeptLease, PendingWrite, Permission, To},
+    super::{Answer, KeptLease, PendingWrite, Permission, To, fill::Written},
     BatchCall, OriginKey,
 };
 use crate::{
@@ -76,11 +76,11 @@ impl BatchCall<'_> {
                 flights.iter().for_each(Leader::fail);
                 drop(flights);
                 self.exchanges().read_unknown(&mut kept, To::GiveBack).await;
-                self.give_back(&called, kept.iter().map(KeptLease::cas))
-                    .await;
+                let leads = kept.iter().map(KeptLease::cas);
+                let written = self.give_back(&called, leads).await;
                 drop(kept);
                 drop(own);
-                stale_on_error(called).ok_or(error)
+                stale_on_error(called, written).ok_or(error)
             }
         }
     }
@@ -93,7 +93,7 @@ impl BatchCall<'_> {
         mut leads: impl Iterator<Item = (Result<Option<u64>, StoreError>, &'a Leader<'f>)>,
         answers: &HashMap<A, T>,
         answer: &Answer,
-    ) -> Vec<(Fill, i64)>
+    ) -> Vec<Written>
     where
         'f: 'a,
         A: Eq + Hash,
@@ -112,7 +112,7 @@ impl BatchCall<'_> {
                 (Some((lease, (cas, _))), None) => {
                     call.unfilled(call.plan_discard(lease, cas), Fill::NotStored)
                 }
-                (None, _) => call.unfilled(None, Fill::NotStored),
+                (None, _) => call.unfilled(Ok(None), Fill::NotStored),
             }
         };
         let mut pending: Vec<_> = called.iter().map(plan).collect();
@@ -120,21 +120,25 @@ impl BatchCall<'_> {
         pending.iter().map(PendingWrite::result).collect()
     }
 
-    /// The origin has failed: leaves the leases to others.
+    /// The origin has failed: leaves the leases to others. `cas` has that of each lease.
     async fn give_back<'a, A>(
         &self,
         called: &'a [OriginKey<'_, A>],
         mut cas: impl Iterator<Item = Result<Option<u64>, StoreError>>,
-    ) {
-        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| match permission {
-            Permission::Lead(lease) => {
-                let give_back = key.call.plan_give_back(lease, cas.next()?);
-                Some(key.call.unfilled(give_back, Fill::NotStored))
-            }
-            _ => None,
+    ) -> Vec<Written> {
+        let plan = |OriginKey { key, permission }: &'a OriginKey<'_, A>| {
+            let give_back = match permission {
+                Permission::Lead(lease) => {
+                    let cas = cas.next().unwrap_or(Err(StoreError::Protocol));
+                    key.call.plan_give_back(lease, cas)
+                }
+                _ => Ok(None),
+            };
+            key.call.unfilled(give_back, Fill::NotStored)
         };
-        let mut pending: Vec<_> = called.iter().filter_map(plan).collect();
+        let mut pending: Vec<_> = called.iter().map(plan).collect();
         self.exchanges().write_pending(&mut pending).await;
+        pending.iter().map(PendingWrite::result).collect()
     }
 }
 
@@ -151,15 +155,15 @@ impl<A> OriginKey<'_, A> {
 /// A value for each argument that the origin has answered.
 fn fetched<A: Eq + Hash, T>(
     called: Vec<OriginKey<'_, A>>,
-    fills: Vec<(Fill, i64)>,
+    fills: Vec<Written>,
     answers: &mut HashMap<A, T>,
     cost: Duration,
 ) -> Vec<(A, Fetched<T>)> {
     let mut values = Vec::with_capacity(called.len());
-    for (OriginKey { key, permission }, (fill, ttl_left)) in called.into_iter().zip(fills) {
-        let outcome = permission.outcome(fill);
+    for (OriginKey { key, permission }, written) in called.into_iter().zip(fills) {
+        let (outcome, ttl_left) = (permission.outcome(written.fill), written.ttl_left);
         if let Permission::Lead(lease) = permission {
-            lease.filled(fill);
+            written.end(*lease);
         }
         for asked in key.asked {
             if let Some(value) = answers.remove(&asked) {
@@ -177,13 +181,16 @@ fn fetched<A: Eq + Hash, T>(
 /// The values, if there is a stale one for each key.
 fn stale_on_error<A: Clone, T: DeserializeOwned>(
     called: Vec<OriginKey<'_, A>>,
+    written: Vec<Written>,
 ) -> Option<Vec<(A, Fetched<T>)>> {
     let mut covered = Some(Vec::with_capacity(called.len()));
-    for OriginKey { key, permission } in called {
+    for (OriginKey { key, permission }, written) in called.into_iter().zip(written) {
         let stale = match permission {
-            Permission::Lead(lease) => {
-                lease.release.disarm();
-                lease.stale
+            Permission::Lead(mut lease) => {
+                let stale = lease.stale.take();
+                lease.release.origin_failed();
+                written.end(*lease);
+                stale
             }
             Permission::WaitTimedOut(stale) => stale,
             Permission::Uncoordinated(_) => None,

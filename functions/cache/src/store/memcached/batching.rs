@@ -93,7 +93,7 @@ impl From<Answer> for Told {
 impl Drop for Told {
     fn drop(&mut self) {
         if let Some((exchanges, keys, cas)) = self.won.take() {
-            exchanges.remove(keys, cas);
+            exchanges.remove(vec![(keys, cas)]);
         }
     }
 }
@@ -388,11 +388,8 @@ fn send_replies(
         let answer = Some(Ok(Reply::Lookup(reply.into())));
         let _ = sender.send(Told { answer, won });
     }
-    for (keys, reply) in all_keys.iter().zip(&all) {
-        if let ItemState::Won(cas) = reply.item {
-            exchanges.remove(keys.clone(), cas);
-        }
-    }
+    let left = all_keys.iter().zip(&all);
+    exchanges.remove(left.filter_map(|(keys, reply)| reply.won(keys)).collect());
 }
 
 /// What a lookup right after one that has won a lease would have found: the lease.

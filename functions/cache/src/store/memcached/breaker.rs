@@ -4,7 +4,11 @@
 //! It uses a windowed rate, not a run of failures: eight callers that share one cut connection fail
 //! together, and the server is well.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -19,8 +23,60 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// without a result: what was known of the server grows old, whether or not anybody calls.
 const TRIES: u32 = 2;
 
+/// The state of a server's circuit breaker; see [`Cache::breakers`](crate::Cache::breakers).
+///
+/// ```
+/// # use larder::{BreakerState, Cache, with_cache};
+/// # #[larder::cached("square", ttl = "60s")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let down = Cache::builder().url("memcached://127.0.0.1:1").build().unwrap();
+/// for n in 0..20 {
+///     with_cache(down.clone(), square(n)).await;
+/// }
+/// assert_eq!(down.breakers(), [("127.0.0.1:1".to_owned(), BreakerState::Open)]);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go to the server.
+    Closed,
+    /// At least half of the last calls failed. Calls go to their origins, but for a few that try
+    /// whether the server answers again.
+    Open,
+}
+
+/// Is called with each change of a server's breaker, and the server's name.
+#[derive(Clone)]
+pub(crate) struct BreakerWatch(Arc<Changed>);
+
+type Changed = dyn Fn(&str, BreakerState) + Send + Sync;
+
+impl BreakerWatch {
+    pub(crate) fn new(changed: impl Fn(&str, BreakerState) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(changed))
+    }
+}
+
+impl Default for BreakerWatch {
+    fn default() -> Self {
+        Self::new(|_, _| {})
+    }
+}
+
+impl fmt::Debug for BreakerWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BreakerWatch")
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct Breaker {
+    server: String,
+    watch: BreakerWatch,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -40,14 +96,32 @@ struct Open {
 }
 
 impl Breaker {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(State {
+    pub(super) fn new(server: String, watch: BreakerWatch) -> Self {
+        let state = State {
             window: Instant::now(),
             good: 0,
             bad: 0,
             open: None,
             succeeded: None,
-        }))
+        };
+        let state = Mutex::new(state);
+        Self {
+            server,
+            watch,
+            state,
+        }
+    }
+
+    pub(super) fn current(&self) -> BreakerState {
+        match self.state().open {
+            None => BreakerState::Closed,
+            Some(_) => BreakerState::Open,
+        }
+    }
+
+    /// Without the lock: what is called may take its time.
+    fn changed(&self, state: BreakerState) {
+        (self.watch.0)(&self.server, state);
     }
 
     /// Whether a call may go to the server.
@@ -59,12 +133,17 @@ impl Breaker {
     /// An exchange that was `begun` then has succeeded.
     pub(super) fn success(&self, begun: Instant) {
         let mut state = self.state();
-        if state.open.take().is_some() {
+        let closes = state.open.take().is_some();
+        if closes {
             (state.window, state.good, state.bad) = (begun, 0, 0);
         }
         state.good = state.good.saturating_add(1);
         state.succeeded = Some(begun);
         state.turn(begun);
+        drop(state);
+        if closes {
+            self.changed(BreakerState::Closed);
+        }
     }
 
     pub(super) fn failure(&self) {
@@ -76,9 +155,14 @@ impl Breaker {
             && state.good + state.bad >= MIN_CALLS
             && state.bad >= state.good;
         // A try that failed begins the pause anew.
-        if fails || state.open.is_some() {
+        let was_open = state.open.is_some();
+        if fails || was_open {
             let (until, tries) = (now + PAUSE, 0);
             state.open = Some(Open { until, tries });
+        }
+        drop(state);
+        if fails && !was_open {
+            self.changed(BreakerState::Open);
         }
     }
 
@@ -88,7 +172,7 @@ impl Breaker {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0
+        self.state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -121,9 +205,34 @@ impl State {
 mod tests {
     use super::*;
 
+    fn breaker() -> Breaker {
+        Breaker::new("server".to_owned(), BreakerWatch::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_change_is_told_once() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = seen.clone();
+        let watch = BreakerWatch::new(move |server, state| {
+            told.lock().unwrap().push((server.to_owned(), state));
+        });
+        let breaker = Breaker::new("server".to_owned(), watch);
+        assert_eq!(breaker.current(), BreakerState::Closed);
+        (0..20).for_each(|_| breaker.failure());
+        assert_eq!(breaker.current(), BreakerState::Open);
+        tokio::time::advance(PAUSE).await;
+        assert!(breaker.allows());
+        breaker.failure();
+        assert_eq!(breaker.current(), BreakerState::Open);
+        (0..2).for_each(|_| breaker.success(Instant::now()));
+        let expected = [BreakerState::Open, BreakerState::Closed];
+        let expected = expected.map(|state| ("server".to_owned(), state));
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_opens_on_a_failing_half_and_closes_on_the_first_success() {
-        let breaker = Breaker::new();
+        let breaker = breaker();
         (0..5).for_each(|_| breaker.success(Instant::now()));
         (0..4).for_each(|_| breaker.failure());
         assert!(breaker.allows(), "nine calls decide nothing");
@@ -139,7 +248,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_it_knows_grows_old_while_nobody_calls() {
-        let breaker = Breaker::new();
+        let breaker = breaker();
         (0..10).for_each(|_| breaker.failure());
         assert!(!breaker.allows());
         tokio::time::advance(Duration::from_secs(20)).await;
@@ -150,7 +259,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn scattered_failures_do_not_open_it() {
-        let breaker = Breaker::new();
+        let breaker = breaker();
         for call in 0..20_000_u32 {
             tokio::time::advance(Duration::from_micros(100)).await;
             if call % 100 < 8 {

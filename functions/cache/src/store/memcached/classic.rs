@@ -143,8 +143,8 @@ impl Classic {
 
     fn fault(&self, error: &io::Error) -> StoreError {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-        if self.validator.lock().is_oversize() {
-            return StoreError::Oversize;
+        if let Some(refusal) = self.validator.lock().refusal() {
+            return refusal;
         }
         match error.kind() {
             UnexpectedEof | BrokenPipe | ConnectionReset | ConnectionAborted => StoreError::Closed,

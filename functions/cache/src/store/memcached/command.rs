@@ -15,8 +15,8 @@ pub(super) enum Command {
     Lookup(CacheKeys, LookupOptions),
     GetWithCas(CacheKeys, KeyKind),
     Write(OwnedWrite),
-    /// Removes the item of this cas, if it is still there.
-    Remove(CacheKeys, u64),
+    /// Removes the items of these cas values, if they are still there.
+    Remove(Vec<(CacheKeys, u64)>),
     /// An effect, and behind it the records under these keys.
     Effect(OwnedEffect, Arc<[String]>),
     /// Reads a record, and replaces it.
@@ -88,13 +88,19 @@ impl Command {
             (Self::Lookups(all_keys, _), Reply::Lookups(all)) => all_keys.iter().zip(all).collect(),
             _ => Vec::new(),
         };
-        let won = all
-            .into_iter()
-            .filter_map(|(keys, reply)| match reply.item {
-                ItemState::Won(cas) => Some((keys.clone(), cas)),
-                ItemState::Absent | ItemState::Item(_) => None,
-            });
-        won.collect()
+        all.into_iter()
+            .filter_map(|(keys, reply)| reply.won(keys))
+            .collect()
+    }
+}
+
+impl LookupReply {
+    /// The lease that this lookup of `keys` has won, with its cas.
+    pub(super) fn won(&self, keys: &CacheKeys) -> Option<(CacheKeys, u64)> {
+        match self.item {
+            ItemState::Won(cas) => Some((keys.clone(), cas)),
+            ItemState::Absent | ItemState::Item(_) => None,
+        }
     }
 }
 

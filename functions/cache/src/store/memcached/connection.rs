@@ -2,12 +2,14 @@
 
 use super::{
     super::{LookupReply, StoreError},
+    cause::ConnectError,
     classic::Classic,
     command::{Answer, Command, Reply},
     connect_options::ConnectOptions,
-    handshake::{Protocol, handshake},
+    dialer::Dialer,
+    handshake::{Failed, Learnt, Protocol, handshake},
     meta::Meta,
-    socket::{Endpoint, Socket},
+    socket::Socket,
     tls::Stream,
 };
 
@@ -25,23 +27,60 @@ enum Driver {
 }
 
 impl Connection {
+    /// `learnt` is what earlier connections have shown, and is added to.
     pub(super) async fn open(
-        to: &Endpoint,
+        dialer: &Dialer,
         connect_options: &ConnectOptions,
-    ) -> Result<Self, StoreError> {
-        let socket = Socket::connect(to).await.map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(connect_options.tls.as_ref(), to, socket.clone()).await;
+        learnt: &Learnt,
+    ) -> Result<Self, ConnectError> {
+        let wanted = match connect_options.protocol {
+            Protocol::Auto if learnt.is_classic() => Protocol::Classic,
+            wanted => wanted,
+        };
+        let failed = match Self::greeted(dialer, connect_options, wanted).await {
+            Err(failed) if failed.may_be_classic => failed,
+            Err(failed) => return Err(failed.error),
+            Ok((connection, version)) => {
+                // What was learnt may be of another server than that of today.
+                if wanted != connect_options.protocol {
+                    learnt.note_classic(&version);
+                }
+                return Ok(connection);
+            }
+        };
+        match Self::greeted(dialer, connect_options, Protocol::Classic).await {
+            Ok((connection, version)) => {
+                learnt.note_classic(&version);
+                Ok(connection)
+            }
+            Err(_) => Err(failed.error),
+        }
+    }
+
+    /// A connection, and the version of its server.
+    async fn greeted(
+        dialer: &Dialer,
+        connect_options: &ConnectOptions,
+        wanted: Protocol,
+    ) -> Result<(Self, String), Failed> {
+        let dialled = dialer.dial().await?;
+        let socket = dialled.socket().clone();
+        let stream = Stream::new(connect_options.tls.as_ref(), dialer.to(), socket.clone()).await;
         // The certificate is not trusted, or the server does not support TLS.
-        let mut stream = stream.map_err(|_| StoreError::Refused)?;
-        let driver = match handshake(&mut stream, connect_options.protocol).await? {
+        let mut stream = stream.map_err(|error| ConnectError::tls(&error))?;
+        let login = connect_options.login.as_ref();
+        let greeted = handshake(&mut stream, wanted, login).await?;
+        dialled.greeted();
+        let driver = match greeted.protocol {
             Protocol::Meta => Driver::Meta(Box::new(Meta::new(stream))),
             Protocol::Classic | Protocol::Auto => Driver::Classic(Box::new(Classic::new(stream))),
         };
-        Ok(Self {
+        let connection = Self {
             socket,
             driver,
             used: false,
-        })
+        };
+        Ok((connection, greeted.version))
     }
 
     pub(super) async fn run(&mut self, command: &Command) -> Answer {
@@ -103,10 +142,7 @@ impl Connection {
                         .unwrap_or(Err(StoreError::Protocol))
                         .map(Reply::Stored)
                 }
-                Command::Remove(keys, cas) => {
-                    let removed = meta.remove(keys.item(), *cas).await;
-                    removed.map(|()| Reply::Done)
-                }
+                Command::Remove(all) => meta.remove(all).await.map(|()| Reply::Done),
                 Command::Effect(effect, records) => {
                     meta.effect(effect, records).await.map(Reply::Effected)
                 }

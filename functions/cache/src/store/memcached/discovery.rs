@@ -20,10 +20,12 @@ use tokio::{
 
 use super::{
     super::StoreError,
+    cause::{Causes, ConnectError},
     connect_options::ConnectOptions,
+    dialer::Dialer,
     ring::Ring,
     server::Server,
-    socket::{Endpoint, Socket},
+    socket::Endpoint,
     tls::Stream,
 };
 
@@ -82,7 +84,8 @@ pub(super) enum Topology {
 /// The list of a configuration endpoint.
 #[derive(Debug)]
 pub(super) struct Discovered {
-    endpoint: Endpoint,
+    dialer: Dialer,
+    causes: Causes,
     connect_options: ConnectOptions,
     /// `None` until the first answer.
     servers: watch::Sender<Option<Arc<Servers>>>,
@@ -108,7 +111,8 @@ impl Topology {
     pub(super) fn discovered(endpoint: Endpoint, connect_options: ConnectOptions) -> Self {
         let servers = watch::Sender::new(None);
         Self::Discovered(Arc::new(Discovered {
-            endpoint,
+            dialer: Dialer::new(endpoint),
+            causes: Causes::default(),
             connect_options,
             servers,
             changes: AtomicU64::new(0),
@@ -157,7 +161,7 @@ impl Topology {
         limit: Duration,
     ) -> Result<Arc<Servers>, (String, StoreError)> {
         if let Self::Discovered(discovered) = self {
-            let failed = |error| (discovered.endpoint.to_string(), error);
+            let failed = |error| (discovered.dialer.to().to_string(), error);
             // Otherwise `servers` below would ask a second time.
             discovered.state().refreshed = Some(Instant::now());
             let answer = tokio::time::timeout(limit, discovered.fetch()).await;
@@ -166,6 +170,21 @@ impl Topology {
         }
         let servers = self.servers(limit).await;
         servers.map_err(|error| ("the configuration endpoint".to_owned(), error))
+    }
+
+    /// Why the last connect to a server or to the configuration endpoint has failed, if it has.
+    pub(super) fn cause(&self, server: &str) -> Option<Arc<str>> {
+        let (servers, endpoint) = match self {
+            Self::Fixed(servers) => (Some(servers.clone()), None),
+            Self::Discovered(discovered) => {
+                let is_it = discovered.dialer.to().to_string() == server;
+                let endpoint = is_it.then(|| discovered.causes.present());
+                (discovered.servers.borrow().clone(), endpoint.flatten())
+            }
+        };
+        let servers = servers.iter().flat_map(|servers| &servers.all);
+        let mut named = servers.filter(|one| one.name == server);
+        endpoint.or_else(|| named.find_map(|server| server.cause()))
     }
 
     /// A server could not be connected to: the list may be out of date.
@@ -208,11 +227,11 @@ impl Discovered {
     }
 
     async fn fetch(&self) -> Result<Config, StoreError> {
-        let socket = Socket::connect(&self.endpoint)
-            .await
-            .map_err(|_| StoreError::Refused)?;
-        let stream = Stream::new(self.connect_options.tls.as_ref(), &self.endpoint, socket).await;
-        let mut stream = stream.map_err(|_| StoreError::Refused)?;
+        let noted = |error| self.causes.note(self.dialer.to(), error);
+        let dialled = self.dialer.dial().await.map_err(noted)?;
+        let (tls, socket) = (self.connect_options.tls.as_ref(), dialled.socket().clone());
+        let stream = Stream::new(tls, self.dialer.to(), socket).await;
+        let mut stream = stream.map_err(|error| noted(ConnectError::tls(&error)))?;
         let closed = |_| StoreError::Closed;
         stream
             .write_all(b"config get cluster\r\n")
@@ -222,6 +241,8 @@ impl Discovered {
         let mut answer = Vec::new();
         loop {
             if let Some(config) = read(&answer)? {
+                dialled.greeted();
+                self.causes.forget();
                 return Ok(config);
             }
             if answer.len() > MAX_REPLY {
@@ -250,7 +271,7 @@ impl Discovered {
         state.version = config.version;
         // Published under the lock, so that of two answers the later version stays.
         let endpoints = match config.nodes {
-            nodes if nodes.is_empty() => vec![self.endpoint.clone()],
+            nodes if nodes.is_empty() => vec![self.dialer.to().clone()],
             nodes => nodes,
         };
         self.servers.send_if_modified(|servers| {

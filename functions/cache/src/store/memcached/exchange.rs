@@ -24,6 +24,7 @@ use super::{
     breaker::Breaker,
     command::{Answer, Command},
     connect_options::ConnectOptions,
+    many::AT_ONCE,
     pool::{Pool, PooledConnection},
     socket::Endpoint,
 };
@@ -50,9 +51,10 @@ pub(super) struct Exchanges {
 
 impl Exchanges {
     pub(super) fn new(endpoint: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
+        let breaker = Breaker::new(endpoint.to_string(), connect_options.breaker_watch.clone());
         Arc::new(Self {
             pool: Pool::new(endpoint, connect_options),
-            breaker: Breaker::new(),
+            breaker,
             count: AtomicUsize::new(0),
             polled: Mutex::default(),
         })
@@ -62,10 +64,14 @@ impl Exchanges {
         &self.breaker
     }
 
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// A connection for a caller that polls its exchange itself, if there is room for one more.
-    pub(super) fn own_connection(&self) -> Option<PooledConnection> {
+    pub(super) fn own_connection(&self, now: Instant) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
-            self.pool.idle()
+            self.pool.idle(now)
         } else {
             None
         }
@@ -116,6 +122,7 @@ impl Exchanges {
             return answer;
         }
         self.breaker.failure();
+        self.pool.close_rested();
         if command.may_win() {
             let exchanges = self.clone();
             spawn(async move {
@@ -143,6 +150,8 @@ impl Exchanges {
         }
         match answer {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
+            // About one item, and nothing about the server.
+            Err(StoreError::Full | StoreError::Rejected) => {}
             Err(_) => self.breaker.failure(),
         }
         answer
@@ -159,7 +168,7 @@ impl Exchanges {
 
     /// A connection, idle or new. While none comes, those that unpolled callers hold are freed.
     async fn connection(&self) -> Result<PooledConnection, StoreError> {
-        if let Some(pooled) = self.pool.idle() {
+        if let Some(pooled) = self.pool.idle(Instant::now()) {
             return Ok(pooled);
         }
         let mut taken = pin!(self.pool.take());
@@ -198,19 +207,22 @@ impl Exchanges {
     /// No caller is left to use what `answer` has won.
     pub(super) fn give_back(self: &Arc<Self>, command: &Command, answer: &Answer) {
         if let Ok(reply) = answer {
-            for (keys, cas) in command.won(reply) {
-                self.remove(keys, cas);
-            }
+            self.remove(command.won(reply));
         }
     }
 
-    /// Removes a lease that no caller holds, in a task.
-    pub(super) fn remove(self: &Arc<Self>, keys: CacheKeys, cas: u64) {
+    /// Removes leases that no caller holds, in one task.
+    pub(super) fn remove(self: &Arc<Self>, won: Vec<(CacheKeys, u64)>) {
+        if won.is_empty() {
+            return;
+        }
         let exchanges = self.clone();
         spawn(async move {
-            let command = Command::Remove(keys, cas).into();
-            // No answer: the lease ends by itself.
-            let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
+            for some in won.chunks(AT_ONCE) {
+                let command = Command::Remove(some.to_vec()).into();
+                // No answer: the leases end by themselves.
+                let _ = exchanges.attempt(command, Instant::now() + LEFT).await;
+            }
         });
     }
 
@@ -328,8 +340,9 @@ pub(super) struct Own(Arc<Exchange>);
 impl Own {
     /// The caller's time is over, and the server has not answered. Unless the late answer may be a
     /// lease, its connection is closed.
-    pub(super) fn time_out(self) {
+    pub(super) fn time_out(&mut self) {
         self.0.exchanges.breaker.failure();
+        self.0.exchanges.pool.close_rested();
         if !self.0.command.may_win() {
             *self.0.state() = State::Precondition;
         }
@@ -379,11 +392,32 @@ impl Drop for Own {
     fn drop(&mut self) {
         let exchange = &self.0;
         exchange.exchanges.leave(exchange);
-        let left = std::mem::replace(&mut *exchange.state(), State::Precondition);
+        let mut state = exchange.state();
+        if let State::Precondition = *state {
+            return;
+        }
+        let left = std::mem::replace(&mut *state, State::Precondition);
+        drop(state);
         match left {
             State::Precondition | State::Adopted(_) => {}
             State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),
             State::Polled(running, _) => spawn(Ends(exchange.clone()).of(running)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// glibc keeps quick lists up to 1,032 bytes.
+    #[test]
+    fn an_exchange_is_small() {
+        let run = |(exchange, pooled): (Arc<Exchange>, PooledConnection)| exchange.run(pooled);
+        assert!(size(run) <= 1032, "{}", size(run));
     }
 }

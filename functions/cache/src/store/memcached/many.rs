@@ -1,7 +1,11 @@
 //! Several items, each on its server: one exchange with each server, all at the same time, and the
 //! answers in the order of the requests.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -18,7 +22,38 @@ use crate::key::CacheKeys;
 
 /// The most items in one exchange. With more, a server's answers could fill both sockets while this
 /// side still writes.
-const AT_ONCE: usize = 128;
+pub(super) const AT_ONCE: usize = 128;
+
+/// The leases that a lookup has won on each server, until its caller has all answers. A caller that
+/// leaves before that gives them back.
+#[derive(Debug, Default)]
+struct Unclaimed(Mutex<Vec<(Arc<Server>, Won)>>);
+
+/// Leases, each with its cas.
+type Won = Vec<(CacheKeys, u64)>;
+
+impl Unclaimed {
+    fn add(&self, server: &Arc<Server>, won: Won) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.iter_mut().find(|(one, _)| Arc::ptr_eq(one, server)) {
+            Some((_, here)) => here.extend(won),
+            None => all.push((server.clone(), won)),
+        }
+    }
+
+    fn claim(mut self) {
+        self.0 = Mutex::default();
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for (server, won) in all.drain(..) {
+            server.remove(won);
+        }
+    }
+}
 
 impl Memcached {
     pub(in super::super) async fn lookup_many(
@@ -27,17 +62,26 @@ impl Memcached {
         options: LookupOptions,
         limit: Duration,
     ) -> Each<LookupReply> {
-        self.spread(all_keys, limit, |server, some, left| async move {
-            let all_keys = some.iter().map(|place| all_keys[*place].clone()).collect();
-            match server
-                .run(Command::Lookups(all_keys, options), left)
-                .await?
-            {
-                Reply::Lookups(all) => Ok(all.into_iter().map(Ok).collect()),
-                _ => Err(StoreError::Protocol),
+        let unclaimed = Unclaimed::default();
+        let lookup = |server: Arc<Server>, some: Vec<usize>, left| {
+            let unclaimed = &unclaimed;
+            async move {
+                let asked = || some.iter().map(|place| all_keys[*place]);
+                let command = Command::Lookups(asked().cloned().collect(), options);
+                match server.run(command, left).await? {
+                    Reply::Lookups(all) => {
+                        let won = asked().zip(&all);
+                        let won = won.filter_map(|(keys, reply)| reply.won(keys));
+                        unclaimed.add(&server, won.collect());
+                        Ok(all.into_iter().map(Ok).collect())
+                    }
+                    _ => Err(StoreError::Protocol),
+                }
             }
-        })
-        .await
+        };
+        let all = self.spread(all_keys, limit, lookup).await;
+        unclaimed.claim();
+        all
     }
 
     pub(in super::super) async fn get_with_cas(

@@ -92,16 +92,6 @@ impl Meta {
         }))
     }
 
-    /// Removes what has this number. Something else there, or nothing, is as good.
-    pub(super) async fn remove(&mut self, key: &str, number: u64) -> Result<(), StoreError> {
-        let opaque = self.begin(1);
-        codec::remove(&mut self.output, key, opaque, number);
-        match self.status(key, opaque).await? {
-            Status::Done | Status::Exists | Status::NotFound => Ok(()),
-            _ => Err(self.broken()),
-        }
-    }
-
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
         self.gets(&[], |_| None, &mut []).await.map(|_| ())
     }
@@ -163,14 +153,6 @@ impl Meta {
         let answer = self.input.split_to(read).freeze();
         self.end()?;
         Ok(answer)
-    }
-
-    /// Sends the command and reads its status line.
-    async fn status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
-        self.send().await?;
-        let status = self.read_status(key, opaque).await?;
-        self.end()?;
-        Ok(status)
     }
 
     /// Reads the status line of the command with this key and opaque number.

@@ -14,7 +14,13 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    super::StoreError, connect_options::ConnectOptions, connection::Connection, socket::Endpoint,
+    super::StoreError,
+    cause::{Causes, ConnectError},
+    connect_options::ConnectOptions,
+    connection::Connection,
+    dialer::Dialer,
+    handshake::Learnt,
+    socket::Endpoint,
 };
 
 /// The most connections to one server. A Lambda environment needs one; a busy process shares these.
@@ -28,8 +34,10 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Pool {
-    to: Endpoint,
+    dialer: Dialer,
     connect_options: ConnectOptions,
+    learnt: Learnt,
+    causes: Causes,
     state: Mutex<State>,
     /// A connection was returned, or another one may be opened.
     freed: Notify,
@@ -57,8 +65,7 @@ impl Default for State {
 impl State {
     /// An idle connection that can be used, and the time of the check. The newest first, so that
     /// the server can close old ones without harm.
-    fn idle(&mut self) -> Option<(Connection, BothClocks)> {
-        let now = BothClocks::now();
+    fn idle(&mut self, now: BothClocks) -> Option<(Connection, BothClocks)> {
         while let Some(idle) = self.idle.pop_back() {
             if idle.is_usable(now) {
                 return Some((idle.connection, now));
@@ -97,6 +104,14 @@ impl BothClocks {
         }
     }
 
+    /// As [`BothClocks::now`], without reading the running clock again.
+    fn at(now: tokio::time::Instant) -> Self {
+        Self {
+            running: now.into_std(),
+            wall: SystemTime::now(),
+        }
+    }
+
     /// Whether less than `time` has passed since `then`, on both clocks.
     fn is_within(self, time: Duration, then: Self) -> bool {
         self.running.duration_since(then.running) < time
@@ -118,16 +133,18 @@ pub(super) struct PooledConnection {
 impl Pool {
     pub(super) fn new(to: Endpoint, connect_options: ConnectOptions) -> Arc<Self> {
         Arc::new(Self {
-            to,
+            dialer: Dialer::new(to),
             connect_options,
+            learnt: Learnt::default(),
+            causes: Causes::default(),
             state: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
     /// A connection that can be used at once. As a rule there is one.
-    pub(super) fn idle(self: &Arc<Self>) -> Option<PooledConnection> {
-        let idle = self.state().idle();
+    pub(super) fn idle(self: &Arc<Self>, now: tokio::time::Instant) -> Option<PooledConnection> {
+        let idle = self.state().idle(BothClocks::at(now));
         idle.map(|(connection, now)| self.check_out(connection, now))
     }
 
@@ -159,7 +176,7 @@ impl Pool {
                                 freed.as_mut().enable();
                                 // Otherwise its own connect continues: if it were begun again, its
                                 // failure would never be reported.
-                                if let Some((connection, now)) = self.state().idle() {
+                                if let Some((connection, now)) = self.state().idle(BothClocks::now()) {
                                     return Ok(self.check_out(connection, now));
                                 }
                             }
@@ -181,9 +198,33 @@ impl Pool {
         self.freed.notify_waiters();
     }
 
+    /// Closes the connections that have lain idle, since one of the server's did not answer: what
+    /// has forgotten that one, such as a NAT gateway, has forgotten them too. A new connection costs
+    /// less than a call's budget.
+    pub(super) fn close_rested(&self) {
+        let now = BothClocks::now();
+        let mut state = self.state();
+        let rested = |idle: &Idle| !now.is_within(TRUSTED_IDLE, idle.since);
+        let (rested, fresh): (VecDeque<_>, _) = std::mem::take(&mut state.idle)
+            .into_iter()
+            .partition(rested);
+        state.idle = fresh;
+        state.open -= rested.len();
+        drop(state);
+        if !rested.is_empty() {
+            drop(rested);
+            self.freed.notify_waiters();
+        }
+    }
+
+    /// Why the last connect has failed, if it has.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        self.causes.present()
+    }
+
     fn idle_or_new(&self) -> Checkout {
         let mut state = self.state();
-        if let Some((connection, now)) = state.idle() {
+        if let Some((connection, now)) = state.idle(BothClocks::now()) {
             return Checkout::Idle(connection, now);
         }
         if state.open == MAX_CONNECTIONS {
@@ -209,14 +250,15 @@ impl Pool {
         tokio::spawn(async move {
             let opened = tokio::time::timeout(
                 CONNECT_TIMEOUT,
-                Connection::open(&pool.to, &pool.connect_options),
+                Connection::open(&pool.dialer, &pool.connect_options, &pool.learnt),
             );
             let opened = opened.await;
             pool.state().is_new = false;
             let error = match opened {
-                Err(_) => StoreError::Timeout,
+                Err(_) => ConnectError::new(StoreError::Timeout, "no greeting within a second"),
                 Ok(Err(error)) => error,
                 Ok(Ok(connection)) => {
+                    pool.causes.forget();
                     let since = BothClocks::now();
                     pool.state().idle.push_back(Idle { connection, since });
                     opening.opened();
@@ -225,6 +267,7 @@ impl Pool {
                     return;
                 }
             };
+            let error = pool.causes.note(pool.dialer.to(), error);
             let _ = sender.send(Err(error));
             drop(opening);
         });

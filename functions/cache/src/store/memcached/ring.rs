@@ -28,6 +28,7 @@ impl Ring {
                         port: DEFAULT_PORT,
                     } => format!("{host}-{i}"),
                     Endpoint::Tcp { host, port } => format!("{host}:{port}-{i}"),
+                    #[cfg(unix)]
                     Endpoint::Unix(path) => format!("{}-{i}", path.display()),
                 };
                 let digest = Md5::digest(name);

@@ -1,17 +1,27 @@
 //! One memcached server: whether a call may go to it, and on which connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     super::StoreError,
-    batching::Batcher,
+    batching::{Batcher, Told},
+    breaker::BreakerState,
     command::{Answer, Command},
     connect_options::ConnectOptions,
-    exchange::Exchanges,
+    exchange::{Exchanges, Own},
     socket::Endpoint,
 };
+use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Server {
@@ -31,8 +41,35 @@ impl Server {
         }
     }
 
+    /// Why the last connect to it has failed, if it has.
+    pub(super) fn cause(&self) -> Option<Arc<str>> {
+        self.exchanges.pool().cause()
+    }
+
+    pub(super) fn breaker(&self) -> BreakerState {
+        self.exchanges.breaker().current()
+    }
+
+    /// Removes leases that no caller holds.
+    pub(super) fn remove(&self, won: Vec<(CacheKeys, u64)>) {
+        self.exchanges.remove(won);
+    }
+
     /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
     pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
+        self.begin(command, limit).answer().await
+    }
+
+    /// Begins `command`, whose answer is to be polled at once.
+    pub(super) fn begin(&self, command: Command, limit: Duration) -> Begun {
+        Begun(self.begin_allowed(command, limit))
+    }
+
+    fn begin_allowed(
+        &self,
+        command: Command,
+        limit: Duration,
+    ) -> Result<(By, Instant), StoreError> {
         if limit.is_zero() {
             // Nothing was sent, so this says nothing about the server.
             return Err(StoreError::Timeout);
@@ -43,21 +80,53 @@ impl Server {
         }
         let begun = Instant::now();
         let until = begun + limit;
-        let Some(pooled) = self.exchanges.own_connection() else {
-            return match timeout_at(until, self.batcher.wait(command, until)).await {
-                Ok(Ok(told)) => told.take(),
-                Ok(Err(_)) => Err(StoreError::Closed),
-                // Time in our own queue says nothing about the server.
-                Err(_) => Err(StoreError::Timeout),
-            };
+        let by = match self.exchanges.own_connection(begun) {
+            Some(pooled) => By::Caller(self.exchanges.begin(command, begun, until, pooled)),
+            None => By::Task(self.batcher.wait(command, until)),
         };
-        let mut own = self.exchanges.begin(command, begun, until, pooled);
-        match timeout_at(until, &mut own).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                own.time_out();
-                Err(StoreError::Timeout)
-            }
+        Ok((by, until))
+    }
+}
+
+/// A command on its way, and until when its caller waits. Small, and with no room for the command:
+/// a hit's future contains it.
+pub(super) struct Begun(Result<(By, Instant), StoreError>);
+
+impl Begun {
+    pub(super) async fn answer(&mut self) -> Answer {
+        let (by, until) = self.0.as_mut().map_err(|error| *error)?;
+        let answer = timeout_at(*until, &mut *by).await;
+        answer.unwrap_or_else(|_| {
+            by.time_out();
+            Err(StoreError::Timeout)
+        })
+    }
+}
+
+/// Whose exchange answers it.
+enum By {
+    Caller(Own),
+    Task(oneshot::Receiver<Told>),
+}
+
+impl By {
+    fn time_out(&mut self) {
+        // Time in our own queue says nothing about the server.
+        if let Self::Caller(own) = self {
+            own.time_out();
+        }
+    }
+}
+
+impl Future for By {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self.get_mut() {
+            Self::Caller(own) => Pin::new(own).poll(cx),
+            Self::Task(told) => Pin::new(told)
+                .poll(cx)
+                .map(|told| told.map_or(Err(StoreError::Closed), Told::take)),
         }
     }
 }

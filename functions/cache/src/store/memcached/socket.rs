@@ -1,9 +1,10 @@
 //! One connection to a server, over TCP or a Unix socket. It can be checked for a lost peer while
 //! another owner has the reading side.
 
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::{
     io::{self, Read as _},
-    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,24 +12,35 @@ use std::{
 };
 
 use socket2::SockRef;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
 
-/// A server's address as it was written. It is resolved at each connect, since a replaced node
-/// keeps its name but not its IP.
+/// A server's address as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    Tcp { host: String, port: u16 },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    #[cfg(unix)]
     Unix(PathBuf),
 }
+
+/// A peer that a firewall or a NAT gateway has forgotten is found after so long without traffic,
+/// and some of them do not forget a connection on which there is some.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
             Self::Unix(path) => write!(f, "{}", path.display()),
         }
     }
@@ -41,24 +53,25 @@ pub(super) struct Socket(Arc<Raw>);
 #[derive(Debug)]
 enum Raw {
     Tcp(TcpStream),
+    #[cfg(unix)]
     Unix(UnixStream),
 }
 
 impl Socket {
-    pub(super) async fn connect(to: &Endpoint) -> io::Result<Self> {
-        let raw = match to {
-            Endpoint::Unix(path) => Raw::Unix(UnixStream::connect(path).await?),
-            Endpoint::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                // Without it each exchange of several small writes costs 40 ms of delayed
-                // acknowledgement.
-                stream.set_nodelay(true)?;
-                let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
-                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                Raw::Tcp(stream)
-            }
-        };
-        Ok(Self(Arc::new(raw)))
+    pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        // Without it each exchange of several small writes costs 40 ms of delayed acknowledgement.
+        stream.set_nodelay(true)?;
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(KEEPALIVE_AFTER)
+            .with_interval(KEEPALIVE_INTERVAL);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Self(Arc::new(Raw::Tcp(stream))))
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).await?;
+        Ok(Self(Arc::new(Raw::Unix(stream))))
     }
 
     /// Whether the peer has neither closed the connection nor sent anything unexpected. Asks the
@@ -66,6 +79,7 @@ impl Socket {
     pub(super) fn is_idle_and_open(&self) -> bool {
         let socket = match &*self.0 {
             Raw::Tcp(stream) => SockRef::from(stream),
+            #[cfg(unix)]
             Raw::Unix(stream) => SockRef::from(stream),
         };
         let mut byte = [std::mem::MaybeUninit::uninit()];
@@ -80,6 +94,7 @@ impl Raw {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
+            #[cfg(unix)]
             Self::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
@@ -87,6 +102,7 @@ impl Raw {
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
+            #[cfg(unix)]
             Self::Unix(stream) => stream.poll_write_ready(cx),
         }
     }
@@ -106,6 +122,7 @@ impl Raw {
         };
         let result = match self {
             Self::Tcp(stream) => stream.try_io(Interest::READABLE, || once(&SockRef::from(stream))),
+            #[cfg(unix)]
             Self::Unix(stream) => {
                 stream.try_io(Interest::READABLE, || once(&SockRef::from(stream)))
             }
@@ -116,6 +133,7 @@ impl Raw {
     fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(buf),
+            #[cfg(unix)]
             Self::Unix(stream) => stream.try_write(buf),
         }
     }

@@ -13,6 +13,8 @@ pub struct Order {
     pub together: usize,
     /// What one origin call takes.
     pub origin: Duration,
+    /// How it ends.
+    pub ends: Ends,
     /// See [`Policy::ttl`].
     pub ttl: Duration,
     /// See [`Policy::stale_while_revalidate`].
@@ -21,6 +23,15 @@ pub struct Order {
     pub lease: Duration,
     /// See [`Policy::wait`].
     pub wait: Duration,
+}
+
+/// How origin calls end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// With a value.
+    Well,
+    /// With an error.
+    Failing,
 }
 
 /// An event of one key, as a worker reports it. Times are the worker's.
@@ -42,6 +53,13 @@ pub enum Event {
         source: Source,
         /// Whether this caller's own origin call was stored.
         stored: bool,
+    },
+    /// A caller has the error of its origin.
+    Failed {
+        /// The key.
+        key: u64,
+        /// How long the caller waited.
+        took: Duration,
     },
 }
 
@@ -75,11 +93,16 @@ impl Order {
         let mut numbers = line.split_whitespace().map(str::parse::<u64>);
         let mut number = || numbers.next()?.ok();
         let (keys, together) = (number()?, usize::try_from(number()?).ok()?);
+        let ends = match number()? {
+            0 => Ends::Well,
+            _ => Ends::Failing,
+        };
         let mut time = || number().map(Duration::from_millis);
         Some(Self {
             keys,
             together,
             origin: time()?,
+            ends,
             ttl: time()?,
             stale: time()?,
             lease: time()?,
@@ -91,7 +114,8 @@ impl Order {
 /// The line that `Order::parse` reads.
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.keys, self.together)?;
+        let ends = u8::from(self.ends == Ends::Failing);
+        write!(f, "{} {} {ends}", self.keys, self.together)?;
         for time in [self.origin, self.ttl, self.stale, self.lease, self.wait] {
             write!(f, " {}", time.as_millis())?;
         }
@@ -129,6 +153,7 @@ impl fmt::Display for Event {
                 let (took, stored) = (took.as_micros(), u8::from(*stored));
                 writeln!(f, "answer {key} {value} {took} {source:?} {stored}")
             }
+            Self::Failed { key, took } => writeln!(f, "failed {key} {}", took.as_micros()),
         }
     }
 }
@@ -149,6 +174,10 @@ impl Heard {
             "done" => return Some(Self::Done),
             "origin" => Event::Origin(number(1)?),
             "ended" => Event::Ended(number(1)?),
+            "failed" => Event::Failed {
+                key: number(1)?,
+                took: Duration::from_micros(number(2)?),
+            },
             "answer" => Event::Answer {
                 key: number(1)?,
                 value: number(2)?,

@@ -42,13 +42,17 @@ impl Round {
 
     pub(super) fn count(&mut self, worker: usize, event: Event) {
         let key = match event {
-            Event::Origin(key) | Event::Ended(key) | Event::Answer { key, .. } => key,
+            Event::Origin(key)
+            | Event::Ended(key)
+            | Event::Answer { key, .. }
+            | Event::Failed { key, .. } => key,
         };
         // A worker asks for the keys of its order and no others.
         let told = &mut self.keys[usize::try_from(key).unwrap_or(usize::MAX)];
         match event {
             Event::Origin(_) => told.called.push(worker),
             Event::Ended(_) => told.ended.push(worker),
+            Event::Failed { took, .. } => self.waits.push(took),
             Event::Answer {
                 value,
                 took,

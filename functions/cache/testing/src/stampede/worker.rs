@@ -1,7 +1,6 @@
 //! One worker process: a cache, callers, and an origin that takes some time.
 
 use std::{
-    convert::Infallible,
     io::{BufRead as _, BufReader, Write as _},
     net::TcpStream,
     process::Command,
@@ -11,7 +10,7 @@ use std::{
 
 use futures_util::{StreamExt as _, future::join_all, stream};
 
-use super::line::{DONE, Event, Order};
+use super::line::{DONE, Ends, Event, Order};
 use larder::{Cache, Key};
 
 /// The environment variable that makes a process a worker: the parent's address, `CACHE_URL` and
@@ -76,6 +75,9 @@ impl Worker {
     }
 }
 
+/// The error of an origin that was ordered to fail.
+struct OriginFailed;
+
 /// What the callers of a process share.
 struct Crowd {
     cache: Cache,
@@ -97,22 +99,23 @@ impl Crowd {
             .cache
             .get_or_fetch(&key, &order.policy(), || self.origin(order, n))
             .await;
-        let Ok(fetched) = result;
-        self.tell(Event::answer(
-            n,
-            *fetched,
-            begun.elapsed(),
-            fetched.outcome(),
-        ));
+        let took = begun.elapsed();
+        self.tell(match result {
+            Ok(fetched) => Event::answer(n, *fetched, took, fetched.outcome()),
+            Err(OriginFailed) => Event::Failed { key: n, took },
+        });
     }
 
     /// Returns a number that no other origin call returns.
-    async fn origin(&self, order: Order, n: u64) -> Result<u64, Infallible> {
+    async fn origin(&self, order: Order, n: u64) -> Result<u64, OriginFailed> {
         self.tell(Event::Origin(n));
         tokio::time::sleep(order.origin).await;
         self.tell(Event::Ended(n));
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(u64::from(std::process::id()) << 32 | call)
+        match order.ends {
+            Ends::Well => Ok(u64::from(std::process::id()) << 32 | call),
+            Ends::Failing => Err(OriginFailed),
+        }
     }
 
     fn tell(&self, event: Event) {

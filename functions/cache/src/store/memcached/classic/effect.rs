@@ -45,10 +45,7 @@ impl Classic {
         let done = match (effect, line.as_str()) {
             (OwnedEffect::Delete(_), "DELETED" | "NOT_FOUND") => Ok(true),
             (OwnedEffect::Delete(_), _) => return Err(StoreError::Protocol),
-            (OwnedEffect::Write(write), line) => match stored(write.precondition, line) {
-                Err(StoreError::Oversize) => Err(StoreError::Oversize),
-                stored => Ok(stored?),
-            },
+            (OwnedEffect::Write(write), line) => stored(write.precondition, line)?,
         };
         if !together {
             answers.end()?;
@@ -80,7 +77,7 @@ impl Classic {
         );
         let mut answers = self.send(&out).await?;
         let line = answers.line().await?;
-        let written = stored(precondition, &line)?;
+        let written = stored(precondition, &line)??;
         answers.end()?;
         self.validator.lock().mark_complete();
         Ok(written)

@@ -15,8 +15,9 @@ use super::{
         },
         command::OwnedWrite,
         exptime,
-        limits::{MAX_LINE, READ_CHUNK},
+        limits::{MAX_LINE, MAX_REQUEST_LINE, READ_CHUNK},
         lookup_keys::{Found, LookupKeys},
+        refusal::refusal,
     },
     Classic,
     shared_stream::SharedStream,
@@ -72,31 +73,38 @@ impl Classic {
         let mut written = Vec::with_capacity(writes.len());
         for write in writes {
             let line = answers.line().await?;
-            written.push(match stored(write.precondition, &line) {
-                Err(StoreError::Oversize) => Err(StoreError::Oversize),
-                stored => Ok(stored?),
-            });
+            written.push(stored(write.precondition, &line)?);
         }
         answers.end()?;
         self.validator.lock().mark_complete();
         Ok(written)
     }
 
-    /// One `gets`: the server answers in the order of the keys.
+    /// `gets`, as often as its line would become too long: the server works in order, and answers
+    /// each in the order of its keys.
     async fn gets(&mut self, keys: &[&str]) -> Result<Vec<Option<Found>>, StoreError> {
-        let mut out = b"gets".to_vec();
+        let (mut out, mut lines, mut line) = (Vec::new(), 0, 0);
         for key in keys {
+            if line == 0 || line + 1 + key.len() + 2 > MAX_REQUEST_LINE {
+                if line > 0 {
+                    out.extend_from_slice(b"\r\n");
+                }
+                out.extend_from_slice(b"gets");
+                (lines, line) = (lines + 1, 4);
+            }
             out.push(b' ');
             out.extend_from_slice(key.as_bytes());
+            line += 1 + key.len();
         }
         out.extend_from_slice(b"\r\n");
         let places: HashMap<_, _> = keys.iter().copied().zip(0..).collect();
         let mut found: Vec<_> = keys.iter().map(|_| None).collect();
         let mut answers = self.send(&out).await?;
-        loop {
+        while lines > 0 {
             let line = answers.line().await?;
             if line == "END" {
-                break;
+                lines -= 1;
+                continue;
             }
             let value = ValueLine::parse(&line).ok_or(StoreError::Protocol)?;
             let place: usize = *places.get(value.key).ok_or(StoreError::Protocol)?;
@@ -132,16 +140,17 @@ impl Classic {
     }
 }
 
-/// Whether an item was stored, by the answer to its write. One that is too large concerns only this
-/// item: the server has read it to its end, and continues.
-pub(super) fn stored(precondition: Precondition, line: &str) -> Result<bool, StoreError> {
-    match (precondition, line) {
+/// Whether the item was stored; the inner error is about this item alone.
+pub(super) fn stored(
+    precondition: Precondition,
+    line: &str,
+) -> Result<Result<bool, StoreError>, StoreError> {
+    Ok(match (precondition, line) {
         (_, "STORED") => Ok(true),
         (Precondition::Absent, "NOT_STORED") => Ok(false),
         (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
-        (_, line) if line.starts_with("SERVER_ERROR object too large") => Err(StoreError::Oversize),
-        _ => Err(StoreError::Protocol),
-    }
+        (_, line) => Err(refusal(line).ok_or(StoreError::Protocol)?),
+    })
 }
 
 pub(super) struct Answers<'a> {

@@ -15,7 +15,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{super::limits::MAX_LINE, value_line::ValueLine};
+use super::{
+    super::{super::StoreError, limits::MAX_LINE, refusal::refusal},
+    value_line::ValueLine,
+};
 
 /// The valid answers to the command in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(super) enum Expect {
     Nothing,
     /// The values of these keys in any order, each at most once, then `END`; with or without cas.
     Values { keys: String, with_cas: bool },
-    /// One line of exactly one of these words.
+    /// To a write: one line of exactly one of these words, or one that refuses the item.
     Word(&'static [&'static str]),
     /// `VERSION …`
     Version,
@@ -48,7 +51,7 @@ pub(super) struct ReplyValidator {
     state: State,
     line: Vec<u8>,
     seen: u32,
-    oversize: bool,
+    refusal: Option<StoreError>,
 }
 
 impl ReplyValidator {
@@ -59,13 +62,14 @@ impl ReplyValidator {
             state: State::Done,
             line,
             seen: 0,
-            oversize: false,
+            refusal: None,
         }
     }
 
     /// A command is about to be sent.
     pub(super) fn begin(&mut self, expect: Expect) {
         (self.expect, self.state, self.seen) = (expect, State::Line, 0);
+        self.refusal = None;
         self.line.clear();
     }
 
@@ -79,9 +83,9 @@ impl ReplyValidator {
         matches!(self.state, State::Done)
     }
 
-    /// Whether the server has reported that the item is too large.
-    pub(super) fn is_oversize(&self) -> bool {
-        self.oversize
+    /// Why the server has not stored the item, if it has refused it.
+    pub(super) fn refusal(&self) -> Option<StoreError> {
+        self.refusal
     }
 
     /// The last line of the answer, without its end.
@@ -141,8 +145,11 @@ impl ReplyValidator {
             .strip_suffix(b"\r\n")
             .ok_or("a line without its end")?;
         let line = std::str::from_utf8(line).map_err(|_| "a line that is not text")?;
-        if line.starts_with("SERVER_ERROR object too large") {
-            self.oversize = true;
+        if let Expect::Word(_) = self.expect {
+            self.refusal = refusal(line);
+            if self.refusal.is_some() {
+                return Ok(State::Done);
+            }
         }
         if ["ERROR", "CLIENT_ERROR ", "SERVER_ERROR "]
             .iter()
@@ -291,6 +298,13 @@ mod tests {
             true,
         );
         check(&Expect::Version, b"VERSION 1.6.18\r\n", true);
+        for refused in [
+            &b"SERVER_ERROR out of memory storing object\r\n"[..],
+            b"SERVER_ERROR object too large for cache\r\n",
+            b"CLIENT_ERROR bad command line format\r\n",
+        ] {
+            check(&Expect::Word(&["STORED"]), refused, true);
+        }
     }
 
     #[test]
@@ -321,6 +335,9 @@ mod tests {
         check(&values(true), b"VALUE a 0 1\r\nx\r\nEND\r\n", false);
         check(&Expect::Word(&["STORED"]), b"STORED \r\n", false);
         check(&Expect::Word(&["STORED"]), b"EXISTS\r\n", false);
+        check(&Expect::Word(&["STORED"]), b"ERROR\r\n", false);
+        let two = b"CLIENT_ERROR bad data chunk\r\nERROR\r\n";
+        check(&Expect::Word(&["STORED"]), two, false);
         check(&Expect::Nothing, b"END\r\n", false);
         check(&values(false), &[b'x'; 4096], false);
     }

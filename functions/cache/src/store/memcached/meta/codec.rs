@@ -10,6 +10,7 @@ use memchr::memchr;
 use super::super::{
     super::StoreError,
     limits::{MAX_ITEM, MAX_LINE},
+    refusal,
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -169,6 +170,15 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
     let (cas, won) = (flags.cas, flags.won);
     let value = Value { bytes, cas, won };
     Ok(Some((Parsed::Value(value, tag), start + length + 2)))
+}
+
+/// Why the server refuses the item of a command, and the length of that line, if it is the first in
+/// the bytes that have arrived. For input that [`next`] does not accept.
+pub(super) fn refusal(input: &[u8]) -> Option<(StoreError, usize)> {
+    let head = &input[..input.len().min(MAX_LINE)];
+    let end = memchr(b'\n', head)?;
+    let line = std::str::from_utf8(&head[..end]).ok()?.strip_suffix('\r')?;
+    Some((refusal::refusal(line)?, end + 1))
 }
 
 /// The first word of an answer.

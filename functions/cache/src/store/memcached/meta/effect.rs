@@ -34,7 +34,7 @@ impl Meta {
         let mut done = Ok(false);
         if !together {
             self.send().await?;
-            done = self.effected(effect, first).await;
+            done = self.effected(effect, first).await?;
             self.output.clear();
         }
         for (key, opaque) in records.iter().zip(first + 1..) {
@@ -44,21 +44,22 @@ impl Meta {
         codec::barrier(&mut self.output);
         self.send().await?;
         if together {
-            done = self.effected(effect, first).await;
-        }
-        match done {
-            Err(error) if error != StoreError::Oversize => return Err(error),
-            _ => {}
+            done = self.effected(effect, first).await?;
         }
         let records = self.read_values(records, first + 1).await?;
         self.end()?;
         done.map(|done| Effected { done, records })
     }
 
-    async fn effected(&mut self, effect: &OwnedEffect, opaque: u32) -> Result<bool, StoreError> {
+    /// The inner error is about this item alone.
+    async fn effected(
+        &mut self,
+        effect: &OwnedEffect,
+        opaque: u32,
+    ) -> Result<Result<bool, StoreError>, StoreError> {
         match effect {
             OwnedEffect::Delete(key) => match self.read_status(key, opaque).await? {
-                Status::Done | Status::NotFound => Ok(true),
+                Status::Done | Status::NotFound => Ok(Ok(true)),
                 _ => Err(self.broken()),
             },
             OwnedEffect::Write(write) => self.stored(write.key(), opaque).await,
@@ -78,7 +79,7 @@ impl Meta {
         let opaque = self.begin(1);
         self.push_write(amend.key(), Lifetime::Forever, precondition, &bytes, opaque);
         self.send().await?;
-        let written = self.stored(amend.key(), opaque).await?;
+        let written = self.stored(amend.key(), opaque).await??;
         self.end()?;
         Ok(written)
     }

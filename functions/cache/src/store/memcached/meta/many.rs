@@ -63,27 +63,46 @@ impl Meta {
         self.send().await?;
         let mut stored = Vec::with_capacity(writes.len());
         for (opaque, write) in (first..).zip(writes) {
-            stored.push(match self.stored(write.key(), opaque).await {
-                Err(StoreError::Oversize) => Err(StoreError::Oversize),
-                result => Ok(result?),
-            });
+            stored.push(self.stored(write.key(), opaque).await?);
         }
         self.end()?;
         Ok(stored)
     }
 
-    pub(super) async fn stored(&mut self, key: &str, opaque: u32) -> Result<bool, StoreError> {
-        match self.read_status(key, opaque).await {
-            Ok(Status::Done) => Ok(true),
-            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(false),
-            Ok(Status::Barrier) => Err(StoreError::Protocol),
-            Err(StoreError::Oversize) => {
-                // This concerns only this item: the server has read it to its end, and continues.
-                let line = self.input.iter().position(|byte| *byte == b'\n');
-                self.input.advance(line.map_or(0, |end| end + 1));
-                Err(StoreError::Oversize)
+    /// Removes what has these cas values. Something else there, or nothing, is as good.
+    pub(in super::super) async fn remove(
+        &mut self,
+        all: &[(CacheKeys, u64)],
+    ) -> Result<(), StoreError> {
+        let first = self.begin(all.len());
+        for (opaque, (keys, cas)) in (first..).zip(all) {
+            codec::remove(&mut self.output, keys.item(), opaque, *cas);
+        }
+        self.send().await?;
+        for (opaque, (keys, _)) in (first..).zip(all) {
+            match self.read_status(keys.item(), opaque).await? {
+                Status::Done | Status::Exists | Status::NotFound => {}
+                _ => return Err(StoreError::Protocol),
             }
-            Err(error) => Err(error),
+        }
+        self.end()
+    }
+
+    /// Whether the item was stored; the inner error is about this item alone.
+    pub(super) async fn stored(
+        &mut self,
+        key: &str,
+        opaque: u32,
+    ) -> Result<Result<bool, StoreError>, StoreError> {
+        match self.read_status(key, opaque).await {
+            Ok(Status::Done) => Ok(Ok(true)),
+            Ok(Status::NotStored | Status::Exists | Status::NotFound) => Ok(Ok(false)),
+            Ok(Status::Barrier) => Err(StoreError::Protocol),
+            Err(error) => {
+                let (refusal, length) = codec::refusal(&self.input).ok_or(error)?;
+                self.input.advance(length);
+                Ok(Err(refusal))
+            }
         }
     }
 

@@ -43,7 +43,7 @@ fn expectations() -> impl Iterator<Item = Expect> {
 #[derive(Debug, PartialEq)]
 struct Judged {
     fed: Result<bool, &'static str>,
-    oversize: bool,
+    refusal: Option<StoreError>,
     line: Vec<u8>,
 }
 
@@ -52,17 +52,13 @@ fn judge(expect: &Expect, pieces: &[&[u8]]) -> Judged {
     validator.begin(expect.clone());
     let fed = pieces.iter().try_for_each(|piece| validator.feed(piece));
     assert!(validator.line.len() <= MAX_LINE);
-    let (fed, oversize) = (fed.map(|()| validator.is_clean()), validator.is_oversize());
+    let (fed, refusal) = (fed.map(|()| validator.is_clean()), validator.refusal());
     let line = if fed == Ok(true) {
         validator.last_line().to_vec()
     } else {
         Vec::new()
     };
-    Judged {
-        fed,
-        oversize,
-        line,
-    }
+    Judged { fed, refusal, line }
 }
 
 /// The driver's commands, each answered with these pieces: no value of another key, and none that
