@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
@@ -15,12 +16,13 @@ use crate::{
     error::{CacheError, ServerError},
     fetched::Fetched,
     key::Key,
+    near::{Answer, AsBytes, Keep},
     options::Configuration,
     policy::Policy,
     read_through::{read_through, read_through_many},
     shared::Shared,
     store::{BreakerState, StoreError},
-    telemetry::events,
+    telemetry::events::{self, Verb},
     telemetry::metrics::Stats,
 };
 
@@ -28,7 +30,7 @@ mod installed;
 mod open;
 mod verbs;
 pub(crate) use installed::current;
-pub use installed::{AlreadyInstalled, install, with_cache};
+pub use installed::{AlreadyInstalled, install, installed, with_cache};
 
 /// What [`Cache::flush`] empties: at most the cache's own namespace.
 ///
@@ -112,8 +114,25 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        self.get_as::<AsBytes, T, E, F, Fut>(key, policy, origin)
+            .await
+    }
+
+    /// The same, with copies kept as `K` says.
+    pub(crate) fn get_as<K, T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> impl Future<Output = Result<Fetched<T>, E>>
+    where
+        K: Keep<T>,
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through(&self.0, key, &policy.parts, freshness, deadline, origin).await
+        read_through::<K, _, _, _, _>(&self.0, key, &policy.parts, freshness, deadline, origin)
     }
 
     /// Gets the values of many keys. Each is given with the argument by which the origin knows it.
@@ -181,37 +200,72 @@ impl Cache {
     {
         let keyed: Vec<_> = keyed.into_iter().collect();
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through_many(&self.0, &keyed, &policy.parts, freshness, deadline, origin)
-            .instrument(events::call_many(keyed.len()))
-            .await
+        read_through_many::<AsBytes, _, _, _, _, _, _>(
+            &self.0,
+            &keyed,
+            &policy.parts,
+            freshness,
+            deadline,
+            origin,
+        )
+        .instrument(events::call_many(keyed.len()))
+        .await
     }
 
     /// Empties `scope` on every server, in parallel; each has a second to answer. Other namespaces
-    /// keep their entries. It costs one small write on each server, however many entries there are.
+    /// keep their entries. It costs one small write on each server, however many entries there are,
+    /// and waits until no process holds a copy of them ([`Policy::near`]).
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
     /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid,
     /// [`CacheError::Disabled`] if the cache is disabled.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
-        let generation = match scope {
-            Scope::All => self.0.namespace.generation().to_owned(),
+        let begun = Instant::now();
+        let flushed = self.flushed(scope).await;
+        let name = match scope {
+            Scope::All => None,
+            Scope::Name(name) => Some(name),
+        };
+        self.report(Verb::Flush, name, None, begun, flushed.as_ref().err());
+        flushed
+    }
+
+    async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+        let cache = &self.0;
+        let whole = cache.namespace.whole();
+        let scopes = match scope {
+            Scope::All => vec![whole.clone()],
             Scope::Name(name) => {
                 crate::key::check_name(name)?;
-                self.0.namespace.function(name)
+                vec![whole.clone(), cache.namespace.of(name)]
             }
         };
         self.check_verb()?;
-        self.0
-            .store
-            .flush(&generation, VERB_TIMEOUT)
-            .await
-            .map_err(|failed| {
-                let failed = failed
-                    .into_iter()
-                    .map(|(server, reason)| ServerError::new(&self.0.store, server, reason));
-                CacheError::Unacknowledged(failed.collect())
-            })
+        let named: Vec<_> = scopes.iter().map(|scope| &**scope).collect();
+        // Dropped when the exchanges have ended, however they have.
+        let own = cache.near.forgetting_all();
+        let flushed = cache.store.flush(&named, VERB_TIMEOUT).await;
+        drop(own);
+        let flushed = flushed.map_err(|failed| {
+            let failed = failed
+                .into_iter()
+                .map(|(server, reason)| ServerError::new(&cache.store, server, reason));
+            CacheError::Unacknowledged(failed.collect())
+        })?;
+        let received = cache.near.clocks().now().monotonic;
+        let answers = flushed
+            .into_iter()
+            .map(|(server, effected)| Answer::new(server, &scopes, &effected.records, received));
+        cache.until_final(answers.collect()).await;
+        Ok(())
+    }
+
+    /// Drops all near copies of this process: see [`Policy::near`]. To be called by whoever runs
+    /// calls in an environment that may be frozen between them, when the last of them ends: while a
+    /// guest is stopped, its clocks may stop too.
+    pub fn forget_near(&self) {
+        self.0.near.forget_all();
     }
 
     /// Asks every server, as `host:port`, whether it answers within a second. For health checks;

@@ -7,10 +7,11 @@ use std::{any::type_name, convert::Infallible, marker::PhantomData, time::Durati
 
 use crate::{
     boxed::boxed,
-    cache::{self, Cache},
+    cache::{self, Cache, Scope},
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError, Tuple},
+    near::Keep,
     origin::capture_directive,
     outcome::{Bypass, Outcome},
     shared::name_registry::Function,
@@ -19,7 +20,7 @@ use crate::{
 
 mod value_traits;
 use value_traits::{Codec, Coded, Lent};
-pub use value_traits::{part, parts, value};
+pub use value_traits::{Kept, KeptAsBytes, part, parts, value};
 
 /// Functions that return their value.
 pub const PLAIN: u8 = 0;
@@ -149,18 +150,25 @@ pub fn given(cache: &Cache) -> Option<Cache> {
 
 /// A cached call. The origin's future is boxed: a hit never runs it, and nested cached functions
 /// would exceed rustc's recursion limit.
-pub async fn fetch<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value>>(
+pub async fn fetch<R, const KIND: u8, C, K>(
     cache: Option<Cache>,
     function: Function,
     key: Result<Key, KeyError>,
     _: C,
+    _: K,
     origin: impl AsyncFnOnce() -> R,
-) -> R::Fetched {
+) -> R::Fetched
+where
+    R: Shape<KIND>,
+    C: Codec<R::Value>,
+    K: Keep<Coded<R::Value, C>>,
+{
     let origin = async || boxed(|| origin()).await.into_result();
     R::wrap(match prepared::<R::Value>(cache, function, key) {
         Ok((cache, key)) => {
             let origin = async || origin().await.map(Coded::<_, C>::new);
-            let coded = cache.get_or_fetch(&key, function.policy(), origin).await;
+            let coded = cache.get_as::<K, _, _, _, _>(&key, function.policy(), origin);
+            let coded = coded.await;
             coded.map(|coded| coded.map(Coded::into_inner))
         }
         Err(uncached) => uncached.call(origin).await,
@@ -224,6 +232,12 @@ pub async fn invalidate(
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
     cache.invalidate(&key?).await
+}
+
+/// Removes all entries of a function.
+pub async fn flush(cache: Option<Cache>, function: Function) -> Result<(), CacheError> {
+    let cache = cache.ok_or(CacheError::NotInstalled)?;
+    cache.flush(Scope::Name(function.name())).await
 }
 
 /// Makes the entry of a call's key stale.
@@ -294,6 +308,7 @@ impl Uncached {
         let result = value.map(|value| Fetched {
             value,
             outcome: Outcome::Bypassed(self.why),
+            near: false,
             age: Duration::ZERO,
             ttl_left: 0,
             cache_time: Duration::ZERO,

@@ -12,6 +12,7 @@
 //!                if that came to nothing
 //! F freed lease  nothing, or reason 1 · id of the entry whose refresh came to nothing 8
 //! G generation   time 8 · random 8 · of a function also its owners: (version 4 · length 1 · path)…
+//! W near bound   lineage 8 · near 4 (milliseconds) · settled 1
 //! ```
 //! Numbers are big-endian; times are milliseconds since 1970; cost is in microseconds. Flags are 1
 //! for a signed and 2 for a compressed entry. The check is xxh3 or HMAC-SHA-256, and covers the
@@ -22,11 +23,13 @@ use crate::clock::Millis;
 mod freed;
 mod generation;
 mod lease;
+mod near;
 mod seal;
 mod value;
 pub(crate) use freed::{Freed, FreedReason};
 pub(crate) use generation::{Generation, Generations, Owners};
 pub(crate) use lease::{After, LeaseRecord, Token};
+pub(crate) use near::{NearRecord, Trust};
 pub(crate) use seal::Seal;
 pub(crate) use value::Entry;
 

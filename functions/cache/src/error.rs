@@ -28,7 +28,8 @@ use crate::{
 #[non_exhaustive]
 pub enum CacheError {
     /// There is no cache, neither from [`install`](crate::install) nor from
-    /// [`with_cache`](crate::with_cache).
+    /// [`with_cache`](crate::with_cache). An error, and not a success of nothing: an invalidation
+    /// that reaches no server leaves what other processes have stored there.
     #[error("no cache is installed")]
     NotInstalled,
     /// The cache is [disabled](crate::Builder::disabled). No server was asked: entries that other

@@ -34,6 +34,7 @@ use crate::outcome::{Outcome, Source};
 pub struct Fetched<T> {
     pub(crate) value: T,
     pub(crate) outcome: Outcome,
+    pub(crate) near: bool,
     pub(crate) age: Duration,
     pub(crate) ttl_left: i64,
     pub(crate) cache_time: Duration,
@@ -57,6 +58,13 @@ impl<T> Fetched<T> {
     #[must_use]
     pub fn is_hit(&self) -> bool {
         self.outcome == Outcome::Hit
+    }
+
+    /// Whether a copy in this process has answered, without the server; see
+    /// [`Policy::near`](crate::Policy::near).
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.near
     }
 
     /// The time since the origin answered.
@@ -96,6 +104,7 @@ impl<T> Fetched<T> {
         let Self {
             value,
             outcome,
+            near,
             age,
             ttl_left,
             cache_time,
@@ -104,6 +113,7 @@ impl<T> Fetched<T> {
         Fetched {
             value: f(value),
             outcome,
+            near,
             age,
             ttl_left,
             cache_time,

@@ -5,7 +5,19 @@
 
 pub(crate) mod cuttings;
 
-use crate::{entry, payload, store::memcached};
+use crate::{Cache, entry, payload, store::memcached};
+
+pub use crate::near::Fault;
+
+/// Sets the wall clock by which `cache` ends near copies forward, or back.
+pub fn step_wall_clock(cache: &Cache, millis: i64) {
+    cache.shared().near.clocks().bent.step(millis);
+}
+
+/// Breaks one rule of near copies in `cache`: a test that does not find out shows nothing.
+pub fn plant(cache: &Cache, fault: Fault) {
+    cache.shared().near.planted().plant(fault);
+}
 
 /// An answer of a server with the meta protocol: however it is cut, it reads as the whole, and no
 /// value is invented.

@@ -5,6 +5,8 @@
 pub mod getting_started {}
 #[doc = include_str!("guide/invalidate.md")]
 pub mod invalidate {}
+#[doc = include_str!("guide/near.md")]
+pub mod near {}
 #[doc = include_str!("guide/absence.md")]
 pub mod absence {}
 #[doc = include_str!("guide/testing.md")]

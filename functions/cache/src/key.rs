@@ -217,8 +217,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
 pub(crate) struct CacheKeys {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
     marker: Arc<str>,
-    function: Arc<Scope>,
-    namespace: Arc<Scope>,
+    function: Arc<ScopeKeys>,
+    namespace: Arc<ScopeKeys>,
     digest: [u8; 16],
 }
 
@@ -229,7 +229,7 @@ impl CacheKeys {
         digest.copy_from_slice(&key.digest[..16]);
         Self {
             marker: marker(&namespace.name, key),
-            function: namespace.scope(&key.name),
+            function: namespace.of(&key.name),
             namespace: namespace.all.clone(),
             digest,
         }
@@ -247,16 +247,26 @@ impl CacheKeys {
 
     /// The key of the namespace's generation.
     pub(crate) fn namespace(&self) -> &str {
-        self.namespace.key()
+        self.namespace.generation.key()
     }
 
     /// The key of the function's generation.
     pub(crate) fn function(&self) -> &str {
-        self.function.key()
+        self.function.generation.key()
     }
 
     /// The two generations' scopes: namespace and function.
     pub(crate) fn scopes(&self) -> [&Scope; 2] {
+        [&self.namespace.generation, &self.function.generation]
+    }
+
+    /// The scopes of the two records that bound near copies: namespace and function.
+    pub(crate) fn near(&self) -> [&Scope; 2] {
+        [&self.namespace.near, &self.function.near]
+    }
+
+    /// All that is kept of the two scopes: namespace and function.
+    pub(crate) fn both(&self) -> [&Arc<ScopeKeys>; 2] {
         [&self.namespace, &self.function]
     }
 
@@ -286,7 +296,33 @@ fn marker(namespace: &str, key: &Key) -> Arc<str> {
         .into()
 }
 
-/// What a flush empties: the key of its generation, and the digest in the record there.
+/// What is kept on every server for a namespace, or for a function of it.
+#[derive(Debug)]
+pub(crate) struct ScopeKeys {
+    /// What a flush deletes.
+    pub(crate) generation: Scope,
+    /// What bounds near copies.
+    pub(crate) near: Scope,
+}
+
+impl ScopeKeys {
+    // No name contains "@", so none of these is the key of an item.
+    fn namespace(namespace: &str) -> Self {
+        Self {
+            generation: Scope::new([namespace, ":@all"].concat()),
+            near: Scope::new([namespace, ":@near"].concat()),
+        }
+    }
+
+    fn function(namespace: &str, name: &str) -> Self {
+        Self {
+            generation: Scope::new([namespace, ":@fn:", name].concat()),
+            near: Scope::new([namespace, ":@near:", name].concat()),
+        }
+    }
+}
+
+/// The key of a scope's record, and the digest in the record there.
 #[derive(Debug)]
 pub(crate) struct Scope {
     key: String,
@@ -313,9 +349,9 @@ impl Scope {
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace {
     name: String,
-    all: Arc<Scope>,
+    all: Arc<ScopeKeys>,
     /// The scopes of the functions that were called, so that their keys are hashed only once.
-    functions: Arc<RwLock<HashMap<String, Arc<Scope>>>>,
+    functions: Arc<RwLock<HashMap<String, Arc<ScopeKeys>>>>,
 }
 
 /// The most functions that are remembered. A program that makes up names must not grow without
@@ -325,10 +361,9 @@ const FUNCTIONS: usize = 1024;
 impl Namespace {
     pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
         check_name(name)?;
-        // No name contains "@", so no generation has the key of an item.
         Ok(Self {
             name: name.to_owned(),
-            all: Arc::new(Scope::new([name, ":@all"].concat())),
+            all: Arc::new(ScopeKeys::namespace(name)),
             functions: Arc::default(),
         })
     }
@@ -337,30 +372,26 @@ impl Namespace {
         &self.name
     }
 
-    /// The key of the namespace's generation.
-    pub(crate) fn generation(&self) -> &str {
-        self.all.key()
+    /// The scope of the whole namespace.
+    pub(crate) fn whole(&self) -> &Arc<ScopeKeys> {
+        &self.all
     }
 
-    fn scope(&self, name: &str) -> Arc<Scope> {
+    /// The scope of a function.
+    pub(crate) fn of(&self, name: &str) -> Arc<ScopeKeys> {
         let functions = self.functions.read();
         let functions = functions.unwrap_or_else(PoisonError::into_inner);
         if let Some(scope) = functions.get(name) {
             return scope.clone();
         }
         drop(functions);
-        let scope = Arc::new(Scope::new(self.function(name)));
+        let scope = Arc::new(ScopeKeys::function(&self.name, name));
         let functions = self.functions.write();
         let mut functions = functions.unwrap_or_else(PoisonError::into_inner);
         if functions.len() < FUNCTIONS {
             functions.insert(name.to_owned(), scope.clone());
         }
         scope
-    }
-
-    /// The key of a function's generation.
-    pub(crate) fn function(&self, name: &str) -> String {
-        [&self.name, ":@fn:", name].concat()
     }
 }
 
@@ -379,6 +410,8 @@ mod tests {
         assert_eq!(address.marker(), format!("{}:r", address.item()));
         assert_eq!(address.namespace(), "larder:@all");
         assert_eq!(address.function(), "larder:@fn:heavy-op");
+        let near = address.near().map(Scope::key);
+        assert_eq!(near, ["larder:@near", "larder:@near:heavy-op"]);
     }
 
     #[test]
@@ -401,6 +434,7 @@ mod tests {
             address.marker(),
             address.namespace(),
             address.function(),
+            address.near()[1].key(),
         ] {
             assert!(
                 key.len() <= 250 && key.bytes().all(|b| b > b' ' && b < 0x7f),

@@ -36,7 +36,7 @@
 //! * [`Cache::get_or_fetch`], [`Cache::get_or_fetch_many`]: without the attribute
 #![cfg_attr(
     any(doc, doctest),
-    doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
+    doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [near copies](guide::near), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
     doc = "* [How it works](guide::how_it_works): what is sent to memcached and stored there, and why that is safe"
 )]
 //!
@@ -54,6 +54,7 @@
 //!  │ policy     how long, how stale                        a call          │
 //!  │ entry      records, byte for byte          budget     limits cache I/O│
 //!  │ payload    values as MessagePack           telemetry  counters, spans │
+//!  │ near       copies in this process                                    │
 //!  └───────────────────────────────┬───────────────────────────────────────┘
 //!                                  ▼ lookup, add, compare-and-swap, delete
 //!  ┌───────────── store: keeps bytes, decides nothing ─────────────────────┐
@@ -85,6 +86,7 @@ pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 mod key;
+mod near;
 mod options;
 pub mod origin;
 mod outcome;
@@ -97,7 +99,7 @@ mod shared;
 mod store;
 mod telemetry;
 
-pub use cache::{AlreadyInstalled, Cache, Scope, install, with_cache};
+pub use cache::{AlreadyInstalled, Cache, Scope, install, installed, with_cache};
 pub use context::{with_deadline, with_freshness};
 pub use error::{CacheError, ServerError};
 pub use fetched::Fetched;
@@ -110,7 +112,7 @@ pub use key::{Key, KeyError};
 /// | argument | meaning |
 /// |---|---|
 /// | `ttl = "60s"` | [`Policy::ttl`]; a time is a whole number of `ms`, `s`, `m` or `h` |
-/// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost` = `"…"` | the setters of these names of [`Policy`], each with a time |
+/// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost`, `near` = `"…"` | the setters of these names of [`Policy`], each with a time |
 /// | `jitter`, `max_size`, `compress_over`, `version` = *number* | the same, with a number |
 /// | `policy = A_CONST` | a [`Policy`] in place of all of these |
 /// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
@@ -233,6 +235,7 @@ pub use key::{Key, KeyError};
 /// | `put` | the same, and `&value` | stores a value |
 /// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
+/// | `flush` | those that `cache` names | removes all of the function's values: acknowledged by every server, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
 ///
 /// ```
@@ -304,12 +307,13 @@ pub use key::{Key, KeyError};
 ///
 /// An argument may be a `&mut` of anything, such as a database connection, if it is in `skip`.
 pub use larder_macros::cached;
+pub use near::unsettled;
 pub use options::{Builder, Configuration, OptionsError};
 pub use outcome::{Bypass, CacheFailure, Fill, Freshness, Outcome, Source};
 pub use policy::{Policy, PolicyError, PolicyParts};
 pub use store::BreakerState;
 pub use telemetry::{
-    events::{BreakerChange, Event, Observer},
+    events::{BreakerChange, Event, Observer, Verb, VerbEvent},
     metrics::{FailureCounts, Stats},
 };
 
@@ -318,8 +322,9 @@ pub use telemetry::{
 pub mod __private {
     pub use crate::{
         cached::{
-            PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, given, invalidate, key,
-            label, no_result, origin, part, parts, peek, put, refresh, value,
+            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, flush,
+            given, invalidate, key, label, no_result, origin, part, parts, peek, put, refresh,
+            value,
         },
         shared::name_registry::{Function, Site},
     };

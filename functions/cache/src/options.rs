@@ -31,6 +31,8 @@ use url::Parsed;
 /// | `CACHE_NAMESPACE` | `larder` | prefix of every key, 1 to 64 of `a-z A-Z 0-9 . _ -` |
 /// | `CACHE_BUDGET_MS` | `50` | the most that cache I/O adds to one call, 1 to 10000 |
 /// | `CACHE_DISABLED` | `false` | every call goes to its origin |
+/// | `CACHE_NEAR` | `off` | `on`: a policy's `near` counts, here and in every process of the namespace |
+/// | `CACHE_NEAR_BYTES` | `16777216` | the most bytes of near copies in this process, 65536 or more |
 /// | `CACHE_SIGNING_KEY` | unset | entries are authenticated with it, 16 bytes or more |
 /// | `CACHE_SIGNING_KEY_PREVIOUS` | unset | still verifies during a rotation |
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) budget: Duration,
     pub(crate) disabled: bool,
     pub(crate) seal: Seal,
+    /// The most bytes of near copies, if there may be any.
+    pub(crate) near: Option<usize>,
     pub(crate) configuration: Configuration,
 }
 
@@ -62,6 +66,11 @@ pub(crate) struct Servers {
     pub(crate) discover: bool,
     pub(crate) connect_options: ConnectOptions,
 }
+
+/// What near copies may take.
+const NEAR_BYTES: usize = 16 << 20;
+/// With less, each shard holds next to nothing.
+const NEAR_BYTES_MIN: usize = 64 << 10;
 
 /// A shorter signing key could be guessed.
 const KEY_MIN: usize = 16;
@@ -119,6 +128,7 @@ impl Options {
                 .unwrap_or(Duration::from_millis(50)),
             disabled: lookup.parsed(Setting::Disabled, disabled)?.unwrap_or(false),
             seal: seal(&lookup)?,
+            near: near(&lookup)?,
             configuration: Configuration::default(),
         };
         options.configuration = options.effective(&lookup);
@@ -159,6 +169,14 @@ impl Options {
         all.add(Setting::Namespace, self.namespace.name(), lookup);
         all.add(Setting::Budget, self.budget.as_millis(), lookup);
         all.add(Setting::Disabled, self.disabled, lookup);
+        all.add(
+            Setting::Near,
+            if self.near.is_some() { "on" } else { "off" },
+            lookup,
+        );
+        if let Some(bytes) = self.near {
+            all.add(Setting::NearBytes, bytes, lookup);
+        }
         for secret in [Setting::SigningKey, Setting::SigningKeyPrevious] {
             if lookup.get(secret).is_some() {
                 all.add(secret, "(set, not shown)", lookup);
@@ -275,6 +293,22 @@ fn budget(text: &str) -> Result<Duration, String> {
             "{text:?} is not a number of milliseconds from 1 to 10000"
         )),
     }
+}
+
+/// The most bytes of near copies; `None` if they are off.
+fn near(lookup: &Lookup<'_>) -> Result<Option<usize>, OptionsError> {
+    let on = lookup.parsed(Setting::Near, |text| match text {
+        "off" => Ok(false),
+        "on" => Ok(true),
+        _ => Err(format!("{text:?} is neither on nor off")),
+    })?;
+    let bytes = lookup.parsed(Setting::NearBytes, |text| match text.parse() {
+        Ok(bytes @ NEAR_BYTES_MIN..) => Ok(bytes),
+        _ => Err(format!(
+            "{text:?} is not a number of bytes from {NEAR_BYTES_MIN} on"
+        )),
+    })?;
+    Ok((on == Some(true)).then(|| bytes.unwrap_or(NEAR_BYTES)))
 }
 
 fn disabled(text: &str) -> Result<bool, String> {
@@ -426,6 +460,8 @@ mod tests {
             &[("CACHE_BUDGET_MS", "0")],
             &[("CACHE_BUDGET_MS", "50ms")],
             &[("CACHE_DISABLED", "maybe")],
+            &[("CACHE_NEAR", "true")],
+            &[("CACHE_NEAR_BYTES", "16MiB")],
             &[("CACHE_SIGNING_KEY", "hunter2")],
             &[("CACHE_SIGNING_KEY", "0123456789abcdef\u{fffd}")],
             &[("CACHE_SIGNING_KEY_PREVIOUS", "0123456789abcdef")],

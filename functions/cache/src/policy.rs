@@ -76,6 +76,8 @@ pub struct PolicyParts {
     pub compress_over: Option<usize>,
     /// See [`Policy::version`].
     pub version: u32,
+    /// See [`Policy::near`].
+    pub near: Duration,
 }
 
 /// Why [`Policy::try_build`] failed: the first rule that the parts break.
@@ -106,6 +108,7 @@ impl PolicyParts {
             max_size: MAX_SIZE,
             compress_over: None,
             version: 0,
+            near: Duration::ZERO,
         }
     }
 
@@ -136,6 +139,14 @@ impl PolicyParts {
         if self.max_size == 0 || self.max_size > MAX_SIZE {
             return Some("max_size is 1 to 1,048,000 bytes, what one memcached item can hold");
         }
+        if !self.near.is_zero() && self.near.as_nanos() < NEAR_SHORTEST.as_nanos()
+            || self.near.as_nanos() > NEAR_LONGEST.as_nanos()
+        {
+            return Some("near is 1 ms to 2 s: an invalidation waits for as long");
+        }
+        if self.near.as_nanos() > self.ttl.as_nanos() {
+            return Some("near is at most ttl: a copy must not outlive its entry");
+        }
         None
     }
 
@@ -151,6 +162,11 @@ impl PolicyParts {
 
 /// Ten years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(315_360_000);
+
+/// The longest time of a near copy. Part of the format of records for ever: an invalidation that
+/// finds none of them waits for this long.
+pub(crate) const NEAR_LONGEST: Duration = Duration::from_secs(2);
+const NEAR_SHORTEST: Duration = Duration::from_millis(1);
 
 /// memcached limits an item to 1 MiB with its key (at most 250 bytes) and its header (59 to 63
 /// bytes, measured on 1.6.18 to 1.6.45).
@@ -264,6 +280,15 @@ impl Policy {
         })
     }
 
+    /// For how long this process may answer from a copy in its own memory, without asking the
+    /// server (1 ms to 2 s and at most the ttl; default: no copies). An invalidation waits until no
+    /// process can hold an older copy: 1.25 times this, and 0.1 s. Only with
+    /// [`near`](crate::Builder::near) switched on in every process of the namespace.
+    #[must_use]
+    pub const fn near(self, near: Duration) -> Self {
+        Self::sound(PolicyParts { near, ..self.parts })
+    }
+
     /// A policy from values that are only known at run time.
     ///
     /// # Errors
@@ -361,6 +386,28 @@ mod tests {
                     ..good
                 },
                 "max_size",
+            ),
+            (
+                PolicyParts {
+                    near: Duration::from_millis(2001),
+                    ..good
+                },
+                "near is 1 ms to 2 s",
+            ),
+            (
+                PolicyParts {
+                    near: Duration::from_micros(999),
+                    ..good
+                },
+                "near is 1 ms to 2 s",
+            ),
+            (
+                PolicyParts {
+                    ttl: Duration::from_secs(1),
+                    near: Duration::from_secs(2),
+                    ..good
+                },
+                "near is at most ttl",
             ),
         ];
         for (parts, rule) in bad {

@@ -70,6 +70,7 @@ use crate::{
     fetched::Fetched,
     flight::Participation,
     key::{CacheKeys, Key},
+    near::{Keep, Noted},
     origin::{capture_directive, is_computed_here},
     outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload::{self, Payload},
@@ -87,6 +88,7 @@ mod decision;
 mod exchange;
 mod fill;
 mod lease;
+mod near;
 mod placeholder;
 mod plan;
 mod release;
@@ -167,7 +169,9 @@ impl<T> From<Uncoordinated> for Action<T> {
 }
 
 /// Gets the value of `key`: from the cache, from another caller's origin call, or from `origin`.
-pub(crate) async fn read_through<T, E, F, Fut>(
+///
+/// A value that is kept in this process is kept as `K` says.
+pub(crate) async fn read_through<K, T, E, F, Fut>(
     cache: &Arc<Shared>,
     key: &Key,
     policy: &PolicyParts,
@@ -176,14 +180,20 @@ pub(crate) async fn read_through<T, E, F, Fut>(
     origin: F,
 ) -> Result<Fetched<T>, E>
 where
+    K: Keep<T>,
     T: Serialize + DeserializeOwned,
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
+    if !policy.near.is_zero()
+        && let Some(fetched) = near::answer::<K, T>(cache, key, policy, freshness)
+    {
+        return Ok(fetched);
+    }
     let call = Call::new(cache, key, policy, deadline);
     let span = events::call(key.name());
     // Pinned in place: moving it into the span would cost more than the span.
-    let run = pin!(call.run(freshness, origin));
+    let run = pin!(call.run::<K, _, _, _, _>(freshness, origin));
     let result = run.instrument(span.clone()).await;
     let event = match &result {
         Ok(fetched) => Event::value(key.name(), fetched),
@@ -228,8 +238,9 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn run<T, E, F, Fut>(&self, freshness: Freshness, origin: F) -> Result<Fetched<T>, E>
+    async fn run<K, T, E, F, Fut>(&self, freshness: Freshness, origin: F) -> Result<Fetched<T>, E>
     where
+        K: Keep<T>,
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -243,7 +254,7 @@ impl<'a> Call<'a> {
             // Boxed, so that callers' futures stay small and below the compiler's limit of nesting.
             // At most 1,032 bytes, glibc's limit for its quick lists: beyond it a hit costs 2 %
             // more.
-            Freshness::Normal => boxed(|| self.find()).await,
+            Freshness::Normal => boxed(|| self.find::<K, T>()).await,
             Freshness::Refresh => boxed(|| self.claim_for_refresh()).await,
         };
         // Boxed: an origin's future may be large and deeply nested. So a hit does not include its
@@ -269,7 +280,7 @@ impl<'a> Call<'a> {
     }
 
     /// Looks up until there is a value to serve, a lease to use, or no reason to wait any longer.
-    async fn find<T: DeserializeOwned>(&self) -> Action<T> {
+    async fn find<K: Keep<T>, T: DeserializeOwned>(&self) -> Action<T> {
         let mut backoff = Backoff::new(
             &self.cache.pollers,
             self.key.digest(),
@@ -280,7 +291,9 @@ impl<'a> Call<'a> {
         // The last lookup, if it showed an entry: a copy that may be served.
         let mut copy: Option<Box<LookupReply>> = None;
         loop {
-            let reply = match self.look(backoff.has_waited()).await {
+            let noted = self.note();
+            let near = noted.is_some();
+            let reply = match self.look(backoff.has_waited(), near).await {
                 Ok(reply) => reply,
                 // It says nothing about the lease that this call waits for.
                 Err(error)
@@ -298,7 +311,14 @@ impl<'a> Call<'a> {
             failed_polls = 0;
             let snapshot = Snapshot::new(self, &reply);
             let decision = self.decision(&progress, &snapshot);
+            if near && decision == Decision::Hit {
+                // Before the value is decoded, which need not be kept while this waits.
+                Box::pin(self.keep_up(&reply)).await;
+            }
             if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
+                if let Some(noted) = noted {
+                    self.keep::<K, T>(&noted, decision, &snapshot, &reply, &fetched);
+                }
                 backoff.changed();
                 return Action::Serve(fetched);
             }
@@ -376,7 +396,7 @@ impl<'a> Call<'a> {
     async fn claim_for_refresh<T>(&self) -> Action<T> {
         let mut progress = Progress::default();
         for _ in 0..MAX_TRIES {
-            let reply = match self.lookup(None).await {
+            let reply = match self.lookup(None, false).await {
                 Ok(reply) => reply,
                 Err(error) => return Uncoordinated::from(error).into(),
             };
@@ -393,19 +413,19 @@ impl<'a> Call<'a> {
 
     /// The first lookup is charged to the budget. Later ones, of a caller that waits, are
     /// not: they are part of the wait.
-    async fn look(&self, waiting: bool) -> Result<Box<LookupReply>, StoreError> {
+    async fn look(&self, waiting: bool, near: bool) -> Result<Box<LookupReply>, StoreError> {
         if !waiting {
-            return self.lookup(Some(PLACEHOLDER_TTL_S)).await;
+            return self.lookup(Some(PLACEHOLDER_TTL_S), near).await;
         }
-        let options = self.options(Some(PLACEHOLDER_TTL_S));
+        let options = self.options(Some(PLACEHOLDER_TTL_S), near);
         let limit = self.budget.off_path();
         self.cache.store.lookup(&self.keys, options, limit).await
     }
 
     /// `lease`: create a placeholder of this many seconds if the item is absent and the
-    /// protocol can do it.
-    async fn lookup(&self, lease: Option<u32>) -> Result<Box<LookupReply>, StoreError> {
-        let options = self.options(lease);
+    /// protocol can do it. `near`: read the records that bound near copies, too.
+    async fn lookup(&self, lease: Option<u32>, near: bool) -> Result<Box<LookupReply>, StoreError> {
+        let options = self.options(lease, near);
         // Not with `Budget::spend`, which would hold the exchange twice: see `Call::run`
         // for the limit of its size.
         let limit = self.budget.left();
@@ -420,9 +440,13 @@ impl<'a> Call<'a> {
         reply
     }
 
-    fn options(&self, lease: Option<u32>) -> LookupOptions {
+    fn options(&self, lease: Option<u32>, near: bool) -> LookupOptions {
         let marker = !self.policy.stale().is_zero();
-        LookupOptions { marker, lease }
+        LookupOptions {
+            marker,
+            lease,
+            near,
+        }
     }
 
     /// Calls the origin with the lease and stores its answer.
@@ -435,6 +459,7 @@ impl<'a> Call<'a> {
         T: Serialize + DeserializeOwned,
     {
         self.counters.increment(Counter::LeaseWon);
+        let _own = self.forgetting(&lease);
         let (exchanges, flight) = (self.exchanges(), self.cache.flights.begin(lease.token));
         let mut kept = [KeptLease::new(self, &lease)];
         let begun = Instant::now();
@@ -537,6 +562,7 @@ impl<'a> Call<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::near::AsBytes;
     use crate::{Cache, Policy};
 
     /// glibc keeps quick lists up to that size: beyond it a hit costs 2 % more.
@@ -548,8 +574,8 @@ mod tests {
         let (cache, key) = (Cache::memory(), Key::new("size", &()).unwrap());
         let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let sizes = [
-            size_of_val(&call.find::<u64>()),
-            size_of_val(&call.find::<String>()),
+            size_of_val(&call.find::<AsBytes, u64>()),
+            size_of_val(&call.find::<AsBytes, String>()),
         ];
         println!("{sizes:?}");
         assert!(sizes.into_iter().max() <= Some(QUICK), "{sizes:?}");

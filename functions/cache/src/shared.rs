@@ -7,7 +7,9 @@ use crate::{
     entry::Seal,
     flight::{Flights, LocalSingleFlight, Pollers},
     key::Namespace,
+    near::Near,
     options::Configuration,
+    outcome::Outcome,
     read_through::Abandoned,
     runtime::{self, Needs},
     store::Store,
@@ -37,12 +39,14 @@ pub(crate) struct Shared {
     pub(crate) observers: Observers,
     pub(crate) log: Log,
     pub(crate) names: Names,
+    pub(crate) near: Near,
 }
 
 impl Shared {
     /// Counts a call that has ended, and notifies the observer.
     pub(crate) fn publish(&self, counters: &Counters, event: &Event<'_>) {
         match event.outcome {
+            Some(Outcome::Hit) if event.near => counters.increment(Counter::NearHit),
             Some(outcome) => counters.outcome(outcome),
             None => counters.increment(Counter::OriginError),
         }

@@ -11,19 +11,25 @@ use bytes::Bytes;
 use crate::{key::CacheKeys, runtime::Needs};
 pub use memcached::BreakerState;
 
+pub(crate) mod effect;
+
 pub(crate) mod many;
 pub(crate) mod memcached;
 pub(crate) mod memory;
 #[cfg(test)]
 pub(crate) mod simulated;
 
-/// Which of the four keys of [`CacheKeys`].
+/// Which of the keys of [`CacheKeys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     Item,
     Marker,
     Namespace,
     Function,
+    /// What bounds near copies in the namespace.
+    NearNamespace,
+    /// The same of the function.
+    NearFunction,
 }
 
 impl CacheKeys {
@@ -33,6 +39,8 @@ impl CacheKeys {
             KeyKind::Marker => self.marker(),
             KeyKind::Namespace => self.namespace(),
             KeyKind::Function => self.function(),
+            KeyKind::NearNamespace => self.near()[0].key(),
+            KeyKind::NearFunction => self.near()[1].key(),
         }
     }
 }
@@ -53,6 +61,8 @@ pub(crate) struct LookupOptions {
     /// Create a placeholder for this many seconds if the item is absent. Only the meta protocol can
     /// do it; others ignore it.
     pub(crate) lease: Option<u32>,
+    /// Read the records that bound near copies, before everything else.
+    pub(crate) near: bool,
 }
 
 /// The item under its key.
@@ -71,6 +81,8 @@ pub(crate) struct LookupReply {
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,
+    /// What bounds near copies, of the namespace and of the function, if that was asked for.
+    pub(crate) near: Option<Box<[Option<Bytes>; 2]>>,
 }
 
 /// How long an item lives on its server.
@@ -145,6 +157,13 @@ impl StoreError {
     }
 }
 
+/// What an item is replaced by, given what is there.
+pub(crate) trait Amend: std::fmt::Debug + Send + Sync {
+    fn key(&self) -> &str;
+    /// `None`: what is there stays.
+    fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>>;
+}
+
 /// A store, of one of these kinds. Every exchange has a limit for its time.
 #[derive(Debug)]
 pub(crate) enum Store {
@@ -174,37 +193,28 @@ impl Store {
         }
     }
 
-    /// Removes the item; `Ok` only after the server has acknowledged it.
-    pub(crate) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+    /// Reads a record on `server`, and replaces it by what `amend` makes of it: both on one
+    /// connection, so in one life of the server. Whether it was replaced.
+    pub(crate) async fn amend(
+        &self,
+        server: &str,
+        amend: Arc<dyn Amend>,
+        limit: Duration,
+    ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => {
-                memory.delete(keys.item());
-                Ok(())
-            }
-            Self::Memcached(memcached) => memcached.delete(keys, limit).await,
+            Self::Memory(_) => Ok(false),
+            Self::Memcached(memcached) => memcached.amend(server, amend, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.delete(keys.item(), limit).await,
+            Self::Simulated(simulated) => simulated.amend(amend, limit).await,
         }
     }
 
-    /// Removes a generation from every server. The error names the servers that did not
-    /// acknowledge.
-    pub(crate) async fn flush(
-        &self,
-        generation: &str,
-        limit: Duration,
-    ) -> Result<(), Vec<(String, StoreError)>> {
+    /// How often the list of servers has changed. Copies of values that were read before are of no
+    /// use.
+    pub(crate) fn lists(&self) -> u64 {
         match self {
-            Self::Memory(memory) => {
-                memory.delete(generation);
-                Ok(())
-            }
-            Self::Memcached(memcached) => memcached.flush(generation, limit).await,
-            #[cfg(test)]
-            Self::Simulated(simulated) => {
-                let deleted = simulated.delete(generation, limit).await;
-                deleted.map_err(|error| vec![("simulated".to_owned(), error)])
-            }
+            Self::Memcached(memcached) => memcached.lists(),
+            _ => 0,
         }
     }
 

@@ -2,13 +2,22 @@
 //! without `collapsed` is exactly one origin call.
 
 use lambda_http::http::HeaderValue;
-use larder::{Bypass, Fill, Outcome};
+use larder::{Bypass, Fetched, Fill, Outcome};
 
 use crate::http::headers::format_value;
 
+/// The header for a fetched value.
+pub(crate) fn of<T>(fetched: &Fetched<T>) -> HeaderValue {
+    let ttl = fetched.ttl_left();
+    match fetched.is_near() {
+        true => format_value(format_args!("larder; hit; ttl={ttl}; detail=near")),
+        false => cache_status(fetched.outcome(), ttl),
+    }
+}
+
 /// The header for an outcome, and for the seconds that its value stays fresh: negative if it is
 /// stale.
-pub(crate) fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
+fn cache_status(outcome: Outcome, ttl: i64) -> HeaderValue {
     match outcome {
         Outcome::Hit | Outcome::Stale => format_value(format_args!("larder; hit; ttl={ttl}")),
         Outcome::StaleAfterError => format_value(format_args!(

@@ -9,7 +9,7 @@ use larder::Source;
 use serde::Serialize;
 
 use crate::Response;
-use crate::http::cache_status::cache_status;
+use crate::http::cache_status;
 use crate::http::headers::format_value;
 use crate::telemetry::emf::{self, CacheReport, CacheResult};
 
@@ -51,7 +51,7 @@ impl CachedReply {
             },
             age: fetched.age(),
             took,
-            cache_status: cache_status(fetched.outcome(), fetched.ttl_left()),
+            cache_status: cache_status::of(fetched),
             server_timing: server_timing(cache_result.cache, cache_result.origin, took),
             cache_result,
         }

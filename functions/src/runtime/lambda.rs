@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lambda_http::{Request, RequestExt as _, run_concurrent, service_fn};
@@ -82,6 +82,8 @@ async fn serve<H: Handler>(
         }),
         warm: OnceCell::new(),
         cold: AtomicBool::new(!is_started_ahead()),
+        cache: context.cache.clone(),
+        in_flight: AtomicUsize::new(0),
     });
     exit_on_sigterm()?;
     if context.host == Host::Lambda {
@@ -130,6 +132,27 @@ struct Function<H> {
     warm: OnceCell<()>,
     /// Whether the next invocation is the one that this process was started for.
     cold: AtomicBool,
+    cache: larder::Cache,
+    in_flight: AtomicUsize,
+}
+
+/// An invocation that is under way. When the last one ends, and before its answer goes out, the near
+/// copies of the process end: Lambda may freeze it then, and a stopped guest's clocks may stop, too.
+struct InFlight<'a, H>(&'a Function<H>);
+
+impl<'a, H> InFlight<'a, H> {
+    fn begin(function: &'a Function<H>) -> Self {
+        function.in_flight.fetch_add(1, Ordering::SeqCst);
+        Self(function)
+    }
+}
+
+impl<H> Drop for InFlight<'_, H> {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.cache.forget_near();
+        }
+    }
 }
 
 impl<H: Handler> Function<H> {
@@ -146,6 +169,7 @@ impl<H: Handler> Function<H> {
     /// Serves one invocation. Its log lines carry its id, and on Lambda it writes one metrics line.
     async fn invoke(&self, request: Request) -> Response {
         let begun = Instant::now();
+        let _in_flight = InFlight::begin(self);
         self.warm_up().await;
         let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let tags = InvocationTags::new(request.lambda_context_ref(), cold_start);
@@ -197,6 +221,8 @@ mod tests {
             metrics: None,
             warm: OnceCell::new(),
             cold: AtomicBool::new(true),
+            cache: larder::Cache::null(),
+            in_flight: AtomicUsize::new(0),
         };
         let response = function.invoke(request).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -18,6 +18,7 @@ mod cores;
 mod crowd;
 mod growth;
 mod layout;
+mod near;
 mod peer;
 #[path = "../process.rs"]
 mod process;
@@ -37,6 +38,9 @@ use row::Limit;
 use value::{Decoded, Json};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if word("--near").is_some() {
+        return near::measure();
+    }
     // For callgrind: only so many calls.
     if let (Some(kind), Some(calls)) = (word("--only"), word("--calls")) {
         return only(&kind, calls.parse()?);
@@ -61,6 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    near::measure()?;
     growth::measure()
 }
 

@@ -23,13 +23,14 @@ pub(crate) struct Args {
 }
 
 /// Shorthands that take a duration; each is the setter of this name.
-const DURATIONS: [&str; 6] = [
+const DURATIONS: [&str; 7] = [
     "stale_while_revalidate",
     "stale_if_error",
     "negative_ttl",
     "lease",
     "wait",
     "min_cost",
+    "near",
 ];
 /// Shorthands that take a number.
 const NUMBERS: [&str; 4] = ["jitter", "max_size", "compress_over", "version"];

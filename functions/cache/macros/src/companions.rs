@@ -16,6 +16,8 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         shape,
         call,
         codec,
+        keep,
+        fetch,
         arguments,
         ..
     } = parts;
@@ -43,7 +45,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             parts,
             "fetch",
             "As the function itself, with what became of the call: hit, miss, stale, its age.\n\n# Errors\nThose of the function itself.",
-            quote_spanned!(here=> #check ::larder::__private::fetch #call (#cache, #function, #key, #codec, #origin).await),
+            quote_spanned!(here=> #check ::larder::__private::fetch #fetch (#cache, #function, #key, #codec, #keep, #origin).await),
         ),
         run(
             parts,
@@ -87,6 +89,15 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             None,
             &fallible(quote!(())),
             quote!(::larder::__private::expire(#cache, #function, #key).await),
+        ),
+        verb(
+            parts,
+            "flush",
+            "Removes all values of the function: acknowledged by every server, or an error.\n\n# Errors\nThose of `larder::Cache::flush`; also if there is no cache.",
+            &|input: &Input| input.finds_cache,
+            None,
+            &fallible(quote!(())),
+            quote!(::larder::__private::flush(#cache, #function).await),
         ),
         verb(
             parts,

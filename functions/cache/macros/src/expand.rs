@@ -29,7 +29,7 @@ fn free(parts: &Parts<'_>) -> TokenStream {
     let (name, ident) = (&function.sig.ident, &parts.companions);
     let (sig, passed) = (parts.signature(name.clone()), parts.passed());
     let about = format!(
-        "Companions of the cached function [`{name}`](fn@{name}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `key`, `uncached`."
+        "Companions of the cached function [`{name}`](fn@{name}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `flush`, `key`, `uncached`."
     );
     let (link, hidden) = (parts.attrs.link(ident), &parts.attrs.hidden);
     let companions = companions(parts);
@@ -83,8 +83,9 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
     } = &parts.attrs;
     let Parts {
         shape,
-        call,
         codec,
+        keep,
+        fetch,
         here,
         check,
         identity,
@@ -100,7 +101,7 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         Ident::new("key", Span::mixed_site()),
     );
     let fetched = quote_spanned! {*here=>
-        ::larder::__private::fetch #call (#cache, #its, #key, #codec, async move || -> #output #body).await
+        ::larder::__private::fetch #fetch (#cache, #its, #key, #codec, #keep, async move || -> #output #body).await
     };
     quote! {
         #(#outer)* #(#all)* #(#expected)*

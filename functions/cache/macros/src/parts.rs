@@ -22,10 +22,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) shape: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
     pub(crate) call: TokenStream,
+    /// The same of `fetch`.
+    pub(crate) fetch: TokenStream,
     /// The place of the return type.
     pub(crate) here: Span,
     /// What writes and reads the value. The only place where its traits are required.
     pub(crate) codec: TokenStream,
+    /// How a near copy keeps the value.
+    pub(crate) keep: TokenStream,
     pub(crate) check: TokenStream,
     pub(crate) turbofish: TokenStream,
     /// A block: the function with its policy, and with its types if it has several.
@@ -47,8 +51,10 @@ impl<'a> Parts<'a> {
             output,
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
+            keep: keep(output, &kind, here),
             here,
             call: quote_spanned!(here=> ::<#output, #kind, _>),
+            fetch: quote_spanned!(here=> ::<#output, #kind, _, _>),
             codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
             check,
             turbofish: turbofish(function),
@@ -102,6 +108,30 @@ impl<'a> Parts<'a> {
         });
         receiver.into_iter().chain(names).collect()
     }
+}
+
+/// The value itself, if it can be cloned and shared. One that may borrow is kept as bytes: whether a
+/// type outlives everything is not known before its other bounds are.
+fn keep(output: &Type, kind: &TokenStream, here: Span) -> TokenStream {
+    let kept = quote_spanned!(here=>
+        ::larder::__private::Kept::<<#output as ::larder::__private::Shape<#kind>>::Value>
+    );
+    if mentions_lifetime(&quote!(#output)) {
+        return quote_spanned!(here=> <#kept as ::larder::__private::KeptAsBytes>::__LARDER_KEEP);
+    }
+    quote_spanned!(here=> {
+        #[allow(unused_imports)]
+        use ::larder::__private::KeptAsBytes as _;
+        #kept::__LARDER_KEEP
+    })
+}
+
+fn mentions_lifetime(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions_lifetime(&group.stream()),
+        TokenTree::Punct(punct) => punct.as_char() == '\'',
+        _ => false,
+    })
 }
 
 /// The same tokens, all at one place: a mistake in them is one error, and not one of each token.

@@ -62,13 +62,31 @@ pub fn with_cache<F: Future>(cache: Cache, future: F) -> impl Future<Output = F:
     CACHE.scope(cache, future)
 }
 
+/// The cache of this task or process, as cached functions find it.
+///
+/// ```
+/// # use larder::{Cache, with_cache};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert!(larder::installed().is_none());
+/// with_cache(Cache::memory(), async {
+///     assert_eq!(larder::installed().unwrap().location(), "memory:");
+/// })
+/// .await;
+/// # }
+/// ```
+#[must_use]
+pub fn installed() -> Option<Cache> {
+    CACHE
+        .try_with(Cache::clone)
+        .ok()
+        .or_else(|| INSTALLED.get().cloned())
+}
+
 /// The cache of this call. The first call without one logs a warning.
 pub(crate) fn current() -> Option<Cache> {
     static WARNED: AtomicBool = AtomicBool::new(false);
-    let found = CACHE
-        .try_with(Cache::clone)
-        .ok()
-        .or_else(|| INSTALLED.get().cloned());
+    let found = installed();
     if found.is_none() && !WARNED.swap(true, Ordering::Relaxed) {
         tracing::warn!("no cache is installed: every call goes to its origin");
     }

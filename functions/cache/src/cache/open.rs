@@ -1,11 +1,14 @@
 //! How a cache is made. None of these connects.
 
 use std::sync::Arc;
+#[cfg(test)]
+use std::time::Duration;
 
 use super::Cache;
 use crate::{
     clock::Clock,
     flight::{Flights, LocalSingleFlight, Pollers},
+    near::Near,
     options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
     read_through::Abandoned,
     shared::{Shared, name_registry::Names},
@@ -28,8 +31,8 @@ impl Cache {
     /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
     /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`,
     /// `CACHE_CLIENT_CERT_FILE` and `CACHE_CLIENT_KEY_FILE`; `CACHE_NAMESPACE` (`larder`);
-    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_SIGNING_KEY` and
-    /// `CACHE_SIGNING_KEY_PREVIOUS`.
+    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_NEAR` (`off`) and `CACHE_NEAR_BYTES`
+    /// (16 MiB); `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
     /// [`OptionsError`] names the invalid variable; see [`Builder::build_from_env`].
@@ -90,6 +93,11 @@ impl Cache {
 
     pub(crate) fn new(options: Options, observers: Observers) -> Self {
         let location = options.location();
+        let near = match (&options.backend, options.near) {
+            (Backend::Memcached(_), Some(bytes)) => Near::on(bytes),
+            // A cache in this process is as near as a copy.
+            _ => Near::default(),
+        };
         let (store, clock) = match options.backend {
             Backend::Memory { max } => (Store::Memory(Memory::new(max)), Clock::or_tokio()),
             Backend::Memcached(servers) => {
@@ -124,15 +132,23 @@ impl Cache {
             observers,
             log: Log::default(),
             names: Names::new(),
+            near,
         }))
     }
 
     /// A cache with the store of a test.
     #[cfg(test)]
     pub(crate) fn over(store: Store, clock: Clock) -> Self {
+        Self::with_near(store, clock, Near::default(), Duration::from_millis(50))
+    }
+
+    /// The same, with near copies.
+    #[cfg(test)]
+    pub(crate) fn with_near(store: Store, clock: Clock, near: Near, budget: Duration) -> Self {
         let mut cache = Self::memory();
         let shared = Arc::get_mut(&mut cache.0).expect("shared with nobody");
         (shared.store, shared.clock) = (store, clock);
+        (shared.near, shared.budget) = (near, budget);
         cache
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::Instant;
 
 use super::Cache;
 use crate::{
@@ -12,28 +14,102 @@ use crate::{
     error::{CacheError, ServerError},
     fetched::Fetched,
     key::{CacheKeys, Key},
+    near::{AsBytes, Keep},
     origin::CacheDirective,
-    outcome::Freshness,
+    outcome::{Fill, Freshness, Outcome},
     payload::{self, Payload},
     policy::Policy,
     read_through::{Call, MAX_TRIES, WriteResult, read_through},
     store::StoreError,
+    telemetry::events::{Verb, VerbEvent},
 };
 
 impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
-    /// before this call is served again, not even one that a slow caller stores later. The server
-    /// has a second to answer.
+    /// before this call is served again, not even one that a slow caller stores later, nor one that
+    /// another process keeps ([`Policy::near`]): this waits until all such copies have ended. The
+    /// server has a second to answer. See [`unsettled`](crate::unsettled) for not waiting.
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
     /// [`CacheError::Disabled`]: the cache is disabled, and no server was asked.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
+        let removed = self.removed(key);
+        self.reported(Verb::Invalidate, key, removed).await
+    }
+
+    async fn removed(&self, key: &Key) -> Result<(), CacheError> {
         self.check_verb()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
-        call.invalidate(VERB_TIMEOUT)
-            .await
-            .map_err(|error| self.unacknowledged(key, error))
+        let answer = call.invalidate(VERB_TIMEOUT).await;
+        let answer = answer.map_err(|error| self.unacknowledged(key, error))?;
+        self.shared().until_final(vec![answer]).await;
+        Ok(())
+    }
+
+    /// Removes the entries of many keys, as [`Cache::invalidate`] does, with one wait for all of them.
+    /// Each server gets one command a key, some at a time.
+    ///
+    /// ```
+    /// # use larder::{Cache, with_cache};
+    /// # #[larder::cached("square", ttl = "60s")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), larder::CacheError> {
+    /// # let cache = Cache::memory();
+    /// let keys = [7, 8].map(square::key).into_iter().collect::<Result<Vec<_>, _>>()?;
+    /// cache.invalidate_many(keys).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CacheError::Unacknowledged`] has a line for each entry that may still be there. Repeating is
+    /// safe.
+    pub async fn invalidate_many(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<(), CacheError> {
+        self.check_verb()?;
+        let begun = Instant::now();
+        let keys: Vec<_> = keys.into_iter().collect();
+        let each = keys.iter().map(|key| async move {
+            let call = Call::verb(self.shared(), key, &ANY.parts);
+            let answer = call.invalidate(VERB_TIMEOUT).await;
+            (key, answer.map_err(|error| self.unacknowledged(key, error)))
+        });
+        // Collected first: a future that holds the closure is not `Send` for every lifetime.
+        let each: Vec<_> = each.collect();
+        let each: Vec<_> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+        let (mut answers, mut done, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, answer) in each {
+            match answer {
+                Ok(answer) => {
+                    answers.push(answer);
+                    done.push(key);
+                }
+                Err(error) => {
+                    self.report(
+                        Verb::Invalidate,
+                        Some(key.name()),
+                        Some(key),
+                        begun,
+                        Some(&error),
+                    );
+                    match error {
+                        CacheError::Unacknowledged(servers) => failed.extend(servers),
+                        error => return Err(error),
+                    }
+                }
+            }
+        }
+        self.shared().until_final(answers).await;
+        for key in done {
+            self.report(Verb::Invalidate, Some(key.name()), Some(key), begun, None);
+        }
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(CacheError::Unacknowledged(failed)),
+        }
     }
 
     /// Makes the entry of `key` stale, so that the next caller refreshes it while others may still
@@ -59,8 +135,13 @@ impl Cache {
     /// # Errors
     /// As [`Cache::invalidate`]; [`CacheError::Contended`] if other callers kept writing the entry.
     pub async fn expire(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
+        let expired = self.expired(key, policy);
+        self.reported(Verb::Expire, key, expired).await
+    }
+
+    async fn expired(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
         if policy.parts.stale().is_zero() {
-            return self.invalidate(key).await;
+            return self.removed(key).await;
         }
         self.check_verb()?;
         self.reach(key).await?;
@@ -71,8 +152,11 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done => return Ok(()),
-                WriteResult::NoEntry => return self.invalidate(key).await,
+                WriteResult::Done(answer) => {
+                    self.shared().until_final(vec![answer]).await;
+                    return Ok(());
+                }
+                WriteResult::NoEntry => return self.removed(key).await,
                 WriteResult::Again | WriteResult::NameTaken => {}
             }
         }
@@ -86,6 +170,16 @@ impl Cache {
     /// As [`Cache::expire`]; [`CacheError::Value`] if `value` cannot be encoded or is too large for
     /// `policy`, or if it is `None` and `policy` has no `negative_ttl`.
     pub async fn put<T: Serialize>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        value: &T,
+    ) -> Result<(), CacheError> {
+        let stored = self.stored(key, policy, value);
+        self.reported(Verb::Put, key, stored).await
+    }
+
+    async fn stored<T: Serialize>(
         &self,
         key: &Key,
         policy: &Policy,
@@ -116,7 +210,10 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done => return Ok(()),
+                WriteResult::Done(answer) => {
+                    self.shared().until_final(vec![answer]).await;
+                    return Ok(());
+                }
                 WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
                 WriteResult::NoEntry | WriteResult::Again => {}
             }
@@ -169,16 +266,70 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let deadline = context::deadline();
-        read_through(
-            self.shared(),
-            key,
-            &policy.parts,
-            Freshness::Refresh,
-            deadline,
-            origin,
-        )
-        .await
+        self.refresh_as::<AsBytes, T, E, F, Fut>(key, policy, origin)
+            .await
+    }
+
+    /// The same, with copies kept as `K` says.
+    pub(crate) async fn refresh_as<K, T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<Fetched<T>, E>
+    where
+        K: Keep<T>,
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (deadline, freshness) = (context::deadline(), Freshness::Refresh);
+        let (cache, parts) = (self.shared(), &policy.parts);
+        let refreshed =
+            read_through::<K, _, _, _, _>(cache, key, parts, freshness, deadline, origin).await;
+        if let Ok(fetched) = &refreshed
+            && fetched.outcome() == Outcome::Refreshed(Fill::Stored)
+        {
+            let answer = Call::verb(cache, key, parts).records().await;
+            cache.until_final(vec![answer]).await;
+        }
+        refreshed
+    }
+
+    /// Runs a verb of one key and notifies the observer.
+    async fn reported(
+        &self,
+        verb: Verb,
+        key: &Key,
+        run: impl Future<Output = Result<(), CacheError>>,
+    ) -> Result<(), CacheError> {
+        let begun = Instant::now();
+        let result = run.await;
+        self.report(
+            verb,
+            Some(key.name()),
+            Some(key),
+            begun,
+            result.as_ref().err(),
+        );
+        result
+    }
+
+    pub(super) fn report(
+        &self,
+        verb: Verb,
+        name: Option<&str>,
+        key: Option<&Key>,
+        begun: Instant,
+        error: Option<&CacheError>,
+    ) {
+        self.shared().observers.notify_verb(&VerbEvent {
+            verb,
+            name,
+            digest: key.map(Key::digest),
+            error,
+            took: begun.elapsed(),
+        });
     }
 
     /// Asks the server whose breaker is open whether it answers again: unlike a call, a verb is
@@ -196,6 +347,9 @@ impl Cache {
         CacheError::Unacknowledged(vec![ServerError::new(&self.shared().store, server, error)])
     }
 }
+
+/// How many verbs are under way at a time.
+const AT_ONCE: usize = 64;
 
 /// For verbs that do not depend on a policy.
 const ANY: Policy = Policy::ttl(Duration::from_secs(1));

@@ -3,12 +3,16 @@
 //! The generated code requires them nowhere else: the key takes the output of [`part`], everything
 //! else that of [`value`]. So a missing trait is one error, and not one for each companion.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use super::Shape;
-use crate::key::{KeyError, Tuple};
+use crate::{
+    key::{KeyError, Tuple},
+    near::{AsBytes, Keep, Stored},
+    payload::Payload,
+};
 
 /// What can be part of a key.
 #[diagnostic::on_unimplemented(
@@ -73,7 +77,8 @@ where
 }
 
 /// A value with its codec, as an implementation of serde's traits.
-pub(super) struct Coded<T, C>(T, PhantomData<fn() -> C>);
+#[derive(Debug)]
+pub struct Coded<T, C>(T, PhantomData<fn() -> C>);
 
 impl<T, C> Coded<T, C> {
     pub(super) fn new(value: T) -> Self {
@@ -94,6 +99,42 @@ impl<T, C: Codec<T>> Serialize for Coded<T, C> {
 impl<'de, T, C: Codec<T>> Deserialize<'de> for Coded<T, C> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         C::read(from).map(Self::new)
+    }
+}
+
+/// Distinguishes values that can be cloned and shared, which a near copy keeps as they are, from
+/// those that it keeps as bytes: `Kept::<T>::__LARDER_KEEP`. The inherent constant hides that of the
+/// trait.
+#[derive(Debug)]
+pub struct Kept<T>(PhantomData<T>);
+
+impl<T: Clone + Send + Sync + 'static> Kept<T> {
+    /// [`AsValue`]
+    pub const __LARDER_KEEP: AsValue = AsValue;
+}
+
+/// Every value, in particular those that cannot be cloned and shared.
+pub trait KeptAsBytes {
+    /// [`AsBytes`]
+    const __LARDER_KEEP: AsBytes = AsBytes;
+}
+
+impl<T> KeptAsBytes for Kept<T> {}
+
+/// A near copy is the value itself, and a call gets a clone of it.
+#[derive(Debug, Clone, Copy)]
+pub struct AsValue;
+
+impl<T: Clone + Send + Sync + 'static, C> Keep<Coded<T, C>> for AsValue {
+    fn keep(value: &Coded<T, C>, _: Payload<'_>) -> Stored {
+        Stored::Value(Arc::new(value.0.clone()))
+    }
+
+    fn given(stored: &Stored) -> Option<Coded<T, C>> {
+        match stored {
+            Stored::Value(value) => Some(Coded::new(value.downcast_ref::<T>()?.clone())),
+            Stored::Plain(_) | Stored::Lz4(_) => None,
+        }
     }
 }
 

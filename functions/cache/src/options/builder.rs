@@ -96,6 +96,19 @@ impl Builder {
         self.set(Setting::Disabled, disabled.to_string())
     }
 
+    /// Whether copies may exist in this namespace (default: no): only then does a policy's
+    /// [`near`](crate::Policy::near) count. Switch it on in every process of the namespace at once,
+    /// after all of them have a release that knows it.
+    pub fn near(self, on: bool) -> Self {
+        self.set(Setting::Near, if on { "on" } else { "off" }.to_owned())
+    }
+
+    /// The most bytes that copies may hold in this process, keys and payloads as they are on the
+    /// server (64 KiB or more, default 16 MiB).
+    pub fn near_bytes(self, bytes: usize) -> Self {
+        self.set(Setting::NearBytes, bytes.to_string())
+    }
+
     /// Authenticates entries with HMAC-SHA-256 under this key of at least 16 bytes. Without one,
     /// entries only have a checksum.
     pub fn signing_key(self, key: impl Into<String>) -> Self {
@@ -171,6 +184,7 @@ CACHE_URL=memcached://cache:11211?protocol=auto (environment)
 CACHE_NAMESPACE=builder (builder)
 CACHE_BUDGET_MS=7 (environment)
 CACHE_DISABLED=false (default)
+CACHE_NEAR=off (default)
 CACHE_SIGNING_KEY=(set, not shown) (environment)";
         assert_eq!(cache.configuration().to_string(), expected);
         let alone = Cache::builder().memory().disabled(true).build().unwrap();
@@ -178,7 +192,8 @@ CACHE_SIGNING_KEY=(set, not shown) (environment)";
 CACHE_URL=memory: (builder)
 CACHE_NAMESPACE=larder (default)
 CACHE_BUDGET_MS=50 (default)
-CACHE_DISABLED=true (builder)";
+CACHE_DISABLED=true (builder)
+CACHE_NEAR=off (default)";
         assert_eq!(alone.configuration().to_string(), expected);
     }
 

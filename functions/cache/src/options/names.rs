@@ -16,12 +16,14 @@ pub(super) enum Setting {
     Namespace,
     Budget,
     Disabled,
+    Near,
+    NearBytes,
     SigningKey,
     SigningKeyPrevious,
 }
 
 impl Setting {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Url,
         Self::Host,
         Self::Port,
@@ -33,6 +35,8 @@ impl Setting {
         Self::Namespace,
         Self::Budget,
         Self::Disabled,
+        Self::Near,
+        Self::NearBytes,
         Self::SigningKey,
         Self::SigningKeyPrevious,
     ];
@@ -61,6 +65,8 @@ impl Setting {
             Self::Namespace => ("CACHE_NAMESPACE", "namespace"),
             Self::Budget => ("CACHE_BUDGET_MS", "budget"),
             Self::Disabled => ("CACHE_DISABLED", "disabled"),
+            Self::Near => ("CACHE_NEAR", "near"),
+            Self::NearBytes => ("CACHE_NEAR_BYTES", "near_bytes"),
             Self::SigningKey => ("CACHE_SIGNING_KEY", "signing_key"),
             Self::SigningKeyPrevious => ("CACHE_SIGNING_KEY_PREVIOUS", "previous_signing_key"),
         }

@@ -12,7 +12,7 @@ use super::PayloadError;
 
 /// The bytes of an entry that hold its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Payload<'a> {
+pub enum Payload<'a> {
     Plain(&'a [u8]),
     /// The value's length in four bytes, big-endian, and one block of LZ4.
     Lz4(&'a [u8]),

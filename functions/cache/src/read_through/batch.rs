@@ -12,16 +12,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Call, Permission, Progress, exchange::Exchanges};
+use super::{Call, Permission, Progress, exchange::Exchanges, near::copied};
 use crate::{
     budget::Budget,
     fetched::Fetched,
     flight::Flight,
     key::Key,
+    near::Keep,
     outcome::{Bypass, Freshness, Uncoordinated},
     policy::PolicyParts,
     shared::Shared,
     telemetry::events::{self, Event},
+    telemetry::metrics::Counter,
 };
 
 mod compute;
@@ -55,7 +57,7 @@ struct OriginKey<'a, A> {
 
 /// Gets the values of many keys, each with the argument by which the origin knows it. Arguments
 /// that the origin does not answer are not in the result.
-pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
+pub(crate) async fn read_through_many<K, A, T, E, M, F, Fut>(
     cache: &Arc<Shared>,
     keyed: &[(Key, A)],
     policy: &PolicyParts,
@@ -64,6 +66,7 @@ pub(crate) async fn read_through_many<A, T, E, M, F, Fut>(
     mut origin: F,
 ) -> Result<HashMap<A, Fetched<T>>, E>
 where
+    K: Keep<T>,
     A: Clone + Eq + Hash,
     T: Serialize + DeserializeOwned,
     M: IntoIterator<Item = (A, T)>,
@@ -79,8 +82,9 @@ where
         let answers = origin(missing.cloned().collect());
         batch.compute(called, answers.instrument(events::origin(name)))
     };
-    let keys = batch.group(keyed, deadline);
     let mut values = HashMap::with_capacity(keyed.len());
+    let keys = batch.group(keyed, deadline);
+    let keys = batch.answered::<K, A, T>(keys, &mut values);
     let mut computing = FuturesUnordered::new();
     let (mut waiting, keys) = match batch.bypass(name) {
         Some(why) if !keys.is_empty() => {
@@ -94,7 +98,7 @@ where
         }
         _ => (!keys.is_empty(), keys),
     };
-    let mut looking = pin!(batch.round(keys, Duration::ZERO));
+    let mut looking = pin!(batch.round::<K, T, A>(keys, Duration::ZERO));
     loop {
         let round = tokio::select! {
             biased;
@@ -116,14 +120,16 @@ where
             } else {
                 batch.pause()
             };
-            looking.set(batch.round(round.waiting, pause));
+            looking.set(batch.round::<K, T, A>(round.waiting, pause));
         }
     }
     let mut told = HashMap::with_capacity(values.len());
     for (key, argument) in keyed {
         // Each argument once, even if it was given several times.
         if let Some((argument, mut fetched)) = values.remove_entry(argument) {
-            fetched.cache_time = batch.budget.spent();
+            if !fetched.near {
+                fetched.cache_time = batch.budget.spent();
+            }
             let counters = cache.counters.of(key.name());
             cache.publish(&counters, &Event::value(key.name(), &fetched));
             told.insert(argument, fetched);
@@ -175,6 +181,32 @@ impl<'a> BatchCall<'a> {
             }
         }
         keys
+    }
+
+    /// Takes out the keys that copies in this process answer.
+    fn answered<K: Keep<T>, A: Clone + Eq + Hash, T>(
+        &self,
+        keys: Vec<BatchKey<'a, A>>,
+        values: &mut HashMap<A, Fetched<T>>,
+    ) -> Vec<BatchKey<'a, A>> {
+        if self.policy.near.is_zero() {
+            return keys;
+        }
+        let copied = |key: &BatchKey<'a, A>| {
+            let copied = copied::<K, T>(self.cache, key.call.key, self.policy, self.freshness);
+            copied.map(|(fetched, saved)| {
+                key.call.counters.add(Counter::OriginMicrosSaved, saved);
+                fetched
+            })
+        };
+        let mut open = Vec::with_capacity(keys.len());
+        for key in keys {
+            match key.each(|| copied(&key)) {
+                Some(copies) => values.extend(copies),
+                None => open.push(key),
+            }
+        }
+        open
     }
 
     /// One origin call for all keys is one failure, which counts for the function of the first key.

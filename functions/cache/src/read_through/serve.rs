@@ -161,6 +161,7 @@ impl Call<'_> {
         Fetched {
             value,
             outcome,
+            near: false,
             age,
             ttl_left,
             cache_time,

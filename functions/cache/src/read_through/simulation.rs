@@ -284,11 +284,13 @@ impl World {
                     lost: 30,
                     unanswered: 100,
                     late: 200,
+                    ..Faults::default()
                 },
                 2 => Faults {
                     lost: 100,
                     unanswered: 30,
                     late: 30,
+                    ..Faults::default()
                 },
                 _ => Faults::default(),
             };
@@ -320,7 +322,12 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
     let caches: Vec<_> = [false, true, true]
         .map(|meta| {
             let network = network.clone();
-            Cache::over(Store::Simulated(Simulated { network, meta }), clock)
+            let store = Simulated {
+                network,
+                meta,
+                records_behind: false,
+            };
+            Cache::over(Store::Simulated(store), clock)
         })
         .into();
     let mut tasks = JoinSet::new();

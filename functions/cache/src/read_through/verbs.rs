@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -11,10 +12,12 @@ use super::{
 use crate::{
     clock,
     entry::Entry,
+    near::Answer,
     payload::{self, Payload},
     random,
     store::{
         KeyKind, LookupReply, StoreError,
+        effect::Effect,
         many::{Precondition, Write},
     },
     telemetry::metrics::Counter,
@@ -25,9 +28,10 @@ use crate::{
 pub(crate) const MAX_TRIES: u32 = 4;
 
 /// The result of one round of a verb.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum WriteResult {
-    Done,
+    /// The entry is written; this is what its server showed behind it.
+    Done(Answer),
     /// There is no entry.
     NoEntry,
     /// The item has changed in between, or a generation had to be minted first.
@@ -37,12 +41,30 @@ pub(crate) enum WriteResult {
 }
 
 impl Call<'_> {
-    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<(), StoreError> {
-        self.cache.store.delete(&self.keys, limit).await
+    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<Answer, StoreError> {
+        // Dropped when the exchange has ended, however it has.
+        let own = self.cache.near.forgetting(self.key.digest());
+        let effected = self.cache.store.effect(&self.keys, Effect::Delete, limit);
+        let effected = effected.await;
+        drop(own);
+        Ok(self.shown(&effected?.records))
+    }
+
+    /// The records behind an effect whose own exchange has not read them.
+    pub(crate) async fn records(&self) -> Answer {
+        let kinds = [KeyKind::NearNamespace, KeyKind::NearFunction];
+        let wanted = kinds.map(|kind| (&self.keys, kind));
+        let found = self.exchanges().get_with_cas(&wanted).await;
+        // What is not to be had is as bad as an unreadable one.
+        let records = found.into_iter().map(|found| match found {
+            Ok(item) => item.map(|item| item.bytes),
+            Err(_) => Some(Bytes::new()),
+        });
+        self.shown(&records.collect::<Vec<_>>())
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
-        let reply = self.lookup(None).await.ok()?;
+        let reply = self.lookup(None, false).await.ok()?;
         let snapshot = Snapshot::new(self, &reply);
         match snapshot.decision_of_peek() {
             Decision::Hit => self.serve(&snapshot, false),
@@ -60,7 +82,7 @@ impl Call<'_> {
     /// Writes the entry again, as a stale one. An entry that is stale already is written too: a
     /// refresh of it may have read its origin before, and its fill must be refused.
     pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
-        let reply = self.lookup(None).await?;
+        let reply = self.lookup(None, false).await?;
         let snapshot = Snapshot::new(self, &reply);
         let (Some(entry), Some(item)) = (snapshot.entry, snapshot.item) else {
             return Ok(WriteResult::NoEntry);
@@ -91,7 +113,7 @@ impl Call<'_> {
         payload: Payload<'_>,
         ttl: Duration,
     ) -> Result<WriteResult, StoreError> {
-        let reply = self.lookup(None).await?;
+        let reply = self.lookup(None, false).await?;
         let snapshot = Snapshot::new(self, &reply);
         let generations = match snapshot.generations {
             _ if snapshot.decision(None) == Decision::Bypass => {
@@ -174,9 +196,17 @@ impl Call<'_> {
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
         let write = self.write_over(KeyKind::Item, bytes, self.life(entry), cas);
-        Ok(match self.write_one(write).await? {
-            true => WriteResult::Done,
-            false => WriteResult::Again,
+        let own = self.cache.near.forgetting(self.key.digest());
+        let effect = Effect::Write(write);
+        let effected = self
+            .cache
+            .store
+            .effect(&self.keys, effect, self.budget.left());
+        let effected = self.budget.spend(effected).await;
+        drop(own);
+        Ok(match effected? {
+            effected if effected.done => WriteResult::Done(self.shown(&effected.records)),
+            _ => WriteResult::Again,
         })
     }
 

@@ -8,8 +8,11 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::Either;
 use tokio::time::Instant;
 
-use super::{LookupOptions, LookupReply, StoreError};
-use crate::key::CacheKeys;
+use super::{
+    Amend, LookupOptions, LookupReply, StoreError,
+    effect::{Effect, Effected},
+};
+use crate::key::{CacheKeys, ScopeKeys};
 
 mod batching;
 mod breaker;
@@ -50,7 +53,7 @@ pub(crate) mod fuzz {
     };
 }
 
-use command::{Command, Reply};
+use command::{Answer, Command, OwnedEffect, Reply};
 use discovery::Topology;
 
 #[derive(Debug)]
@@ -143,28 +146,64 @@ impl Memcached {
         })
     }
 
-    pub(super) async fn delete(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
-        let command = Command::Delete(keys.item().to_owned());
-        self.run(keys, command, limit, |_| Ok(())).await
+    pub(super) async fn effect(
+        &self,
+        keys: &CacheKeys,
+        effect: Effect<'_>,
+        limit: Duration,
+    ) -> Result<Effected, StoreError> {
+        let effect = match effect {
+            Effect::Delete => OwnedEffect::Delete(keys.item().to_owned()),
+            Effect::Write(write) => OwnedEffect::Write((&write).into()),
+        };
+        let records = keys.near().map(|scope| scope.key().to_owned()).into();
+        let command = Command::Effect(effect, records);
+        self.run(keys, command, limit, effected).await
     }
 
     pub(super) async fn flush(
         &self,
         generation: &str,
+        scopes: &[&ScopeKeys],
         limit: Duration,
-    ) -> Result<(), Vec<(String, StoreError)>> {
+    ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
+        let records = scopes.iter().map(|scope| scope.near.key().to_owned());
+        let effect = OwnedEffect::Delete(generation.to_owned());
         let replies = self
-            .everywhere(Command::Delete(generation.to_owned()), limit)
+            .everywhere(Command::Effect(effect, records.collect()), limit)
             .await;
-        let failed = replies
-            .into_iter()
-            .filter_map(|(name, reply)| Some((name, reply.err()?)));
-        let failed: Vec<_> = failed.collect();
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        for (name, reply) in replies {
+            match reply.and_then(effected) {
+                Ok(answer) => done.push((name, answer)),
+                Err(error) => failed.push((name, error)),
+            }
+        }
         if failed.is_empty() {
-            Ok(())
+            Ok(done)
         } else {
             Err(failed)
         }
+    }
+
+    /// `server` is one of the list: what has left it keeps its records.
+    pub(super) async fn amend(
+        &self,
+        server: &str,
+        amend: Arc<dyn Amend>,
+        limit: Duration,
+    ) -> Result<bool, StoreError> {
+        let servers = self.0.servers(limit).await?;
+        let server = servers.all.iter().find(|one| one.name == server);
+        let server = server.ok_or(StoreError::Closed)?;
+        match server.run(Command::Amend(amend), limit).await? {
+            Reply::Stored(stored) => Ok(stored),
+            _ => Err(StoreError::Protocol),
+        }
+    }
+
+    pub(super) fn lists(&self) -> u64 {
+        self.0.changes()
     }
 
     /// The breaker of each server, by its name.
@@ -178,15 +217,14 @@ impl Memcached {
     }
 
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        self.everywhere(Command::Ping, limit).await
+        let answers = self.everywhere(Command::Ping, limit).await.into_iter();
+        answers
+            .map(|(server, answer)| (server, answer.map(|_| ())))
+            .collect()
     }
 
     /// All servers at the same time, each within `limit`.
-    async fn everywhere(
-        &self,
-        command: Command,
-        limit: Duration,
-    ) -> Vec<(String, Result<(), StoreError>)> {
+    async fn everywhere(&self, command: Command, limit: Duration) -> Vec<(String, Answer)> {
         let servers = match self.0.current(limit).await {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
@@ -195,9 +233,16 @@ impl Memcached {
             let command = command.clone();
             async move {
                 let answer = server.run(command, limit).await;
-                (server.name.clone(), answer.map(|_| ()))
+                (server.name.clone(), answer)
             }
         });
         futures_util::future::join_all(refreshed).await
+    }
+}
+
+fn effected(reply: Reply) -> Result<Effected, StoreError> {
+    match reply {
+        Reply::Effected(effected) => Ok(effected),
+        _ => Err(StoreError::Protocol),
     }
 }

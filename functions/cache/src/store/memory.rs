@@ -152,6 +152,7 @@ impl Memory {
             marker,
             namespace,
             function: self.record(keys.function()),
+            near: None,
         }
     }
 

@@ -15,7 +15,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use tokio::time::{sleep, timeout};
 
 use super::{
-    CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    Amend, CacheKeys, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    effect::{Effect, Effected},
     many::{Each, Precondition, Write},
     memory::{DEFAULT_MAX, Memory},
 };
@@ -29,6 +30,11 @@ pub(crate) struct Faults {
     pub(crate) unanswered: u32,
     /// It is executed seconds later.
     pub(crate) late: u32,
+    /// It is executed at once, and the answer, or the second half of it, takes up to a second and a
+    /// half.
+    pub(crate) slow: u32,
+    /// Of the exchanges that replace a record: it never arrives.
+    pub(crate) unamended: u32,
 }
 
 /// What the clients share.
@@ -47,6 +53,8 @@ pub(crate) struct Simulated {
     pub(crate) network: Arc<Network>,
     /// Whether a lookup returns cas and may create a placeholder, as with the meta protocol.
     pub(crate) meta: bool,
+    /// For tests of the tests: a lookup reads the records of near copies behind the item.
+    pub(crate) records_behind: bool,
 }
 
 /// What happens to one exchange.
@@ -91,10 +99,12 @@ impl Network {
         let mut hop = || Duration::from_micros(random.random_range(100..3000));
         let (there, between, back) = (hop(), hop(), hop());
         let mut strikes = |chance| random.random_ratio(chance, 1000);
-        let (lost, unanswered, late) = (
+        let (lost, unanswered, late, slow, hesitates) = (
             strikes(faults.lost),
             strikes(faults.unanswered),
             strikes(faults.late),
+            faults.slow > 0 && strikes(faults.slow),
+            faults.slow > 0 && strikes(500),
         );
         Fate {
             arrives: !lost,
@@ -104,8 +114,16 @@ impl Network {
             } else {
                 there
             },
-            between,
-            back,
+            between: if slow && hesitates {
+                Duration::from_millis(random.random_range(20..1500))
+            } else {
+                between
+            },
+            back: if slow && !hesitates {
+                Duration::from_millis(random.random_range(20..1500))
+            } else {
+                back
+            },
             closed: random.random(),
         }
     }
@@ -163,7 +181,7 @@ impl Simulated {
         limit: Duration,
         with_cas: bool,
     ) -> Result<LookupReply, StoreError> {
-        let (keys, meta) = (keys.clone(), self.meta);
+        let (keys, meta, behind) = (keys.clone(), self.meta, self.records_behind);
         self.exchange(limit, move |server, between| async move {
             let read = |key: &str| {
                 let item = server.get_with_cas(key);
@@ -172,6 +190,12 @@ impl Simulated {
                     ..item
                 })
             };
+            let record = |key: &str| Some(read(key)?.bytes);
+            let records = || Box::new(keys.near().map(|scope| record(scope.key())));
+            let mut near = (options.near && !behind).then(records);
+            if options.near && !behind {
+                sleep(between).await;
+            }
             let item = match (read(keys.item()), options.lease.filter(|_| meta)) {
                 (Some(item), _) => ItemState::Item(item),
                 (None, None) => ItemState::Absent,
@@ -188,7 +212,11 @@ impl Simulated {
                 None
             };
             sleep(between).await;
+            if options.near && behind {
+                near = Some(records());
+            }
             LookupReply {
+                near,
                 item,
                 marker,
                 namespace: read(keys.namespace()),
@@ -253,11 +281,80 @@ impl Simulated {
         written
     }
 
-    pub(super) async fn delete(&self, key: &str, limit: Duration) -> Result<(), StoreError> {
-        let key = key.to_owned();
-        self.exchange(limit, |server, _| async move { server.delete(&key) })
-            .await
+    pub(super) async fn effect(
+        &self,
+        keys: &CacheKeys,
+        effect: Effect<'_>,
+        limit: Duration,
+    ) -> Result<Effected, StoreError> {
+        let records = keys.near().map(|scope| scope.key().to_owned()).to_vec();
+        let Effect::Write(write) = effect else {
+            return self.delete(keys.item(), records, limit).await;
+        };
+        let (key, bytes) = (write.key().to_owned(), Bytes::from(write.bytes.clone()));
+        let (life, precondition) = (write.life, write.precondition);
+        let careless = self.network.careless && precondition != Precondition::Absent;
+        self.exchange(limit, move |server, between| async move {
+            let done = if careless {
+                server.delete(&key);
+                server.write_to(&key, bytes, life, Precondition::Absent)
+            } else {
+                server.write_to(&key, bytes, life, precondition)
+            };
+            sleep(between).await;
+            let records = read_records(&server, &records);
+            Effected { done, records }
+        })
+        .await
     }
+
+    pub(super) async fn delete(
+        &self,
+        key: &str,
+        records: Vec<String>,
+        limit: Duration,
+    ) -> Result<Effected, StoreError> {
+        let key = key.to_owned();
+        self.exchange(limit, move |server, between| async move {
+            server.delete(&key);
+            sleep(between).await;
+            Effected {
+                done: true,
+                records: read_records(&server, &records),
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn amend(
+        &self,
+        amend: Arc<dyn Amend>,
+        limit: Duration,
+    ) -> Result<bool, StoreError> {
+        let lost = lock(&self.network.faults).unamended;
+        if lost > 0 && lock(&self.network.random).random_ratio(lost, 1000) {
+            return Err(StoreError::Closed);
+        }
+        self.exchange(limit, move |server, between| async move {
+            let there = server.get_with_cas(amend.key());
+            sleep(between).await;
+            let bytes = there.as_ref().map(|item| &item.bytes[..]);
+            let Some(bytes) = amend.amended(bytes) else {
+                return false;
+            };
+            let precondition = match there.and_then(|item| item.cas) {
+                Some(cas) => Precondition::Cas(cas),
+                None => Precondition::Absent,
+            };
+            server.write_to(amend.key(), bytes.into(), Lifetime::Forever, precondition)
+        })
+        .await
+    }
+}
+
+fn read_records(server: &Memory, records: &[String]) -> Vec<Option<Bytes>> {
+    let record = |key: &String| Some(server.get_with_cas(key)?.bytes);
+    records.iter().map(record).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -10,7 +10,7 @@ use std::{
 
 use tracing::{Span, field};
 
-use crate::{fetched::Fetched, outcome::Outcome, store::BreakerState};
+use crate::{error::CacheError, fetched::Fetched, outcome::Outcome, store::BreakerState};
 
 /// Is notified of every call of a cache that has ended. It connects the cache to a metrics library
 /// or a log, which takes a few lines; so larder depends on none of them.
@@ -46,11 +46,76 @@ pub trait Observer: Send + Sync + 'static {
     /// and must not block. A panic in it does not reach the caller.
     fn ended(&self, event: &Event<'_>);
 
+    /// A verb has ended: acknowledged, and final everywhere, or failed. By default nothing happens.
+    /// Runs as [`Observer::ended`] does.
+    fn verb_ended(&self, event: &VerbEvent<'_>) {
+        let _ = event;
+    }
+
     /// The circuit breaker of a server has opened or closed. Runs in the task whose call showed
     /// that; what is said of [`Observer::ended`] holds here as well. Does nothing by default.
     fn breaker_changed(&self, change: &BreakerChange<'_>) {
         let _ = change;
     }
+}
+
+/// A verb that is reported to an [`Observer`].
+///
+/// ```
+/// let verbs = [larder::Verb::Invalidate, larder::Verb::Flush];
+/// assert_eq!(format!("{verbs:?}"), "[Invalidate, Flush]");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// [`Cache::invalidate`](crate::Cache::invalidate), once a key of many.
+    Invalidate,
+    /// [`Cache::expire`](crate::Cache::expire)
+    Expire,
+    /// [`Cache::put`](crate::Cache::put)
+    Put,
+    /// [`Cache::flush`](crate::Cache::flush)
+    Flush,
+}
+
+/// How one verb ended.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use larder::{Cache, Event, Observer, Scope, VerbEvent};
+/// /// Writes a line for each flush.
+/// #[derive(Default)]
+/// struct Flushes(Mutex<Vec<String>>);
+///
+/// impl Observer for Flushes {
+///     fn ended(&self, _: &Event<'_>) {}
+///     fn verb_ended(&self, event: &VerbEvent<'_>) {
+///         let line = format!("{:?} {:?}: {:?}", event.verb, event.name, event.error);
+///         self.0.lock().unwrap().push(line);
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let flushes = Arc::new(Flushes::default());
+/// let cache = Cache::builder().memory().observer(flushes.clone()).build().unwrap();
+/// cache.flush(Scope::Name("square")).await.unwrap();
+/// assert_eq!(*flushes.0.lock().unwrap(), ["Flush Some(\"square\"): None"]);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerbEvent<'a> {
+    /// Which one.
+    pub verb: Verb,
+    /// The name of the function; `None` if a flush empties the whole namespace.
+    pub name: Option<&'a str>,
+    /// The digest of the key, if it is a verb of one key.
+    pub digest: Option<&'a [u8; 32]>,
+    /// Why it is not acknowledged; `None` if it is.
+    pub error: Option<&'a CacheError>,
+    /// How long it took, with the wait for near copies.
+    pub took: Duration,
 }
 
 /// A change of a server's circuit breaker.
@@ -126,6 +191,10 @@ pub struct Event<'a> {
     pub name: &'a str,
     /// `None` if the origin failed and the caller got its error.
     pub outcome: Option<Outcome>,
+    /// Whether a copy in this process has answered, without the server; see [`Policy::near`].
+    ///
+    /// [`Policy::near`]: crate::Policy::near
+    pub near: bool,
     /// See [`Fetched::cache_time`].
     pub cache_time: Duration,
     /// See [`Fetched::origin_time`].
@@ -137,6 +206,7 @@ impl<'a> Event<'a> {
         Self {
             name,
             outcome: Some(fetched.outcome),
+            near: fetched.near,
             cache_time: fetched.cache_time,
             origin_time: fetched.origin_time,
         }
@@ -146,6 +216,7 @@ impl<'a> Event<'a> {
         Self {
             name,
             outcome: None,
+            near: false,
             cache_time,
             origin_time: None,
         }
@@ -165,6 +236,13 @@ impl Observers {
         if let Some(observer) = &self.0 {
             let notified = AssertUnwindSafe(|| observer.ended(event));
             // The panic hook has reported it already; the caller still gets its value.
+            let _ = catch_unwind(notified);
+        }
+    }
+
+    pub(crate) fn notify_verb(&self, event: &VerbEvent<'_>) {
+        if let Some(observer) = &self.0 {
+            let notified = AssertUnwindSafe(|| observer.verb_ended(event));
             let _ = catch_unwind(notified);
         }
     }

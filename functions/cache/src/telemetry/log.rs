@@ -21,6 +21,7 @@ pub(crate) struct Log {
     key: RateLimit,
     name_taken: RateLimit,
     recursion: RateLimit,
+    near: RateLimit,
     no_runtime: AtomicBool,
 }
 
@@ -31,6 +32,11 @@ struct RateLimit {
 }
 
 impl RateLimit {
+    /// Whether nothing was ever said of this kind.
+    fn first(&self) -> bool {
+        self.last.load(Ordering::Relaxed) == 0 && self.last.swap(1, Ordering::Relaxed) == 0
+    }
+
     /// The number of lines left out since the last one, if the next one is due.
     fn pass(&self) -> Option<u64> {
         let (now, last) = (clock::now(), self.last.load(Ordering::Relaxed));
@@ -107,6 +113,15 @@ impl Log {
     pub(crate) fn no_runtime(&self, name: &str, missing: Missing) {
         if !self.no_runtime.swap(true, Ordering::Relaxed) {
             tracing::warn!(name, %missing, "the cache cannot be used here: the origin answers");
+        }
+    }
+
+    pub(crate) fn near_is_off(&self, name: &str) {
+        if self.near.first() {
+            tracing::warn!(
+                name,
+                "a policy has near copies, and CACHE_NEAR is off: every call asks the server"
+            );
         }
     }
 

@@ -37,6 +37,8 @@ use crate::outcome::{Bypass, CacheFailure, Fill, Outcome};
 pub struct Stats {
     /// Fresh entries served.
     pub hit: u64,
+    /// Of these, those that a copy in this process has answered, without the server.
+    pub near_hit: u64,
     /// Stale entries served while another caller refreshed.
     pub stale: u64,
     /// Stale entries served because the call's own origin call failed.
@@ -144,6 +146,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Counter {
     Hit,
+    NearHit,
     Stale,
     StaleOnError,
     StaleAfterError,
@@ -212,7 +215,7 @@ impl Counters {
         self.add(count, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
-    fn add(&self, count: Counter, amount: u64) {
+    pub(crate) fn add(&self, count: Counter, amount: u64) {
         self.counts[count as usize].fetch_add(amount, Ordering::Relaxed);
     }
 }
@@ -267,7 +270,8 @@ fn sum(all: &[&Arc<Counters>]) -> Stats {
             .sum()
     });
     Stats {
-        hit: read(Counter::Hit),
+        hit: read(Counter::Hit) + read(Counter::NearHit),
+        near_hit: read(Counter::NearHit),
         stale: read(Counter::Stale),
         stale_on_error: read(Counter::StaleOnError),
         stale_after_error: read(Counter::StaleAfterError),

@@ -141,8 +141,12 @@ impl Endpoint {
         self.say(Some(answer.into_bytes()));
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("memcached://127.0.0.1:{}?discover=true", self.port)
+    }
+
     pub(crate) fn cache(&self, budget: &str) -> Cache {
-        let url = format!("memcached://127.0.0.1:{}?discover=true", self.port);
+        let url = self.url();
         cache(&[("CACHE_URL", &url), ("CACHE_BUDGET_MS", budget)])
     }
 }

@@ -41,6 +41,8 @@ mod identity;
 mod many;
 /// The compiler's messages for mistakes in the attribute.
 mod messages;
+/// Near copies: values that a process keeps, and verbs that wait until they have ended.
+mod near;
 /// Counters, observers, spans and logs.
 mod observed;
 /// What an origin says about its value.

@@ -47,7 +47,14 @@ async fn framed(protocol: &str, verbs: &[&str], seed: u64) {
             cache.invalidate(&key).await.unwrap();
         }
         let item = format!("larder:framed:{}", hex::encode(key.digest()));
-        let ours = [item.as_str(), "larder:@all", "larder:@fn:framed"];
+        let near = ["larder:@near", "larder:@near:framed"];
+        let ours = [
+            item.as_str(),
+            "larder:@all",
+            "larder:@fn:framed",
+            near[0],
+            near[1],
+        ];
         let sent = wire::commands(&recorder.take());
         for command in &sent {
             assert!(verbs.contains(&command.verb.as_str()), "{command:?}");

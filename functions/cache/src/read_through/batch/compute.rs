@@ -12,6 +12,7 @@ use super::{
 use crate::{
     fetched::Fetched,
     flight::Leader,
+    near::Forgetting,
     origin::capture_directive,
     outcome::{Fill, Uncoordinated},
     store::StoreError,
@@ -47,6 +48,7 @@ impl BatchCall<'_> {
                 }
             }
         }
+        let own: Vec<_> = called.iter().filter_map(OriginKey::forgetting).collect();
         let begun = Instant::now();
         let keys: Vec<_> = called
             .iter()
@@ -67,6 +69,7 @@ impl BatchCall<'_> {
                 let leads = kept.iter().map(KeptLease::cas).zip(&flights);
                 let fills = self.fill(&called, leads, &answers, &answer).await;
                 drop(kept);
+                drop(own);
                 Ok(fetched(called, fills, &mut answers, cost))
             }
             Err(error) => {
@@ -76,6 +79,7 @@ impl BatchCall<'_> {
                 let leads = kept.iter().map(KeptLease::cas);
                 let written = self.give_back(&called, leads).await;
                 drop(kept);
+                drop(own);
                 stale_on_error(called, written).ok_or(error)
             }
         }
@@ -135,6 +139,16 @@ impl BatchCall<'_> {
         let mut pending: Vec<_> = called.iter().map(plan).collect();
         self.exchanges().write_pending(&mut pending).await;
         pending.iter().map(PendingWrite::result).collect()
+    }
+}
+
+impl<A> OriginKey<'_, A> {
+    /// A new value on request ends the copy of the old one in this process.
+    fn forgetting(&self) -> Option<Forgetting<'_>> {
+        match &self.permission {
+            Permission::Lead(lease) => self.key.call.forgetting(lease),
+            _ => None,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     clock,
     fetched::Fetched,
     flight::FlightResult,
+    near::Keep,
     outcome::{Bypass, Freshness, Outcome, Uncoordinated},
     payload::Payload,
     store::{LookupOptions, LookupReply, StoreError, many::Each},
@@ -35,7 +36,7 @@ pub(super) struct Round<'a, T, A> {
 
 impl<'a> BatchCall<'a> {
     /// Looks up after `pause`.
-    pub(super) async fn round<T: DeserializeOwned, A: Clone>(
+    pub(super) async fn round<K: Keep<T>, T: DeserializeOwned, A: Clone>(
         &self,
         keys: Vec<BatchKey<'a, A>>,
         pause: Duration,
@@ -50,9 +51,18 @@ impl<'a> BatchCall<'a> {
             again: false,
         };
         let asked = self.landed(keys, &mut round);
-        let replies = self.look(&asked).await;
+        // Before the lookup is sent.
+        let notes: Vec<_> = match self.freshness {
+            Freshness::Normal => asked.iter().map(|key| key.call.note()).collect(),
+            _ => asked.iter().map(|_| None).collect(),
+        };
+        let near = notes.iter().any(Option::is_some);
+        let replies = self.look(&asked, near).await;
+        if near {
+            self.keep_up(&asked, &replies).await;
+        }
         let mut open = Vec::with_capacity(asked.len());
-        for (mut key, reply) in asked.into_iter().zip(&replies) {
+        for ((mut key, reply), noted) in asked.into_iter().zip(&replies).zip(notes) {
             let reply = match reply {
                 Ok(reply) => reply,
                 Err(error) => {
@@ -62,6 +72,11 @@ impl<'a> BatchCall<'a> {
             };
             let snapshot = Snapshot::new(&key.call, reply);
             if let Some(values) = self.serve(&key, &snapshot) {
+                if let (Some(noted), Some((_, fetched))) = (&noted, values.first()) {
+                    let decision = key.call.decision(&key.progress, &snapshot);
+                    let call = &key.call;
+                    call.keep::<K, T>(noted, decision, &snapshot, reply, fetched);
+                }
                 round.served.extend(values);
                 continue;
             }
@@ -132,7 +147,21 @@ impl<'a> BatchCall<'a> {
         asked
     }
 
-    async fn look<A>(&self, asked: &[BatchKey<'a, A>]) -> Each<LookupReply> {
+    /// The records that the lookup has shown, of each name and server once.
+    async fn keep_up<A>(&self, asked: &[BatchKey<'a, A>], replies: &Each<LookupReply>) {
+        let mut last: Option<(&str, &LookupReply)> = None;
+        for (key, reply) in asked.iter().zip(replies) {
+            let (name, Ok(reply)) = (key.call.key.name(), reply) else {
+                continue;
+            };
+            if last.is_none_or(|(other, shown)| other != name || shown.near != reply.near) {
+                key.call.keep_up(reply).await;
+                last = Some((name, reply));
+            }
+        }
+    }
+
+    async fn look<A>(&self, asked: &[BatchKey<'a, A>], near: bool) -> Each<LookupReply> {
         let all_keys: Vec<_> = asked.iter().map(|key| &key.call.keys).collect();
         let lease = match self.freshness {
             Freshness::Refresh => None,
@@ -140,7 +169,11 @@ impl<'a> BatchCall<'a> {
         };
         let marker = !self.policy.stale().is_zero();
         let store = &self.cache.store;
-        let options = LookupOptions { marker, lease };
+        let options = LookupOptions {
+            marker,
+            lease,
+            near,
+        };
         // As in a single call, only the first lookup is charged to the budget.
         if asked.iter().any(|key| key.waited) {
             return store

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::key::CacheKeys;
 
+mod effect;
 mod many;
 mod shared_stream;
 pub(super) mod validator;
@@ -81,6 +82,7 @@ impl Classic {
             },
             namespace: item(keys.namespace()),
             function: item(keys.function()),
+            near: None,
         }))
     }
 
@@ -125,14 +127,6 @@ impl Classic {
             }
             Err(error) => Err(self.fault(&error)),
         }
-    }
-
-    /// The crate's delete requests no answer, so the command is written here. Only the server's own
-    /// answer to it is an acknowledgement: a proxy may drop the command and answer others itself.
-    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        let command = format!("delete {key}\r\n");
-        // Boxed, so that the hit path's future does not include this one.
-        Box::pin(self.command(command.as_bytes(), &["DELETED", "NOT_FOUND"])).await
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {

@@ -1,7 +1,10 @@
 //! The command of one exchange with a server, and its reply.
 
+use std::sync::Arc;
+
 use super::super::{
-    Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    Amend, Item, ItemState, KeyKind, Lifetime, LookupOptions, LookupReply, StoreError,
+    effect::Effected,
     many::{Each, Precondition, Write},
 };
 use crate::key::CacheKeys;
@@ -14,11 +17,21 @@ pub(super) enum Command {
     Write(OwnedWrite),
     /// Removes the items of these cas values, if they are still there.
     Remove(Vec<(CacheKeys, u64)>),
-    Delete(String),
+    /// An effect, and behind it the records under these keys.
+    Effect(OwnedEffect, Arc<[String]>),
+    /// Reads a record, and replaces it.
+    Amend(Arc<dyn Amend>),
     Ping,
     Lookups(Vec<CacheKeys>, LookupOptions),
     GetManyWithCas(Vec<(CacheKeys, KeyKind)>),
     Writes(Vec<OwnedWrite>),
+}
+
+/// What a verb does to one item.
+#[derive(Debug, Clone)]
+pub(super) enum OwnedEffect {
+    Delete(String),
+    Write(OwnedWrite),
 }
 
 /// As [`Write`], with its own address.
@@ -52,12 +65,15 @@ impl From<&Write<'_>> for OwnedWrite {
 impl Command {
     /// Whether sending it twice is the same as sending it once.
     pub(super) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::Write(_) | Self::Writes(_))
+        !matches!(
+            self,
+            Self::Write(_) | Self::Writes(_) | Self::Effect(OwnedEffect::Write(_), _)
+        )
     }
 
     /// Whether the caller wants this exchange itself, and not a value.
     pub(super) fn is_verb(&self) -> bool {
-        matches!(self, Self::Delete(_) | Self::Ping)
+        matches!(self, Self::Effect(OwnedEffect::Delete(_), _) | Self::Ping)
     }
 
     /// Whether the answer may be a lease, which has to be given back if no caller uses it.
@@ -93,6 +109,7 @@ pub(super) enum Reply {
     Lookup(Box<LookupReply>),
     Item(Option<Item>),
     Stored(bool),
+    Effected(Effected),
     Done,
     Lookups(Vec<LookupReply>),
     Items(Vec<Option<Item>>),

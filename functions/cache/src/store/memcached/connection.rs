@@ -1,7 +1,7 @@
 //! One connection with its protocol: executes a command.
 
 use super::{
-    super::StoreError,
+    super::{LookupReply, StoreError},
     cause::ConnectError,
     classic::Classic,
     command::{Answer, Command, Reply},
@@ -86,6 +86,11 @@ impl Connection {
     pub(super) async fn run(&mut self, command: &Command) -> Answer {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
+                // As one of many, since few lookups are of this kind.
+                Command::Lookup(keys, options) if options.near => {
+                    let replies = classic.lookup_many(std::slice::from_ref(keys), *options);
+                    one(replies.await?)
+                }
                 Command::Lookup(keys, options) => {
                     let reply = classic.lookup(keys, *options).await?;
                     Ok(Reply::Lookup(reply))
@@ -102,7 +107,10 @@ impl Connection {
                 }
                 // Only a lookup of the meta protocol leaves a lease that has to be removed.
                 Command::Remove(..) => Ok(Reply::Done),
-                Command::Delete(key) => classic.delete(key).await.map(|()| Reply::Done),
+                Command::Effect(effect, records) => {
+                    classic.effect(effect, records).await.map(Reply::Effected)
+                }
+                Command::Amend(amend) => classic.amend(&**amend).await.map(Reply::Stored),
                 Command::Ping => classic.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => classic
                     .lookup_many(all_keys, *options)
@@ -116,6 +124,10 @@ impl Connection {
                 Command::Writes(writes) => classic.write(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
+                Command::Lookup(keys, options) if options.near => {
+                    let replies = meta.lookup_many(std::slice::from_ref(keys), *options);
+                    one(replies.await?)
+                }
                 Command::Lookup(keys, options) => {
                     let reply = meta.lookup(keys, *options).await?;
                     Ok(Reply::Lookup(reply))
@@ -131,7 +143,10 @@ impl Connection {
                         .map(Reply::Stored)
                 }
                 Command::Remove(all) => meta.remove(all).await.map(|()| Reply::Done),
-                Command::Delete(key) => meta.delete(key).await.map(|()| Reply::Done),
+                Command::Effect(effect, records) => {
+                    meta.effect(effect, records).await.map(Reply::Effected)
+                }
+                Command::Amend(amend) => meta.amend(&**amend).await.map(Reply::Stored),
                 Command::Ping => meta.ping().await.map(|()| Reply::Done),
                 Command::Lookups(all_keys, options) => meta
                     .lookup_many(all_keys, *options)
@@ -166,4 +181,9 @@ impl Connection {
     pub(super) fn mark_used(&mut self) {
         self.used = true;
     }
+}
+
+fn one(mut replies: Vec<LookupReply>) -> Answer {
+    let reply = replies.pop().ok_or(StoreError::Protocol)?;
+    Ok(Reply::Lookup(Box::new(reply)))
 }

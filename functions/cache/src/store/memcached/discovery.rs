@@ -5,7 +5,10 @@
 //! arrives, the last one is still used.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -89,6 +92,8 @@ pub(super) struct Discovered {
     connect_options: ConnectOptions,
     /// `None` until the first answer.
     servers: watch::Sender<Option<Arc<Servers>>>,
+    /// How often another list has come into force.
+    changes: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -124,6 +129,7 @@ impl Topology {
             causes: Causes::default(),
             connect_options,
             servers,
+            changes: AtomicU64::new(0),
             state: Mutex::default(),
         }))
     }
@@ -136,6 +142,14 @@ impl Topology {
                 discovered.refresh_if_due();
                 discovered.servers.borrow().clone()
             }
+        }
+    }
+
+    /// How often the list has changed.
+    pub(super) fn changes(&self) -> u64 {
+        match self {
+            Self::Fixed(_) => 0,
+            Self::Discovered(discovered) => discovered.changes.load(Ordering::SeqCst),
         }
     }
 
@@ -283,6 +297,9 @@ impl Discovered {
             let new = Servers::new(&endpoints, &self.connect_options, before);
             let changed = names(before) != names(&new.all);
             if changed {
+                // Before the new list can be read: who notes the old number and gets the new list
+                // makes no copy.
+                self.changes.fetch_add(1, Ordering::SeqCst);
                 *servers = Some(Arc::new(new));
             }
             changed

@@ -8,3 +8,7 @@ pub(super) const MAX_ITEM: usize = 1 << 20;
 pub(super) const READ_CHUNK: usize = 16 << 10;
 /// The longest line that is sent. ElastiCache Serverless and some proxies take no more than 16 KB.
 pub(super) const MAX_REQUEST_LINE: usize = 15 << 10;
+/// The records are asked for in the same write as an effect of at most so many bytes. memcached does
+/// not look at what TLS has already decrypted behind a value that it has read by itself, and would
+/// wait for more.
+pub(super) const TOGETHER: usize = 2048;

@@ -3,14 +3,23 @@
 use super::super::{Item, ItemState, LookupOptions, LookupReply};
 use crate::key::CacheKeys;
 
-/// The keys of a lookup of several items, in the order in which they must be read: the items first
-/// and the generations last. Each key is requested once.
+/// The keys of a lookup of several items, in the order in which they must be read: the records that
+/// bound near copies first, then the items, and the generations last. Each key is requested once.
 #[derive(Debug)]
 pub(super) struct LookupKeys<'a> {
     pub(super) keys: Vec<&'a str>,
-    /// For each item the positions of its marker, namespace and function among the keys; the item
-    /// itself has its own position.
-    others: Vec<(Option<usize>, usize, usize)>,
+    /// The place of the first item.
+    first: usize,
+    /// For each item the places of the other keys.
+    others: Vec<Others>,
+}
+
+#[derive(Debug)]
+struct Others {
+    marker: Option<usize>,
+    namespace: usize,
+    function: usize,
+    near: Option<[usize; 2]>,
 }
 
 /// The item under a key, as either protocol returns it.
@@ -32,52 +41,66 @@ impl Found {
 
 impl<'a> LookupKeys<'a> {
     pub(super) fn new(all_keys: &'a [CacheKeys], options: LookupOptions) -> Self {
-        let mut keys: Vec<&str> = all_keys.iter().map(|keys| keys.item()).collect();
+        let mut keys: Vec<&str> = Vec::with_capacity(all_keys.len() + 4);
+        let near: Vec<_> = match options.near {
+            true => all_keys
+                .iter()
+                .map(|one| Some(one.near().map(|scope| once(&mut keys, 0, scope.key()))))
+                .collect(),
+            false => Vec::new(),
+        };
+        let first = keys.len();
+        keys.extend(all_keys.iter().map(|keys| keys.item()));
         if options.marker {
             keys.extend(all_keys.iter().map(|keys| keys.marker()));
         }
-        // There are few generations, and most are the last ones again: comparing is faster than
-        // hashing.
         let items = keys.len();
-        let mut generation = |key| {
-            let known = keys[items..].iter().rposition(|known| *known == key);
-            known.map_or_else(
-                || {
-                    keys.push(key);
-                    keys.len() - 1
-                },
-                |known| items + known,
-            )
-        };
-        let others = all_keys.iter().enumerate().map(|(place, keys)| {
-            let marker = options.marker.then_some(all_keys.len() + place);
-            (
-                marker,
-                generation(keys.namespace()),
-                generation(keys.function()),
-            )
+        let others = all_keys.iter().enumerate().map(|(place, one)| Others {
+            marker: options.marker.then_some(first + all_keys.len() + place),
+            namespace: once(&mut keys, items, one.namespace()),
+            function: once(&mut keys, items, one.function()),
+            near: near.get(place).copied().flatten(),
         });
         let others = others.collect();
-        Self { keys, others }
+        Self {
+            keys,
+            first,
+            others,
+        }
     }
 
-    /// How many of the keys are those of items.
-    pub(super) fn items(&self) -> usize {
-        self.others.len()
+    /// Whether the key at `place` is that of an item.
+    pub(super) fn is_item(&self, place: usize) -> bool {
+        (self.first..self.first + self.others.len()).contains(&place)
     }
 
     /// `found` has the item under each key.
     pub(super) fn reply(&self, mut found: Vec<Option<Found>>) -> Vec<LookupReply> {
-        let rest = found.split_off(self.items());
-        let other = |place: usize| Some(rest[place - self.items()].as_ref()?.item.clone());
-        let items = found.into_iter().zip(&self.others);
-        items
-            .map(|(item, (marker, namespace, function))| LookupReply {
+        let mut replies = Vec::with_capacity(self.others.len());
+        for (place, others) in self.others.iter().enumerate() {
+            let item = found[self.first + place].take();
+            let other = |place: usize| Some(found[place].as_ref()?.item.clone());
+            let record = |place: usize| Some(found[place].as_ref()?.item.bytes.clone());
+            replies.push(LookupReply {
                 item: item.map_or(ItemState::Absent, Found::state),
-                marker: marker.and_then(other),
-                namespace: other(*namespace),
-                function: other(*function),
-            })
-            .collect()
+                marker: others.marker.and_then(other),
+                namespace: other(others.namespace),
+                function: other(others.function),
+                near: others.near.map(|both| Box::new(both.map(record))),
+            });
+        }
+        replies
+    }
+}
+
+/// The place of `key` behind the first `before`, where it is added unless it is there. There are few
+/// such keys, and most are the last ones again: comparing is faster than hashing.
+fn once<'a>(keys: &mut Vec<&'a str>, before: usize, key: &'a str) -> usize {
+    match keys[before..].iter().rposition(|known| *known == key) {
+        Some(known) => before + known,
+        None => {
+            keys.push(key);
+            keys.len() - 1
+        }
     }
 }

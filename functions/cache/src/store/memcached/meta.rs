@@ -18,6 +18,7 @@ use super::{
 use crate::key::CacheKeys;
 
 mod codec;
+mod effect;
 mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
@@ -87,16 +88,8 @@ impl Meta {
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
+            near: None,
         }))
-    }
-
-    pub(super) async fn delete(&mut self, key: &str) -> Result<(), StoreError> {
-        let opaque = self.begin(1);
-        codec::delete(&mut self.output, key, opaque);
-        match self.status(key, opaque).await? {
-            Status::Done | Status::NotFound => Ok(()),
-            _ => Err(self.broken()),
-        }
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
@@ -160,14 +153,6 @@ impl Meta {
         let answer = self.input.split_to(read).freeze();
         self.end()?;
         Ok(answer)
-    }
-
-    /// Sends the command and reads its status line.
-    async fn status(&mut self, key: &str, opaque: u32) -> Result<Status, StoreError> {
-        self.send().await?;
-        let status = self.read_status(key, opaque).await?;
-        self.end()?;
-        Ok(status)
     }
 
     /// Reads the status line of the command with this key and opaque number.

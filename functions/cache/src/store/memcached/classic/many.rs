@@ -70,19 +70,14 @@ impl Classic {
             out.extend_from_slice(b"\r\n");
         }
         let mut answers = self.send(&out).await?;
-        let mut stored = Vec::with_capacity(writes.len());
+        let mut written = Vec::with_capacity(writes.len());
         for write in writes {
             let line = answers.line().await?;
-            stored.push(match (write.precondition, line.as_str()) {
-                (_, "STORED") => Ok(true),
-                (Precondition::Absent, "NOT_STORED") => Ok(false),
-                (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
-                (_, line) => Err(refusal(line).ok_or(StoreError::Protocol)?),
-            });
+            written.push(stored(write.precondition, &line)?);
         }
         answers.end()?;
         self.validator.lock().mark_complete();
-        Ok(stored)
+        Ok(written)
     }
 
     /// `gets`, as often as its line would become too long: the server works in order, and answers
@@ -129,20 +124,8 @@ impl Classic {
         Ok(found)
     }
 
-    /// A command whose answer is one line, one of `words`.
-    pub(super) async fn command(&mut self, out: &[u8], words: &[&str]) -> Result<(), StoreError> {
-        let mut answers = self.send(out).await?;
-        let line = answers.line().await?;
-        answers.end()?;
-        if !words.contains(&line.as_str()) {
-            return Err(StoreError::Protocol);
-        }
-        self.validator.lock().mark_complete();
-        Ok(())
-    }
-
     /// The connection is not clean until the answers are read to their end.
-    async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
+    pub(super) async fn send(&mut self, out: &[u8]) -> Result<Answers<'_>, StoreError> {
         self.validator.lock().begin(super::Expect::Nothing);
         let sent = async {
             self.shared_stream.write_all(out).await?;
@@ -157,13 +140,26 @@ impl Classic {
     }
 }
 
-struct Answers<'a> {
+/// Whether the item was stored; the inner error is about this item alone.
+pub(super) fn stored(
+    precondition: Precondition,
+    line: &str,
+) -> Result<Result<bool, StoreError>, StoreError> {
+    Ok(match (precondition, line) {
+        (_, "STORED") => Ok(true),
+        (Precondition::Absent, "NOT_STORED") => Ok(false),
+        (Precondition::Cas(_), "EXISTS" | "NOT_FOUND") => Ok(false),
+        (_, line) => Err(refusal(line).ok_or(StoreError::Protocol)?),
+    })
+}
+
+pub(super) struct Answers<'a> {
     shared_stream: &'a mut SharedStream,
     input: BytesMut,
 }
 
 impl Answers<'_> {
-    async fn line(&mut self) -> Result<String, StoreError> {
+    pub(super) async fn line(&mut self) -> Result<String, StoreError> {
         loop {
             let head = &self.input[..self.input.len().min(MAX_LINE)];
             if let Some(end) = head.iter().position(|byte| *byte == b'\n') {
@@ -178,7 +174,7 @@ impl Answers<'_> {
         }
     }
 
-    async fn value(&mut self, length: usize) -> Result<Bytes, StoreError> {
+    pub(super) async fn value(&mut self, length: usize) -> Result<Bytes, StoreError> {
         while self.input.len() < length + 2 {
             self.more().await?;
         }
@@ -198,7 +194,7 @@ impl Answers<'_> {
         }
     }
 
-    fn end(&self) -> Result<(), StoreError> {
+    pub(super) fn end(&self) -> Result<(), StoreError> {
         if self.input.is_empty() {
             Ok(())
         } else {

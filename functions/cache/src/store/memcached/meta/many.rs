@@ -24,7 +24,7 @@ impl Meta {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let lease = |place| options.lease.filter(|_| place < lookup_keys.items());
+        let lease = |place| options.lease.filter(|_| lookup_keys.is_item(place));
         let values = self.values(&lookup_keys.keys, lease).await?;
         Ok(lookup_keys.reply(values))
     }
@@ -89,7 +89,7 @@ impl Meta {
     }
 
     /// Whether the item was stored; the inner error is about this item alone.
-    async fn stored(
+    pub(super) async fn stored(
         &mut self,
         key: &str,
         opaque: u32,

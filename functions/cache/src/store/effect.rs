@@ -1,0 +1,84 @@
+//! What a verb does on a server, and the records that it reads behind that, in the same write: what
+//! bounds the near copies that were made before.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Store, StoreError, many::Write};
+use crate::key::{CacheKeys, ScopeKeys};
+
+/// The effect of a verb on one item.
+#[derive(Debug)]
+pub(crate) enum Effect<'a> {
+    /// Removes the item.
+    Delete,
+    /// Does the write if its precondition holds.
+    Write(Write<'a>),
+}
+
+/// The answer of one server.
+#[derive(Debug, Clone)]
+pub(crate) struct Effected {
+    /// Whether the item was removed or written.
+    pub(crate) done: bool,
+    /// The records behind it, in the order in which they were asked for.
+    pub(crate) records: Vec<Option<Bytes>>,
+}
+
+impl Store {
+    /// Has the server of `keys` execute `effect`, and read the records of both scopes behind it;
+    /// `Ok` only after it has acknowledged.
+    pub(crate) async fn effect(
+        &self,
+        keys: &CacheKeys,
+        effect: Effect<'_>,
+        limit: Duration,
+    ) -> Result<Effected, StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                let done = match &effect {
+                    Effect::Delete => {
+                        memory.delete(keys.item());
+                        true
+                    }
+                    Effect::Write(write) => memory.write(write),
+                };
+                let records = Vec::new();
+                Ok(Effected { done, records })
+            }
+            Self::Memcached(memcached) => memcached.effect(keys, effect, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => simulated.effect(keys, effect, limit).await,
+        }
+    }
+
+    /// Removes the generation of the last of `scopes` from every server, and reads the records of
+    /// all of them behind that. The error names the servers that did not acknowledge.
+    pub(crate) async fn flush(
+        &self,
+        scopes: &[&ScopeKeys],
+        limit: Duration,
+    ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
+        let Some(flushed) = scopes.last() else {
+            return Ok(Vec::new());
+        };
+        let generation = flushed.generation.key();
+        match self {
+            Self::Memory(memory) => {
+                memory.delete(generation);
+                Ok(Vec::new())
+            }
+            Self::Memcached(memcached) => memcached.flush(generation, scopes, limit).await,
+            #[cfg(test)]
+            Self::Simulated(simulated) => {
+                let records = scopes.iter().map(|scope| scope.near.key().to_owned());
+                let flushed = simulated.delete(generation, records.collect(), limit).await;
+                match flushed {
+                    Ok(effected) => Ok(vec![("simulated".to_owned(), effected)]),
+                    Err(error) => Err(vec![("simulated".to_owned(), error)]),
+                }
+            }
+        }
+    }
+}
