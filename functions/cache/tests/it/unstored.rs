@@ -87,8 +87,15 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
     F: Fn() -> Result<T, &'static str> + Clone + Send + Sync + 'static,
 {
-    let server = Memcached::start();
-    for (place, (who, callers)) in (0..).zip(crowds(&server)) {
+    check_on(&Memcached::start(), policy, n, kept, answer).await;
+}
+
+async fn check_on<T, F>(server: &Memcached, policy: Policy, n: u64, kept: bool, answer: F)
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Fn() -> Result<T, &'static str> + Clone + Send + Sync + 'static,
+{
+    for (place, (who, callers)) in (0..).zip(crowds(server)) {
         // A key of its own: what one crowd has left is nothing to the next.
         let n = 10 * n + place;
         // Connections are made before the clock runs.
@@ -162,6 +169,13 @@ async fn nobody_waits_behind_values_that_are_too_large() {
     check(MINUTE, 3, true, || Ok("x".repeat(2_000_000))).await;
 }
 
+/// The server takes smaller items than the policy allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_behind_values_that_are_too_large_for_the_server() {
+    let server = Memcached::start_with(&["-I", "512k"]);
+    check_on(&server, MINUTE, 10, true, || Ok("x".repeat(600_000))).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_behind_values_that_are_too_cheap() {
     let policy = MINUTE.min_cost(Duration::from_secs(1));
@@ -218,6 +232,15 @@ async fn nobody_waits_behind_errors_while_the_cache_is_down() {
     let down = cache(&[("CACHE_URL", "memcached://127.0.0.1:1")]);
     let noise = Noise::start();
     let seen = crowd(vec![down; 50], MINUTE, 8, || Err::<u64, _>("down")).await;
+    println!("{seen:?}");
+    assert!(seen.last <= noise.forgive(ORIGIN.mul_f64(2.1)), "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_behind_values_that_can_not_be_encoded_while_the_cache_is_down() {
+    let down = cache(&[("CACHE_URL", "memcached://127.0.0.1:1")]);
+    let noise = Noise::start();
+    let seen = crowd(vec![down; 50], MINUTE, 11, || Ok(Unencodable)).await;
     println!("{seen:?}");
     assert!(seen.last <= noise.forgive(ORIGIN.mul_f64(2.1)), "{seen:?}");
 }
