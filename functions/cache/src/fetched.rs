@@ -74,8 +74,8 @@ impl<T> Fetched<T> {
     }
 
     /// For how many whole seconds the value is still fresh: negative if it is stale, 0 if it was
-    /// not stored. After waiting for another caller's origin call: the ttl with which that one is
-    /// stored.
+    /// not stored. After waiting for another caller's origin call: that of the value which that one
+    /// stores.
     #[must_use]
     pub fn ttl_left(&self) -> i64 {
         self.ttl_left

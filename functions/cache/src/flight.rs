@@ -7,7 +7,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,17 +23,28 @@ pub(crate) use uncached::{LocalSingleFlight, Participation};
 /// How a flight ended.
 #[derive(Debug, Clone)]
 pub(crate) enum FlightResult {
-    /// The encoded value, the time when the origin answered, and the ttl in seconds, 0 if it is not
-    /// stored.
+    /// The encoded value, the time when the origin answered, and until when the value is fresh, if
+    /// it may be stored.
     Value {
         payload: Bytes,
         created: Millis,
-        ttl: i64,
+        fresh_until: Option<Millis>,
     },
     /// The origin failed, or its answer cannot be handed on.
     Failed,
     /// The leader was cancelled: that says nothing about the origin.
     Left,
+}
+
+impl FlightResult {
+    /// Of a leader that is dropped before its flight has ended.
+    fn of_dropped() -> Self {
+        if std::thread::panicking() {
+            Self::Failed
+        } else {
+            Self::Left
+        }
+    }
 }
 
 /// One origin call that other callers may wait for.
@@ -117,12 +127,12 @@ impl Leader<'_> {
         self.flight.is_watched()
     }
 
-    /// `ttl` is `None` if the value is not stored.
-    pub(crate) fn complete(&self, payload: Bytes, created: Millis, ttl: Option<Duration>) {
+    /// `fresh_until` is `None` if the value may not be stored.
+    pub(crate) fn complete(&self, payload: Bytes, created: Millis, fresh_until: Option<Millis>) {
         self.flight.complete(FlightResult::Value {
             payload,
             created,
-            ttl: ttl.map_or(0, |ttl| ttl.as_secs() as i64),
+            fresh_until,
         });
     }
 
@@ -135,11 +145,7 @@ impl Leader<'_> {
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         self.flights.map().remove(&self.token);
-        self.flight.complete(if std::thread::panicking() {
-            FlightResult::Failed
-        } else {
-            FlightResult::Left
-        });
+        self.flight.complete(FlightResult::of_dropped());
     }
 }
 

@@ -66,14 +66,13 @@ use tracing::Instrument as _;
 use crate::{
     boxed::boxed,
     budget::{Budget, VERB_TIMEOUT},
-    clock,
     fetched::Fetched,
     flight::Participation,
     key::{CacheKeys, Key},
     near::{Keep, Noted},
     origin::{capture_directive, is_computed_here},
     outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
-    payload::{self, Payload},
+    payload,
     policy::PolicyParts,
     shared::Shared,
     store::{LookupOptions, LookupReply, StoreError},
@@ -287,28 +286,24 @@ impl<'a> Call<'a> {
             self.begun,
             self.until,
         );
-        let (mut progress, mut failed_polls) = (Progress::default(), 0);
+        let mut progress = Progress::default();
         // The last lookup, if it showed an entry: a copy that may be served.
         let mut copy: Option<Box<LookupReply>> = None;
         loop {
-            let noted = self.note();
+            let noted = self.noted();
             let near = noted.is_some();
             let reply = match self.look(backoff.has_waited(), near).await {
                 Ok(reply) => reply,
-                // It says nothing about the lease that this call waits for.
-                Err(error)
-                    if backoff.has_waited()
-                        && error != StoreError::Breaker
-                        && failed_polls < FAILED_POLLS
-                        && !backoff.is_over() =>
-                {
-                    failed_polls += 1;
+                Err(error) if backoff.bears(error) => {
                     Box::pin(backoff.take()).await;
                     continue;
                 }
-                Err(error) => return self.without_store(copy.as_deref(), error.into()),
+                Err(error) => {
+                    let copy = copy.as_deref().map(|reply| Snapshot::again(self, reply));
+                    return self.without_store(copy.as_ref(), error.into());
+                }
             };
-            failed_polls = 0;
+            backoff.answered();
             let snapshot = Snapshot::new(self, &reply);
             let decision = self.decision(&progress, &snapshot);
             if near && decision == Decision::Hit {
@@ -322,12 +317,8 @@ impl<'a> Call<'a> {
                 backoff.changed();
                 return Action::Serve(fetched);
             }
-            if decision != Decision::Wait {
-                backoff.changed();
-            } else if !progress.is_ours(&snapshot) && progress.is_new() {
-                self.begin_to_wait(&snapshot, &mut backoff);
-            }
-            let plan = self.plan(&mut progress, &snapshot);
+            self.note(decision, &progress, &snapshot, &mut backoff);
+            let plan = self.plan(&mut progress, &snapshot, decision);
             if let Plan::Wait = plan
                 && let Some(flight) = self.flight(&snapshot)
             {
@@ -341,7 +332,7 @@ impl<'a> Call<'a> {
                 }
             }
             // Boxed, so that the hit path's future does not include this one.
-            match Box::pin(self.claim(&progress, plan, &snapshot, &reply)).await {
+            match Box::pin(self.claim(&mut progress, plan, &snapshot, &reply)).await {
                 Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
                 Ok(ClaimResult::Again) => {}
                 Ok(ClaimResult::Wait) => Box::pin(backoff.take()).await,
@@ -352,7 +343,7 @@ impl<'a> Call<'a> {
                 Err(
                     why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker)),
                 ) => {
-                    return self.without_store(Some(&reply), why);
+                    return self.without_store(Some(&snapshot), why);
                 }
                 Err(why) => return why.into(),
             }
@@ -367,11 +358,26 @@ impl<'a> Call<'a> {
     /// after that.
     fn without_store<T: DeserializeOwned>(
         &self,
-        copy: Option<&LookupReply>,
+        copy: Option<&Snapshot<'_>>,
         why: Uncoordinated,
     ) -> Action<T> {
-        let copy = copy.and_then(|reply| self.serve_copy(&Snapshot::new(self, reply)));
+        let copy = copy.and_then(|snapshot| self.serve_copy(snapshot));
         copy.map_or_else(|| why.into(), Action::Serve)
+    }
+
+    /// What `decision` means for the callers that wait, of which this one may be the latest.
+    fn note(
+        &self,
+        decision: Decision,
+        progress: &Progress,
+        snapshot: &Snapshot<'_>,
+        backoff: &mut Backoff<'_>,
+    ) {
+        if decision != Decision::Wait {
+            backoff.changed();
+        } else if !progress.is_ours(snapshot) && progress.is_new() {
+            self.begin_to_wait(snapshot, backoff);
+        }
     }
 
     /// From here on this call waits for another caller's origin call: not if that is known to take
@@ -402,7 +408,7 @@ impl<'a> Call<'a> {
             };
             let snapshot = Snapshot::new(self, &reply);
             let plan = self.plan_refresh(&mut progress, &snapshot);
-            match self.claim(&progress, plan, &snapshot, &reply).await {
+            match self.claim(&mut progress, plan, &snapshot, &reply).await {
                 Ok(ClaimResult::Won(lease)) => return Permission::Lead(lease).into(),
                 Ok(_) => {}
                 Err(why) => return why.into(),
@@ -532,10 +538,7 @@ impl<'a> Call<'a> {
                 Participation::Lead(mine) => turn = Some(mine),
                 Participation::WaitTimedOut | Participation::LeaderFailed => {}
                 Participation::Value { payload, created } => {
-                    let age = clock::since(self.cache.clock.now(), created);
-                    if let Some(fetched) =
-                        self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, 0)
-                    {
+                    if let Some(fetched) = self.flight_value(&payload, created, None) {
                         return Ok(fetched);
                     }
                 }
@@ -550,10 +553,11 @@ impl<'a> Call<'a> {
             }
         })?;
         let cost = begun.elapsed();
-        if let Some(turn) = turn.filter(|turn| turn.is_watched())
-            && let Ok(payload) = payload::encode(&value, usize::MAX)
-        {
-            turn.complete(payload.into(), self.cache.clock.now());
+        if let Some(turn) = turn.filter(|turn| turn.is_watched()) {
+            match payload::encode(&value, usize::MAX) {
+                Ok(payload) => turn.complete(payload.into(), self.cache.clock.now()),
+                Err(_) => turn.fail(),
+            }
         }
         Ok(self.fetched(value, why.outcome(), Duration::ZERO, 0, Some(cost)))
     }

@@ -127,7 +127,7 @@ pub(crate) enum StoreError {
     LoginRefused,
     #[error("connection closed")]
     Closed,
-    #[error("an answer that is none")]
+    #[error("invalid response")]
     Protocol,
     #[error("too large for the server")]
     Oversize,
@@ -135,7 +135,7 @@ pub(crate) enum StoreError {
     Full,
     #[error("the server refuses to store it")]
     Rejected,
-    #[error("left alone after repeated failures")]
+    #[error("circuit breaker open")]
     Breaker,
     #[error("not on a tokio runtime with time and I/O")]
     NoRuntime,

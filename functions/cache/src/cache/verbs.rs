@@ -189,10 +189,10 @@ impl Cache {
         let payload = payload::encode(value, call.longest());
         let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
         let compressed = call.compressed(&payload);
-        let packed = compressed
+        let stored = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if let Some(problem) = call.size_error(packed) {
+        if let Some(problem) = call.size_error(stored) {
             return Err(CacheError::Value(problem));
         }
         let Some(ttl) = call.ttl(value, Duration::MAX, CacheDirective::None) else {
@@ -206,7 +206,7 @@ impl Cache {
             // A new call each: each has a budget of its own.
             let call = Call::verb(self.shared(), key, &policy.parts);
             match call
-                .put(packed, ttl)
+                .put(stored, ttl)
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {

@@ -248,3 +248,21 @@ fn followers_of_a_flight_hear_of_its_end_however_it_ends() {
     }
     assert!(result.get() > 1000, "hardly a flight was followed");
 }
+
+#[tokio::test]
+async fn an_uncached_origin_that_panics_sends_the_others_to_their_own() {
+    let single_flight = std::sync::Arc::new(LocalSingleFlight::default());
+    let Participation::Lead(turn) = single_flight.share(&[1; 32], far()).await else {
+        panic!("the first caller leads");
+    };
+    let mut next = Box::pin(single_flight.share(&[1; 32], far()));
+    // It is polled once, and waits.
+    let once = tokio::time::timeout(Duration::ZERO, &mut next);
+    assert!(once.await.is_err());
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _turn = turn;
+        panic!("the origin");
+    }))
+    .unwrap_err();
+    assert!(matches!(next.await, Participation::LeaderFailed));
+}

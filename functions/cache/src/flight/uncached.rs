@@ -121,11 +121,11 @@ impl LeaderPermit<'_> {
         self.flight.complete(FlightResult::Value {
             payload,
             created,
-            ttl: 0,
+            fresh_until: None,
         });
     }
 
-    /// The origin has failed.
+    /// The origin has failed, or its answer cannot be handed on.
     pub(crate) fn fail(&self) {
         self.flight.complete(FlightResult::Failed);
     }
@@ -133,6 +133,6 @@ impl LeaderPermit<'_> {
 
 impl Drop for LeaderPermit<'_> {
     fn drop(&mut self) {
-        self.flight.complete(FlightResult::Left);
+        self.flight.complete(FlightResult::of_dropped());
     }
 }

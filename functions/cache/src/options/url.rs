@@ -146,12 +146,12 @@ const ALL: &str = "memcached://[user:password@]host:port[,host:port…], memcach
                    memcached+unix:///path, memory:[?max=64MiB]";
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let (name, given) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    let (name, after_name) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((name, "")) => (name, None),
         Some((name, rest)) => (name, Some(rest.strip_prefix(':').unwrap_or(rest))),
         None => match text.split_once(':') {
             Some((_, port)) if port.contains(':') => {
-                return Err("an IPv6 address stands in [ ]".to_owned());
+                return Err("an IPv6 address needs [ ] around it".to_owned());
             }
             Some((name, port)) => (name, Some(port)),
             None => (text, None),
@@ -162,7 +162,7 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     } else {
         host(name)?
     };
-    let port = given.map_or(Ok(DEFAULT_PORT), port)?;
+    let port = after_name.map_or(Ok(DEFAULT_PORT), port)?;
     Ok(Endpoint::Tcp { host, port })
 }
 

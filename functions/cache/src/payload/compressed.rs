@@ -71,8 +71,8 @@ fn decompress(bytes: &[u8]) -> Result<Vec<u8>, PayloadError> {
 mod tests {
     use super::*;
 
-    fn open(packed: &[u8]) -> Result<Vec<u8>, PayloadError> {
-        Payload::Lz4(packed).open().map(Cow::into_owned)
+    fn open(compressed: &[u8]) -> Result<Vec<u8>, PayloadError> {
+        Payload::Lz4(compressed).open().map(Cow::into_owned)
     }
 
     /// Payloads that earlier releases compressed must stay readable.

@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::flight::{Pollers, Waiter};
+use super::FAILED_POLLS;
+use crate::{
+    flight::{Pollers, Waiter},
+    store::StoreError,
+};
 
 const SHORTEST: Duration = Duration::from_millis(1);
-/// A record that says why a holder has stored nothing lives for a second at least.
+/// A record that says why a holder has stored nothing lives for a second at least: a caller that
+/// waits must not step over it.
 const LONGEST: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -19,6 +24,13 @@ pub(super) struct Backoff<'a> {
     until: Instant,
     /// From the first pause on.
     waiter: Option<Waiter<'a>>,
+    /// How many polls in a row have failed.
+    failed_polls: u32,
+}
+
+/// The pause between two lookups of a caller that began then: 4 % of the time waited so far.
+pub(super) fn pause(begun: Instant) -> Duration {
+    (begun.elapsed() / 25).clamp(SHORTEST, LONGEST)
 }
 
 impl<'a> Backoff<'a> {
@@ -34,6 +46,7 @@ impl<'a> Backoff<'a> {
             begun,
             until,
             waiter: None,
+            failed_polls: 0,
         }
     }
 
@@ -46,9 +59,26 @@ impl<'a> Backoff<'a> {
         self.waiter.is_some()
     }
 
-    /// Ends the wait earlier, since the caller's own origin call is to end in time as well.
+    /// Ends the wait then: what is known of the origin says how much time the caller's own origin
+    /// call is to have.
     pub(super) fn end_at(&mut self, until: Instant) {
-        self.until = self.until.min(until);
+        self.until = until;
+    }
+
+    /// Whether a lookup that failed is repeated. It says nothing about the lease that this caller
+    /// waits for.
+    pub(super) fn bears(&mut self, error: StoreError) -> bool {
+        let bears = self.has_waited()
+            && error != StoreError::Breaker
+            && self.failed_polls < FAILED_POLLS
+            && !self.is_over();
+        self.failed_polls += u32::from(bears);
+        bears
+    }
+
+    /// A lookup was answered.
+    pub(super) fn answered(&mut self) {
+        self.failed_polls = 0;
     }
 
     /// From here on the caller waits, also if it does not pause.
@@ -64,8 +94,7 @@ impl<'a> Backoff<'a> {
     /// Pauses until no caller of this process has looked up for 4 % of the time waited so far, at
     /// least 1 ms; ends early if a lookup has shown a change.
     pub(super) async fn take(&mut self) {
-        let pause = (self.begun.elapsed() / 25).clamp(SHORTEST, LONGEST);
-        let until = self.until;
+        let (pause, until) = (pause(self.begun), self.until);
         self.begin().wait_turn(pause, until).await;
     }
 
@@ -74,5 +103,27 @@ impl<'a> Backoff<'a> {
         if let Some(waiter) = &self.waiter {
             waiter.changed();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_known_cost_may_lengthen_a_wait_as_well() {
+        let (pollers, now) = (Pollers::default(), Instant::now());
+        let half = now + Duration::from_millis(1500);
+        let mut backoff = Backoff::new(&pollers, &[1; 32], now, half);
+        let known = now + Duration::from_millis(2625);
+        backoff.end_at(known);
+        assert_eq!(backoff.until(), known);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pause_steps_over_a_record_that_lives_for_two_seconds() {
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(pause(begun), LONGEST);
     }
 }

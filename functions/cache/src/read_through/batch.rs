@@ -12,7 +12,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Call, Permission, Progress, exchange::Exchanges, near::copied};
+use super::{
+    Call, Permission, Progress,
+    backoff::{self, Backoff},
+    exchange::Exchanges,
+    near::copied,
+};
 use crate::{
     budget::Budget,
     fetched::Fetched,
@@ -22,6 +27,7 @@ use crate::{
     outcome::{Bypass, Freshness, Uncoordinated},
     policy::PolicyParts,
     shared::Shared,
+    store::LookupReply,
     telemetry::events::{self, Event},
     telemetry::metrics::Counter,
 };
@@ -36,7 +42,6 @@ struct BatchCall<'a> {
     freshness: Freshness,
     budget: Budget,
     begun: Instant,
-    until: Instant,
 }
 
 /// One key, with all arguments that were given for it.
@@ -44,9 +49,17 @@ struct BatchKey<'a, A> {
     call: Call<'a>,
     asked: Vec<A>,
     progress: Progress,
-    /// The origin call of this process that it waits for.
-    flight: Option<Arc<Flight>>,
-    waited: bool,
+    backoff: Backoff<'a>,
+    /// The last lookup, if it showed an entry: a copy that may be served.
+    copy: Option<LookupReply>,
+    flight: Option<JoinedFlight>,
+}
+
+/// An origin call of this process that a key waits for.
+struct JoinedFlight {
+    flight: Arc<Flight>,
+    /// Then it is looked up again: the leader may not be polled, and others may have taken over.
+    until: Instant,
 }
 
 /// A key for which the origin is called.
@@ -118,12 +131,12 @@ where
             let pause = if round.again {
                 Duration::ZERO
             } else {
-                batch.pause()
+                backoff::pause(batch.begun)
             };
             looking.set(batch.round::<K, T, A>(round.waiting, pause));
         }
     }
-    let mut told = HashMap::with_capacity(values.len());
+    let mut fetched_by_argument = HashMap::with_capacity(values.len());
     for (key, argument) in keyed {
         // Each argument once, even if it was given several times.
         if let Some((argument, mut fetched)) = values.remove_entry(argument) {
@@ -132,10 +145,10 @@ where
             }
             let counters = cache.counters.of(key.name());
             cache.publish(&counters, &Event::value(key.name(), &fetched));
-            told.insert(argument, fetched);
+            fetched_by_argument.insert(argument, fetched);
         }
     }
-    Ok(told)
+    Ok(fetched_by_argument)
 }
 
 impl<'a> BatchCall<'a> {
@@ -151,7 +164,6 @@ impl<'a> BatchCall<'a> {
             policy,
             freshness,
             begun: Instant::now(),
-            until: budget.wait_until(Instant::now(), policy.wait, None),
             budget,
         }
     }
@@ -167,12 +179,15 @@ impl<'a> BatchCall<'a> {
         for (key, argument) in keyed {
             let place = *places.entry(key).or_insert(keys.len());
             if place == keys.len() {
+                let call = Call::new(self.cache, key, self.policy, deadline);
+                let (pollers, until) = (&self.cache.pollers, call.until);
                 keys.push(BatchKey {
-                    call: Call::new(self.cache, key, self.policy, deadline),
+                    backoff: Backoff::new(pollers, key.digest(), self.begun, until),
+                    call,
                     asked: Vec::with_capacity(1),
                     progress: Progress::default(),
+                    copy: None,
                     flight: None,
-                    waited: false,
                 });
             }
             let asked = &mut keys[place].asked;
@@ -232,15 +247,6 @@ impl<'a> BatchCall<'a> {
             cache: self.cache,
             budget: &self.budget,
         }
-    }
-
-    /// The pause of a single call between two lookups.
-    fn pause(&self) -> Duration {
-        (self.begun.elapsed() / 25).max(Duration::from_millis(1))
-    }
-
-    fn is_over(&self) -> bool {
-        self.until <= Instant::now()
     }
 }
 

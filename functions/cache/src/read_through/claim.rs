@@ -19,7 +19,7 @@ impl Call<'_> {
     /// Executes the plan for this key alone.
     pub(super) async fn claim<'s>(
         &self,
-        progress: &Progress,
+        progress: &mut Progress,
         plan: Plan<'s>,
         snapshot: &Snapshot<'s>,
         reply: &'s LookupReply,
@@ -47,7 +47,7 @@ impl Call<'_> {
     /// The result of `plan`, whose last write had this result.
     pub(super) fn claimed(
         &self,
-        progress: &Progress,
+        progress: &mut Progress,
         plan: Plan<'_>,
         written: Option<Result<bool, StoreError>>,
     ) -> Result<ClaimResult, Uncoordinated> {
@@ -60,6 +60,7 @@ impl Call<'_> {
                 if attempt.takes_over(progress) {
                     self.counters.increment(Counter::LeaseTakenOver);
                 }
+                progress.replaced();
                 ClaimResult::Won(attempt.lease)
             }
             (Plan::Try(attempt), _) => {

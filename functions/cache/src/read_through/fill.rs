@@ -14,7 +14,10 @@ use crate::{
     outcome::{CacheFailure, Fill},
     payload::{self, Payload, ReadBack, WriteError},
     random,
-    store::{KeyKind, Lifetime, StoreError, many::Write},
+    store::{
+        KeyKind, Lifetime, StoreError,
+        many::{Precondition, Write},
+    },
     telemetry::metrics::{Counter, Counters},
 };
 
@@ -23,6 +26,11 @@ const FAILED_S: u32 = 2;
 /// How many seconds calls of a key go to the origin as if uncached, after an answer that may not be
 /// stored.
 const NOT_STORED_S: u32 = 5;
+/// Says that the answer may not be stored.
+const NOT_STORED: Freed = Freed {
+    reason: FreedReason::NotStored,
+    refreshes_entry: 0,
+};
 /// For how long a refresh that failed is not tried again, a lease's life at most.
 const REFRESH_FAILED: Duration = Duration::from_secs(5);
 
@@ -123,8 +131,9 @@ impl Call<'_> {
                 return discard(Fill::Failed(failure));
             }
         };
-        flight.complete(payload.clone(), answer.created, ttl);
-        let Some(ttl) = ttl else {
+        let fresh_until = ttl.map(|ttl| self.fresh_until(answer.created, ttl));
+        flight.complete(payload.clone(), answer.created, fresh_until);
+        let Some(fresh_until) = fresh_until else {
             return discard(Fill::NotStored);
         };
         let compressed = self.compressed(&payload);
@@ -146,7 +155,13 @@ impl Call<'_> {
             Ok(None) => return self.unfilled(Ok(None), Fill::NotStored),
             Err(error) => return self.unfilled(Err(error), failed(error)),
         };
-        let entry = self.entry(lease.generations, ttl, answer.created, answer.cost, payload);
+        let entry = self.entry(
+            lease.generations,
+            answer.created,
+            fresh_until,
+            answer.cost,
+            payload,
+        );
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
         PendingWrite {
             write: Some(self.write_over(KeyKind::Item, bytes, self.life(&entry), cas)),
@@ -194,12 +209,8 @@ impl Call<'_> {
             ClaimKind::Lease { .. } | ClaimKind::Placeholder { .. } => cas?,
             ClaimKind::Marker { entry, .. } | ClaimKind::Entry { entry } => entry,
         };
-        let freed = Freed {
-            reason: FreedReason::NotStored,
-            refreshes_entry: 0,
-        };
         let life = Lifetime::seconds(NOT_STORED_S);
-        Ok(cas.map(|cas| self.freed(KeyKind::Item, freed, life, cas)))
+        Ok(cas.map(|cas| self.freed(KeyKind::Item, NOT_STORED, life, cas)))
     }
 
     fn freed(&self, kind: KeyKind, freed: Freed, life: Lifetime, cas: u64) -> Write<'_> {
@@ -240,8 +251,8 @@ impl Call<'_> {
 
     /// `payload` compressed, if the policy allows it and it becomes shorter.
     pub(crate) fn compressed(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let precondition = self.policy.compress_over?;
-        (payload.len() > precondition).then(|| payload::compress(payload))?
+        let threshold = self.policy.compress_over?;
+        (payload.len() > threshold).then(|| payload::compress(payload))?
     }
 
     /// How long the value is fresh; `None` if it must not be stored.
@@ -264,15 +275,8 @@ impl Call<'_> {
         }
     }
 
-    /// An entry that is fresh for `ttl` less its jitter, with the stale window after that.
-    pub(crate) fn entry<'a>(
-        &self,
-        generations: Generations,
-        ttl: Duration,
-        created: Millis,
-        cost: Duration,
-        payload: Payload<'a>,
-    ) -> Entry<'a> {
+    /// Until when an entry is fresh: for `ttl` less its jitter.
+    pub(crate) fn fresh_until(&self, created: Millis, ttl: Duration) -> Millis {
         let ttl = clock::millis(ttl);
         let most = ttl / 100 * u64::from(self.policy.jitter_percent);
         let fresh = ttl
@@ -281,7 +285,18 @@ impl Call<'_> {
             } else {
                 random::u64() % (most + 1)
             };
-        let fresh_until = created + fresh;
+        created + fresh
+    }
+
+    /// An entry, with the stale window after the time for which it is fresh.
+    pub(crate) fn entry<'a>(
+        &self,
+        generations: Generations,
+        created: Millis,
+        fresh_until: Millis,
+        cost: Duration,
+        payload: Payload<'a>,
+    ) -> Entry<'a> {
         let discard_at = fresh_until + clock::millis(self.policy.stale());
         let cost = u32::try_from(cost.as_micros()).unwrap_or(u32::MAX);
         let version = self.policy.version;
@@ -319,6 +334,7 @@ impl Exchanges<'_> {
             .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
             .unzip();
         let written = self.write(&writes).await;
+        let mut too_large = Vec::new();
         for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
             let pending = &mut pending[place];
             // If it is refused, the lease is no longer ours.
@@ -332,7 +348,34 @@ impl Exchanges<'_> {
             } else {
                 pending.fill = written.err().map_or(Fill::NotStored, failed);
                 pending.ttl_left = 0;
+                if written == Err(StoreError::Oversize) {
+                    too_large.push((place, write));
+                }
             }
+        }
+        self.discard(pending, &too_large).await;
+    }
+
+    /// The server takes no item of this size: callers are not to queue for the next such answer. A
+    /// server may have removed the item under the key when it refused the fill, so the record that
+    /// says so is written over our lease, or else added.
+    async fn discard(&self, pending: &mut [PendingWrite<'_>], too_large: &[(usize, &Write<'_>)]) {
+        let mut writes = Vec::with_capacity(2 * too_large.len());
+        for (_, fill) in too_large {
+            for precondition in [fill.precondition, Precondition::Absent] {
+                writes.push(Write {
+                    keys: fill.keys,
+                    kind: fill.kind,
+                    bytes: NOT_STORED.write(fill.key(), fill.keys.digest()),
+                    life: Lifetime::seconds(NOT_STORED_S),
+                    precondition,
+                });
+            }
+        }
+        let written = self.write(&writes).await;
+        for ((place, _), written) in too_large.iter().zip(written.chunks(2)) {
+            let written = written.iter().copied().collect::<Result<Vec<_>, _>>();
+            pending[*place].held = Held::after(written);
         }
     }
 }
@@ -362,8 +405,8 @@ mod tests {
             discard_at: created - 900,
             ..call.entry(
                 generations,
-                policy.parts.ttl,
                 created,
+                call.fresh_until(created, policy.parts.ttl),
                 Duration::ZERO,
                 Payload::Plain(b""),
             )

@@ -85,7 +85,7 @@ fn millis(moment: &Moment) -> Millis {
 impl Call<'_> {
     /// What this call has to note before a lookup, if that may make a copy. Boxed, so that the
     /// future of other calls stays small.
-    pub(super) fn note(&self) -> Option<Box<Noted>> {
+    pub(super) fn noted(&self) -> Option<Box<Noted>> {
         if self.policy.near.is_zero() {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Plans what follows for one key from a lookup, alone or among many. It writes nothing itself.
 
 use super::{
-    Call, Lease, MAX_MINTS, Owner, PlaceholderAge, Snapshot,
+    Call, Lease, MAX_MINTS, Owner, PlaceholderAge, ReleaseGuard, Snapshot,
     decision::{Decision, IfLost, ItemKind},
     exchange::PlannedWrite,
     lease::{ClaimKind, FillReason},
@@ -21,12 +21,19 @@ use crate::{
 pub(super) struct Progress {
     /// How often its generations were created.
     mints: u32,
-    /// The cas of the placeholder that a lookup created before its generations were minted.
-    won: Option<u64>,
+    /// The placeholder that a lookup created before its generations were minted.
+    won: Option<Box<OwnPlaceholder>>,
     /// The lease that this call has waited for.
     waited_for: Option<Leader>,
     /// Since when another caller's placeholder is there.
     placeholder: Option<PlaceholderAge>,
+}
+
+/// A placeholder of this call. It is given back if the call ends before a lease record replaces it.
+#[derive(Debug)]
+struct OwnPlaceholder {
+    cas: u64,
+    release: ReleaseGuard,
 }
 
 /// The plan for one key.
@@ -74,13 +81,19 @@ impl Call<'_> {
         snapshot.decision(progress.waited_for.as_ref())
     }
 
-    /// What follows if neither this lookup nor an earlier one led to a value that can be served.
-    pub(super) fn plan<'s>(&self, progress: &mut Progress, snapshot: &Snapshot<'s>) -> Plan<'s> {
+    /// What follows from `decision` if neither this lookup nor an earlier one led to a value that
+    /// can be served.
+    pub(super) fn plan<'s>(
+        &self,
+        progress: &mut Progress,
+        snapshot: &Snapshot<'s>,
+        decision: Decision,
+    ) -> Plan<'s> {
         progress.placeholder = PlaceholderAge::after(progress.placeholder, snapshot);
         let orphaned = progress.placeholder.is_some_and(|age| age.is_orphaned());
         let ours = progress.is_ours(snapshot);
-        match self.decision(progress, snapshot) {
-            Decision::Mint => progress.mint(snapshot),
+        match decision {
+            Decision::Mint => progress.mint(self, snapshot),
             Decision::Bypass => self.plan_bypass(snapshot),
             Decision::Refresh(if_lost) => self.plan_marker(snapshot, if_lost),
             Decision::Acquire => self.plan_lease(snapshot, FillReason::Miss),
@@ -115,10 +128,9 @@ impl Call<'_> {
     ) -> Plan<'s> {
         let reason = FillReason::Requested;
         match snapshot.kind {
-            _ if snapshot.decision(None) == Decision::Mint => progress.mint(snapshot),
+            _ if snapshot.decision(None) == Decision::Mint => progress.mint(self, snapshot),
             _ if snapshot.decision(None) == Decision::Bypass => self.plan_bypass(snapshot),
             ItemKind::Absent => self.plan_lease(snapshot, reason),
-            ItemKind::Won => self.plan_placeholder(snapshot, reason),
             ItemKind::Entry(_) => {
                 let entry = snapshot.item.and_then(|item| item.cas);
                 let claim = ClaimKind::Entry { entry };
@@ -267,14 +279,27 @@ impl Progress {
     }
 
     fn has_won(&self, item: &Item) -> bool {
-        item.cas.is_some() && item.cas == self.won
+        let ours = self.won.as_ref().map(|ours| ours.cas);
+        item.cas.is_some() && item.cas == ours
+    }
+
+    /// A lease record has replaced our placeholder, if there was one.
+    pub(super) fn replaced(&mut self) {
+        if let Some(ours) = self.won.take() {
+            ours.release.disarm();
+        }
     }
 
     /// A placeholder of ours may be there already. It is replaced by a lease record before the
     /// origin is called: the server may have restarted in between and given the same cas to another
     /// caller's placeholder.
-    fn mint<'s>(&mut self, snapshot: &Snapshot<'_>) -> Plan<'s> {
-        self.won = snapshot.won.or(self.won);
+    fn mint<'s>(&mut self, call: &Call<'_>, snapshot: &Snapshot<'_>) -> Plan<'s> {
+        if let Some(cas) = snapshot.won {
+            // One that was created before is gone, or this lookup had not created another.
+            self.replaced();
+            let release = ReleaseGuard::armed(call, KeyKind::Item, &[], Some(cas));
+            self.won = Some(Box::new(OwnPlaceholder { cas, release }));
+        }
         self.mints += 1;
         if self.mints > MAX_MINTS {
             Plan::Uncoordinated(Uncoordinated::Waited)

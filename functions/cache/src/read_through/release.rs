@@ -40,13 +40,13 @@ struct HeldLease {
     keys: CacheKeys,
     kind: KeyKind,
     record: Vec<u8>,
-    /// The cas of a lease that may still be a placeholder.
+    /// The cas of a lease that is a placeholder, or may still be one.
     placeholder: Option<u64>,
     origin_failed: bool,
 }
 
 impl ReleaseGuard {
-    /// For a lease `record` under `kind`.
+    /// For a lease `record` under `kind`; without bytes it is a placeholder only.
     pub(super) fn armed(
         call: &Call<'_>,
         kind: KeyKind,
@@ -160,8 +160,12 @@ async fn give_back(cache: &Shared, all: &[HeldLease]) {
 impl HeldLease {
     /// The write that frees the lease, if `item` is its record.
     fn free(&self, item: &Item) -> Option<Write<'_>> {
-        let empty = item.bytes.is_empty() && self.placeholder.is_some();
-        if item.bytes != self.record && !(empty && item.cas == self.placeholder) {
+        let ours = if item.bytes.is_empty() {
+            self.placeholder.is_some() && item.cas == self.placeholder
+        } else {
+            item.bytes == self.record
+        };
+        if !ours {
             return None;
         }
         Some(Write {
@@ -192,5 +196,68 @@ impl HeldLease {
             refreshes_entry,
         };
         freed.write(under, digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Progress, Snapshot, decision::Decision, plan::Plan},
+        *,
+    };
+    use crate::{
+        Cache, Key, Policy,
+        store::{ItemState, LookupReply},
+    };
+
+    /// A lookup has created a placeholder and found no generations.
+    #[tokio::test]
+    async fn a_placeholder_is_given_back_if_its_call_ends_before_the_generations_are_there() {
+        let policy = Policy::ttl(std::time::Duration::from_secs(60));
+        let (cache, key) = (Cache::memory(), Key::new("minting", &()).unwrap());
+        let call = Call::new(cache.shared(), &key, &policy.parts, None);
+        let store = &cache.shared().store;
+        let placeholder = Write {
+            keys: &call.keys,
+            kind: KeyKind::Item,
+            bytes: Vec::new(),
+            life: Lifetime::seconds(2),
+            precondition: Precondition::Absent,
+        };
+        store.write(&[placeholder], VERB_TIMEOUT).await;
+        let wanted = [(&call.keys, KeyKind::Item)];
+        let item = || async { store.get_with_cas(&wanted, VERB_TIMEOUT).await.pop() };
+        let cas = item().await.unwrap().unwrap().unwrap().cas.unwrap();
+        let reply = LookupReply {
+            near: None,
+            item: ItemState::Won(cas),
+            marker: None,
+            namespace: None,
+            function: None,
+        };
+        let (mut progress, snapshot) = (Progress::default(), Snapshot::new(&call, &reply));
+        let plan = call.plan(&mut progress, &snapshot, Decision::Mint);
+        assert!(matches!(plan, Plan::Mint));
+        drop(progress);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let left = item().await.unwrap().unwrap().unwrap();
+        assert!(!left.bytes.is_empty(), "the placeholder is still there");
+    }
+
+    #[test]
+    fn another_callers_placeholder_is_left() {
+        let policy = Policy::ttl(std::time::Duration::from_secs(60));
+        let (cache, key) = (Cache::memory(), Key::new("minting", &()).unwrap());
+        let call = Call::new(cache.shared(), &key, &policy.parts, None);
+        let mut guard = ReleaseGuard::armed(&call, KeyKind::Item, &[], Some(7));
+        let held = guard.0.take().unwrap();
+        let item = |cas| Item {
+            bytes: bytes::Bytes::new(),
+            cas: Some(cas),
+        };
+        assert!(held.free(&item(8)).is_none());
+        assert!(held.free(&item(7)).is_some());
     }
 }

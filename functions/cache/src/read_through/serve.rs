@@ -12,7 +12,7 @@ use super::{
     snapshot::Owner,
 };
 use crate::{
-    clock,
+    clock::{self, Millis},
     fetched::Fetched,
     flight::{Flight, FlightResult},
     outcome::Outcome,
@@ -119,10 +119,9 @@ impl Call<'_> {
             Some(FlightResult::Value {
                 payload,
                 created,
-                ttl,
+                fresh_until,
             }) => {
-                let age = clock::since(self.cache.clock.now(), created);
-                let value = self.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl);
+                let value = self.flight_value(&payload, created, fresh_until);
                 value.map_or(Joined::Unusable, Joined::Value)
             }
             Some(FlightResult::Failed) => Joined::Unusable,
@@ -130,14 +129,27 @@ impl Call<'_> {
         }
     }
 
+    /// The value that a flight carries.
+    pub(super) fn flight_value<T: DeserializeOwned>(
+        &self,
+        payload: &[u8],
+        created: Millis,
+        fresh_until: Option<Millis>,
+    ) -> Option<Fetched<T>> {
+        let now = self.cache.clock.now();
+        let age = clock::since(now, created);
+        let ttl_left = fresh_until.map_or(0, |fresh_until| clock::until(now, fresh_until));
+        self.decoded(Payload::Plain(payload), age, Outcome::Collapsed, ttl_left)
+    }
+
     pub(super) fn decoded<T: DeserializeOwned>(
         &self,
-        packed: Payload<'_>,
+        payload: Payload<'_>,
         age: Duration,
         outcome: Outcome,
         ttl_left: i64,
     ) -> Option<Fetched<T>> {
-        let value = packed.open().and_then(|bytes| payload::decode(&bytes));
+        let value = payload.open().and_then(|bytes| payload::decode(&bytes));
         match value {
             Ok(value) => Some(self.fetched(value, outcome, age, ttl_left, None)),
             Err(error) => {

@@ -10,7 +10,7 @@ use crate::{
     clock::{self, Millis},
     entry::{
         self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Owners, Record,
-        Token,
+        Token, Unreadable,
     },
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
@@ -85,8 +85,28 @@ pub(super) struct Stale {
 }
 
 impl<'a> Snapshot<'a> {
+    /// Counts what the lookup has read, and what of it could not be decoded.
     pub(super) fn new(call: &Call<'_>, reply: &'a LookupReply) -> Self {
-        let read = generations(call, reply);
+        if let ItemState::Item(item) = &reply.item {
+            call.counters.bytes(Counter::BytesRead, item.bytes.len());
+        }
+        Self::decoded(call, reply, |reason| {
+            call.counters.increment(Counter::Unreadable);
+            call.cache.log.unreadable(call.key.name(), &reason);
+        })
+    }
+
+    /// Of a reply that was counted before.
+    pub(super) fn again(call: &Call<'_>, reply: &'a LookupReply) -> Self {
+        Self::decoded(call, reply, |_| {})
+    }
+
+    fn decoded(
+        call: &Call<'_>,
+        reply: &'a LookupReply,
+        mut unreadable: impl FnMut(Unreadable),
+    ) -> Self {
+        let read = generations(call, reply, &mut unreadable);
         let mut snapshot = Snapshot {
             now: call.cache.clock.now(),
             kind: ItemKind::Absent,
@@ -105,32 +125,37 @@ impl<'a> Snapshot<'a> {
             ItemState::Absent => {}
             ItemState::Won(cas) => (snapshot.kind, snapshot.won) = (ItemKind::Won, Some(*cas)),
             ItemState::Item(item) => {
-                call.counters.bytes(Counter::BytesRead, item.bytes.len());
                 snapshot.item = Some(item);
-                snapshot.decode(call, item);
+                if let Err(reason) = snapshot.decode(call, item) {
+                    unreadable(reason);
+                }
             }
         }
-        if let (Some(entry), Some(marker)) = (&snapshot.entry, snapshot.marker_item)
-            && let Ok(record) = call.read(&marker.bytes, call.keys.marker())
-        {
-            match record {
-                Record::Lease(lease) if lease.refreshes_entry == entry.id => {
+        if let (Some(entry), Some(marker)) = (&snapshot.entry, snapshot.marker_item) {
+            match call.read(&marker.bytes, call.keys.marker()) {
+                Ok(Record::Lease(lease)) if lease.refreshes_entry == entry.id => {
                     snapshot.marker = Marker::Refreshing;
                     snapshot.leader = Some(Leader::of(&lease));
                 }
-                Record::Freed(freed)
+                Ok(Record::Freed(freed))
                     if freed.refreshes_entry == entry.id && freed.reason == FreedReason::Failed =>
                 {
                     snapshot.marker = Marker::Failed;
                     snapshot.after = After::Failure;
                 }
-                _ => {}
+                // It names no entry, and lives for 2 s: at worst, the refresh of another entry
+                // counts as a second one.
+                Ok(Record::Freed(freed)) if freed.reason == FreedReason::Left => {
+                    snapshot.after = After::Leaving;
+                }
+                Ok(_) => {}
+                Err(reason) => unreadable(reason),
             }
         }
         snapshot
     }
 
-    fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) {
+    fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) -> Result<(), Unreadable> {
         if item.bytes.is_empty() {
             self.kind = ItemKind::Placeholder;
             self.leader = Some(Leader {
@@ -138,12 +163,13 @@ impl<'a> Snapshot<'a> {
                 placeholder: item.cas,
                 after: After::Nothing,
             });
-            return;
+            return Ok(());
         }
-        self.kind = match call.read(&item.bytes, call.keys.item()) {
+        self.kind = ItemKind::Obsolete;
+        self.kind = match call.read(&item.bytes, call.keys.item())? {
             // Another version: its key was not made with this policy's.
-            Ok(Record::Entry(entry)) if entry.version != call.policy.version => ItemKind::Obsolete,
-            Ok(Record::Entry(entry)) if Some(entry.generations) == self.generations => {
+            Record::Entry(entry) if entry.version != call.policy.version => ItemKind::Obsolete,
+            Record::Entry(entry) if Some(entry.generations) == self.generations => {
                 match age(call, self.now, &entry) {
                     Some(age) => {
                         self.entry = Some(entry);
@@ -152,12 +178,12 @@ impl<'a> Snapshot<'a> {
                     None => ItemKind::Obsolete,
                 }
             }
-            Ok(Record::Lease(lease)) if Some(lease.generations) == self.generations => {
+            Record::Lease(lease) if Some(lease.generations) == self.generations => {
                 self.holder = Some(lease.token);
                 self.leader = Some(Leader::of(&lease));
                 ItemKind::Lease
             }
-            Ok(Record::Freed(freed)) => match freed.reason {
+            Record::Freed(freed) => match freed.reason {
                 FreedReason::Left => {
                     self.after = After::Leaving;
                     ItemKind::Obsolete
@@ -168,13 +194,9 @@ impl<'a> Snapshot<'a> {
                 }
                 FreedReason::NotStored => ItemKind::NotStored,
             },
-            Ok(_) => ItemKind::Obsolete,
-            Err(reason) => {
-                call.counters.increment(Counter::Unreadable);
-                call.cache.log.unreadable(call.key.name(), &reason);
-                ItemKind::Obsolete
-            }
+            _ => ItemKind::Obsolete,
         };
+        Ok(())
     }
 
     /// What follows for a call that has waited for `before`, if it has.
@@ -245,10 +267,21 @@ fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
 }
 
 /// Both generations, and the owners of the function's name.
-fn generations<'a>(call: &Call<'_>, reply: &'a LookupReply) -> Option<(Generations, Owners<'a>)> {
+fn generations<'a>(
+    call: &Call<'_>,
+    reply: &'a LookupReply,
+    unreadable: &mut impl FnMut(Unreadable),
+) -> Option<(Generations, Owners<'a>)> {
+    let mut read = |item: &'a store::Item, scope| match Generation::read(&item.bytes, scope) {
+        Ok(read) => Some(read),
+        Err(reason) => {
+            unreadable(reason);
+            None
+        }
+    };
     let [namespace, function] = call.keys.scopes();
-    let (namespace, _) = Generation::read(&reply.namespace.as_ref()?.bytes, namespace).ok()?;
-    let (function, owners) = Generation::read(&reply.function.as_ref()?.bytes, function).ok()?;
+    let (namespace, _) = read(reply.namespace.as_ref()?, namespace)?;
+    let (function, owners) = read(reply.function.as_ref()?, function)?;
     let generations = Generations {
         namespace,
         function,
@@ -286,11 +319,86 @@ impl Call<'_> {
             .min(entry.discard_at)
     }
 
-    pub(super) fn read<'a>(
-        &self,
-        bytes: &'a [u8],
-        under: &str,
-    ) -> Result<Record<'a>, entry::Unreadable> {
+    pub(super) fn read<'a>(&self, bytes: &'a [u8], under: &str) -> Result<Record<'a>, Unreadable> {
         entry::read(bytes, under, self.keys.digest(), &self.cache.seal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Cache, Key, Policy,
+        entry::Freed,
+        payload::Payload,
+        store::{Item, LookupReply},
+    };
+    use std::time::Duration;
+
+    const POLICY: Policy =
+        Policy::ttl(Duration::from_secs(60)).stale_while_revalidate(Duration::from_secs(60));
+
+    /// A lookup that shows a stale entry, and `marker` under its marker.
+    fn stale(call: &Call<'_>, marker: Vec<u8>) -> LookupReply {
+        let generation = Generation::mint(0, 0);
+        let generations = Generations {
+            namespace: generation,
+            function: generation,
+        };
+        let created = call.cache.clock.now() - 61_000;
+        let fresh_until = call.fresh_until(created, call.policy.ttl);
+        let payload = Payload::Plain(b"");
+        let entry = call.entry(generations, created, fresh_until, Duration::ZERO, payload);
+        let item = |bytes: Vec<u8>| Item {
+            bytes: bytes.into(),
+            cas: Some(1),
+        };
+        let [namespace, function] = call.keys.scopes();
+        let generation = |scope| Some(item(generation.write(scope, &[])));
+        let (keys, seal) = (&call.keys, &call.cache.seal);
+        LookupReply {
+            near: None,
+            item: ItemState::Item(item(entry.write(keys.item(), keys.digest(), seal))),
+            marker: Some(item(marker)),
+            namespace: generation(namespace),
+            function: generation(function),
+        }
+    }
+
+    #[test]
+    fn a_refresh_after_one_whose_holder_left_says_so() {
+        let (cache, key) = (Cache::memory(), Key::new("left", &()).unwrap());
+        let call = Call::new(cache.shared(), &key, &POLICY.parts, None);
+        let left = Freed {
+            reason: FreedReason::Left,
+            refreshes_entry: 0,
+        };
+        let reply = stale(&call, left.write(call.keys.marker(), call.keys.digest()));
+        let snapshot = Snapshot::new(&call, &reply);
+        assert_eq!(snapshot.kind, ItemKind::Entry(Age::Stale));
+        assert_eq!(snapshot.marker, Marker::NotRefreshing);
+        assert_eq!(snapshot.after, After::Leaving);
+    }
+
+    #[test]
+    fn what_of_a_lookup_cannot_be_read_is_counted_once() {
+        let (cache, key) = (Cache::memory(), Key::new("garbage", &()).unwrap());
+        let call = Call::new(cache.shared(), &key, &POLICY.parts, None);
+        let reply = stale(&call, b"garbage".to_vec());
+        Snapshot::new(&call, &reply);
+        Snapshot::again(&call, &reply);
+        assert_eq!(cache.stats().unreadable, 1, "the marker");
+        let garbage = Item {
+            bytes: b"garbage".to_vec().into(),
+            cas: Some(1),
+        };
+        let reply = LookupReply {
+            marker: None,
+            function: Some(garbage),
+            ..reply
+        };
+        Snapshot::new(&call, &reply);
+        // Without its generation the entry is not current, and it can be read.
+        assert_eq!(cache.stats().unreadable, 2, "the generation");
     }
 }

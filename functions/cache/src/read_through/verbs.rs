@@ -128,10 +128,9 @@ impl Call<'_> {
         };
         // Given back if this ends before the value is stored.
         let mut held = None;
-        let cas = match (snapshot.item, snapshot.won) {
-            (Some(item), _) => self.cas_if_unchanged(item).await?,
-            (None, Some(won)) => Some(won),
-            (None, None) => {
+        let cas = match snapshot.item {
+            Some(item) => self.cas_if_unchanged(item).await?,
+            None => {
                 let claim = |record| ClaimKind::Lease { record };
                 let lease = self.new_lease(&snapshot, FillReason::Requested, KeyKind::Item, claim);
                 let Some((lease, record)) = lease.and_then(|lease| {
@@ -158,13 +157,9 @@ impl Call<'_> {
         let Some(cas) = cas else {
             return Ok(WriteResult::Again);
         };
-        let entry = self.entry(
-            generations,
-            ttl,
-            self.cache.clock.now(),
-            Duration::ZERO,
-            payload,
-        );
+        let created = self.cache.clock.now();
+        let fresh_until = self.fresh_until(created, ttl);
+        let entry = self.entry(generations, created, fresh_until, Duration::ZERO, payload);
         let written = self.write(&entry, cas).await?;
         if let Some(held) = held {
             held.disarm();

@@ -229,14 +229,14 @@ impl Memcached {
             Ok(servers) => servers,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let refreshed = servers.all.iter().map(|server| {
+        let exchanges = servers.all.iter().map(|server| {
             let command = command.clone();
             async move {
                 let answer = server.run(command, limit).await;
                 (server.name.clone(), answer)
             }
         });
-        futures_util::future::join_all(refreshed).await
+        futures_util::future::join_all(exchanges).await
     }
 }
 

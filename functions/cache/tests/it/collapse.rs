@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use larder::{Fill, Outcome};
+use larder::{Cache, Fill, Outcome, Policy};
 use larder_testing::{Fault, Memcached, Proxy};
 
 use crate::support::{MINUTE, Origin, cache, every_store, key};
@@ -157,4 +157,27 @@ async fn waiting_does_not_use_up_the_budget() {
             .collect();
         assert_eq!(origin.calls(), 1, "{protocol}: {outcomes:?}");
     }
+}
+
+/// Both say for how long the value is fresh: the same, although each entry has its own jitter.
+#[tokio::test]
+async fn a_joiner_knows_the_entrys_own_time() {
+    let cache = Cache::memory();
+    let (key, policy) = (
+        key("jitter", 1),
+        Policy::ttl(Duration::from_secs(1_000_000)).jitter(50),
+    );
+    let origin = || async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok::<_, ()>(7_u64)
+    };
+    let call = || cache.get_or_fetch(&key, &policy, origin);
+    let (one, other) = futures_util::future::join(call(), call()).await;
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let outcomes = [one.outcome(), other.outcome()];
+    assert!(outcomes.contains(&Outcome::Collapsed), "{outcomes:?}");
+    assert!(
+        one.ttl_left().abs_diff(other.ttl_left()) <= 1,
+        "{one:?} {other:?}"
+    );
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use larder::{Cache, Outcome, Policy, Source};
+use larder::{Cache, Key, Outcome, Policy, Source};
 use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::support::{cache, key};
@@ -166,6 +166,17 @@ async fn without_a_lookup_each_call_has_its_origins_answer() {
     }
 }
 
+async fn waits_for_many(cache: &Cache, key: Key, calls: &AtomicU64) -> Outcome {
+    let origin = |_| async move {
+        calls.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok::<_, ()>([((), 7_u64)])
+    };
+    let policy = crate::support::MINUTE;
+    let fetched = cache.get_or_fetch_many([(key, ())], &policy, origin).await;
+    fetched.unwrap()[&()].outcome()
+}
+
 /// A leader's origin takes 2 s, and after 1 s the server pauses: those who wait go on waiting.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_short_pause_of_the_server_sends_no_waiter_to_the_origin() {
@@ -173,9 +184,13 @@ async fn one_short_pause_of_the_server_sends_no_waiter_to_the_origin() {
     for (n, protocol) in ["classic", "meta"].into_iter().enumerate() {
         let calls = Arc::new(AtomicU64::new(0));
         let mut tasks = tokio::task::JoinSet::new();
-        for cache in caches(&server.url(), protocol, 21) {
+        for (place, cache) in caches(&server.url(), protocol, 21).into_iter().enumerate() {
             let (calls, key) = (calls.clone(), key("pause", n as u64));
             tasks.spawn(async move {
+                if place % 2 == 1 {
+                    // A call for several keys waits by the same rules.
+                    return waits_for_many(&cache, key, &calls).await;
+                }
                 let origin = || async move {
                     calls.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -152,6 +152,32 @@ async fn the_breaker_bears_one_failure_in_a_hundred_and_spares_a_dead_server() {
     }
 }
 
+/// Its answers come when their callers have gone on: none of them makes the next caller wait.
+#[tokio::test]
+async fn a_server_slower_than_the_budget_is_asked_once_a_pause() {
+    let server = Memcached::start();
+    let proxy = Proxy::start(server.port(), 1, Fault::default()).await;
+    for cache in both(&proxy.url()) {
+        proxy.set(Fault::default());
+        let origin = Origin::default();
+        until_hit(&cache, &origin).await;
+        proxy.set(Fault {
+            delay: Duration::from_millis(80),
+            ..Fault::default()
+        });
+        while timed(&cache, &origin, 1).await.0 != Outcome::Bypassed(Bypass::Breaker) {}
+        let (opened, mut asked) = (Instant::now(), 0);
+        for _ in 0..500 {
+            let (outcome, _) = timed(&cache, &origin, 1).await;
+            asked += u128::from(outcome != Outcome::Bypassed(Bypass::Breaker));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let pauses = opened.elapsed().as_millis() / 250;
+        println!("{asked} of 500 calls asked in {pauses} pauses");
+        assert!(asked <= pauses + 2, "{asked} in {pauses} pauses");
+    }
+}
+
 /// A budget's time and more passes before the first connection is there. That is no failure of the
 /// server.
 #[tokio::test]

@@ -8,21 +8,18 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     super::{
-        PLACEHOLDER_TTL_S, Permission, Snapshot,
+        PLACEHOLDER_TTL_S, Permission, Progress, Snapshot,
         exchange::PlannedWrite,
         plan::{ClaimResult, Plan},
     },
-    BatchCall, BatchKey, OriginKey,
+    BatchCall, BatchKey, JoinedFlight, OriginKey,
 };
 use crate::{
-    clock,
     fetched::Fetched,
     flight::FlightResult,
     near::Keep,
-    outcome::{Bypass, Freshness, Outcome, Uncoordinated},
-    payload::Payload,
+    outcome::{Bypass, Freshness, Uncoordinated},
     store::{LookupOptions, LookupReply, StoreError, many::Each},
-    telemetry::metrics::Counter,
 };
 
 /// The result of one round.
@@ -42,7 +39,9 @@ impl<'a> BatchCall<'a> {
         pause: Duration,
     ) -> Round<'a, T, A> {
         if !pause.is_zero() {
-            sleep_until(self.until.min(Instant::now() + pause)).await;
+            let due = Instant::now() + pause;
+            let first = keys.iter().map(|key| key.backoff.until()).min();
+            sleep_until(first.map_or(due, |first| first.min(due))).await;
         }
         let mut round = Round {
             served: Vec::new(),
@@ -53,7 +52,7 @@ impl<'a> BatchCall<'a> {
         let asked = self.landed(keys, &mut round);
         // Before the lookup is sent.
         let notes: Vec<_> = match self.freshness {
-            Freshness::Normal => asked.iter().map(|key| key.call.note()).collect(),
+            Freshness::Normal => asked.iter().map(|key| key.call.noted()).collect(),
             _ => asked.iter().map(|_| None).collect(),
         };
         let near = notes.iter().any(Option::is_some);
@@ -65,40 +64,56 @@ impl<'a> BatchCall<'a> {
         for ((mut key, reply), noted) in asked.into_iter().zip(&replies).zip(notes) {
             let reply = match reply {
                 Ok(reply) => reply,
+                Err(error) if key.backoff.bears(*error) => {
+                    round.waiting.push(key);
+                    continue;
+                }
                 Err(error) => {
-                    round.call(key, Permission::Uncoordinated((*error).into()));
+                    round.serve_copy(key, (*error).into());
                     continue;
                 }
             };
+            key.backoff.answered();
             let snapshot = Snapshot::new(&key.call, reply);
-            if let Some(values) = self.serve(&key, &snapshot) {
-                if let (Some(noted), Some((_, fetched))) = (&noted, values.first()) {
-                    let decision = key.call.decision(&key.progress, &snapshot);
-                    let call = &key.call;
-                    call.keep::<K, T>(noted, decision, &snapshot, reply, fetched);
-                }
-                round.served.extend(values);
-                continue;
-            }
             let plan = if self.freshness == Freshness::Refresh {
                 key.call.plan_refresh(&mut key.progress, &snapshot)
             } else {
-                key.call.plan(&mut key.progress, &snapshot)
+                let decision = key.call.decision(&key.progress, &snapshot);
+                let waited = key.backoff.has_waited();
+                if let Some(values) = key.each(|| key.call.answer(decision, &snapshot, waited)) {
+                    if let (Some(noted), Some((_, fetched))) = (&noted, values.first()) {
+                        let call = &key.call;
+                        call.keep::<K, T>(noted, decision, &snapshot, reply, fetched);
+                    }
+                    key.backoff.changed();
+                    round.served.extend(values);
+                    continue;
+                }
+                let (progress, backoff) = (&mut key.progress, &mut key.backoff);
+                key.call.note(decision, progress, &snapshot, backoff);
+                key.call.plan(progress, &snapshot, decision)
             };
+            key.copy = snapshot.entry.is_some().then(|| reply.clone());
             if let Plan::Wait = plan {
-                key.flight = key.call.flight(&snapshot);
+                let flight = key.call.flight(&snapshot);
+                let until = Instant::now() + self.policy.lease;
+                key.flight = flight.map(|flight| JoinedFlight { flight, until });
             }
             let writes = key.call.planned_writes(&plan, reply);
             open.push((key, plan, snapshot, writes));
         }
         let written = self.write(&open).await;
-        for ((key, plan, snapshot, _), written) in open.into_iter().zip(written) {
-            let claimed = key.call.claimed(&key.progress, plan, written);
+        for ((mut key, plan, snapshot, _), written) in open.into_iter().zip(written) {
+            let claimed = key.call.claimed(&mut key.progress, plan, written);
             self.settle(key, claimed, &snapshot, &mut round);
         }
-        if self.is_over() {
-            for key in std::mem::take(&mut round.waiting) {
-                round.call(key, Permission::WaitTimedOut(None));
+        for key in std::mem::take(&mut round.waiting) {
+            if key.backoff.is_over() {
+                let copy = key.copied();
+                let stale = copy.and_then(|snapshot| snapshot.stale(&key.call));
+                round.call(key, Permission::WaitTimedOut(stale));
+            } else {
+                round.waiting.push(key);
             }
         }
         round
@@ -112,13 +127,14 @@ impl<'a> BatchCall<'a> {
     ) -> Vec<BatchKey<'a, A>> {
         let mut asked = Vec::with_capacity(keys.len());
         for mut key in keys {
-            let Some(flight) = key.flight.take() else {
+            let Some(joined) = key.flight.take() else {
                 asked.push(key);
                 continue;
             };
-            match flight.result() {
+            match joined.flight.result() {
+                None if joined.until <= Instant::now() => asked.push(key),
                 None => {
-                    key.flight = Some(flight);
+                    key.flight = Some(joined);
                     round.waiting.push(key);
                 }
                 Some(FlightResult::Failed) => {
@@ -128,13 +144,9 @@ impl<'a> BatchCall<'a> {
                 Some(FlightResult::Value {
                     payload,
                     created,
-                    ttl,
+                    fresh_until,
                 }) => {
-                    let age = clock::since(key.call.cache.clock.now(), created);
-                    let value = || {
-                        let call = &key.call;
-                        call.decoded(Payload::Plain(&payload), age, Outcome::Collapsed, ttl)
-                    };
+                    let value = || key.call.flight_value(&payload, created, fresh_until);
                     match key.each(value) {
                         Some(values) => round.served.extend(values),
                         None => {
@@ -175,24 +187,13 @@ impl<'a> BatchCall<'a> {
             near,
         };
         // As in a single call, only the first lookup is charged to the budget.
-        if asked.iter().any(|key| key.waited) {
+        if asked.iter().any(|key| key.backoff.has_waited()) {
             return store
                 .lookup_many(&all_keys, options, self.budget.off_path())
                 .await;
         }
         let exchange = store.lookup_many(&all_keys, options, self.budget.left());
         self.budget.spend(exchange).await
-    }
-
-    fn serve<T: DeserializeOwned, A: Clone>(
-        &self,
-        key: &BatchKey<'a, A>,
-        snapshot: &Snapshot<'_>,
-    ) -> Option<Vec<(A, Fetched<T>)>> {
-        match key.call.decision(&key.progress, snapshot) {
-            _ if self.freshness == Freshness::Refresh => None,
-            decision => key.each(|| key.call.answer(decision, snapshot, key.waited)),
-        }
     }
 
     /// Executes all plans, in one write on each server. The result of each plan that writes is that
@@ -222,10 +223,7 @@ impl<'a> BatchCall<'a> {
             Ok(ClaimResult::Won(lease)) => round.call(key, Permission::Lead(lease)),
             // A copy that was read is served, even if something fails after that.
             Err(why @ (Uncoordinated::Failed(_) | Uncoordinated::Bypassed(Bypass::Breaker))) => {
-                match key.each(|| key.call.serve_copy(snapshot)) {
-                    Some(values) => round.served.extend(values),
-                    None => round.call(key, Permission::Uncoordinated(why)),
-                }
+                round.serve_copy(key, why);
             }
             Err(why) => round.call(key, Permission::Uncoordinated(why)),
             Ok(ClaimResult::Again) => {
@@ -236,10 +234,6 @@ impl<'a> BatchCall<'a> {
                 Some(values) => round.served.extend(values),
                 None => round.wait(key),
             },
-            Ok(ClaimResult::Wait) if self.is_over() => {
-                let stale = snapshot.stale(&key.call);
-                round.call(key, Permission::WaitTimedOut(stale));
-            }
             Ok(ClaimResult::Wait) => round.wait(key),
         }
     }
@@ -254,14 +248,36 @@ type Open<'a, 's, A> = (
 );
 
 impl<'a, T, A> Round<'a, T, A> {
-    fn call(&mut self, key: BatchKey<'a, A>, permission: Permission) {
+    fn call(&mut self, mut key: BatchKey<'a, A>, permission: Permission) {
+        // A placeholder that was not used is given back before the origin is called.
+        key.progress = Progress::default();
         self.called.push(OriginKey { key, permission });
     }
 
     fn wait(&mut self, mut key: BatchKey<'a, A>) {
-        if !std::mem::replace(&mut key.waited, true) {
-            key.call.counters.increment(Counter::LeaseWaited);
-        }
+        key.backoff.begin();
         self.waiting.push(key);
+    }
+
+    /// The store has failed: the copy that was read is served if the policy allows it.
+    fn serve_copy(&mut self, key: BatchKey<'a, A>, why: Uncoordinated)
+    where
+        T: DeserializeOwned,
+        A: Clone,
+    {
+        let values = key
+            .copied()
+            .and_then(|snapshot| key.each(|| key.call.serve_copy(&snapshot)));
+        match values {
+            Some(values) => self.served.extend(values),
+            None => self.call(key, Permission::Uncoordinated(why)),
+        }
+    }
+}
+
+impl<A> BatchKey<'_, A> {
+    fn copied(&self) -> Option<Snapshot<'_>> {
+        let copy = self.copy.as_ref();
+        copy.map(|reply| Snapshot::again(&self.call, reply))
     }
 }

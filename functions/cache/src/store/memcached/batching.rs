@@ -17,6 +17,7 @@ use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     command::{Answer, Command, Reply},
     exchange::Exchanges,
+    many::AT_ONCE,
 };
 use crate::key::CacheKeys;
 
@@ -26,9 +27,7 @@ const TASKS: usize = 4;
 /// So many commands in one exchange while the queue is short: beyond that the last answer would be
 /// read long after the first was there.
 const FEW: usize = 16;
-/// So many at most. Beyond that a server's answers could fill both sockets while we still write.
-const MOST: usize = 128;
-/// So many bytes to write in one exchange, and what one more command has.
+/// The commands of one exchange have so many bytes to write, and the last of them may exceed that.
 const BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -64,24 +63,24 @@ struct Waiting {
     command: Command,
     until: Instant,
     came: u64,
-    sender: oneshot::Sender<Told>,
+    sender: oneshot::Sender<Delivery>,
 }
 
 /// An answer on its way to a caller. If the caller has left by then, what it won is given back.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Delivery {
     answer: Option<Answer>,
     won: Option<(Arc<Exchanges>, CacheKeys, u64)>,
 }
 
-impl Told {
+impl Delivery {
     pub(super) fn take(mut self) -> Answer {
         self.won = None;
         self.answer.take().unwrap_or(Err(StoreError::Closed))
     }
 }
 
-impl From<Answer> for Told {
+impl From<Answer> for Delivery {
     fn from(answer: Answer) -> Self {
         Self {
             answer: Some(answer),
@@ -90,7 +89,7 @@ impl From<Answer> for Told {
     }
 }
 
-impl Drop for Told {
+impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some((exchanges, keys, cas)) = self.won.take() {
             exchanges.remove(vec![(keys, cas)]);
@@ -123,10 +122,10 @@ impl Batcher {
         self: &Arc<Self>,
         command: Command,
         until: Instant,
-    ) -> oneshot::Receiver<Told> {
-        let (sender, told) = oneshot::channel();
+    ) -> oneshot::Receiver<Delivery> {
+        let (sender, receiver) = oneshot::channel();
         let Ok(runtime) = Handle::try_current() else {
-            return told;
+            return receiver;
         };
         let Some(kind) = Kind::of(&command) else {
             let exchanges = self.exchanges.clone();
@@ -134,11 +133,11 @@ impl Batcher {
                 let command = Arc::new(command);
                 let answer = exchanges.attempt(command.clone(), until).await;
                 let won = exchanges.clone();
-                if let Err(told) = sender.send(answer.into()) {
-                    won.give_back(&command, &told.take());
+                if let Err(unsent) = sender.send(answer.into()) {
+                    won.give_back(&command, &unsent.take());
                 }
             });
-            return told;
+            return receiver;
         };
         let mut state = self.state();
         state.queues.push(kind, command, until, sender);
@@ -151,7 +150,7 @@ impl Batcher {
         } else {
             self.exchanges.adopt();
         }
-        told
+        receiver
     }
 
     /// What is first in a queue, and what shares an exchange with it. If nothing is there, the
@@ -173,8 +172,8 @@ impl Batcher {
     }
 }
 
-/// The right to one exchange after the other, until the queue is empty. Dropped before that, since
-/// its runtime shuts down, those in the queue are told so.
+/// The right to one exchange after the other, until the queue is empty. If its runtime shuts down
+/// before that, it is dropped, and those in the queue get an error.
 struct Task {
     batcher: Arc<Batcher>,
     over: bool,
@@ -215,7 +214,7 @@ impl Queues {
         kind: Kind,
         command: Command,
         until: Instant,
-        sender: oneshot::Sender<Told>,
+        sender: oneshot::Sender<Delivery>,
     ) {
         self.came += 1;
         let waiting = Waiting {
@@ -234,7 +233,7 @@ impl Queues {
     fn take(&mut self, late: &mut Vec<Waiting>) -> Option<Batch> {
         let queues = self.all.iter_mut().filter(|(_, queue)| !queue.is_empty());
         let (kind, queue) = queues.min_by_key(|(_, queue)| queue.front().map(|one| one.came))?;
-        let most = queue.len().div_ceil(TASKS).clamp(FEW, MOST);
+        let most = queue.len().div_ceil(TASKS).clamp(FEW, AT_ONCE);
         let (now, mut batch) = (Instant::now(), Batch::new(*kind));
         while batch.count < most && batch.bytes < BYTES {
             let Some(waiting) = queue.pop_front() else {
@@ -266,7 +265,7 @@ struct Batch {
     count: usize,
     bytes: usize,
     /// Whose answer is at which place.
-    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    senders: Vec<(usize, oneshot::Sender<Delivery>)>,
     /// Lookups of the same keys share a place, and so do reads of the same item.
     places: HashMap<[u8; 16], usize, Spread>,
     items: HashMap<String, usize>,
@@ -340,7 +339,7 @@ fn single(command: Command) -> Command {
 fn send_answers(
     exchanges: &Arc<Exchanges>,
     command: &Command,
-    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    senders: Vec<(usize, oneshot::Sender<Delivery>)>,
     answer: Answer,
 ) {
     let each: Vec<Answer> = match (command, answer) {
@@ -369,11 +368,11 @@ fn send_answers(
 fn send_replies(
     exchanges: &Arc<Exchanges>,
     all_keys: &[CacheKeys],
-    senders: Vec<(usize, oneshot::Sender<Told>)>,
+    senders: Vec<(usize, oneshot::Sender<Delivery>)>,
     mut all: Vec<LookupReply>,
 ) {
     for (place, sender) in senders {
-        // Who has left by now must not be given the lease.
+        // A caller that has left by now must not get the lease.
         if sender.is_closed() {
             continue;
         }
@@ -386,7 +385,7 @@ fn send_replies(
             all[place].item = seen_after(*cas);
         }
         let answer = Some(Ok(Reply::Lookup(reply.into())));
-        let _ = sender.send(Told { answer, won });
+        let _ = sender.send(Delivery { answer, won });
     }
     let left = all_keys.iter().zip(&all);
     exchanges.remove(left.filter_map(|(keys, reply)| reply.won(keys)).collect());

@@ -20,7 +20,7 @@ const MIN_CALLS: u32 = 10;
 /// within a second.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So many calls try it once the pause is over, and twice as many after each further [`PAUSE`]
-/// without a result: what was known of the server grows old, whether or not anybody calls.
+/// without a result, because what is known of the server is then older.
 const TRIES: u32 = 2;
 
 /// The state of a server's circuit breaker; see [`Cache::breakers`](crate::Cache::breakers).
@@ -137,9 +137,9 @@ impl Breaker {
         if closes {
             (state.window, state.good, state.bad) = (begun, 0, 0);
         }
+        state.turn(begun);
         state.good = state.good.saturating_add(1);
         state.succeeded = Some(begun);
-        state.turn(begun);
         drop(state);
         if closes {
             self.changed(BreakerState::Closed);
@@ -244,6 +244,15 @@ mod tests {
         assert!(!breaker.allows(), "and no more");
         breaker.success(Instant::now());
         assert!(breaker.allows());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_that_begins_a_window_counts_in_it() {
+        let breaker = breaker();
+        tokio::time::advance(WINDOW).await;
+        (0..5).for_each(|_| breaker.success(Instant::now()));
+        (0..5).for_each(|_| breaker.failure());
+        assert_eq!(breaker.current(), BreakerState::Open, "five of ten failed");
     }
 
     #[tokio::test(start_paused = true)]

@@ -156,7 +156,7 @@ impl Classic {
 impl std::fmt::Debug for Classic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Classic")
-            .field("watcher", &self.validator)
+            .field("validator", &self.validator)
             .finish_non_exhaustive()
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! The caller who began an exchange polls it, which is the cheapest way. It never depends on that
 //! caller alone: an exchange that is left, or that is not polled while others wait, goes on in a
-//! task. One exchange is one event for the breaker, however many callers share it.
+//! task. One exchange is one event for the breaker, however many callers share it: its answer, or
+//! that there was none in time. An answer that comes later says nothing good about the server.
 
 use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -90,7 +91,8 @@ impl Exchanges {
             command,
             begun,
             until,
-            state: Mutex::new(State::Precondition),
+            left: AtomicBool::new(false),
+            state: Mutex::new(State::Ended),
         });
         *exchange.state() = State::Polled(Box::pin(exchange.clone().run(pooled)), None);
         self.count.fetch_add(1, Ordering::Relaxed);
@@ -116,8 +118,13 @@ impl Exchanges {
             }
         };
         let (exchanges, asked) = (self.clone(), command.clone());
-        let mut running: Running =
-            Box::pin(async move { exchanges.exchange(&asked, pooled, begun).await });
+        let mut running: Running = Box::pin(async move {
+            let answer = exchanges.exchange(&asked, pooled).await;
+            if Instant::now() <= until {
+                exchanges.count(&answer, begun);
+            }
+            answer
+        });
         if let Ok(answer) = timeout_at(until, &mut running).await {
             return answer;
         }
@@ -135,12 +142,7 @@ impl Exchanges {
     }
 
     /// Runs `command`, and once more on a new connection if the server has closed this one.
-    async fn exchange(
-        &self,
-        command: &Command,
-        mut pooled: PooledConnection,
-        begun: Instant,
-    ) -> Answer {
+    async fn exchange(&self, command: &Command, mut pooled: PooledConnection) -> Answer {
         let used = pooled.connection().used();
         let mut answer = pooled.connection().run(command).await;
         pooled.put_back();
@@ -148,13 +150,17 @@ impl Exchanges {
             // Boxed, so that the usual exchange's future does not include this one.
             answer = Box::pin(self.repeat(command)).await;
         }
+        answer
+    }
+
+    /// Counts an answer that came in time.
+    fn count(&self, answer: &Answer, begun: Instant) {
         match answer {
             Ok(_) | Err(StoreError::Oversize) => self.breaker.success(begun),
             // About one item, and nothing about the server.
             Err(StoreError::Full | StoreError::Rejected) => {}
             Err(_) => self.breaker.failure(),
         }
-        answer
     }
 
     /// The server has closed the idle connection, or has restarted.
@@ -184,14 +190,18 @@ impl Exchanges {
     /// Has tasks go on with exchanges that their callers have not ended for a while.
     pub(super) fn adopt(&self) {
         let mut adopted = Vec::new();
-        self.polled().retain(|exchange| {
-            let keep = !exchange.adopt();
-            if !keep {
-                adopted.push(exchange.clone());
+        self.polled().retain(|exchange| match exchange.adopt() {
+            Some(running) => {
+                adopted.push((Ends(exchange.clone()), running));
+                false
             }
-            keep
+            None => true,
         });
         self.count.fetch_sub(adopted.len(), Ordering::Relaxed);
+        // No lock is held: a runtime that shuts down drops the task here, which ends the exchange.
+        for (ends, running) in adopted {
+            spawn(ends.of(running));
+        }
     }
 
     fn leave(&self, exchange: &Arc<Exchange>) {
@@ -245,6 +255,8 @@ struct Exchange {
     begun: Instant,
     /// Until then its caller waits.
     until: Instant,
+    /// Whether its caller has left it, to a task or for good: then its answer may be a late one.
+    left: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -255,7 +267,7 @@ enum State {
     Adopted(Option<Waker>),
     Answered(Answer),
     /// The caller has its answer, or has left.
-    Precondition,
+    Ended,
 }
 
 impl Exchange {
@@ -265,26 +277,29 @@ impl Exchange {
 
     async fn run(self: Arc<Self>, pooled: PooledConnection) -> Answer {
         let exchanges = &self.exchanges;
-        exchanges.exchange(&self.command, pooled, self.begun).await
+        let answer = exchanges.exchange(&self.command, pooled).await;
+        // Most exchanges are not left, and do without this reading of the clock.
+        if !self.left.load(Ordering::Relaxed) || Instant::now() <= self.until {
+            exchanges.count(&answer, self.begun);
+        }
+        answer
     }
 
-    /// Whether a task goes on with it. Not if its caller polls it right now, or has just begun.
-    fn adopt(self: &Arc<Self>) -> bool {
-        let Ok(mut state) = self.state.try_lock() else {
-            return false;
-        };
+    /// What a task goes on with. Nothing if its caller polls it right now, or has just begun.
+    fn adopt(&self) -> Option<Running> {
+        let mut state = self.state.try_lock().ok()?;
         if self.begun.elapsed() < UNPOLLED || Handle::try_current().is_err() {
-            return false;
+            return None;
         }
-        match std::mem::replace(&mut *state, State::Precondition) {
+        match std::mem::replace(&mut *state, State::Ended) {
             State::Polled(running, waker) => {
+                self.left.store(true, Ordering::Relaxed);
                 *state = State::Adopted(waker);
-                spawn(Ends(self.clone()).of(running));
-                true
+                Some(running)
             }
             other => {
                 *state = other;
-                false
+                None
             }
         }
     }
@@ -299,8 +314,7 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// A task's duty to hand over connect_options an exchange ended: also if the task's runtime shuts
-/// down.
+/// A task's duty to hand over how an exchange ended: also if the task's runtime shuts down.
 struct Ends(Arc<Exchange>);
 
 impl Ends {
@@ -319,7 +333,7 @@ impl Ends {
                 drop(state);
                 waker.inspect(Waker::wake_by_ref);
             }
-            State::Precondition => {
+            State::Ended => {
                 drop(state);
                 self.0.exchanges.give_back(&self.0.command, &answer);
             }
@@ -338,13 +352,14 @@ impl Drop for Ends {
 pub(super) struct Own(Arc<Exchange>);
 
 impl Own {
-    /// The caller's time is over, and the server has not answered. Unless the late answer may be a
-    /// lease, its connection is closed.
+    /// The caller's time is over, and the server has not answered. A late answer that may be a
+    /// lease is read; otherwise the exchange ends here, unless a task has it already.
     pub(super) fn time_out(&mut self) {
+        self.0.left.store(true, Ordering::Relaxed);
         self.0.exchanges.breaker.failure();
         self.0.exchanges.pool.close_rested();
         if !self.0.command.may_win() {
-            *self.0.state() = State::Precondition;
+            *self.0.state() = State::Ended;
         }
     }
 }
@@ -361,7 +376,7 @@ impl Future for Own {
                     keep(waker, cx);
                     return polled;
                 }
-                let ended = std::mem::replace(&mut *state, State::Precondition);
+                let ended = std::mem::replace(&mut *state, State::Ended);
                 drop(state);
                 drop(ended);
                 polled
@@ -370,8 +385,8 @@ impl Future for Own {
                 keep(waker, cx);
                 Poll::Pending
             }
-            State::Answered(_) | State::Precondition => {
-                match std::mem::replace(&mut *state, State::Precondition) {
+            State::Answered(_) | State::Ended => {
+                match std::mem::replace(&mut *state, State::Ended) {
                     State::Answered(answer) => Poll::Ready(answer),
                     _ => Poll::Ready(Err(StoreError::Closed)),
                 }
@@ -388,18 +403,19 @@ fn keep(waker: &mut Option<Waker>, cx: &Context<'_>) {
 }
 
 impl Drop for Own {
-    /// Who leaves an exchange has a task read it to its end, and what it wins is given back.
+    /// A task reads an exchange that its caller leaves to its end, and gives back what it wins.
     fn drop(&mut self) {
         let exchange = &self.0;
         exchange.exchanges.leave(exchange);
         let mut state = exchange.state();
-        if let State::Precondition = *state {
+        if let State::Ended = *state {
             return;
         }
-        let left = std::mem::replace(&mut *state, State::Precondition);
+        exchange.left.store(true, Ordering::Relaxed);
+        let left = std::mem::replace(&mut *state, State::Ended);
         drop(state);
         match left {
-            State::Precondition | State::Adopted(_) => {}
+            State::Ended | State::Adopted(_) => {}
             State::Answered(answer) => exchange.exchanges.give_back(&exchange.command, &answer),
             State::Polled(running, _) => spawn(Ends(exchange.clone()).of(running)),
         }
@@ -412,6 +428,48 @@ mod tests {
 
     fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
         size_of::<F>()
+    }
+
+    /// A multi-thread runtime drops what is spawned while it shuts down at once, on the thread that
+    /// spawns it.
+    #[test]
+    fn an_exchange_that_a_closed_runtime_adopts_ends() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _context = handle.enter();
+            let endpoint = Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 1,
+            };
+            let exchanges = Exchanges::new(endpoint, ConnectOptions::default());
+            let begun = Instant::now() - 2 * UNPOLLED;
+            let exchange = Arc::new(Exchange {
+                exchanges: exchanges.clone(),
+                command: Command::Ping,
+                begun,
+                until: begun + LEFT,
+                left: AtomicBool::new(false),
+                state: Mutex::new(State::Polled(Box::pin(std::future::pending()), None)),
+            });
+            exchanges.polled().push(exchange.clone());
+            exchanges.count.fetch_add(1, Ordering::Relaxed);
+            exchanges.adopt();
+            let answered = matches!(*exchange.state(), State::Answered(Err(StoreError::Closed)));
+            sender.send(answered).unwrap();
+        });
+        let answered = ended.recv_timeout(Duration::from_secs(30));
+        assert_eq!(
+            answered,
+            Ok(true),
+            "it neither ended nor let go of its locks"
+        );
     }
 
     /// glibc keeps quick lists up to 1,032 bytes.

@@ -156,7 +156,7 @@ impl Memcached {
             share.or_insert((server, Vec::new())).1.push(place);
         }
         let exchange = &exchange;
-        let refreshed = shares.into_values().map(|(server, share)| async move {
+        let exchanges = shares.into_values().map(|(server, share)| async move {
             let mut answers = Vec::with_capacity(share.len());
             for some in share.chunks(AT_ONCE) {
                 let left = limit.saturating_sub(begun.elapsed());
@@ -167,7 +167,7 @@ impl Memcached {
             }
             answers
         });
-        let answers = futures_util::future::join_all(refreshed).await;
+        let answers = futures_util::future::join_all(exchanges).await;
         let mut each: Vec<_> = all_keys.iter().map(|_| Err(StoreError::Protocol)).collect();
         for (place, answer) in answers.into_iter().flatten() {
             if answer.as_ref().is_err_and(StoreError::may_be_moved) {

@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     super::StoreError,
-    batching::{Batcher, Told},
+    batching::{Batcher, Delivery},
     breaker::BreakerState,
     command::{Answer, Command},
     connect_options::ConnectOptions,
@@ -106,7 +106,7 @@ impl Begun {
 /// Whose exchange answers it.
 enum By {
     Caller(Own),
-    Task(oneshot::Receiver<Told>),
+    Task(oneshot::Receiver<Delivery>),
 }
 
 impl By {
@@ -124,9 +124,9 @@ impl Future for By {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
         match self.get_mut() {
             Self::Caller(own) => Pin::new(own).poll(cx),
-            Self::Task(told) => Pin::new(told)
+            Self::Task(receiver) => Pin::new(receiver)
                 .poll(cx)
-                .map(|told| told.map_or(Err(StoreError::Closed), Told::take)),
+                .map(|delivery| delivery.map_or(Err(StoreError::Closed), Delivery::take)),
         }
     }
 }

@@ -113,9 +113,9 @@ pub(super) fn delete(out: &mut Vec<u8>, key: &str, opaque: u32) {
     push(out, &["\r\n"]);
 }
 
-pub(super) fn remove(out: &mut Vec<u8>, key: &str, opaque: u32, number: u64) {
+pub(super) fn remove(out: &mut Vec<u8>, key: &str, opaque: u32, cas: u64) {
     push(out, &["md ", key, " C"]);
-    decimal(out, number);
+    decimal(out, cas);
     push(out, &[" k O"]);
     decimal(out, opaque.into());
     push(out, &["\r\n"]);
@@ -127,14 +127,14 @@ fn push(out: &mut Vec<u8>, parts: &[&str]) {
         .for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-fn decimal(out: &mut Vec<u8>, mut cas: u64) {
+fn decimal(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (cas % 10) as u8;
-        cas /= 10;
-        if cas == 0 {
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
             break;
         }
     }
@@ -205,7 +205,7 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
         b"VA" => {
             let (length, flags) = rest
                 .strip_prefix(b" ")
-                .and_then(cas)
+                .and_then(number)
                 .ok_or(StoreError::Protocol)?;
             rest = flags;
             let length = usize::try_from(length).ok();
@@ -238,13 +238,13 @@ impl<'a> Flags<'a> {
                     behind
                 }
                 b'O' => {
-                    let (opaque, behind) = cas(behind)?;
+                    let (opaque, behind) = number(behind)?;
                     flags.opaque = Some(opaque.try_into().ok()?);
                     behind
                 }
                 // A cas is at least 1; a server that was started without cas sends 0.
                 b'c' => {
-                    let (cas, behind) = cas(behind).filter(|(cas, _)| *cas > 0)?;
+                    let (cas, behind) = number(behind).filter(|(cas, _)| *cas > 0)?;
                     flags.cas = Some(cas);
                     behind
                 }
@@ -270,14 +270,14 @@ fn word(line: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// A number of decimal digits only, up to the next space, and the rest.
-fn cas(line: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut cas, mut length) = (0_u64, 0);
+fn number(line: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut length) = (0_u64, 0);
     for digit in line.iter().take_while(|byte| **byte != b' ') {
         let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
-        cas = cas.checked_mul(10)?.checked_add(digit.into())?;
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
         length += 1;
     }
-    (length > 0).then(|| (cas, &line[length..]))
+    (length > 0).then(|| (number, &line[length..]))
 }
 
 #[cfg(feature = "fuzzing")]
