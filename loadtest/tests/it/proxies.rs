@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +51,8 @@ impl Proxy {
             _folder: folder,
         };
         let limit = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        // A port may be open for a moment before the program is ready.
+        while !answers(port) {
             let log = || std::fs::read_to_string(format!("{place}/log")).unwrap_or_default();
             assert!(
                 proxy.process.try_wait().unwrap().is_none(),
@@ -67,6 +68,17 @@ impl Proxy {
         }
         Some(proxy)
     }
+}
+
+/// Whether a request gets the beginning of an answer.
+fn answers(port: u16) -> bool {
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+        let mut byte = [0];
+        stream.read_exact(&mut byte)
+    });
+    asked.is_ok()
 }
 
 /// An origin whose answers say nothing about a cache, and no more than a proxy could store.
