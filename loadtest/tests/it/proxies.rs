@@ -1,6 +1,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::character::{Character, Lie};
@@ -30,9 +31,7 @@ impl Proxy {
         configure: impl Fn(&str, u16) -> (String, Vec<String>),
     ) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        // The program takes it a moment later: a test that lost the race would fail to connect.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let place = folder.path().to_str().unwrap().to_owned();
         let (configuration, arguments) = configure(&place, port);
         std::fs::write(folder.path().join("configuration"), configuration).unwrap();
@@ -67,6 +66,19 @@ impl Proxy {
             std::thread::sleep(Duration::from_millis(20));
         }
         Some(proxy)
+    }
+}
+
+/// A port below those that the system gives to clients: one of theirs may be taken by any connection
+/// before the program has it, even by the one that looks whether it is there.
+fn free_port() -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = 20_000 + (first + TRIED.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
