@@ -26,7 +26,7 @@ pub(crate) fn words(report: &Report) -> Vec<(&'static str, &'static str)> {
     ));
     words.push((
         "p50, server",
-        "the median by the server's own clock, without the network",
+        "the median as the server timed it, without the network",
     ));
     words
 }
