@@ -1,5 +1,6 @@
 //! What the samples of a run add up to. No file here sends a request.
 
+pub(crate) mod answer;
 pub(crate) mod cache_model;
 pub(crate) mod calibration;
 pub(crate) mod check;

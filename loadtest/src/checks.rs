@@ -55,7 +55,7 @@ fn ground_truth(phases: &[PhaseSummary]) -> Check {
     for phase in phases {
         failed += phase.failed;
         // If requests failed on a broken cache, it is unknown which of them reached the origin.
-        if phase.phase == Phase::Faults && phase.failed > 0 {
+        if matches!(phase.phase, Phase::Faults | Phase::Capacity) && phase.failed > 0 {
             continue;
         }
         let (place, claimed) = (phase.place(), phase.claimed);

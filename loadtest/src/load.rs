@@ -9,5 +9,7 @@ pub(crate) mod phase_runner;
 pub(crate) mod plan;
 pub(crate) mod profile;
 pub(crate) mod progress;
+pub(crate) mod sample_file;
 pub(crate) mod shell;
+pub(crate) mod slo;
 pub(crate) mod traffic;

@@ -1,6 +1,7 @@
 //! What a run consists of, one file a phase.
 
 pub(crate) mod calibrate;
+pub(crate) mod capacity;
 pub(crate) mod cold_start;
 pub(crate) mod discovery;
 pub(crate) mod faults;

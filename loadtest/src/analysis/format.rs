@@ -98,7 +98,8 @@ impl Quantity {
             Self::Time => human_us(value),
             Self::Share => percent(value),
             Self::Ratio => times(value),
-            Self::Count => format!("{value}"),
+            Self::Count if value.fract() == 0.0 => format!("{value}"),
+            Self::Count => format!("{value:.1}"),
         }
     }
 

@@ -147,6 +147,7 @@ impl Latencies {
             max_us: us(self.all.max()),
             p50: self.quantile(0.5),
             p90: self.quantile(0.9),
+            p95: self.quantile(0.95),
             p99: self.quantile(0.99),
             p999: self.quantile(0.999),
             counts: self.counts(),
@@ -186,6 +187,8 @@ pub(crate) struct Summary {
     /// Absent if there are too few samples for an interval of this quantile, as with the others.
     pub(crate) p50: Option<Quantile>,
     pub(crate) p90: Option<Quantile>,
+    #[serde(default)]
+    pub(crate) p95: Option<Quantile>,
     pub(crate) p99: Option<Quantile>,
     pub(crate) p999: Option<Quantile>,
     /// Microseconds, rounded to a tenth of an octave, and the number of samples there.
@@ -214,14 +217,17 @@ mod tests {
     /// requests differ by about `noise`, both log-normal.
     fn held(q: f64, requests: usize, [mood, noise]: [f64; 2], truth: f64) -> usize {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        // The sum of twelve uniform numbers: close to normal. Its quantiles are given below.
-        let normal = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+        // Normal by Box and Muller.
+        let normal = |rng: &mut ChaCha8Rng| {
+            let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+        };
         let holds = |rng: &mut ChaCha8Rng| {
             let mut latencies = Latencies::default();
             for round in 0..5 {
-                let base = (mood * normal(rng)).exp();
+                let mood = mood * normal(rng);
                 for _ in 0..requests {
-                    let us = 1000.0 * base * (noise * normal(rng)).exp();
+                    let us = 1000.0 * (mood + noise * normal(rng)).exp();
                     latencies.record_in(round, Duration::from_nanos((us * 1e3) as u64));
                 }
             }
@@ -239,12 +245,12 @@ mod tests {
             (0.5, 0.0, 120, [0.08, 0.05]),
             (0.5, 0.0, 120, [0.08, 0.5]),
             (0.5, 0.0, 75, [0.0, 0.3]),
-            (0.9, 1.289, 120, [0.08, 0.3]),
-            (0.9, 1.289, 60, [0.02, 0.3]),
-            (0.99, 2.303, 1200, [0.08, 0.3]),
+            (0.9, 1.2816, 120, [0.08, 0.3]),
+            (0.9, 1.2816, 60, [0.02, 0.3]),
+            (0.99, 2.3263, 600, [0.08, 0.3]),
             // Too few requests for a p99 of each round.
-            (0.99, 2.303, 75, [0.02, 0.3]),
-            (0.99, 2.303, 75, [0.0, 0.3]),
+            (0.99, 2.3263, 75, [0.02, 0.3]),
+            (0.99, 2.3263, 75, [0.0, 0.3]),
         ];
         for (q, z, requests, [mood, noise]) in cases {
             // A round's own quantile is log-normal around this; with few requests, the quantile of

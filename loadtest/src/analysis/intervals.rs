@@ -22,6 +22,15 @@ impl Interval {
         }
     }
 
+    /// The same of the opposite number.
+    pub(crate) fn negated(self) -> Self {
+        Self {
+            low: -self.high,
+            estimate: -self.estimate,
+            high: -self.low,
+        }
+    }
+
     fn exp(self) -> Self {
         let [low, estimate, high] = [self.low, self.estimate, self.high].map(f64::exp);
         Self {

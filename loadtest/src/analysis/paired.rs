@@ -46,6 +46,15 @@ pub(crate) struct Pair {
     pub(crate) cold_mean_us: Option<f64>,
     #[serde(default)]
     pub(crate) warm_mean_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) bypass_mean_us: Option<f64>,
+    /// The same means by the server's own clock.
+    #[serde(default)]
+    pub(crate) server_cold_mean_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) server_warm_mean_us: Option<f64>,
+    #[serde(default)]
+    pub(crate) server_bypass_mean_us: Option<f64>,
     /// Median of a hit by the server's own clock.
     #[serde(default)]
     pub(crate) server_warm_us: Option<f64>,
@@ -158,8 +167,16 @@ pub(crate) fn pair(
             bypass().filter_map(|(early, times)| Some((early, times.origin?))),
             mean,
         ),
-        cold_mean_us: average(both().map(|(_, cold, _)| cold.mean)),
+        cold_mean_us: balanced_mean(both().map(|(early, cold, _)| (early, cold.mean))),
         warm_mean_us: average(both().map(|(_, _, warm)| warm.mean)),
+        bypass_mean_us: balanced_mean(bypass().map(|(early, times)| (early, times.mean))),
+        server_cold_mean_us: balanced_mean(
+            both().filter_map(|(early, cold, _)| Some((early, cold.server_mean?))),
+        ),
+        server_warm_mean_us: average(both().filter_map(|(_, _, warm)| warm.server_mean)),
+        server_bypass_mean_us: balanced_mean(
+            bypass().filter_map(|(early, times)| Some((early, times.server_mean?))),
+        ),
         server_warm_us: median(both().filter_map(|(_, _, warm)| warm.server)),
         second_cold_us: median(
             both()
@@ -177,6 +194,16 @@ pub(crate) fn pair(
 fn average(values: impl Iterator<Item = f64>) -> Option<f64> {
     let values: Vec<f64> = values.collect();
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// As [`balanced`], of means.
+fn balanced_mean(values: impl Iterator<Item = (bool, f64)>) -> Option<f64> {
+    let (early, late): (Vec<_>, Vec<_>) = values.partition(|(early, _)| *early);
+    let of = |values: Vec<(bool, f64)>| average(values.into_iter().map(|(_, value)| value));
+    match (of(early), of(late)) {
+        (Some(early), Some(late)) => Some(f64::midpoint(early, late)),
+        (early, late) => early.or(late),
+    }
 }
 
 /// The mean of two medians: of the keys that were asked past the cache before their cold request,
@@ -198,6 +225,7 @@ struct KeyTimes {
     client: f64,
     mean: f64,
     server: Option<f64>,
+    server_mean: Option<f64>,
     origin: Option<f64>,
 }
 
@@ -231,6 +259,11 @@ fn times(answers: &[(&Sample, &Answer)]) -> Option<KeyTimes> {
         client: median(answers.iter().map(|(sample, _)| us(sample.latency)))?,
         mean: average(answers.iter().map(|(sample, _)| us(sample.latency)))?,
         server: server(|answer| answer.server.total),
+        server_mean: average(
+            answers
+                .iter()
+                .filter_map(|(_, one)| one.server.total.map(us)),
+        ),
         origin: server(|answer| answer.server.origin),
     })
 }

@@ -22,7 +22,9 @@ pub(crate) struct PhaseSummary {
     /// Answers that asked the cache, and how many of them were hits.
     pub(crate) lookups: u64,
     pub(crate) hits: u64,
-    /// Bytes of both.
+    /// Bytes of all answers.
+    pub(crate) bytes: u64,
+    /// Bytes of lookups and of hits.
     pub(crate) lookup_bytes: u64,
     pub(crate) hit_bytes: u64,
     /// Answers whose entry had expired.
@@ -79,6 +81,7 @@ impl PhaseSummary {
             answers: count(|_| true),
             lookups: count(Outcome::is_lookup),
             hits: count(Outcome::is_hit),
+            bytes: bytes(|_| true),
             lookup_bytes: bytes(Outcome::is_lookup),
             hit_bytes: bytes(Outcome::is_hit),
             cache_failures: samples.iter().filter(|s| s.cache_failed()).count() as u64,

@@ -9,8 +9,10 @@ use crate::analysis::savings::Price;
 use crate::client::FLUSH_TOKEN;
 use crate::load::{
     profile::Profile, profile::ProfileName, shell::Fault, shell::ShellCommand,
-    shell::TargetCommands, traffic::Replay,
+    shell::TargetCommands, slo::Slo, traffic::Replay,
 };
+use crate::phases::capacity;
+use crate::report::build::PriceList;
 use crate::target::Wanted;
 use crate::thresholds::threshold::Threshold;
 
@@ -66,9 +68,12 @@ pub(crate) struct CompareArgs {
     pub(crate) before: PathBuf,
     #[arg(value_name = "NOW.json")]
     pub(crate) now: PathBuf,
-    /// How much of a speed-up may be lost
+    /// How much of a figure may be lost
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
     pub(crate) max_regress: f64,
+    /// A figure that may or may not be worse counts as a regression
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, Args)]
@@ -172,9 +177,21 @@ pub(crate) struct RunArgs {
     /// that makes keys fresh
     #[arg(long)]
     seed: Option<u64>,
-    /// Seconds of mixed traffic, instead of the profile's; 0 leaves it out
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    /// How long mixed traffic lasts, in seconds or as in 90s, 10m or 1h, instead of the profile's; 0
+    /// leaves it out
+    #[arg(long, visible_alias = "run-time", value_name = "TIME", value_parser = run_time)]
     mixed: Option<u32>,
+    /// Mixed traffic by so many users, each of whom asks again as soon as it has its answer, instead
+    /// of at a rate: as Goose does it. A slow target gets fewer requests then, so that its worst
+    /// moments count less than its users would feel them
+    #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    users: Option<u32>,
+    /// How many users start a second
+    #[arg(long, visible_alias = "hatch-rate", value_name = "N", requires = "users", value_parser = rate)]
+    increase_rate: Option<f64>,
+    /// Also let Goose write its own report of the mixed phase (.html, .json or .md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) goose_report: Option<PathBuf>,
     /// Requests per second of mixed traffic
     #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: Option<u32>,
@@ -185,6 +202,10 @@ pub(crate) struct RunArgs {
     /// the last key expires; 0 leaves them out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     bursts: Option<u16>,
+    /// Also measure how many requests a second keep this promise, with the cache and past it, by a
+    /// ramp, as in 'p99<50ms'; it takes a minute more
+    #[arg(long, value_name = "PROMISE", value_parser = Slo::parse)]
+    slo: Option<Slo>,
     /// The most requests in flight in mixed traffic, bursts and faults, as a safety cap: if it is
     /// reached, requests that are due are not sent, and the run is not valid
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(32..=100_000))]
@@ -193,13 +214,15 @@ pub(crate) struct RunArgs {
     /// may be repeated
     #[arg(long, value_name = "THRESHOLD", value_parser = Threshold::parse)]
     pub(crate) fail_if: Vec<Threshold>,
-    /// Also fire if the interval of a value lies on both sides of the limit
+    /// Also fire if the interval of a value lies on both sides of the limit, or of what the baseline
+    /// allows
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Exit with 4 if a speed-up is worse than in this report.json, or is missing in this run
+    /// Exit with 4 if a hit, a miss, the cache's own cost, a speed-up, stampedes or failures are worse
+    /// than in this report.json, or missing in this run
     #[arg(long, value_name = "REPORT.json")]
     pub(crate) baseline: Option<PathBuf>,
-    /// How much of a speed-up may be lost against the baseline
+    /// How much of a figure may be lost against the baseline
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
     pub(crate) max_regress: f64,
     /// Memory of the functions, for the estimate of money saved
@@ -208,6 +231,19 @@ pub(crate) struct RunArgs {
     /// Dollars per gigabyte-second: the default is arm64 in us-east-1; x86-64 costs 0.0000166667
     #[arg(long, value_name = "DOLLARS", default_value = "0.0000133334", value_parser = price)]
     price: f64,
+    /// What the cache itself costs, in dollars a month: it is taken off what is saved, from each
+    /// function by its share of the requests
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    cache_price: Option<f64>,
+    /// Also write the verdicts as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Also write the numbers as Prometheus text
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
+    /// Also write every request as a line of CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) samples: Option<PathBuf>,
     /// Also measure a bare GET of this memcached, the minimum latency of every hit
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) memcached: Option<String>,
@@ -285,12 +321,18 @@ impl RunArgs {
             repeats: self.repeats.map_or(named.repeats, usize::from),
             mixed: seconds(self.mixed, named.mixed),
             rate: self.rate.map_or(named.rate, f64::from),
+            users: self.users.map(|users| users as usize),
+            users_a_second: self.increase_rate.unwrap_or(named.users_a_second),
             zipf: self.zipf.unwrap_or(named.zipf),
             bursts: self.bursts.map_or(named.bursts, usize::from),
             max_in_flight: self
                 .max_in_flight
                 .map_or(named.max_in_flight, |most| most as usize),
-            budget: seconds(self.budget, named.budget),
+            slo: self.slo,
+            budget: match self.slo {
+                Some(_) => seconds(self.budget, named.budget + capacity::DURATION),
+                None => seconds(self.budget, named.budget),
+            },
             timeout: seconds(self.timeout, named.timeout),
             seed: self.seed.unwrap_or(named.seed),
         }
@@ -308,11 +350,13 @@ impl RunArgs {
         }
     }
 
-    /// The price of the functions.
-    pub(crate) fn price(&self) -> Price {
-        Price {
-            memory_mb: f64::from(self.memory_mb),
-            gb_second: self.price,
+    pub(crate) fn prices(&self) -> PriceList {
+        PriceList {
+            compute: Price {
+                memory_mb: f64::from(self.memory_mb),
+                gb_second: self.price,
+            },
+            cache: self.cache_price,
         }
     }
 }
@@ -333,8 +377,36 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a percentage from 0% to below 100%, such as 10%".into())
 }
 
+/// Reads seconds, or a number with its unit as Goose has it.
+fn run_time(text: &str) -> Result<u32, String> {
+    let wrong = || "expected 0 to 86400 seconds, or a time such as 90s, 10m or 1h".to_owned();
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        _ => (text, 1),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let seconds = number
+        .checked_mul(factor)
+        .filter(|seconds| *seconds <= 86_400);
+    seconds.ok_or_else(wrong)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = number_up_to(10_000.0, text)?;
+    match rate > 0.0 {
+        true => Ok(rate),
+        false => Err("expected a number above 0".into()),
+    }
+}
+
 fn exponent(text: &str) -> Result<f64, String> {
     number_up_to(5.0, text)
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    number_up_to(1e9, text)
 }
 
 fn price(text: &str) -> Result<f64, String> {
@@ -363,6 +435,6 @@ mod tests {
         let Command::Run(args) = cli.command else {
             panic!("run is run");
         };
-        assert_eq!(args.price().memory_mb, deployed);
+        assert_eq!(args.prices().compute.memory_mb, deployed);
     }
 }

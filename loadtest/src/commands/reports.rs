@@ -31,7 +31,7 @@ pub(crate) fn compare(args: &CompareArgs, stdout: &mut Stdout) -> Result<Exit, C
         stdout.print(&format!("{line}\n"));
     }
     stdout.print(&format!("\n{}", terminal::side_by_side(&comparison)));
-    Ok(if comparison.has_regression() {
+    Ok(if comparison.has_worse(args.strict) {
         Exit::Regression
     } else {
         Exit::Ok

@@ -8,12 +8,12 @@ use crate::client::Client;
 use crate::commands::{cli::RunArgs, cli::TargetArgs, reports, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::{
-    interrupt, machine, plan::Phase, profile::Profile, progress::Progress, shell::TargetCommands,
-    traffic::OwnTraffic,
+    interrupt, machine, plan::Phase, profile::Profile, progress::Progress, sample_file::SampleFile,
+    shell::TargetCommands, traffic::OwnTraffic,
 };
-use crate::output::{files, github_actions, terminal};
+use crate::output::{files, github_actions, junit, prometheus, terminal};
 use crate::phases::{
-    calibrate, cold_start, discovery, faults, minimum_latency, mixed, paired_rounds,
+    calibrate, capacity, cold_start, discovery, faults, minimum_latency, mixed, paired_rounds,
     session::Session, stampede, time_budget,
 };
 use crate::report::{build::PhaseResults, model::Overall, model::Report};
@@ -41,6 +41,17 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         checked.map_err(CommandError::usage)?;
     }
     files::prepare(&args.out).map_err(CommandError::usage)?;
+    for file in [
+        &args.junit,
+        &args.prometheus,
+        &args.samples,
+        &args.goose_report,
+    ]
+    .into_iter()
+    .flatten()
+    {
+        files::check_writable(file).map_err(CommandError::usage)?;
+    }
     let progress = Progress::detect(args.no_progress);
     let mut report = measure((Arc::new(client), own), profile, progress, args).await?;
     // An empty report must not replace an earlier one.
@@ -55,6 +66,14 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         report.baseline = Some(comparison.map_err(unfit)?);
     }
     files::write(&report, &args.out)?;
+    for (path, text) in [
+        (&args.junit, junit::render(&report)),
+        (&args.prometheus, prometheus::render(&report)),
+    ] {
+        if let Some(path) = path {
+            files::write_text(path, &text)?;
+        }
+    }
     stdout.print(&terminal::render(&report));
     stdout.print(&format!(
         "\nreports: {} and bench.json\n",
@@ -96,9 +115,19 @@ async fn measure(
     progress: Progress,
     args: &RunArgs,
 ) -> Result<Report, CommandError> {
-    let (machine, started, price) = (machine::read(), SystemTime::now(), args.price());
+    let (machine, started, price) = (machine::read(), SystemTime::now(), args.prices());
     let commands = args.commands();
     let mut session = Session::new(client, profile, progress, &salt(started));
+    let samples = args.samples.as_deref().map(SampleFile::create);
+    session.samples = samples.transpose()?;
+    session.goose_report.clone_from(&args.goose_report);
+    let connections = machine::max_connections();
+    if connections < session.profile.max_in_flight {
+        session.note(format!(
+            "this machine allows {connections} connections at once, by its limit of open files \
+             (ulimit -n) and its range of ports: fewer than --max-in-flight"
+        ));
+    }
     session.own_traffic = own.map(|traffic| (traffic, args.replay));
     unless_interrupted(prepare(&mut session, args.memcached.as_deref())).await??;
     let results = phases(&mut session, &commands).await?;
@@ -147,6 +176,10 @@ async fn phases(session: &mut Session, commands: &TargetCommands) -> Result<Phas
     mixed::run(session).await?;
     let end = time_budget::end_of_bursts(&session.profile, commands);
     results.bursts = stampede::run(session, end).await?;
+    if let Some(slo) = session.profile.slo {
+        let end = time_budget::end_of_capacity(&session.profile, commands);
+        results.capacity = capacity::run(session, &slo, end).await?;
+    }
     if let Some(fault) = &commands.fault {
         results.faults = faults::run(session, fault).await?;
     }

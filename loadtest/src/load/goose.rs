@@ -2,6 +2,7 @@
 //! same label, which checks this tool's recorder.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,23 +32,27 @@ fn name(client: &Client, runner: &PhaseRunner, sample: &Sample) -> String {
     )
 }
 
-/// Runs a phase with as many Goose users as its plan needs, and returns Goose's own counts.
+/// Runs a phase with as many Goose users as its plan needs, and returns Goose's own counts. Goose
+/// writes its own report to `report`, as HTML, JSON or Markdown by the file's name.
 ///
 /// Iterations mode, because the other modes lose metrics when they reset or stop. Attacks must run
 /// one after another, because Goose's killswitch is global to the process.
 pub(crate) async fn run(
     client: &Arc<Client>,
     runner: &Arc<PhaseRunner>,
+    report: Option<&Path>,
 ) -> Result<GooseResult, Box<GooseError>> {
     let before = machine::cpu_time();
     let users = runner.plan.users().to_string();
-    let options = [
+    let users_a_second = runner.plan.users_a_second.to_string();
+    let report = report.map(|path| path.display().to_string());
+    let mut options = vec![
         "--host",
         "http://localhost",
         "--users",
         &users,
         "--increase-rate",
-        "10000",
+        &users_a_second,
         "--iterations",
         "1",
         "--no-telnet",
@@ -56,6 +61,9 @@ pub(crate) async fn run(
         "--no-scenario-metrics",
         "-q",
     ];
+    if let Some(report) = &report {
+        options.extend(["--report-file", report]);
+    }
     let phase = runner.plan.phase.label();
     let transaction = Transaction::new(transaction(client.clone(), runner.clone())).set_name(phase);
     let metrics =

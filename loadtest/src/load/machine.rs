@@ -32,12 +32,21 @@ pub(crate) fn read() -> Machine {
 }
 
 /// How many connections this process may open: its limit of open files, without those that it needs
-/// for other things.
+/// for other things, and the local ports.
 pub(crate) fn max_connections() -> usize {
     const OTHERS: usize = 100;
     let files = getrlimit(Resource::Nofile).current;
     let files = files.and_then(|files| usize::try_from(files).ok());
-    files.map_or(usize::MAX, |files| files.saturating_sub(OTHERS).max(1))
+    let files = files.map_or(usize::MAX, |files| files.saturating_sub(OTHERS).max(1));
+    files.min(local_ports().unwrap_or(usize::MAX))
+}
+
+/// How many connections to one address the range of local ports allows.
+fn local_ports() -> Option<usize> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut bounds = range.split_whitespace().map(str::parse::<usize>);
+    let (first, last) = (bounds.next()?.ok()?, bounds.next()?.ok()?);
+    last.checked_sub(first).map(|ports| ports + 1)
 }
 
 /// CPU time of this process so far, on all cores.

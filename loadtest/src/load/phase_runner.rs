@@ -148,7 +148,7 @@ impl PhaseRunner {
                 true => self.next_closed(segment, cursor, client).await,
                 false => self.next_open(segment, cursor, client).await,
             };
-            if sample.is_some() {
+            if sample.is_some() || self.plan.endless {
                 return sample;
             }
             self.wait_for_end(cursor.segment).await;
@@ -167,6 +167,9 @@ impl PhaseRunner {
         while let Some(slot) = self.next_slot(segment, cursor) {
             if !self.stopped(client.elapsed()) {
                 return Some(client.ask(&slot.spec, self.deadline + GRACE).await);
+            }
+            if self.plan.endless {
+                return None;
             }
             self.finish_slot(cursor.segment);
         }
@@ -248,7 +251,10 @@ impl PhaseRunner {
         let taken = self.segments[cursor.segment]
             .next
             .fetch_add(1, Ordering::Relaxed);
-        segment.slots.get(taken)
+        match self.plan.endless {
+            true => segment.slots.get(taken % segment.slots.len()),
+            false => segment.slots.get(taken),
+        }
     }
 
     /// Records the sample that [`PhaseRunner::next`] returned for this cursor.
@@ -305,7 +311,10 @@ impl PhaseRunner {
         let recorded = users.into_iter().flatten();
         let mut samples: Vec<Sample> = recorded.map(|recorded| recorded.sample).collect();
         samples.sort_by_key(|sample| sample.sent);
-        let not_sent = self.plan.len() - samples.len();
+        let not_sent = match self.plan.endless {
+            true => 0,
+            false => self.plan.len() - samples.len(),
+        };
         PhaseSamples {
             samples,
             not_sent,

@@ -29,6 +29,8 @@ pub(crate) enum Phase {
     Faults,
     /// The first requests of functions that were just started.
     ColdFunction,
+    /// Rates that rise until a promise on response times is broken.
+    Capacity,
 }
 
 impl Phase {
@@ -41,6 +43,7 @@ impl Phase {
             Self::Stampede => "stampede",
             Self::Faults => "faults",
             Self::ColdFunction => "cold-function",
+            Self::Capacity => "capacity",
         }
     }
 }
@@ -50,7 +53,14 @@ pub(crate) struct Plan {
     pub(crate) phase: Phase,
     /// Run one after another: a segment begins when the one before it has ended.
     pub(crate) segments: Vec<Segment>,
+    /// Users ask again from the first slot on, until the phase's time is over.
+    pub(crate) endless: bool,
+    /// How many users start a second.
+    pub(crate) users_a_second: f64,
 }
+
+/// All users of a phase start at once.
+pub(crate) const AT_ONCE: f64 = 10_000.0;
 
 /// Requests of one loop.
 #[derive(Clone, Debug)]
@@ -80,6 +90,37 @@ impl Slot {
 }
 
 impl Plan {
+    /// Segments that run one after another, each with users that all start at once.
+    pub(crate) fn closed(phase: Phase, segments: Vec<Segment>) -> Self {
+        Self {
+            phase,
+            segments,
+            endless: false,
+            users_a_second: AT_ONCE,
+        }
+    }
+
+    /// A closed loop without an end: each user asks again as soon as it has its answer, until the
+    /// phase's time is over.
+    pub(crate) fn endless(
+        phase: Phase,
+        (users, users_a_second): (usize, f64),
+        specs: impl IntoIterator<Item = RequestSpec>,
+    ) -> Self {
+        let slots = specs.into_iter().map(|spec| Slot { spec, due: None });
+        let segment = Segment {
+            users,
+            connections: 0,
+            slots: slots.collect(),
+        };
+        Self {
+            phase,
+            segments: vec![segment],
+            endless: true,
+            users_a_second,
+        }
+    }
+
     /// An open loop: each slot is sent when it is due, however many have no answer yet.
     pub(crate) fn open(phase: Phase, slots: Vec<Slot>) -> Self {
         let (users, connections) = (1, 0);
@@ -88,7 +129,7 @@ impl Plan {
             connections,
             slots,
         }];
-        Self { phase, segments }
+        Self::closed(phase, segments)
     }
 
     /// The same with `connections` that are open before the first slot is due, so that no caller

@@ -5,6 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::load::slo::Slo;
+
 /// The most users of a closed loop.
 pub(crate) const MAX_USERS: usize = 64;
 
@@ -37,6 +39,13 @@ pub(crate) struct Profile {
     pub(crate) mixed: Duration,
     /// Requests per second in the mixed phase.
     pub(crate) rate: f64,
+    /// Users of the mixed phase, each of whom asks again as soon as it has its answer, instead of a
+    /// rate.
+    #[serde(default)]
+    pub(crate) users: Option<usize>,
+    /// How many of them start a second.
+    #[serde(default)]
+    pub(crate) users_a_second: f64,
     /// Zipf exponent of the mixed phase; production caches lie between 0.6 and 1.5.
     pub(crate) zipf: f64,
     /// Bursts of the stampede on cold keys; zero leaves it out.
@@ -45,6 +54,9 @@ pub(crate) struct Profile {
     /// run is not valid: it is a safety cap, not a number of users.
     #[serde(default)]
     pub(crate) max_in_flight: usize,
+    /// The promise whose capacity is measured.
+    #[serde(default)]
+    pub(crate) slo: Option<Slo>,
     /// The whole run ends within this time, even if the target hangs.
     pub(crate) budget: Duration,
     /// Timeout of each request.
@@ -69,9 +81,12 @@ impl Profile {
             repeats,
             mixed,
             rate: 100.0,
+            users: None,
+            users_a_second: 1.0,
             zipf: 0.99,
             bursts,
             max_in_flight: MAX_IN_FLIGHT,
+            slo: None,
             budget,
             timeout,
             seed: 42,

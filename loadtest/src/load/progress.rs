@@ -41,12 +41,12 @@ impl Progress {
         self,
         client: Arc<Client>,
         runner: Arc<PhaseRunner>,
-        title: String,
+        (title, budget): (String, Duration),
     ) -> Watch {
         let ticker = (self == Self::Terminal).then(|| {
             tokio::spawn(async move {
                 loop {
-                    progress_line(&client, &runner, &title);
+                    progress_line(&client, &runner, (&title, budget));
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             })
@@ -66,7 +66,7 @@ impl Drop for Watch {
     }
 }
 
-fn progress_line(client: &Client, runner: &PhaseRunner, title: &str) {
+fn progress_line(client: &Client, runner: &PhaseRunner, (title, budget): (&str, Duration)) {
     let load = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
     let (done, all) = (load(&runner.progress.done), runner.plan.len().max(1));
     let filled = done * 20 / all;
@@ -83,8 +83,10 @@ fn progress_line(client: &Client, runner: &PhaseRunner, title: &str) {
     } else {
         String::new()
     };
+    let left = budget.saturating_sub(client.elapsed()).as_secs();
     write(&format!(
-        "\r\x1b[K{seconds:5.1} s  {title}  {bar} {done}/{all}  {hits} hits{failures}"
+        "\r\x1b[K{seconds:5.1} s  {title}  {bar} {done}/{all}  {hits} hits{failures}  at most \
+         {left} s left"
     ));
 }
 

@@ -15,16 +15,25 @@ const BENCH: &str = "bench.json";
 /// long to be lost at its end. Leaves existing reports as they are.
 pub(crate) fn prepare(out: &Path) -> Result<(), String> {
     create_folder(out)?;
-    for path in [DATA, MARKDOWN, HTML, BENCH].map(|name| out.join(name)) {
-        // A dangling link counts as existing.
-        let existed = path.symlink_metadata().is_ok();
-        let opened = File::options().append(true).create(true).open(&path);
-        opened.map_err(|e| unwritable(&path, &e))?;
-        if !existed {
-            std::fs::remove_file(&path).map_err(|e| unwritable(&path, &e))?;
-        }
+    let mut files = [DATA, MARKDOWN, HTML, BENCH].into_iter();
+    files.try_for_each(|name| check_writable(&out.join(name)))
+}
+
+/// Checks that a file can be written, and leaves it as it is.
+pub(crate) fn check_writable(path: &Path) -> Result<(), String> {
+    // A dangling link counts as existing.
+    let existed = path.symlink_metadata().is_ok();
+    let opened = File::options().append(true).create(true).open(path);
+    opened.map_err(|e| unwritable(path, &e))?;
+    if !existed {
+        std::fs::remove_file(path).map_err(|e| unwritable(path, &e))?;
     }
     Ok(())
+}
+
+/// Writes a file of its own, outside of the folder of the reports.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| unwritable(path, &e))
 }
 
 /// Writes report.json and everything that is rendered from it into `out`.

@@ -84,6 +84,7 @@ mod tests {
             what: what.to_owned(),
             ratio,
             change,
+            ..Compared::default()
         };
         let mut report = test_report::report(&[]);
         report.baseline = Some(Comparison {

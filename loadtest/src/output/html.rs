@@ -2,9 +2,10 @@
 //! forbids it, and the tests check that.
 
 use crate::output::{
-    caveats::caveats, charts, charts::Figure, charts::svg::escape, sentences::findings,
-    sentences::headlines, sentences::judgements, sentences::reason, sentences::speed_up_is_valid,
-    summary_cards, summary_cards::SummaryCard, tables, tables::Table,
+    answers, caveats::caveats, charts, charts::Figure, charts::svg::escape, legend,
+    sentences::findings, sentences::headlines, sentences::judgements, sentences::reason,
+    sentences::speed_up_is_valid, summary, summary_cards, summary_cards::SummaryCard, tables,
+    tables::Table,
 };
 use crate::report::{judgement::Comparison, model::Report};
 
@@ -17,7 +18,10 @@ pub(crate) fn render(report: &Report) -> String {
     let item = |line: &String| format!("<li>{}</li>", escape(line));
     // The summary cards give the speed-ups, unless there are none.
     let headlines: String = match speed_up_is_valid(report) {
-        true => String::new(),
+        true => answers::sentences(report)
+            .iter()
+            .map(|line| answer(line))
+            .collect(),
         false => headlines(report).iter().map(item).collect(),
     };
     let sentences = [findings(report), judgements(report)].concat();
@@ -47,7 +51,8 @@ pub(crate) fn render(report: &Report) -> String {
          <ul class=\"headlines\">{headlines}</ul>\n<div class=\"cards\">{cards}</div>\n\
          {first}<h2>Findings</h2>\n<ul class=\"findings\">{findings}</ul>\n\
          <p class=\"faint\">{url} · {started} · {seconds:.0} s · {tool} ({build}) on {os}, {cpus} CPUs</p>\n\
-         <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n\
+         <h2>Latency by phase and outcome</h2>\n<div class=\"wide\">{table}</div>\n{legend}\
+         <h2>All requests</h2>\n{summary}\
          {beside}{charts}\
          <h2>How far this can be trusted</h2>\n<div class=\"wide\">{checks}</div>\n<ul class=\"faint\">{caveats}</ul>\n</html>\n",
         head = head(&format!("Load test: {heading}")),
@@ -58,6 +63,8 @@ pub(crate) fn render(report: &Report) -> String {
             .filter(|_| report.is_valid())
             .map(card)
             .collect::<String>(),
+        legend = words(report),
+        summary = list_table(&summary::lines(report)),
         table = table(&tables::latencies(report)),
         beside = report.baseline.as_ref().map(beside).unwrap_or_default(),
         checks = check_table(report),
@@ -84,6 +91,15 @@ fn head(title: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n"
     )
+}
+
+/// An answer, with its verdict in bold.
+fn answer(line: &str) -> String {
+    let (verdict, reason) = line.split_once(": ").unwrap_or((line, ""));
+    let mut rest = reason.chars();
+    let first = rest.next().map(char::to_uppercase);
+    let reason: String = first.into_iter().flatten().chain(rest).collect();
+    format!("<li><b>{}.</b> {}</li>", escape(verdict), escape(&reason))
 }
 
 fn card(card: &SummaryCard) -> String {
@@ -145,6 +161,23 @@ fn table(table: &Table) -> String {
     };
     let rows: String = table.rows.iter().map(|row| line("td", row)).collect();
     format!("<table>{}{rows}</table>", line("th", &table.headers))
+}
+
+/// What the words of the table mean.
+fn words(report: &Report) -> String {
+    let words = legend::words(report).into_iter();
+    let words: String = words
+        .map(|(word, meaning)| format!("<dt>{word}</dt><dd>{meaning}</dd>"))
+        .collect();
+    format!("<dl class=\"words\">{words}</dl>\n")
+}
+
+fn list_table(lines: &[(&'static str, String)]) -> String {
+    let rows = lines.iter().map(|(name, text)| {
+        let text = escape(text);
+        format!("<tr><td>{name}</td><td>{text}</td></tr>")
+    });
+    format!("<table>{}</table>\n", rows.collect::<String>())
 }
 
 /// The figures of a comparison side by side.

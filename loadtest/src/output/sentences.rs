@@ -6,11 +6,14 @@ use crate::analysis::{
 };
 use crate::checks;
 use crate::load::plan::Phase;
-use crate::output::what_if;
-use crate::phases::{faults::FaultImpact, faults::Faults, stampede::Burst, stampede::BurstKind};
+use crate::output::{answers, what_if};
+use crate::phases::{
+    capacity::Capacity, capacity::Ramp, capacity::RampEnd, faults::FaultImpact, faults::Faults,
+    stampede::Burst, stampede::BurstKind,
+};
 use crate::report::{
-    judgement::Change, judgement::Compared, judgement::Comparison, model::Overall, model::Report,
-    model::Traffic,
+    judgement::Change, judgement::Compared, judgement::Comparison, judgement::Direction,
+    judgement::Values, model::Overall, model::Report, model::Traffic,
 };
 use crate::target::outcome::Outcome;
 
@@ -40,7 +43,7 @@ pub(crate) fn reason(report: &Report) -> String {
         }
         Overall::Regression => {
             let figures = report.baseline.iter().flat_map(|one| &one.figures);
-            let worse = figures.filter(|figure| figure.change.label().1 == Some("error"));
+            let worse = figures.filter(|figure| Comparison::is_worse(figure, report.strict));
             let worse: Vec<&str> = worse.map(|figure| figure.what.as_str()).collect();
             format!("worse than the baseline allows: {}", worse.join(", "))
         }
@@ -63,7 +66,7 @@ pub(crate) fn speed_up_is_valid(report: &Report) -> bool {
     !checks::doubt_speed_ups(&report.checks)
 }
 
-/// One sentence per function, or why there is none.
+/// The answer and the speed-up of each function, or why there is none.
 pub(crate) fn headlines(report: &Report) -> Vec<String> {
     if !speed_up_is_valid(report) {
         return vec![
@@ -73,7 +76,11 @@ pub(crate) fn headlines(report: &Report) -> Vec<String> {
         ];
     }
     let headline = |speed_up| headline(report, speed_up);
-    report.speed_ups.iter().map(headline).collect()
+    let speed_ups = report.speed_ups.iter().map(headline);
+    answers::sentences(report)
+        .into_iter()
+        .chain(speed_ups)
+        .collect()
 }
 
 fn headline(report: &Report, speed_up: &SpeedUp) -> String {
@@ -123,6 +130,7 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
     lines.extend(report.speed_ups.iter().flat_map(costs));
     lines.extend(stampede(report, BurstKind::Cold, effect.stampede_factor));
     lines.extend(stampede(report, BurstKind::Expiry, effect.expiry_factor));
+    lines.extend(report.capacity.iter().map(capacity));
     lines.extend(report.savings.iter().map(saving));
     lines.extend(report.faults.iter().flat_map(faults));
     lines.extend(cold_functions(report));
@@ -220,6 +228,42 @@ fn costs(speed_up: &SpeedUp) -> Vec<String> {
         )
     });
     server.into_iter().chain(overhead).chain(origins).collect()
+}
+
+fn capacity(capacity: &Capacity) -> String {
+    let (function, slo) = (&capacity.function, capacity.slo);
+    let with = ramp(&capacity.with_cache);
+    let without = capacity.without_cache.as_ref().map_or_else(
+        || "past the cache it could not be asked".to_owned(),
+        |without| format!("{} without", ramp(without)),
+    );
+    let kept = |ramp: &Ramp| ramp.kept;
+    let both = kept(&capacity.with_cache).zip(capacity.without_cache.as_ref().and_then(kept));
+    let ratio = both.map_or_else(String::new, |(with, without)| {
+        format!(", {} as many", times(with / without))
+    });
+    format!(
+        "capacity of {function} within {slo}: {with} with the cache (every key stored), {without}{ratio}"
+    )
+}
+
+fn ramp(ramp: &Ramp) -> String {
+    let Some(kept) = ramp.kept else {
+        return match ramp.ended {
+            RampEnd::Target => "not one request a second".into(),
+            RampEnd::Generator => "not measurable on this machine, which was too busy".into(),
+            RampEnd::Time => "not measured, for lack of time".into(),
+        };
+    };
+    match (ramp.ended, ramp.broken) {
+        (RampEnd::Generator, _) => {
+            format!(
+                "at least {kept:.0} requests a second, all that this tool can send on this machine"
+            )
+        }
+        (_, Some(broken)) => format!("{kept:.0} requests a second ({broken:.0} were too many)"),
+        (_, None) => format!("at least {kept:.0} requests a second, as far as there was time"),
+    }
 }
 
 fn saving(saving: &Saving) -> String {
@@ -356,6 +400,18 @@ pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
     let (verdict, _) = figure.change.label();
     let (what, baseline) = (&figure.what, &comparison.baseline);
     let limit = percent(comparison.max_regress);
+    if let Some(Values {
+        quantity,
+        before,
+        now,
+    }) = figure.values
+    {
+        let [before, now] = [before, now].map(|value| quantity.human(value));
+        return format!("{verdict}: {what}: {now}, and {before} in {baseline}");
+    }
+    let detectable = figure.detectable.map_or_else(String::new, |share| {
+        format!("; {} more or less could be told", percent(share))
+    });
     match (figure.change, figure.ratio) {
         (Change::Missing, _) => format!(
             "{verdict}: {what} was measured in {baseline}, and this run has too few rounds of it"
@@ -363,7 +419,16 @@ pub(crate) fn compared(comparison: &Comparison, figure: &Compared) -> String {
         (_, None) => format!("{verdict}: {what} has too few rounds in {baseline}"),
         (_, Some(ratio)) => {
             let ratio = interval(ratio, times);
-            format!("{verdict}: {what} is {ratio} that of {baseline} (at most {limit} may be lost)")
+            match figure.direction {
+                Direction::LessIsWorse => format!(
+                    "{verdict}: {what} is {ratio} that of {baseline} (at most {limit} may be \
+                     lost{detectable})"
+                ),
+                Direction::MoreIsWorse => format!(
+                    "{verdict}: {what} takes {ratio} as long as in {baseline} (at most {limit} \
+                     more are allowed{detectable})"
+                ),
+            }
         }
     }
 }

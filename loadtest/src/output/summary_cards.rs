@@ -41,7 +41,7 @@ fn speed_ups(report: &Report) -> impl Iterator<Item = SummaryCard> {
         Some(SummaryCard {
             number: times(ratio.estimate),
             what: format!(
-                "{}: as fast as a miss, a hit at the median",
+                "{}: speed of a hit against a miss, at the median",
                 speed_up.function
             ),
             detail: format!("{low} to {high}; saves {saved}{mean}{origin}"),

@@ -26,13 +26,26 @@ pub(crate) fn latencies(report: &Report) -> Table {
     Table {
         text_columns: 3,
         headers: LATENCY_COLUMNS.map(str::to_owned).to_vec(),
-        rows: report
-            .rows
-            .iter()
-            .map(latency_row)
-            .chain(report.connecting.iter().map(connect_row))
-            .collect(),
+        rows: rows_by_function(report),
     }
+}
+
+/// All rows of a function, then all of the next one.
+fn rows_by_function(report: &Report) -> Vec<Vec<String>> {
+    let functions = report.target.functions.iter();
+    let mut names: Vec<&str> = functions.map(|function| function.name.as_str()).collect();
+    for row in &report.rows {
+        if !names.contains(&row.function.as_str()) {
+            names.push(&row.function);
+        }
+    }
+    let of = |name: &str| {
+        let rows = report.rows.iter().filter(|row| row.function == name);
+        let connecting = report.connecting.iter().filter(|row| row.function == name);
+        let rows = rows.map(latency_row).chain(connecting.map(connect_row));
+        rows.collect::<Vec<_>>()
+    };
+    names.into_iter().flat_map(of).collect()
 }
 
 fn latency_row(row: &Row) -> Vec<String> {

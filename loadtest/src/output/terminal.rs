@@ -2,7 +2,7 @@
 
 use crate::output::{
     caveats::caveats, sentences::findings, sentences::headlines, sentences::judgements,
-    sentences::reason, tables, tables::Table,
+    sentences::reason, summary, tables, tables::Table,
 };
 use crate::report::{judgement::Comparison, model::Report};
 
@@ -23,6 +23,10 @@ pub(crate) fn render(report: &Report) -> String {
         text.extend(part.iter().map(|line| format!("{line}\n")));
         text.push_str(if part.is_empty() { "" } else { "\n" });
     }
+    for (name, line) in summary::lines(report) {
+        text.push_str(&format!("{name:.<16} {line}\n"));
+    }
+    text.push('\n');
     text.extend(report.baseline.iter().map(side_by_side));
     for check in &report.checks {
         let (verdict, _) = check.verdict.label();

@@ -44,8 +44,6 @@ fn plan(session: &Session) -> Plan {
         let spec = RequestSpec::new(function, 0, traits.canary.clone());
         Segment::closed(1, vec![spec; 2 * traits.instances.unwrap_or(1).max(1)])
     };
-    Plan {
-        phase: Phase::ColdFunction,
-        segments: session.traits.iter().enumerate().map(segment).collect(),
-    }
+    let segments = session.traits.iter().enumerate().map(segment);
+    Plan::closed(Phase::ColdFunction, segments.collect())
 }

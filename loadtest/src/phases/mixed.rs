@@ -47,13 +47,19 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
         session.flush_probe.failed = Some(reason);
         return Ok(());
     }
-    let plan = match (&synthetic, &session.own_traffic) {
+    let mut plan = match (&synthetic, &session.own_traffic) {
         (Some((keys, asked)), _) => plan(session, keys, asked),
         (None, Some((traffic, replay))) => own_plan(&session.profile, traffic, *replay),
         (None, None) => return Ok(()),
     };
+    let mut grace = Duration::from_secs(2);
+    if let Some(users) = session.profile.users {
+        plan = by_users(plan, (users, session.profile.users_a_second));
+        // Their time ends the phase, and not the number of their requests.
+        grace = Duration::ZERO;
+    }
     let now = session.client.elapsed();
-    let deadline = (now + duration + Duration::from_secs(2)).min(session.profile.budget);
+    let deadline = (now + duration + grace).min(session.profile.budget);
     let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
     session.totals.count_mixed(&collected.samples);
     let is_fresh = synthetic.is_some() || session.client.target.flush.is_some();
@@ -66,6 +72,12 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// The same requests, asked for by users instead of at a rate.
+fn by_users(plan: Plan, users: (usize, f64)) -> Plan {
+    let slots = plan.segments.into_iter().flat_map(|segment| segment.slots);
+    Plan::endless(plan.phase, users, slots.map(|slot| slot.spec))
 }
 
 /// The user's own traffic, for as long as the phase lasts.
@@ -96,7 +108,7 @@ fn own_plan(profile: &Profile, traffic: &OwnTraffic, replay: Replay) -> Plan {
 }
 
 /// The gap before the next of Poisson arrivals.
-fn exponential(rng: &mut impl Rng, rate: f64) -> f64 {
+pub(crate) fn exponential(rng: &mut impl Rng, rate: f64) -> f64 {
     -(1.0 - rng.random::<f64>()).ln() / rate
 }
 

@@ -162,8 +162,5 @@ fn plan(
     // Fast functions first: if time runs out, fewer requests are lost.
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by_key(|function| session.traits[*function].origin);
-    Plan {
-        phase,
-        segments: order.into_iter().map(segment).collect(),
-    }
+    Plan::closed(phase, order.into_iter().map(segment).collect())
 }

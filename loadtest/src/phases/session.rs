@@ -1,5 +1,6 @@
 //! The state of a run, and how one phase of any kind is run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use crate::analysis::{origin_calls::OriginCallCounter, totals::FlushProbe, total
 use crate::client::{Client, request::RequestSpec};
 use crate::load::{
     goose, keys::Supply, phase_runner::PhaseRunner, phase_runner::PhaseSamples, plan::Phase,
-    plan::Plan, profile::Profile, progress::Progress, traffic::OwnTraffic, traffic::Replay,
+    plan::Plan, profile::Profile, progress::Progress, sample_file::SampleFile, traffic::OwnTraffic,
+    traffic::Replay,
 };
 use crate::phases::{
     discovery::FunctionTraits, discovery::SLOW, minimum_latency::MinimumLatencies,
@@ -26,6 +28,10 @@ pub(crate) struct Session {
     pub(crate) origin_calls: OriginCallCounter,
     pub(crate) flush_probe: FlushProbe,
     pub(crate) minimum: MinimumLatencies,
+    /// Where Goose writes its own report of the mixed phase.
+    pub(crate) goose_report: Option<PathBuf>,
+    /// Where every request is written.
+    pub(crate) samples: Option<SampleFile>,
     /// The user's own traffic, and how it is sent.
     pub(crate) own_traffic: Option<(OwnTraffic, Replay)>,
     /// What was left out, in sentences.
@@ -61,6 +67,8 @@ impl Session {
             origin_calls: OriginCallCounter::default(),
             flush_probe: FlushProbe::default(),
             minimum: MinimumLatencies::default(),
+            goose_report: None,
+            samples: None,
             own_traffic: None,
             limitations: Vec::new(),
         }
@@ -79,14 +87,22 @@ impl Session {
             Phase::Mixed | Phase::Faults => phase.label().to_owned(),
             _ => format!("{} {}", phase.label(), round + 1),
         };
-        let watch = self
-            .progress
-            .watch(self.client.clone(), runner.clone(), title.clone());
-        let goose_result = goose::run(&self.client, &runner)
+        let watch = self.progress.watch(
+            self.client.clone(),
+            runner.clone(),
+            (title.clone(), self.profile.budget),
+        );
+        // The phase that other load tests have.
+        let report = self.goose_report.as_deref();
+        let report = report.filter(|_| phase == Phase::Mixed);
+        let goose_result = goose::run(&self.client, &runner, report)
             .await
             .map_err(|e| format!("Goose stopped: {e}"))?;
         drop(watch);
         let collected = runner.take();
+        if let Some(file) = &mut self.samples {
+            file.write((phase, round), &collected.samples, &self.names)?;
+        }
         let counted = self.origin_calls.close_phase(&collected.samples);
         let place = (phase, round);
         self.totals

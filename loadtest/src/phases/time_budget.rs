@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::load::{profile::Profile, shell::TargetCommands};
-use crate::phases::{cold_start, discovery::FunctionTraits, faults, session::FunctionLoad};
+use crate::phases::{
+    capacity, cold_start, discovery::FunctionTraits, faults, session::FunctionLoad,
+};
 
 /// Goose's overhead per phase: its parent loop ticks twice a second.
 const GOOSE: Duration = Duration::from_millis(900);
@@ -28,6 +30,12 @@ pub(crate) fn end_of_rounds(
 
 /// When the bursts must end.
 pub(crate) fn end_of_bursts(profile: &Profile, commands: &TargetCommands) -> Duration {
+    let capacity = profile.slo.map_or(Duration::ZERO, |_| capacity::DURATION);
+    end_of_capacity(profile, commands).saturating_sub(capacity)
+}
+
+/// When the ramps of the capacity must end.
+pub(crate) fn end_of_capacity(profile: &Profile, commands: &TargetCommands) -> Duration {
     profile.budget.saturating_sub(commands_time(commands))
 }
 

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::{
-    histogram::Latencies, intervals::share_interval, paired, paired::SpeedUp,
-    phase_summary::PhaseSummary, savings, savings::Price, totals::KeyedTraffic, totals::Totals,
+    answer, answer::Answer, answer::Demand, answer::Prices, histogram::Latencies,
+    intervals::share_interval, paired, paired::SpeedUp, phase_summary::PhaseSummary, savings,
+    savings::Price, totals::KeyedTraffic, totals::Totals,
 };
 use crate::checks::{self, tool};
 use crate::load::{machine::Machine, plan::Phase};
-use crate::phases::{faults::Faults, session::Session, stampede::Burst, stampede::BurstKind};
+use crate::phases::{
+    capacity::Capacity, faults::Faults, session::Session, stampede::Burst, stampede::BurstKind,
+};
 use crate::report::{
     model::CacheEffect, model::ConnectRow, model::FailureRow, model::FunctionFacts,
     model::FunctionHits, model::OwnTrafficFacts, model::PhaseRow, model::Report, model::Row,
@@ -21,14 +24,26 @@ use crate::target::{Billing, outcome::Failure, outcome::Outcome};
 pub(crate) struct PhaseResults {
     pub(crate) bursts: Vec<Burst>,
     pub(crate) faults: Option<Faults>,
+    pub(crate) capacity: Vec<Capacity>,
+}
+
+/// What things cost.
+pub(crate) struct PriceList {
+    pub(crate) compute: Price,
+    /// Dollars a month, if that was given.
+    pub(crate) cache: Option<f64>,
 }
 
 impl Session {
     pub(crate) fn report(
         mut self,
         (started, machine): (String, Machine),
-        price: &Price,
-        PhaseResults { bursts, faults }: PhaseResults,
+        price: &PriceList,
+        PhaseResults {
+            bursts,
+            faults,
+            capacity,
+        }: PhaseResults,
         interrupted: bool,
     ) -> Report {
         self.limitations.extend(self.left_out());
@@ -39,13 +54,15 @@ impl Session {
         let checks = checks::all(totals, &self.flush_probe, self.profile.rounds);
         // Nothing else is billed by the millisecond of a call.
         let mut savings = match self.client.target.billing {
-            Billing::Lambda => savings::savings(price, &totals.pairs),
+            Billing::Lambda => savings::savings(&price.compute, &totals.pairs),
             Billing::None => Vec::new(),
         };
+        let mut answers = self.answers(price);
         // What a check has put in doubt is given nowhere.
         if checks::doubt_speed_ups(&checks) {
             speed_ups.clear();
             savings.clear();
+            answers.clear();
         }
         Report {
             schema: SCHEMA.to_owned(),
@@ -56,6 +73,7 @@ impl Session {
             connecting: self.connecting(),
             failures: self.failures(),
             savings,
+            answers,
             speed_ups,
             effect: self.effect(&bursts),
             own_traffic: self.own_traffic(),
@@ -71,12 +89,39 @@ impl Session {
             shortfalls: self.limitations,
             bursts,
             faults,
+            capacity,
             interrupted,
             floor: self.minimum.memcached,
             rules: Vec::new(),
             strict: false,
             baseline: None,
         }
+    }
+
+    /// Whether each cache is worth it, at the traffic of the mixed phase.
+    fn answers(&self, price: &PriceList) -> Vec<Answer> {
+        let totals = &self.totals;
+        let mut phases = totals.phases.iter();
+        let Some(mixed) = phases.find(|sum| sum.phase == Phase::Mixed && sum.answers > 0) else {
+            return Vec::new();
+        };
+        let seconds = mixed.ended.saturating_sub(mixed.began).as_secs_f64();
+        let is_billed = self.client.target.billing == Billing::Lambda;
+        let lookups: u64 = totals.mixed.values().map(|traffic| traffic.lookups).sum();
+        let answers = totals.mixed.iter().filter_map(|(function, traffic)| {
+            let demand = Demand {
+                rate: traffic.lookups as f64 / seconds.max(1e-3),
+                hit_ratio: traffic.hits as f64 / traffic.lookups.max(1) as f64,
+            };
+            // One cache serves all functions: each has its share of the price by its requests.
+            let share = traffic.lookups as f64 / lookups.max(1) as f64;
+            let prices = Prices {
+                compute: is_billed.then_some(&price.compute),
+                cache: price.cache.map(|cache| cache * share),
+            };
+            answer::answer(&self.names[*function], &totals.pairs, demand, &prices)
+        });
+        answers.collect()
     }
 
     fn left_out(&self) -> Vec<String> {
@@ -95,7 +140,9 @@ impl Session {
                 ));
             }
         }
-        let cut: u64 = self.totals.phases.iter().map(|phase| phase.not_sent).sum();
+        let phases = self.totals.phases.iter();
+        let phases = phases.filter(|phase| phase.phase != Phase::Capacity);
+        let cut: u64 = phases.map(|phase| phase.not_sent).sum();
         if cut > 0 {
             notes.push(format!(
                 "{cut} planned requests were not sent: there was no time, or the target failed"
@@ -196,6 +243,7 @@ fn origin_row(sum: &PhaseSummary) -> PhaseRow {
         claimed: sum.claimed,
         counted: sum.counted.number(),
         cut: sum.not_sent,
+        bytes: sum.bytes,
         began_s: sum.began.as_secs_f64(),
         ended_s: sum.ended.as_secs_f64(),
     }

@@ -42,7 +42,7 @@ pub(crate) struct ThresholdResult {
 }
 
 /// How a figure changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Change {
     /// The whole interval is worse than the limit allows.
@@ -56,7 +56,10 @@ pub(crate) enum Change {
     #[serde(rename = "lost")]
     Missing,
     /// The baseline itself has too few rounds.
+    #[default]
     NoData,
+    /// A ratio is worse only because what it is divided by became better.
+    Explained,
 }
 
 impl Change {
@@ -68,17 +71,43 @@ impl Change {
             Self::Inconclusive => ("inconclusive", Some("warning")),
             Self::Missing => ("REGRESSION, no data", Some("error")),
             Self::NoData => ("no data", Some("warning")),
+            Self::Explained => ("ok, because misses are faster", None),
         }
     }
 }
 
+/// Which way is worse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    #[default]
+    LessIsWorse,
+    MoreIsWorse,
+}
+
+/// A figure of both runs as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Values {
+    pub(crate) quantity: Quantity,
+    pub(crate) before: f64,
+    pub(crate) now: f64,
+}
+
 /// One figure of both runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Compared {
     pub(crate) what: String,
-    /// This run divided by the baseline; below one is worse.
+    /// This run divided by the baseline.
     pub(crate) ratio: Option<Interval>,
     pub(crate) change: Change,
+    #[serde(default)]
+    pub(crate) direction: Direction,
+    /// The smallest change that these two runs could tell, as a share.
+    #[serde(default)]
+    pub(crate) detectable: Option<f64>,
+    /// Where a ratio says little, because a value may be zero.
+    #[serde(default)]
+    pub(crate) values: Option<Values>,
 }
 
 /// A run compared with its baseline.
@@ -97,9 +126,19 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// Whether a figure is worse than allowed, or missing.
-    pub(crate) fn has_regression(&self) -> bool {
-        let worse = |change| matches!(change, Change::Regression | Change::Missing);
-        self.figures.iter().any(|figure| worse(figure.change))
+    pub(crate) fn has_worse(&self, strict: bool) -> bool {
+        self.figures
+            .iter()
+            .any(|figure| Self::is_worse(figure, strict))
+    }
+
+    /// Whether this figure is; if `strict`, also if that is not clear.
+    pub(crate) fn is_worse(figure: &Compared, strict: bool) -> bool {
+        match figure.change {
+            Change::Regression | Change::Missing => true,
+            Change::Inconclusive => strict,
+            Change::WithinLimit | Change::NoData | Change::Explained => false,
+        }
     }
 }
 

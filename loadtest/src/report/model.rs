@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{
-    check::Check, check::GROUND_TRUTH, check::Verdict, histogram::Summary, intervals::Interval,
-    paired::Pair, paired::SpeedUp, savings::Saving, timeline::Dot, what_if::WhatIf,
+    answer::Answer, check::Check, check::GROUND_TRUTH, check::Verdict, histogram::Summary,
+    intervals::Interval, paired::Pair, paired::SpeedUp, savings::Saving, timeline::Dot,
+    what_if::WhatIf,
 };
 use crate::load::{machine::Machine, plan::Phase, profile::Profile, traffic::Replay};
-use crate::phases::{faults::Faults, stampede::Burst};
+use crate::phases::{capacity::Capacity, faults::Faults, stampede::Burst};
 use crate::report::{
     judgement::Comparison, judgement::ThresholdResult, judgement::ThresholdVerdict,
 };
@@ -41,9 +42,15 @@ pub(crate) struct Report {
     pub(crate) speed_ups: Vec<SpeedUp>,
     pub(crate) effect: CacheEffect,
     pub(crate) savings: Vec<Saving>,
+    /// Whether the cache of each function is worth it; empty if a check has put that in doubt.
+    #[serde(default)]
+    pub(crate) answers: Vec<Answer>,
     pub(crate) bursts: Vec<Burst>,
     /// What an outage of the cache did, if that was measured.
     pub(crate) faults: Option<Faults>,
+    /// How many requests a second keep the promise of --slo.
+    #[serde(default)]
+    pub(crate) capacity: Vec<Capacity>,
     /// The traffic of --keys FILE, and what other caches would do with it.
     #[serde(default)]
     pub(crate) own_traffic: Option<OwnTrafficFacts>,
@@ -220,6 +227,8 @@ pub(crate) struct PhaseRow {
     pub(crate) claimed: u64,
     pub(crate) counted: Option<u64>,
     pub(crate) cut: u64,
+    #[serde(default)]
+    pub(crate) bytes: u64,
     pub(crate) began_s: f64,
     pub(crate) ended_s: f64,
 }
@@ -241,6 +250,7 @@ impl Report {
 
     /// The verdict over checks, thresholds and baseline; the exit code follows from it.
     pub(crate) fn overall(&self) -> Overall {
+        let strict = self.strict;
         let mut baseline = self.baseline.iter();
         if self.interrupted {
             Overall::Interrupted
@@ -248,7 +258,7 @@ impl Report {
             Overall::Invalid
         } else if self.fired().next().is_some() {
             Overall::Failed
-        } else if baseline.any(Comparison::has_regression) {
+        } else if baseline.any(|comparison| comparison.has_worse(strict)) {
             Overall::Regression
         } else if self.is_verified() {
             Overall::Verified

@@ -1,7 +1,8 @@
 //! The metrics that a threshold may ask for: their names, units and places in the report.
 
 use crate::analysis::{
-    format::Quantity, histogram::Quantile, histogram::Summary, intervals::Interval, paired::SpeedUp,
+    format::Quantity, histogram::Quantile, histogram::Summary, intervals::Interval,
+    intervals::share_interval, paired::SpeedUp,
 };
 use crate::load::plan::Phase;
 use crate::report::model::Report;
@@ -24,6 +25,8 @@ enum Source {
     /// The whole run, and what to call it.
     Run(&'static str, fn(&Report) -> Value),
     Errors,
+    /// Failed requests as a share of all.
+    Failed,
 }
 
 /// A value and its interval.
@@ -41,18 +44,19 @@ pub(crate) struct Observed {
 
 /// All metrics.
 #[rustfmt::skip]
-const METRICS: [Metric; 19] = [
-    Metric::P50, Metric::P90, Metric::P99, Metric::P999, Metric::MEAN, Metric::MAX,
+const METRICS: [Metric; 22] = [
+    Metric::P50, Metric::P90, Metric::P95, Metric::P99, Metric::P999, Metric::MEAN, Metric::MAX,
     Metric::SPEED_UP, Metric::SAVED, Metric::OVERHEAD, Metric::BREAK_EVEN,
     Metric::HIT_RATIO, Metric::BYTE_HIT_RATIO, Metric::OFFLOAD,
     Metric::STAMPEDE_FACTOR, Metric::EXPIRY_FACTOR,
-    Metric::ERRORS, Metric::ORIGIN_CALLS, Metric::STALE, Metric::RECOVERY,
+    Metric::ERRORS, Metric::FAILED, Metric::RATE, Metric::ORIGIN_CALLS, Metric::STALE, Metric::RECOVERY,
 ];
 
 #[rustfmt::skip]
 impl Metric {
     pub(crate) const P50: Self = Self::latency("p50", |all| quantile(all.p50));
     const P90: Self = Self::latency("p90", |all| quantile(all.p90));
+    const P95: Self = Self::latency("p95", |all| quantile(all.p95));
     pub(crate) const P99: Self = Self::latency("p99", |all| quantile(all.p99));
     const P999: Self = Self::latency("p999", |all| quantile(all.p999));
     const MEAN: Self = Self::latency("mean", |all| (Some(all.mean_us), None));
@@ -80,6 +84,9 @@ impl Metric {
         Self::run("expiry_factor", Quantity::Ratio, |r| (r.effect.expiry_factor, None))
             .only_in(Phase::Stampede);
     pub(crate) const ERRORS: Self = Self::new("errors", Quantity::Count, Source::Errors);
+    const FAILED: Self = Self::new("failed", Quantity::Share, Source::Failed);
+    const RATE: Self =
+        Self::run("rate", Quantity::Count, |report| (rate(report), None)).only_in(Phase::Mixed);
     const ORIGIN_CALLS: Self = Self::run("origin_calls", Quantity::Count, |report| {
         (Some(report.effect.claimed_origin_calls as f64), None)
     });
@@ -129,7 +136,7 @@ impl Metric {
         match self.source {
             Source::Latencies(_) => &[Label::Phase, Label::Function, Label::Outcome],
             Source::SpeedUps(_) => &[Label::Function],
-            Source::Errors => &[Label::Phase, Label::Function],
+            Source::Errors | Source::Failed => &[Label::Phase, Label::Function],
             Source::Run(..) => &[],
         }
     }
@@ -158,6 +165,7 @@ impl Metric {
             }
             Source::Run(of, pick) => vec![Observed::new(of.to_owned(), pick(report))],
             Source::Errors => errors(report, selector).into_iter().collect(),
+            Source::Failed => failed(report, selector).into_iter().collect(),
         }
     }
 }
@@ -189,6 +197,36 @@ fn interval(interval: Option<Interval>) -> Value {
 fn recovery(report: &Report) -> Value {
     let seconds = report.faults.as_ref().and_then(|faults| faults.recovered_s);
     (seconds.map(|s| s * 1e6), None)
+}
+
+/// Answers a second in the mixed phase.
+fn rate(report: &Report) -> Option<f64> {
+    let mut phases = report.origin.iter();
+    let mixed = phases.find(|one| one.phase == Phase::Mixed && one.answers > 0)?;
+    let seconds = mixed.ended_s - mixed.began_s;
+    (seconds > 0.0).then(|| mixed.answers as f64 / seconds)
+}
+
+/// Requests without an answer, and all requests.
+pub(crate) fn failed_of_all(report: &Report, selector: &Selector) -> (u64, u64) {
+    let failures = report.failures.iter();
+    let failed: u64 = failures
+        .filter(|failure| selector.has(failure.phase, &failure.function))
+        .map(|failure| failure.count)
+        .sum();
+    let rows = report.rows.iter();
+    let answered: u64 = rows
+        .filter(|row| selector.has(row.phase, &row.function))
+        .map(|row| row.latency.count)
+        .sum();
+    (failed, failed + answered)
+}
+
+fn failed(report: &Report, selector: &Selector) -> Option<Observed> {
+    let (failed, all) = failed_of_all(report, selector);
+    let share = share_interval(failed, all)?;
+    let of = format!("{failed} of {all} requests failed");
+    Some(Observed::new(of, interval(Some(share))))
 }
 
 /// `None` if the phase or function was not measured: zero errors would be meaningless.

@@ -83,11 +83,20 @@ impl Threshold {
 
     /// Evaluates the threshold for a report. If it selects several rows, the worst one counts.
     pub(crate) fn evaluate(&self, report: &Report) -> ThresholdResult {
-        let all = self.metric.observe(report, &self.selector);
+        let mut all = self.metric.observe(report, &self.selector);
+        // Rare rows have no quantile; that they are rare is no reason to fire, unless the threshold
+        // selects nothing else.
+        if all.iter().any(|observed| observed.value.is_some()) {
+            all.retain(|observed| observed.value.is_some());
+        }
         let verdicts = all
             .iter()
             .map(|observed| (self.verdict(observed), observed));
-        let (ruling, observed) = match verdicts.max_by_key(|(verdict, _)| *verdict) {
+        let worst = verdicts.max_by(|(a, one), (b, other)| {
+            a.cmp(b)
+                .then_with(|| self.badness(one).total_cmp(&self.badness(other)))
+        });
+        let (ruling, observed) = match worst {
             None => (ThresholdVerdict::NoData, "nothing matches".into()),
             Some((verdict, observed)) => (verdict, describe(observed, self.metric.quantity)),
         };
@@ -111,6 +120,15 @@ impl Threshold {
         }
     }
 
+    /// How far a value lies towards what fires.
+    fn badness(&self, observed: &Observed) -> f64 {
+        let value = observed.value.unwrap_or(0.0);
+        match self.operator {
+            Operator::Below | Operator::AtMost => -value,
+            Operator::Above | Operator::AtLeast => value,
+        }
+    }
+
     fn fires(&self, value: f64) -> bool {
         match self.operator {
             Operator::Below => value < self.limit,
@@ -130,6 +148,7 @@ fn how_to_enable(phase: Phase) -> &'static str {
         Phase::Stampede => "--bursts above 0",
         Phase::Faults => "--break-cache and --mend-cache",
         Phase::ColdFunction => "--restart-functions",
+        Phase::Capacity => "--slo, and its rows are in no threshold",
     }
 }
 
@@ -154,6 +173,7 @@ fn describe(observed: &Observed, quantity: Quantity) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::{model::FailureRow, test_report};
     use crate::target::outcome::Outcome;
 
     #[test]
@@ -203,6 +223,50 @@ mod tests {
             let error = Threshold::parse(text).unwrap_err();
             assert!(error.contains(message), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn the_worst_row_is_named_and_a_rare_one_decides_only_alone() {
+        let mut report = test_report::report(&["f", "g"]);
+        report.rows = vec![
+            test_report::hits(Phase::Warm, "f", (400, 10)),
+            test_report::hits(Phase::Warm, "g", (400, 30)),
+            test_report::hits(Phase::Mixed, "f", (3, 99)),
+        ];
+        let judged = |text: &str| Threshold::parse(text).unwrap().evaluate(&report);
+        let above = judged("p95 > 5ms");
+        assert_eq!(above.ruling, ThresholdVerdict::Fired);
+        assert!(
+            above.observed.starts_with("warm g hit: 30.0 ms"),
+            "{above:?}"
+        );
+        let below = judged("p50 < 50ms");
+        assert!(
+            below.observed.starts_with("warm f hit: 10.0 ms"),
+            "{below:?}"
+        );
+        assert_eq!(judged("p95 > 50ms").ruling, ThresholdVerdict::Ok);
+        let rare = judged("p95{phase=mixed} > 50ms");
+        assert_eq!(rare.ruling, ThresholdVerdict::NoData);
+    }
+
+    #[test]
+    fn failures_are_a_share_with_an_interval() {
+        let mut report = test_report::report(&["f"]);
+        report.rows = vec![test_report::hits(Phase::Warm, "f", (990, 1))];
+        report.failures = vec![FailureRow {
+            phase: Phase::Warm,
+            function: "f".into(),
+            failure: "status-503".into(),
+            count: 10,
+        }];
+        let judged = |text: &str| Threshold::parse(text).unwrap().evaluate(&report).ruling;
+        assert_eq!(judged("failed > 0.1%"), ThresholdVerdict::Fired);
+        assert_eq!(
+            judged("failed{phase=warm} > 1%"),
+            ThresholdVerdict::Inconclusive
+        );
+        assert_eq!(judged("failed > 5%"), ThresholdVerdict::Ok);
     }
 
     #[test]

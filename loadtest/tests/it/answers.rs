@@ -119,7 +119,11 @@ impl State {
             Lie::FailsWhenBroken if broken => return Some(plain(503, "no cache")),
             _ => {}
         }
-        if path == "/flush" {
+        if self.character.lie == Lie::Guarded {
+            if let Some(answer) = self.guard(request) {
+                return Some(answer);
+            }
+        } else if path == "/flush" {
             return Some(self.flush());
         }
         let key = match (path, request.uri().query()) {
@@ -143,6 +147,23 @@ impl State {
             self.past_the_cache(&asked, Way::Broken).await
         } else {
             self.lookup(&asked).await
+        })
+    }
+
+    /// The answer to a request that goes no further.
+    fn guard(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let token = request.headers().get("x-token");
+        if token.is_none_or(|token| token != "s3cr3t") {
+            return Some(plain(401, "who are you?"));
+        }
+        if let Some(key) = request.uri().path().strip_prefix("/old/") {
+            let moved = Response::builder().status(301);
+            let moved = moved.header("location", format!("/user/{key}"));
+            return Some(moved.body(Full::default()).unwrap());
+        }
+        (request.method() == "PURGE").then(|| {
+            self.flush();
+            plain(204, "")
         })
     }
 
@@ -312,7 +333,11 @@ impl State {
             true => ("HIT from here", "cache"),
             false => ("MISS", "database"),
         };
-        let body = format!("{{\"from\":\"{word}\",\"result\":{value}}}");
+        let mut body = format!("{{\"from\":\"{word}\",\"result\":{value}}}");
+        if lie == Lie::Compressed {
+            response = response.header("content-encoding", "gzip");
+            body = body.chars().rev().collect();
+        }
         response
             .header("x-cache", header)
             .body(Full::from(body))

@@ -33,6 +33,11 @@ pub(crate) enum Lie {
     /// Everything is true, but there are no diagnostics.
     NoDiagnostics,
     NoCacheStatus,
+    /// Every request needs a token, a path has moved, and the cache is emptied by PURGE only, which
+    /// is answered with 204.
+    Guarded,
+    /// Answers are compressed, whatever was asked for.
+    Compressed,
     /// There is no cache at all, and answers say nothing of one.
     NoCache,
     /// Everything is true, but answers name no lifetime.

