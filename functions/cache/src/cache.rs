@@ -261,9 +261,9 @@ impl Cache {
         Ok(())
     }
 
-    /// Drops all near copies of this process: see [`Policy::near`]. To be called by whoever runs
-    /// calls in an environment that may be frozen between them, when the last of them ends: while a
-    /// guest is stopped, its clocks may stop too.
+    /// Drops all near copies of this process: see [`Policy::near`]. A host that may
+    /// freeze the process between calls has to call this when the last call ends: while a guest is
+    /// stopped, its clocks may stop too.
     pub fn forget_near(&self) {
         self.0.near.forget_all();
     }

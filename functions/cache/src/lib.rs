@@ -34,6 +34,7 @@
 //! * [`Policy`]: ttl, stale windows, sizes; [`Cache::builder`] and [`Cache::from_env`]: the
 //!   settings
 //! * [`Cache::get_or_fetch`], [`Cache::get_or_fetch_many`]: without the attribute
+//! * [`Observer`], [`Stats`], [`Cache::breakers`], [`Cache::ping`]: what to watch
 #![cfg_attr(
     any(doc, doctest),
     doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [near copies](guide::near), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
@@ -118,7 +119,7 @@ pub use key::{Key, KeyError};
 /// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
 /// | `key = (self.tenant, id)` | the key's parts, in place of all arguments |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
-/// | `types = T::TABLE` | labels that stand for the names of types in the key: see below |
+/// | `types = T::TABLE` | labels that replace the names of types in the key: see below |
 /// | `companions = user_cache` | what the companions are called by, in place of the function's name |
 ///
 /// ```

@@ -308,7 +308,7 @@ impl<'a> Call<'a> {
             let decision = self.decision(&progress, &snapshot);
             if near && decision == Decision::Hit {
                 // Before the value is decoded, which need not be kept while this waits.
-                Box::pin(self.keep_up(&reply)).await;
+                Box::pin(self.keep_up(&reply, &self.budget)).await;
             }
             if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
                 if let Some(noted) = noted {

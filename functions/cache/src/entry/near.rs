@@ -34,7 +34,9 @@ impl NearRecord {
     pub(crate) fn write(self, scope: &Scope) -> Vec<u8> {
         let mut out = start(b'W', scope.digest(), END - HEAD);
         out.extend_from_slice(&self.lineage.to_be_bytes());
-        let near = u32::try_from(crate::clock::millis(self.near)).unwrap_or(u32::MAX);
+        // Rounded up: a policy's `near` that is not whole would never be covered.
+        let near = self.near.as_nanos().div_ceil(1_000_000);
+        let near = u32::try_from(near).unwrap_or(u32::MAX);
         out.extend_from_slice(&near.to_be_bytes());
         out.push(u8::from(self.trust == Trust::Settled));
         finish(out, scope.key())

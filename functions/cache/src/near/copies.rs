@@ -138,17 +138,19 @@ impl Copies {
             return;
         }
         let digest = Digest(*digest);
-        if let Some(there) = shard.copies.get(&digest) {
-            if there.since.monotonic > copy.since.monotonic {
-                return;
-            }
-            shard.remove(&digest);
+        let later = |there: &Copy| there.since.monotonic > copy.since.monotonic;
+        if shard.copies.get(&digest).is_some_and(later) {
+            return;
         }
+        // Dropped without the lock, here and below: what a value's own drop does is not known.
+        let mut removed: Vec<_> = shard.remove(&digest).into_iter().collect();
         if shard.bytes + copy.bytes > self.most {
-            shard.make_room(self.most, copy.bytes, now, planted);
+            shard.make_room(self.most, copy.bytes, now, planted, &mut removed);
         }
         shard.bytes += copy.bytes;
         shard.copies.insert(digest, copy);
+        drop(shard);
+        drop(removed);
     }
 
     /// A lookup has shown this entry, or none: a copy of another one is of no use any more.
@@ -158,7 +160,9 @@ impl Copies {
         let differs = |copy: &Copy| Some(copy.entry) != entry;
         if shard.copies.get(&digest).is_some_and(differs) {
             shard.epoch += 1;
-            shard.remove(&digest);
+            let removed = shard.remove(&digest);
+            drop(shard);
+            drop(removed);
         }
     }
 
@@ -166,7 +170,9 @@ impl Copies {
     pub(crate) fn forget(&self, digest: &[u8; 32]) {
         let mut shard = self.shard(digest);
         shard.epoch += 1;
-        shard.remove(&Digest(*digest));
+        let removed = shard.remove(&Digest(*digest));
+        drop(shard);
+        drop(removed);
     }
 
     /// The same for all keys.
@@ -175,7 +181,6 @@ impl Copies {
             let mut shard = locked(shard);
             shard.epoch += 1;
             shard.bytes = 0;
-            // Dropped without the lock: what a value's own drop does is not known.
             let copies = std::mem::take(&mut shard.copies);
             drop(shard);
             drop(copies);
@@ -213,9 +218,16 @@ impl Shard {
 
     /// Drops what has ended, then what ends first, down to seven eighths: so that not each of many
     /// copies that are made looks at all that are there.
-    fn make_room(&mut self, most: usize, wanted: usize, now: &Moment, planted: &Planted) {
-        self.copies
-            .retain(|_, copy| copy.is_alive(now, copy.near, planted));
+    fn make_room(
+        &mut self,
+        most: usize,
+        wanted: usize,
+        now: &Moment,
+        planted: &Planted,
+        removed: &mut Vec<Copy>,
+    ) {
+        let ended = |_: &Digest, copy: &mut Copy| !copy.is_alive(now, copy.near, planted);
+        removed.extend(self.copies.extract_if(ended).map(|(_, copy)| copy));
         self.bytes = self.copies.values().map(|copy| copy.bytes).sum();
         if self.bytes + wanted <= most {
             return;
@@ -227,7 +239,7 @@ impl Shard {
             if self.bytes + wanted <= most / 8 * 7 || self.bytes == 0 {
                 break;
             }
-            self.remove(&digest);
+            removed.extend(self.remove(&digest));
         }
     }
 }

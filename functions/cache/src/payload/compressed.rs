@@ -31,6 +31,17 @@ impl<'a> Payload<'a> {
         }
     }
 
+    /// How many bytes the value's are, as far as the entry says so: more than it can be is not
+    /// believed when it is opened.
+    pub(crate) fn opened_size(self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Lz4(bytes) => bytes
+                .first_chunk::<LENGTH>()
+                .map_or(bytes.len(), |length| u32::from_be_bytes(*length) as usize),
+        }
+    }
+
     /// The value's bytes.
     pub(crate) fn open(self) -> Result<Cow<'a, [u8]>, PayloadError> {
         match self {

@@ -7,6 +7,7 @@ use super::{
     Snapshot, lease::FillReason,
 };
 use crate::{
+    budget::Budget,
     clock::{self, Millis},
     key::Key,
     near::{Answer, Asked, Copy, Fault, Forgetting, Keep, LARGEST, Moment},
@@ -90,8 +91,9 @@ impl Call<'_> {
             return None;
         }
         let near = &self.cache.near;
+        let copies = near.copies()?;
         let (now, list) = (near.clocks().now(), self.cache.store.lists());
-        let noted = near.copies()?.note(self.key.digest(), now, list);
+        let noted = copies.note(self.key.digest(), now, list);
         Some(Box::new(noted))
     }
 
@@ -113,7 +115,8 @@ impl Call<'_> {
         let Some(entry) = snapshot.entry.filter(|_| decision == Decision::Hit) else {
             return;
         };
-        let size = entry.payload.bytes().len();
+        // That of the value, which a compressed entry is smaller than.
+        let size = entry.payload.opened_size();
         let permission = near.permission(&self.keys, &records[..], self.policy.near);
         if !permission.granted || size > LARGEST {
             return;
@@ -144,8 +147,8 @@ impl Call<'_> {
     }
 
     /// Adds, raises or settles the records that `reply` has shown, once a second for each name and
-    /// server, within the budget.
-    pub(super) async fn keep_up(&self, reply: &LookupReply) {
+    /// server, within `budget`.
+    pub(super) async fn keep_up(&self, reply: &LookupReply, budget: &Budget) {
         let received = self.cache.near.clocks().now().monotonic;
         let Some(records) = &reply.near else {
             return;
@@ -160,10 +163,10 @@ impl Call<'_> {
             return;
         }
         let answer = Answer::new(server, self.keys.both(), &records[..], received);
-        // Two records.
-        let limit = self.budget.left() / 2;
+        // Two records, and each may be settled and added.
+        let limit = budget.left() / 4;
         let kept_up = self.cache.keep_up(&answer, near, limit);
-        self.budget.spend(kept_up).await;
+        budget.spend(kept_up).await;
     }
 
     /// A new value on request ends the copy of the old one in this process.

@@ -4,9 +4,10 @@
 use std::{
     mem::take,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 use super::Call;
 use crate::{
@@ -32,7 +33,17 @@ pub(super) struct ReleaseGuard(Option<HeldLease>);
 /// The leases of a cache whose holders have left. The first of them starts a task, which gives back
 /// all that there are by then: a call for thousands of keys leaves as many at once.
 #[derive(Debug, Default)]
-pub(crate) struct Abandoned(Mutex<Vec<HeldLease>>);
+pub(crate) struct Abandoned(Mutex<Leases>);
+
+#[derive(Debug, Default)]
+struct Leases {
+    all: Vec<HeldLease>,
+    /// When the last task was started that gives them back.
+    begun: Option<Instant>,
+}
+
+/// After so long another task is started: a runtime that nothing drives does not run the last one.
+const UNDRIVEN: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 struct HeldLease {
@@ -95,14 +106,19 @@ impl Drop for ReleaseGuard {
 }
 
 impl Abandoned {
-    /// Whether it is the first one, for which a task has to be started.
+    /// Whether a task has to be started for it.
     fn push(&self, held: HeldLease) -> bool {
-        let mut all = self.all();
-        all.push(held);
-        all.len() == 1
+        let mut leases = self.leases();
+        leases.all.push(held);
+        let late = |begun: Instant| begun.elapsed() > UNDRIVEN;
+        let start = leases.all.len() == 1 || leases.begun.is_none_or(late);
+        if start {
+            leases.begun = Some(Instant::now());
+        }
+        start
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<HeldLease>> {
+    fn leases(&self) -> MutexGuard<'_, Leases> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,7 +138,7 @@ impl GiveBack {
 
     fn take(&mut self) -> Vec<HeldLease> {
         let cache = self.0.take();
-        cache.map_or_else(Vec::new, |cache| take(&mut *cache.abandoned.all()))
+        cache.map_or_else(Vec::new, |cache| take(&mut cache.abandoned.leases().all))
     }
 }
 
@@ -213,7 +229,7 @@ mod tests {
     /// A lookup has created a placeholder and found no generations.
     #[tokio::test]
     async fn a_placeholder_is_given_back_if_its_call_ends_before_the_generations_are_there() {
-        let policy = Policy::ttl(std::time::Duration::from_secs(60));
+        let policy = Policy::ttl(Duration::from_secs(60));
         let (cache, key) = (Cache::memory(), Key::new("minting", &()).unwrap());
         let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let store = &cache.shared().store;
@@ -248,7 +264,7 @@ mod tests {
 
     #[test]
     fn another_callers_placeholder_is_left() {
-        let policy = Policy::ttl(std::time::Duration::from_secs(60));
+        let policy = Policy::ttl(Duration::from_secs(60));
         let (cache, key) = (Cache::memory(), Key::new("minting", &()).unwrap());
         let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let mut guard = ReleaseGuard::armed(&call, KeyKind::Item, &[], Some(7));

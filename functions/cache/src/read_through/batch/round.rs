@@ -19,7 +19,7 @@ use crate::{
     flight::FlightResult,
     near::Keep,
     outcome::{Bypass, Freshness, Uncoordinated},
-    store::{LookupOptions, LookupReply, StoreError, many::Each},
+    store::{ItemState, LookupOptions, LookupReply, StoreError, many::Each},
 };
 
 /// The result of one round.
@@ -57,7 +57,13 @@ impl<'a> BatchCall<'a> {
         };
         let near = notes.iter().any(Option::is_some);
         let replies = self.look(&asked, near).await;
-        if near {
+        // Not while placeholders that were just won have no guard yet.
+        let won = |reply: &Result<LookupReply, StoreError>| {
+            reply
+                .as_ref()
+                .is_ok_and(|reply| matches!(reply.item, ItemState::Won(_)))
+        };
+        if near && !replies.iter().any(won) {
             self.keep_up(&asked, &replies).await;
         }
         let mut open = Vec::with_capacity(asked.len());
@@ -167,7 +173,7 @@ impl<'a> BatchCall<'a> {
                 continue;
             };
             if last.is_none_or(|(other, shown)| other != name || shown.near != reply.near) {
-                key.call.keep_up(reply).await;
+                key.call.keep_up(reply, &self.budget).await;
                 last = Some((name, reply));
             }
         }

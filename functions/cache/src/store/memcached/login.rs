@@ -41,9 +41,4 @@ impl Login {
         let command = format!("set larder:login 0 -1 {length}\r\n{user} {password}\r\n");
         out.extend_from_slice(command.as_bytes());
     }
-
-    /// Whether `text` may be shown. A peer that is no memcached may repeat what it was sent.
-    pub(super) fn is_absent_from(&self, text: &str) -> bool {
-        !text.contains(&self.password) && !text.contains(&self.user)
-    }
 }
