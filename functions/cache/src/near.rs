@@ -40,6 +40,8 @@ pub(crate) use clocks::{Clocks, Moment};
 pub(crate) use copies::{Asked, Copies, Copy, LARGEST, Noted};
 pub(crate) use kept::{AsBytes, Keep, Stored};
 use known::Known;
+// The feature `fuzzing` exports it.
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 pub use planted::Fault;
 pub(crate) use planted::Planted;
 pub(crate) use records::Answer;

@@ -109,13 +109,13 @@ impl<'de, T, C: Codec<T>> Deserialize<'de> for Coded<T, C> {
 pub struct Kept<T>(PhantomData<T>);
 
 impl<T: Clone + Send + Sync + 'static> Kept<T> {
-    /// [`AsValue`]
+    /// A copy is the value itself.
     pub const __LARDER_KEEP: AsValue = AsValue;
 }
 
 /// Every value, in particular those that cannot be cloned and shared.
 pub trait KeptAsBytes {
-    /// [`AsBytes`]
+    /// A copy is the value's bytes.
     const __LARDER_KEEP: AsBytes = AsBytes;
 }
 

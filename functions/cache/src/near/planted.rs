@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One rule that is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
 pub enum Fault {
     /// A copy's time counts from the receipt of the answer, not from its lookup's sending.
     CountedFromReceipt,
