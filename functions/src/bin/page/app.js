@@ -44,6 +44,7 @@ WORDS.en = {
   unreachable: 'The server cannot be reached', unreachableWhy: 'There was no answer from this address. Is the server still running?',
   httpError: status => `The server answered ${status}`,
   throttled: 'Too many requests at once', throttledWhy: 'Nothing failed. Ask again in a moment.',
+  unserved: 'No function answered', unservedWhy: 'No environment was free, or the function did not start: its log says more.',
   flushDone: 'Flushed', forgotten: what => `Forgotten: ${what}. The next request goes to the origin.`,
   tokenLabel: 'Flush token', tokenUse: 'Flush with this token', tokenMemory: 'Kept in the memory of this page only.',
   iam: 'With IAM, flush from a shell that has your credentials:',
@@ -105,6 +106,7 @@ WORDS.es = {
   unreachable: 'No se puede contactar con el servidor', unreachableWhy: 'Nadie responde en esta dirección. ¿Sigue en marcha el servidor?',
   httpError: status => `El servidor respondió ${status}`,
   throttled: 'Demasiadas peticiones a la vez', throttledWhy: 'Nada ha fallado. Pídela otra vez en un momento.',
+  unserved: 'Ninguna función respondió', unservedWhy: 'No había un entorno libre, o la función no arrancó: su registro dice más.',
   flushDone: 'Vaciada', forgotten: what => `Olvidado: ${what}. La siguiente petición va al origen.`,
   tokenLabel: 'Token para vaciar', tokenUse: 'Vaciar con este token', tokenMemory: 'Solo se guarda en la memoria de esta página.',
   iam: 'Con IAM, vacía desde una terminal que tenga tus credenciales:',
@@ -483,14 +485,17 @@ function raw(answer) {
   return h('details', {}, h('summary', {}, word('raw')), h('pre', { dir: 'ltr' }, lines.join('\n')));
 }
 
-/** Refused before a function had it, by API Gateway or for want of an environment. */
-const throttled = ({ status, headers }) => [429, 500, 503].includes(status) && !headers.get('Content-Type')?.includes('problem');
+/** Answered by API Gateway itself: no function had the request. */
+const turnedAway = ({ status, headers }) => [429, 500, 503].includes(status) && !headers.get('Content-Type')?.includes('problem');
 
 /** What went wrong, in the server's own words where it has some (RFC 9457). */
 function problemOf(answer) {
   if (answer.failure === 'cancelled') return { title: word('cancelled'), detail: '' };
   if (answer.failure) return { title: word('unreachable'), detail: word('unreachableWhy') };
-  if (throttled(answer)) return { title: word('throttled'), detail: word('throttledWhy') };
+  if (turnedAway(answer)) {
+    const what = answer.status === 500 ? 'unserved' : 'throttled';
+    return { title: word(what), detail: word(`${what}Why`) };
+  }
   const title = answer.json?.title ?? word('httpError')(answer.status);
   const detail = [answer.json?.detail ?? answer.json?.message, ...(answer.json?.servers ?? [])].filter(Boolean).join('\n');
   return { title, detail, foreign: true };

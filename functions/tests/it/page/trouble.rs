@@ -62,7 +62,7 @@ async fn a_request_that_was_turned_away_is_told_from_one_that_failed() {
     for (status, body, told) in [
         (429, r#"{"message":"Too Many Requests"}"#, true),
         (503, r#"{"message":"Service Unavailable"}"#, true),
-        (500, r#"{"message":"Internal Server Error"}"#, true),
+        (500, r#"{"message":"Internal Server Error"}"#, false),
         (504, r#"{"message":"Endpoint request timed out"}"#, false),
     ] {
         let answer = format!(
@@ -77,6 +77,8 @@ async fn a_request_that_was_turned_away_is_told_from_one_that_failed() {
             told,
             "{status}: {says}"
         );
+        // A function that does not start is answered for in the same way as one without room.
+        assert_eq!(says.contains("did not start"), status == 500, "{says}");
         assert!(says.contains(&status.to_string()), "{says}");
     }
 }
