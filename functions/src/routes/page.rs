@@ -122,9 +122,12 @@ impl Asset {
 
 /// A script without its lines of comments: those are for the readers of the source.
 fn without_comments(script: &str) -> String {
+    let comment = |line: &str| {
+        let line = line.trim();
+        line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"))
+    };
     let lines = script.split_inclusive('\n');
-    let code = lines.filter(|line| !line.trim_start().starts_with("//"));
-    code.collect()
+    lines.filter(|line| !comment(line)).collect()
 }
 
 /// Adds the slash to a stage or a base path such as `/prod`. The page uses relative URLs, which
