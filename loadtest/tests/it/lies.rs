@@ -7,7 +7,7 @@ use crate::tool;
 /// The lie must end in exit 5, with this check failed.
 fn found_out(lie: Lie, check: &str) {
     let server = Server::telling(lie);
-    let ended = tool::run(&server.url, &[]);
+    let ended = tool::run_once(&server.url, &[]);
     ended.expect_code(5);
     assert_eq!(ended.verdict(check), "fail", "{lie:?}\n{}", ended.stdout);
     assert!(ended.stdout.contains("INVALID") && ended.file("report.html").contains("INVALID"));
@@ -16,7 +16,7 @@ fn found_out(lie: Lie, check: &str) {
 /// The failure must end in exit 1, with a message that contains this.
 fn refused(lie: Lie, message: &str) {
     let server = Server::telling(lie);
-    let ended = tool::run(&server.url, &["--timeout", "1"]);
+    let ended = tool::run_once(&server.url, &["--timeout", "1"]);
     ended.expect_code(1);
     assert!(ended.stderr.contains(message), "{}", ended.stderr);
     assert!(!ended.has_file("report.json"), "there is nothing to report");
@@ -112,7 +112,7 @@ fn a_bypass_that_is_served_from_the_cache() {
 #[test]
 fn no_figure_is_left_of_a_speed_up_in_doubt() {
     let server = Server::telling(Lie::MissesCalledHits);
-    let ended = tool::run(&server.url, &[]);
+    let ended = tool::run_once(&server.url, &[]);
     ended.expect_code(5);
     assert!(
         ended.stdout.contains("No speed-up is given"),
@@ -139,7 +139,7 @@ fn a_server_clock_that_runs_ahead() {
 fn a_server_that_begins_to_hang() {
     let server = Server::telling(Lie::HangsAfter(120));
     let began = Instant::now();
-    let ended = tool::run(&server.url, &["--timeout", "1", "--budget", "20"]);
+    let ended = tool::run_once(&server.url, &["--timeout", "1", "--budget", "20"]);
     ended.expect_code(5);
     assert_eq!(ended.verdict("no request failed"), "fail");
     assert!(
