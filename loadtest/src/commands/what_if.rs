@@ -3,7 +3,7 @@
 use crate::commands::{cli::WhatIfArgs, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::traffic::OwnTraffic;
-use crate::output::{files, terminal, what_if};
+use crate::output::{files, html, terminal, what_if};
 use crate::report::own_traffic;
 use crate::target::{Function, Target, Wanted};
 
@@ -23,7 +23,7 @@ pub(crate) fn what_if(args: &WhatIfArgs, stdout: &mut Stdout) -> Result<Exit, Co
         }
     }
     if let Some(out) = &args.out {
-        files::write_page(out, "what-if.html", &what_if::page(&facts))?;
+        files::write_page(out, "what-if.html", &html::own_traffic(&facts))?;
         stdout.print(&format!(
             "\ncharts: {}\n",
             out.join("what-if.html").display()

@@ -4,12 +4,11 @@ use crate::analysis::{
     answer::Answer, answer::Money, answer::Worth, format::human_us, format::interval,
     format::percent,
 };
-use crate::output::sentences::whose_traffic;
 use crate::report::model::Report;
 
 /// One sentence a function; none if a check has put the figures in doubt.
 pub(crate) fn sentences(report: &Report) -> Vec<String> {
-    let traffic = whose_traffic(report);
+    let traffic = report.whose_traffic();
     report
         .answers
         .iter()

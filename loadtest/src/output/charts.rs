@@ -1,23 +1,17 @@
 //! The charts of a report: what each shows, with its title, legend and caption.
 
+pub(crate) mod figure;
 pub(crate) mod svg;
 
 use crate::analysis::timeline::Dot;
 use crate::load::plan::Phase;
 use crate::output::{
-    charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape, what_if,
+    charts::figure::Figure, charts::svg::Axis, charts::svg::Chart, charts::svg::Scale,
+    charts::svg::escape, what_if,
 };
 use crate::phases::stampede::BurstKind;
 use crate::report::{model::Report, model::Row};
 use crate::target::outcome::Outcome;
-
-pub(crate) struct Figure {
-    pub(crate) title: String,
-    /// Class and name of each series.
-    pub(crate) legend: Vec<(&'static str, String)>,
-    pub(crate) svg: String,
-    pub(crate) caption: String,
-}
 
 /// All charts for which there is data.
 pub(crate) fn all(report: &Report) -> Vec<Figure> {
@@ -236,17 +230,8 @@ fn cost(report: &Report) -> Option<Figure> {
     let (function, price) = (&saving.function, saving.price);
     let dollars = |ms: f64| ms * price.memory_mb / 1024.0 * 1e3 * price.gb_second;
     let (without, hit) = (dollars(saving.origin_ms), dollars(saving.hit_ms));
-    let ratio = Axis {
-        title: "hit ratio",
-        low: 0.0,
-        high: 100.0,
-        scale: Scale::Linear,
-        ticks: [0.0, 25.0, 50.0, 75.0, 100.0]
-            .map(|at| (at, format!("{at} %")))
-            .to_vec(),
-    };
     let mut chart = Chart::new(
-        ratio,
+        Axis::hit_ratio(),
         Axis::linear("dollars per million calls", without * 1.1, ""),
     );
     chart.line("cold", &[(0.0, without), (100.0, without)]);

@@ -2,12 +2,12 @@
 //! forbids it, and the tests check that.
 
 use crate::output::{
-    answers, caveats::caveats, charts, charts::Figure, charts::svg::escape, legend,
+    answers, caveats::caveats, charts, charts::figure::Figure, charts::svg::escape, legend,
     sentences::findings, sentences::headlines, sentences::judgements, sentences::reason,
     sentences::speed_up_is_valid, summary, summary_cards, summary_cards::SummaryCard, tables,
-    tables::Table,
+    tables::Table, what_if,
 };
-use crate::report::{judgement::Comparison, model::Report};
+use crate::report::{judgement::Comparison, model::OwnTrafficFacts, model::Report};
 
 const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
@@ -71,14 +71,15 @@ pub(crate) fn render(report: &Report) -> String {
     )
 }
 
-/// A page of sentences and charts, without a report.
-pub(crate) fn page(title: &str, sentences: &[String], figures: &[Figure]) -> String {
+/// A page about the user's own traffic, without a report.
+pub(crate) fn own_traffic(traffic: &OwnTrafficFacts) -> String {
+    let title = "What a cache would do with your traffic";
+    let sentences = what_if::sentences(traffic);
     let findings: String = sentences.iter().map(|line| finding(line)).collect();
-    let charts: String = figures.iter().map(section).collect();
+    let charts: String = what_if::figures(traffic).iter().map(section).collect();
     format!(
-        "{}<h1>{}</h1>\n<ul class=\"findings\">{findings}</ul>\n{charts}</html>\n",
-        head(title),
-        escape(title)
+        "{}<h1>{title}</h1>\n<ul class=\"findings\">{findings}</ul>\n{charts}</html>\n",
+        head(title)
     )
 }
 

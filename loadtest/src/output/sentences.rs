@@ -150,7 +150,7 @@ fn ratios(report: &Report) -> Vec<String> {
         Traffic::Mixed => {
             let keys: u64 = effect.functions.iter().map(|one| one.keys).sum();
             let lookups: u64 = effect.functions.iter().map(|one| one.lookups).sum();
-            let whose = whose_traffic(report);
+            let whose = report.whose_traffic();
             format!("{whose} ({lookups} requests for {keys} keys, beginning with an empty cache)")
         }
         Traffic::Rounds => "the rounds, which determine it".to_owned(),
@@ -175,14 +175,6 @@ fn ratios(report: &Report) -> Vec<String> {
         }));
     }
     lines
-}
-
-/// Whose traffic the mixed phase was.
-pub(crate) fn whose_traffic(report: &Report) -> &'static str {
-    match &report.own_traffic {
-        Some(_) => "your own traffic",
-        None => "this synthetic traffic",
-    }
 }
 
 fn costs(speed_up: &SpeedUp) -> Vec<String> {

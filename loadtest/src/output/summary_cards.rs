@@ -3,7 +3,6 @@
 use crate::analysis::{format::human_us, format::or_na, format::percent, format::times};
 use crate::output::{
     sentences::mean_and_tail, sentences::origin_time, sentences::speed_up_is_valid,
-    sentences::whose_traffic,
 };
 use crate::phases::{faults::FaultImpact, faults::Faults};
 use crate::report::{model::Report, model::Traffic};
@@ -52,7 +51,7 @@ fn speed_ups(report: &Report) -> impl Iterator<Item = SummaryCard> {
 fn hit_ratio(report: &Report) -> Option<SummaryCard> {
     let ratio = report.effect.hit_ratio?;
     let what = match report.effect.measured_in {
-        Traffic::Mixed => format!("hit ratio of {}", whose_traffic(report)),
+        Traffic::Mixed => format!("hit ratio of {}", report.whose_traffic()),
         Traffic::Rounds => "hit ratio of the rounds, which determine it".into(),
     };
     Some(SummaryCard {

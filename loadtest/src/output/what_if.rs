@@ -1,12 +1,12 @@
-//! What caches of other lifetimes and sizes would do with the user's own traffic: sentences, charts,
-//! and a page of their own.
+//! What caches of other lifetimes and sizes would do with the user's own traffic: sentences
+//! and charts.
 
 use crate::analysis::{
     format::human_bytes, format::human_ttl, format::percent, what_if::ENOUGH, what_if::WhatIf,
 };
 use crate::output::{
-    charts::Figure, charts::svg::Axis, charts::svg::Chart, charts::svg::Scale, charts::svg::escape,
-    html, tables::Table,
+    charts::figure::Figure, charts::svg::Axis, charts::svg::Chart, charts::svg::Scale,
+    charts::svg::escape, tables::Table,
 };
 use crate::report::{model::OwnTrafficFacts, model::Sizes};
 
@@ -162,16 +162,7 @@ fn curve(
         scale: Scale::Logarithmic,
         ticks: ticks.into_iter().filter(inside).collect(),
     };
-    let y = Axis {
-        title: "hit ratio",
-        low: 0.0,
-        high: 100.0,
-        scale: Scale::Linear,
-        ticks: [0.0, 25.0, 50.0, 75.0, 100.0]
-            .map(|at| (at, format!("{at} %")))
-            .to_vec(),
-    };
-    let mut chart = Chart::new(x, y);
+    let mut chart = Chart::new(x, Axis::hit_ratio());
     chart.line("cold", line);
     let dot = enough.and_then(|enough| line.iter().find(|(at, _)| *at == enough));
     if let Some((at, ratio)) = dot {
@@ -220,13 +211,4 @@ pub(crate) fn memory_table(traffic: &OwnTrafficFacts) -> Table {
         headers: ["memory", "hit ratio"].map(str::to_owned).to_vec(),
         rows: rows.collect(),
     }
-}
-
-/// A page about one file.
-pub(crate) fn page(traffic: &OwnTrafficFacts) -> String {
-    html::page(
-        "What a cache would do with your traffic",
-        &sentences(traffic),
-        &figures(traffic),
-    )
 }

@@ -279,6 +279,14 @@ impl Report {
         }
     }
 
+    /// Whose traffic the mixed phase was.
+    pub(crate) fn whose_traffic(&self) -> &'static str {
+        match self.own_traffic {
+            Some(_) => "your own traffic",
+            None => "this synthetic traffic",
+        }
+    }
+
     /// The thresholds that fired.
     pub(crate) fn fired(&self) -> impl Iterator<Item = &ThresholdResult> {
         self.rules.iter().filter(|result| match result.ruling {

@@ -134,6 +134,19 @@ impl Chart {
 }
 
 impl Axis {
+    /// From 0 to 100 %.
+    pub(crate) fn hit_ratio() -> Self {
+        Self {
+            title: "hit ratio",
+            low: 0.0,
+            high: 100.0,
+            scale: Scale::Linear,
+            ticks: [0.0, 25.0, 50.0, 75.0, 100.0]
+                .map(|at| (at, format!("{at} %")))
+                .to_vec(),
+        }
+    }
+
     /// A logarithmic axis of microseconds with a tick per decade.
     pub(crate) fn latency(title: &'static str, low: f64, high: f64) -> Self {
         let (low, high) = (low.max(0.1).log10().floor(), high.max(1.0).log10().ceil());
