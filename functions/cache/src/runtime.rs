@@ -1,7 +1,12 @@
 //! What the runtime of the present task can do. Without tokio, or on a runtime whose builder was not
 //! asked for time or I/O, tokio's timers and sockets panic: then a call goes to its origin.
 
-use std::{cell::Cell, panic::catch_unwind, time::Duration};
+use std::{
+    cell::Cell,
+    net::{Ipv4Addr, UdpSocket},
+    panic::catch_unwind,
+    time::Duration,
+};
 
 use tokio::runtime::{Handle, Id};
 
@@ -63,9 +68,18 @@ pub(crate) fn missing(needs: Needs) -> Option<Missing> {
 #[cold]
 fn probe(id: Id, needs: Needs) -> Known {
     let time = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_ok();
-    let io = (time && needs == Needs::TimeAndIo)
-        .then(|| catch_unwind(|| drop(tokio::net::UnixDatagram::unbound())).is_ok());
+    let io = (time && needs == Needs::TimeAndIo).then(|| catch_unwind(register).is_ok());
     let known = Known { id, time, io };
     KNOWN.set(Some(known));
     known
+}
+
+/// Hands a socket over to the runtime. Every system has this kind.
+fn register() {
+    let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) else {
+        return;
+    };
+    if socket.set_nonblocking(true).is_ok() {
+        drop(tokio::net::UdpSocket::from_std(socket));
+    }
 }
