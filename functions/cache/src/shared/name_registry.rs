@@ -200,21 +200,9 @@ impl Names {
     /// for good.
     pub(crate) fn accept(&self, function: Function, value: &'static str) -> bool {
         let Function { site, types } = function;
-        if let Some(Types { id, .. }) = types {
-            let instances = site.instances.read();
-            let instances = instances.unwrap_or_else(PoisonError::into_inner);
-            if let Some(accepted) = instances.get(&(self.cache, id)) {
-                return *accepted;
-            }
-        } else if site.accepted.load(Ordering::Relaxed) == self.cache {
+        if types.is_none() && site.accepted.load(Ordering::Relaxed) == self.cache {
             return true;
         }
-        self.decide(function, value)
-    }
-
-    #[cold]
-    fn decide(&self, function: Function, value: &'static str) -> bool {
-        let Function { site, types } = function;
         let id = (
             self.cache,
             types.map_or(TypeId::of::<()>(), |types| types.id),
@@ -224,9 +212,12 @@ impl Names {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&id)
             .copied();
-        if let Some(accepted) = decided {
-            return accepted;
-        }
+        decided.unwrap_or_else(|| self.decide(function, id, value))
+    }
+
+    #[cold]
+    fn decide(&self, function: Function, id: (u64, TypeId), value: &'static str) -> bool {
+        let Function { site, types } = function;
         let instances = site.instances.write();
         let mut instances = instances.unwrap_or_else(PoisonError::into_inner);
         if let Some(accepted) = instances.get(&id) {
