@@ -14,7 +14,7 @@ use tracing::{
     span,
 };
 
-use crate::support::{MINUTE, Origin, every_store, key};
+use crate::support::{MINUTE, Origin, alone, every_store, key};
 
 #[tokio::test]
 async fn leases_bytes_and_time_saved_are_counted_for_each_function() {
@@ -247,25 +247,11 @@ impl Subscriber for Spans {
 /// and a test of another thread that meets the span first makes it remember that nobody does.
 #[test]
 fn spans_tell_name_and_outcome_and_no_value() {
-    const ALONE: &str = "SPANS_ALONE";
-    if std::env::var_os(ALONE).is_some() {
+    if alone("observed::spans_tell_name_and_outcome_and_no_value") {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().build();
-        return runtime.unwrap().block_on(spans());
+        runtime.unwrap().block_on(spans());
     }
-    let ran = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "observed::spans_tell_name_and_outcome_and_no_value",
-            "--exact",
-        ])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    let printed = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success() && printed.contains("1 passed"),
-        "{printed}"
-    );
 }
 
 async fn spans() {
