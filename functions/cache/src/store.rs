@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use crate::{key::CacheKeys, runtime::Needs};
+use many::Precondition;
 pub use memcached::BreakerState;
 
 pub(crate) mod effect;
@@ -162,6 +163,16 @@ pub(crate) trait Amend: std::fmt::Debug + Send + Sync {
     fn key(&self) -> &str;
     /// `None`: what is there stays.
     fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>>;
+
+    /// The write that replaces `there` by that, and nothing else.
+    fn replacing(&self, there: Option<Item>) -> Option<(Precondition, Vec<u8>)> {
+        let bytes = self.amended(there.as_ref().map(|item| &item.bytes[..]))?;
+        let precondition = match there.and_then(|item| item.cas) {
+            Some(cas) => Precondition::Cas(cas),
+            None => Precondition::Absent,
+        };
+        Some((precondition, bytes))
+    }
 }
 
 /// A store, of one of these kinds. Every exchange has a limit for its time.

@@ -87,20 +87,18 @@ impl Shared {
     pub(crate) async fn keep_up(&self, answer: &Answer, near: Duration, limit: Duration) {
         let bound = self.near.bound(answer);
         for (place, (scope, shown)) in answer.shown.iter().enumerate() {
-            match shown {
-                Shown::Record(record) if record.near >= near => {
-                    self.observe(place, scope, record, answer, bound, limit)
-                        .await;
-                }
-                shown => {
-                    if let Shown::Record(record) = shown {
-                        self.observe(place, scope, record, answer, bound, limit)
-                            .await;
-                    }
-                    let change = Change::Raise { near };
-                    self.add(&answer.server, place, scope, change, bound, limit)
-                        .await;
-                }
+            let record = match shown {
+                Shown::Record(record) => Some(record),
+                _ => None,
+            };
+            if let Some(record) = record {
+                self.observe(place, scope, record, answer, bound, limit)
+                    .await;
+            }
+            if record.is_none_or(|record| record.near < near) {
+                let change = Change::Raise { near };
+                self.add(&answer.server, place, scope, change, bound, limit)
+                    .await;
             }
         }
     }

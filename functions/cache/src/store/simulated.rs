@@ -338,13 +338,8 @@ impl Simulated {
         self.exchange(limit, move |server, between| async move {
             let there = server.get_with_cas(amend.key());
             sleep(between).await;
-            let bytes = there.as_ref().map(|item| &item.bytes[..]);
-            let Some(bytes) = amend.amended(bytes) else {
+            let Some((precondition, bytes)) = amend.replacing(there) else {
                 return false;
-            };
-            let precondition = match there.and_then(|item| item.cas) {
-                Some(cas) => Precondition::Cas(cas),
-                None => Precondition::Absent,
             };
             server.write_to(amend.key(), bytes.into(), Lifetime::Forever, precondition)
         })

@@ -17,7 +17,7 @@ use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     command::{Answer, Command, Reply},
     exchange::Exchanges,
-    many::AT_ONCE,
+    limits::AT_ONCE,
 };
 use crate::key::CacheKeys;
 

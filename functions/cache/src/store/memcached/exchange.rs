@@ -25,7 +25,7 @@ use super::{
     breaker::Breaker,
     command::{Answer, Command},
     connect_options::ConnectOptions,
-    many::AT_ONCE,
+    limits::AT_ONCE,
     pool::{Pool, PooledConnection},
     socket::Endpoint,
 };

@@ -16,13 +16,10 @@ use super::{
     },
     Memcached,
     command::{Command, Reply},
+    limits::AT_ONCE,
     server::Server,
 };
 use crate::key::CacheKeys;
-
-/// The most items in one exchange. With more, a server's answers could fill both sockets while this
-/// side still writes.
-pub(super) const AT_ONCE: usize = 128;
 
 /// The leases that a lookup has won on each server, until its caller has all answers. A caller that
 /// leaves before that gives them back.

@@ -59,13 +59,8 @@ impl Classic {
 
     pub(in super::super) async fn amend(&mut self, amend: &dyn Amend) -> Result<bool, StoreError> {
         let there = self.get_with_cas(&[amend.key()]).await?.pop().flatten();
-        let bytes = there.as_ref().map(|item| &item.bytes[..]);
-        let Some(bytes) = amend.amended(bytes) else {
+        let Some((precondition, bytes)) = amend.replacing(there) else {
             return Ok(false);
-        };
-        let precondition = match there.and_then(|item| item.cas) {
-            Some(cas) => Precondition::Cas(cas),
-            None => Precondition::Absent,
         };
         let mut out = Vec::new();
         store(
