@@ -104,7 +104,6 @@ use fill::{Answer, PendingWrite};
 use lease::Lease;
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use plan::{ClaimResult, Plan, Progress};
-pub(crate) use release::Abandoned;
 use release::ReleaseGuard;
 use renew::{KeptLease, To};
 use serve::Joined;

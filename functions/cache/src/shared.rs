@@ -10,7 +10,6 @@ use crate::{
     near::Near,
     options::Configuration,
     outcome::Outcome,
-    read_through::Abandoned,
     runtime::{self, Needs},
     store::Store,
     telemetry::events::{Event, Observers},
@@ -18,7 +17,9 @@ use crate::{
     telemetry::metrics::{Counter, Counters, CountersByName},
 };
 
+pub(crate) mod abandoned;
 pub(crate) mod name_registry;
+use abandoned::Abandoned;
 use name_registry::{Function, Names};
 
 #[derive(Debug)]

@@ -10,8 +10,7 @@ use crate::{
     flight::{Flights, LocalSingleFlight, Pollers},
     near::Near,
     options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
-    read_through::Abandoned,
-    shared::{Shared, name_registry::Names},
+    shared::{Shared, abandoned::Abandoned, name_registry::Names},
     store::{
         Store,
         memcached::{BreakerWatch, ConnectOptions, Memcached},
@@ -31,8 +30,8 @@ impl Cache {
     /// A cache with settings from environment variables: `CACHE_URL`, or `MEMCACHED_HOST` and
     /// `MEMCACHED_PORT` (default: `localhost` and `11211`); `CACHE_CA_FILE`,
     /// `CACHE_CLIENT_CERT_FILE` and `CACHE_CLIENT_KEY_FILE`; `CACHE_NAMESPACE` (`larder`);
-    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_NEAR` (`off`) and `CACHE_NEAR_BYTES`
-    /// (16 MiB); `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
+    /// `CACHE_BUDGET_MS` (50); `CACHE_DISABLED` (`false`); `CACHE_NEAR` (`off`) and
+    /// `CACHE_NEAR_BYTES` (16 MiB); `CACHE_SIGNING_KEY` and `CACHE_SIGNING_KEY_PREVIOUS`.
     ///
     /// # Errors
     /// [`OptionsError`] names the invalid variable; see [`Builder::build_from_env`].

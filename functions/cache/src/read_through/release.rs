@@ -1,20 +1,15 @@
 //! A holder that is cancelled or panics gives its lease back if it can do so at once. Otherwise the
 //! lease expires.
 
-use std::{
-    mem::take,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::runtime::Handle;
 
 use super::Call;
 use crate::{
     budget::VERB_TIMEOUT,
-    entry::{self, After, Freed, FreedReason, Record},
-    key::CacheKeys,
-    shared::Shared,
+    entry::{self, After, Freed, FreedReason, Record, Seal},
+    shared::{Shared, abandoned::HeldLease},
     store::{
         Item, KeyKind, Lifetime, StoreError,
         many::{Precondition, Write},
@@ -28,33 +23,7 @@ const TRIES: u32 = 2;
 /// armed, by a cancelled call, a panic, or an exchange whose answer was lost, a task gives the
 /// lease back.
 #[derive(Debug)]
-pub(super) struct ReleaseGuard(Option<HeldLease>);
-
-/// The leases of a cache whose holders have left. The first of them starts a task, which gives back
-/// all that there are by then: a call for thousands of keys leaves as many at once.
-#[derive(Debug, Default)]
-pub(crate) struct Abandoned(Mutex<Leases>);
-
-#[derive(Debug, Default)]
-struct Leases {
-    all: Vec<HeldLease>,
-    /// When the last task was started that gives them back.
-    begun: Option<Instant>,
-}
-
-/// After so long another task is started: a runtime that nothing drives does not run the last one.
-const UNDRIVEN: Duration = Duration::from_millis(50);
-
-#[derive(Debug)]
-struct HeldLease {
-    cache: Arc<Shared>,
-    keys: CacheKeys,
-    kind: KeyKind,
-    record: Vec<u8>,
-    /// The cas of a lease that is a placeholder, or may still be one.
-    placeholder: Option<u64>,
-    origin_failed: bool,
-}
+pub(super) struct ReleaseGuard(Option<(Arc<Shared>, HeldLease)>);
 
 impl ReleaseGuard {
     /// For a lease `record` under `kind`; without bytes it is a placeholder only.
@@ -65,14 +34,14 @@ impl ReleaseGuard {
         placeholder: Option<u64>,
     ) -> Self {
         let (cache, keys, record) = (call.cache.clone(), call.keys.clone(), record.to_vec());
-        Self(Some(HeldLease {
-            cache,
+        let held = HeldLease {
             keys,
             kind,
             record,
             placeholder,
             origin_failed: false,
-        }))
+        };
+        Self(Some((cache, held)))
     }
 
     /// Holds nothing.
@@ -87,7 +56,7 @@ impl ReleaseGuard {
 
     /// The record that frees the lease is to say so.
     pub(super) fn origin_failed(&mut self) {
-        if let Some(held) = &mut self.0 {
+        if let Some((_, held)) = &mut self.0 {
             held.origin_failed = true;
         }
     }
@@ -95,31 +64,12 @@ impl ReleaseGuard {
 
 impl Drop for ReleaseGuard {
     fn drop(&mut self) {
-        if let (Some(mut held), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+        if let (Some((cache, mut held)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             held.origin_failed |= std::thread::panicking();
-            let cache = held.cache.clone();
             if cache.abandoned.push(held) {
                 runtime.spawn(GiveBack(Some(cache)).run());
             }
         }
-    }
-}
-
-impl Abandoned {
-    /// Whether a task has to be started for it.
-    fn push(&self, held: HeldLease) -> bool {
-        let mut leases = self.leases();
-        leases.all.push(held);
-        let late = |begun: Instant| begun.elapsed() > UNDRIVEN;
-        let start = leases.all.len() == 1 || leases.begun.is_none_or(late);
-        if start {
-            leases.begun = Some(Instant::now());
-        }
-        start
-    }
-
-    fn leases(&self) -> MutexGuard<'_, Leases> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,22 +79,21 @@ struct GiveBack(Option<Arc<Shared>>);
 
 impl GiveBack {
     async fn run(mut self) {
-        let all = self.take();
-        if let Some(held) = all.first() {
-            let cache = held.cache.clone();
+        let Some(cache) = self.0.take() else {
+            return;
+        };
+        let all = cache.abandoned.take();
+        if !all.is_empty() {
             give_back(&cache, &all).await;
         }
-    }
-
-    fn take(&mut self) -> Vec<HeldLease> {
-        let cache = self.0.take();
-        cache.map_or_else(Vec::new, |cache| take(&mut cache.abandoned.leases().all))
     }
 }
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        drop(self.take());
+        if let Some(cache) = &self.0 {
+            drop(cache.abandoned.take());
+        }
     }
 }
 
@@ -157,7 +106,7 @@ async fn give_back(cache: &Shared, all: &[HeldLease]) {
         let (mut unread, mut writes) = (Vec::new(), Vec::new());
         for (held, item) in left.into_iter().zip(items) {
             match item {
-                Ok(item) => writes.extend(item.and_then(|item| held.free(&item))),
+                Ok(item) => writes.extend(item.and_then(|item| held.free(&cache.seal, &item))),
                 Err(StoreError::Breaker) => {}
                 Err(_) => unread.push(held),
             }
@@ -175,7 +124,7 @@ async fn give_back(cache: &Shared, all: &[HeldLease]) {
 
 impl HeldLease {
     /// The write that frees the lease, if `item` is its record.
-    fn free(&self, item: &Item) -> Option<Write<'_>> {
+    fn free(&self, seal: &Seal, item: &Item) -> Option<Write<'_>> {
         let ours = if item.bytes.is_empty() {
             self.placeholder.is_some() && item.cas == self.placeholder
         } else {
@@ -187,16 +136,16 @@ impl HeldLease {
         Some(Write {
             keys: &self.keys,
             kind: self.kind,
-            bytes: self.freed(),
+            bytes: self.freed(seal),
             life: Lifetime::seconds(2),
             precondition: Precondition::Cas(item.cas?),
         })
     }
 
     /// A holder that left says nothing about the origin, but for one that came after another such.
-    fn freed(&self) -> Vec<u8> {
+    fn freed(&self, seal: &Seal) -> Vec<u8> {
         let (under, digest) = (self.keys.of_kind(self.kind), self.keys.digest());
-        let lease = match entry::read(&self.record, under, digest, &self.cache.seal) {
+        let lease = match entry::read(&self.record, under, digest, seal) {
             Ok(Record::Lease(lease)) => Some(lease),
             _ => None,
         };
@@ -217,6 +166,8 @@ impl HeldLease {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{
         super::{Progress, Snapshot, decision::Decision, plan::Plan},
         *,
@@ -268,12 +219,12 @@ mod tests {
         let (cache, key) = (Cache::memory(), Key::new("minting", &()).unwrap());
         let call = Call::new(cache.shared(), &key, &policy.parts, None);
         let mut guard = ReleaseGuard::armed(&call, KeyKind::Item, &[], Some(7));
-        let held = guard.0.take().unwrap();
+        let (cache, held) = guard.0.take().unwrap();
         let item = |cas| Item {
             bytes: bytes::Bytes::new(),
             cas: Some(cas),
         };
-        assert!(held.free(&item(8)).is_none());
-        assert!(held.free(&item(7)).is_some());
+        assert!(held.free(&cache.seal, &item(8)).is_none());
+        assert!(held.free(&cache.seal, &item(7)).is_some());
     }
 }
