@@ -263,9 +263,9 @@ const AS_FAST: f64 = 1.5;
 /// How much longer than without the cache a miss may take: far more than any lookup and store.
 const MAX_OVERHEAD: f64 = 5.0;
 
-/// A call without the cache costs an origin call, and a miss costs one, too: it cannot be as fast as
-/// a hit while a miss takes many times as long. Only keys count whose origin was called before, on
-/// both sides: an origin may be slower at first.
+/// A call without the cache costs an origin call, and a miss costs one, too: it cannot be as fast
+/// as a hit while a miss takes many times as long. Only keys count whose origin was called before,
+/// on both sides: an origin may be slower at first.
 fn possible(totals: &Totals) -> Check {
     let name = "an answer without the cache is no hit";
     let mut compared = 0;

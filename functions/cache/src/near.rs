@@ -16,8 +16,8 @@
 //!   and one for the function (W_F). A lookup reads it before the key and makes a copy only if it
 //!   allows one; a verb reads it after its effect, and waits for as long. It only grows. So either
 //!   the verb sees what allowed the copy, or the record was lost in between.
-//! * A record that was lost and added again is *unsettled*: verbs wait for the longest near there is
-//!   until some process has known the new record for so long that all older copies have ended.
+//! * A record that was lost and added again is *unsettled*: verbs wait for the longest near there
+//!   is until some process has known the new record for so long that all older copies have ended.
 //! * No clock is compared with another machine's.
 //!
 //! [`copies`] keeps them, [`records`] says what a verb waits for, [`known`] and [`upkeep`] add,

@@ -1,5 +1,5 @@
-//! What the runtime of the present task can do. Without tokio, or on a runtime whose builder was not
-//! asked for time or I/O, tokio's timers and sockets panic: then a call goes to its origin.
+//! What the runtime of the present task can do. Without tokio, or on a runtime whose builder was
+//! not asked for time or I/O, tokio's timers and sockets panic: then a call goes to its origin.
 
 use std::{
     cell::Cell,

@@ -143,8 +143,8 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the server may not be where it was: nothing is there, its name has gone, or something
-    /// else has its address.
+    /// Whether the server may not be where it was: nothing is there, its name has gone, or
+    /// something else has its address.
     pub(crate) fn may_be_moved(&self) -> bool {
         matches!(self, Self::Refused | Self::Dns | Self::Tls)
     }

@@ -136,8 +136,9 @@ struct Function<H> {
     in_flight: AtomicUsize,
 }
 
-/// An invocation that is under way. When the last one ends, and before its answer goes out, the near
-/// copies of the process end: Lambda may freeze it then, and a stopped guest's clocks may stop, too.
+/// An invocation that is under way. When the last one ends, and before its answer goes out, the
+/// near copies of the process end: Lambda may freeze it then, and a stopped guest's clocks may
+/// stop, too.
 struct InFlight<'a, H>(&'a Function<H>);
 
 impl<'a, H> InFlight<'a, H> {

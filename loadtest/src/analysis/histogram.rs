@@ -120,9 +120,9 @@ impl Latencies {
         })
     }
 
-    /// For a quantile of all samples together: the ranks that enclose it (Woodruff), by how much the
-    /// share of samples below it differs from round to round. Never narrower than `independent`, the
-    /// ranks for samples that have nothing in common.
+    /// For a quantile of all samples together: the ranks that enclose it (Woodruff), by how much
+    /// the share of samples below it differs from round to round. Never narrower than
+    /// `independent`, the ranks for samples that have nothing in common.
     fn ranks_over_rounds(&self, q: f64, independent: (u64, u64)) -> (u64, u64) {
         let (whole, rounds) = (self.all.len() as f64, self.rounds.len() as f64);
         let value = self.all.value_at_quantile(q);

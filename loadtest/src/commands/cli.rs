@@ -41,8 +41,8 @@ pub(crate) enum Command {
     Preflight(TargetArgs),
     /// Measure known delays: is this tool's clock accurate on this machine?
     Calibrate(CalibrateArgs),
-    /// Compute from a list of keys or an access log, without asking the target, what a cache would do:
-    /// the hit ratio over the lifetime of entries and over the memory
+    /// Compute from a list of keys or an access log, without asking the target, what a cache would
+    /// do: the hit ratio over the lifetime of entries and over the memory
     WhatIf(WhatIfArgs),
     /// Compare two report.json: is the second worse than the first?
     Compare(CompareArgs),
@@ -155,10 +155,10 @@ pub(crate) struct RunArgs {
     /// Paired rounds of flush, cold and warm, instead of the profile's
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
-    /// Keys per round and function, instead of the profile's. Or a FILE with your own traffic for the
-    /// mixed phase: keys or paths, one a line; an access log of nginx, Apache, a load balancer or
-    /// CloudFront; CSV with a header or JSON lines (key, path or url; time; bytes). Paths that fit
-    /// the functions' are used. May be given once for each
+    /// Keys per round and function, instead of the profile's. Or a FILE with your own traffic for
+    /// the mixed phase: keys or paths, one a line; an access log of nginx, Apache, a load balancer
+    /// or CloudFront; CSV with a header or JSON lines (key, path or url; time; bytes). Paths that
+    /// fit the functions' are used. May be given once for each
     #[arg(long, value_name = "N|FILE", value_parser = KeysOption::parse)]
     keys: Vec<KeysOption>,
     /// How the requests of --keys FILE are sent
@@ -177,13 +177,13 @@ pub(crate) struct RunArgs {
     /// that makes keys fresh
     #[arg(long)]
     seed: Option<u64>,
-    /// How long mixed traffic lasts, in seconds or as in 90s, 10m or 1h, instead of the profile's; 0
-    /// leaves it out
+    /// How long mixed traffic lasts, in seconds or as in 90s, 10m or 1h, instead of the profile's;
+    /// 0 leaves it out
     #[arg(long, visible_alias = "run-time", value_name = "TIME", value_parser = run_time)]
     mixed: Option<u32>,
-    /// Mixed traffic by so many users, each of whom asks again as soon as it has its answer, instead
-    /// of at a rate: as Goose does it. A slow target gets fewer requests then, so that its worst
-    /// moments count less than its users would feel them
+    /// Mixed traffic by so many users, each of whom asks again as soon as it has its answer,
+    /// instead of at a rate: as Goose does it. A slow target gets fewer requests then, so that its
+    /// worst moments count less than its users would feel them
     #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     users: Option<u32>,
     /// How many users start a second
@@ -214,12 +214,12 @@ pub(crate) struct RunArgs {
     /// may be repeated
     #[arg(long, value_name = "THRESHOLD", value_parser = Threshold::parse)]
     pub(crate) fail_if: Vec<Threshold>,
-    /// Also fire if the interval of a value lies on both sides of the limit, or of what the baseline
-    /// allows
+    /// Also fire if the interval of a value lies on both sides of the limit, or of what the
+    /// baseline allows
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Exit with 4 if a hit, a miss, the cache's own cost, a speed-up, stampedes or failures are worse
-    /// than in this report.json, or missing in this run
+    /// Exit with 4 if a hit, a miss, the cache's own cost, a speed-up, stampedes or failures are
+    /// worse than in this report.json, or missing in this run
     #[arg(long, value_name = "REPORT.json")]
     pub(crate) baseline: Option<PathBuf>,
     /// How much of a figure may be lost against the baseline

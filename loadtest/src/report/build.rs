@@ -199,8 +199,8 @@ impl Session {
         }
     }
 
-    /// What other caches would do with the user's own traffic. Sizes that the file does not name are
-    /// those of the answers.
+    /// What other caches would do with the user's own traffic. Sizes that the file does not name
+    /// are those of the answers.
     fn own_traffic(&self) -> Option<OwnTrafficFacts> {
         let (traffic, replay) = self.own_traffic.as_ref()?;
         let mean = |function: usize| {

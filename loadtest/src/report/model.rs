@@ -84,8 +84,8 @@ pub(crate) struct TargetFacts {
 pub(crate) struct FunctionFacts {
     pub(crate) name: String,
     pub(crate) instances: Option<usize>,
-    /// Concurrent users in the cold, warm and bypass phases: one, so that they are compared under the
-    /// same load. Reports of earlier versions may have more in cold and bypass.
+    /// Concurrent users in the cold, warm and bypass phases: one, so that they are compared under
+    /// the same load. Reports of earlier versions may have more in cold and bypass.
     pub(crate) users: usize,
     pub(crate) keys_a_round: usize,
     /// Answers that need neither cache nor origin, if the target has a path for them.

@@ -79,7 +79,8 @@ pub(crate) enum Failure {
     Status(u16),
     /// An answer that is larger than this tool keeps in memory.
     TooLarge,
-    /// An answer whose body is not what was asked for: another key's value, or not the promised JSON.
+    /// An answer whose body is not what was asked for: another key's value, or not the promised
+    /// JSON.
     WrongBody,
 }
 

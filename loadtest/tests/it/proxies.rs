@@ -69,8 +69,8 @@ impl Proxy {
     }
 }
 
-/// A port below those that the system gives to clients: one of theirs may be taken by any connection
-/// before the program has it, even by the one that looks whether it is there.
+/// A port below those that the system gives to clients: one of theirs may be taken by any
+/// connection before the program has it, even by the one that looks whether it is there.
 fn free_port() -> u16 {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 10_000).unwrap();

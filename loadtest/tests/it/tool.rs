@@ -29,8 +29,8 @@ const BUSY: [&str; 3] = [
     "something else kept this tool from running",
 ];
 
-/// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments. On a machine that
-/// is too busy, as the tool itself says, the run is repeated.
+/// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments. On a machine
+/// that is too busy, as the tool itself says, the run is repeated.
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     for _ in 1..6 {
         let ended = run_once(url, more);

@@ -1,5 +1,5 @@
-//! A near hit: an attribute call that a copy in this process answers, against moka's own `get` of an
-//! `Arc` under the same hash of a key, and against a hit on memcached.
+//! A near hit: an attribute call that a copy in this process answers, against moka's own `get` of
+//! an `Arc` under the same hash of a key, and against a hit on memcached.
 
 use std::{
     error::Error,

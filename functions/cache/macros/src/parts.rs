@@ -110,8 +110,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The value itself, if it can be cloned and shared. One that may borrow is kept as bytes: whether a
-/// type outlives everything is not known before its other bounds are.
+/// The value itself, if it can be cloned and shared. One that may borrow is kept as bytes: whether
+/// a type outlives everything is not known before its other bounds are.
 fn keep(output: &Type, kind: &TokenStream, here: Span) -> TokenStream {
     let kept = quote_spanned!(here=>
         ::larder::__private::Kept::<<#output as ::larder::__private::Shape<#kind>>::Value>
@@ -157,8 +157,8 @@ fn vis(vis: &Visibility) -> TokenStream {
 
 /// The function as the library knows it: a static, and the types of this instantiation.
 ///
-/// In a method of a trait the parameters of the `impl` and of the trait are out of sight. The type of
-/// a closure has them all in its name and in its `TypeId`.
+/// In a method of a trait the parameters of the `impl` and of the trait are out of sight. The type
+/// of a closure has them all in its name and in its `TypeId`.
 fn identity(args: &Args, function: &Function) -> TokenStream {
     let Args { name, policy, .. } = args;
     let ident = function.sig.ident.to_string();
@@ -182,8 +182,8 @@ fn identity(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-/// A closure that writes what distinguishes the function's instantiations, as far as that has a name
-/// here: a label, or the names of types; and its constants.
+/// A closure that writes what distinguishes the function's instantiations, as far as that has a
+/// name here: a label, or the names of types; and its constants.
 fn types(args: &Args, function: &Function) -> Option<TokenStream> {
     let name_of =
         |ty: TokenStream| part(&quote!(::core::any::type_name::<#ty>()), Span::call_site());

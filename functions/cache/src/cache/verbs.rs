@@ -47,8 +47,8 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes the entries of many keys, as [`Cache::invalidate`] does, with one wait for all of them.
-    /// Each server gets one command a key, some at a time.
+    /// Removes the entries of many keys, as [`Cache::invalidate`] does, with one wait for all of
+    /// them. Each server gets one command a key, some at a time.
     ///
     /// ```
     /// # use larder::{Cache, with_cache};
@@ -63,8 +63,8 @@ impl Cache {
     /// ```
     ///
     /// # Errors
-    /// [`CacheError::Unacknowledged`] has a line for each entry that may still be there. Repeating is
-    /// safe.
+    /// [`CacheError::Unacknowledged`] has a line for each entry that may still be there. Repeating
+    /// is safe.
     pub async fn invalidate_many(
         &self,
         keys: impl IntoIterator<Item = Key>,

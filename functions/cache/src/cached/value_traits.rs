@@ -103,8 +103,8 @@ impl<'de, T, C: Codec<T>> Deserialize<'de> for Coded<T, C> {
 }
 
 /// Distinguishes values that can be cloned and shared, which a near copy keeps as they are, from
-/// those that it keeps as bytes: `Kept::<T>::__LARDER_KEEP`. The inherent constant hides that of the
-/// trait.
+/// those that it keeps as bytes: `Kept::<T>::__LARDER_KEEP`. The inherent constant hides that of
+/// the trait.
 #[derive(Debug)]
 pub struct Kept<T>(PhantomData<T>);
 

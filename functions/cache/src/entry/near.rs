@@ -1,5 +1,5 @@
-//! The record that bounds near copies: for how long a copy may live that a lookup was allowed to make
-//! by it.
+//! The record that bounds near copies: for how long a copy may live that a lookup was allowed to
+//! make by it.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The two clocks of a process. One alone does not end a copy in time: the monotonic clock may stand
-//! still while a machine is suspended or a Lambda environment is frozen, and the wall clock may be
-//! set back.
+//! The two clocks of a process. One alone does not end a copy in time: the monotonic clock may
+//! stand still while a machine is suspended or a Lambda environment is frozen, and the wall clock
+//! may be set back.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,8 +17,8 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// The time since `then`: the longer one, by either clock. `None` if the wall clock was set back
-    /// behind `then`.
+    /// The time since `then`: the longer one, by either clock. `None` if the wall clock was set
+    /// back behind `then`.
     pub(crate) fn since(&self, then: &Self, planted: &Planted) -> Option<Duration> {
         let monotonic = self.monotonic.saturating_duration_since(then.monotonic);
         if planted.has(Fault::MonotonicOnly) {
@@ -97,8 +97,8 @@ pub(crate) mod bent {
         ahead: i64,
         /// For this time the monotonic clock has stood still.
         stood: Duration,
-        /// Both clocks come from tokio's, beginning here; the monotonic one runs at this percentage of
-        /// its speed.
+        /// Both clocks come from tokio's, beginning here; the monotonic one runs at this percentage
+        /// of its speed.
         simulated: Option<(Moment, u32)>,
     }
 

@@ -1,8 +1,8 @@
 //! The copies of one process, in shards.
 //!
 //! Each shard has a lock, a part of the bytes, and an *epoch*, which every verb of this process
-//! raises. A lookup notes the epoch before it is sent and makes a copy only if it is still the same:
-//! so none brings back what a verb has removed. Epochs are per shard, not per key: nothing is
+//! raises. A lookup notes the epoch before it is sent and makes a copy only if it is still the
+//! same: so none brings back what a verb has removed. Epochs are per shard, not per key: nothing is
 //! remembered of keys that are absent.
 
 use std::{

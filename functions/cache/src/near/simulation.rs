@@ -1,10 +1,10 @@
-//! Whole runs of processes with near copies over a simulated server and network, each from one seed:
-//! readers and verbs in each process, clocks that run at different speeds, that are set or stand
-//! still, answers that are lost or late, records that are evicted, restarts.
+//! Whole runs of processes with near copies over a simulated server and network, each from one
+//! seed: readers and verbs in each process, clocks that run at different speeds, that are set or
+//! stand still, answers that are lost or late, records that are evicted, restarts.
 //!
 //! Every value is checked against what was acknowledged before its call began, by any process, and
-//! against what a verb of its own process was told by the server. The same runs with one rule broken
-//! must be found out. `NEAR_SEEDS` sets the number of runs, `NEAR_FIRST` the first seed.
+//! against what a verb of its own process was told by the server. The same runs with one rule
+//! broken must be found out. `NEAR_SEEDS` sets the number of runs, `NEAR_FIRST` the first seed.
 
 use std::{
     cell::{Cell, RefCell},

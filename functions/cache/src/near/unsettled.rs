@@ -7,8 +7,8 @@ tokio::task_local! {
 }
 
 /// Runs a verb without waiting for the near copies of other processes: it answers when the server
-/// has acknowledged. Returns its answer and after which time it is final everywhere; in this process
-/// it is final at once. Zero if no process can hold a copy.
+/// has acknowledged. Returns its answer and after which time it is final everywhere; in this
+/// process it is final at once. Zero if no process can hold a copy.
 ///
 /// ```
 /// # use std::time::Duration;

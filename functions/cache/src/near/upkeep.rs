@@ -47,8 +47,8 @@ impl Amend for RecordChange {
         self.scope.near.key()
     }
 
-    /// The record in place of what is there; `None`: it stays. Each that is added is a new one, also
-    /// if the exchange is repeated.
+    /// The record in place of what is there; `None`: it stays. Each that is added is a new one,
+    /// also if the exchange is repeated.
     fn amended(&self, there: Option<&[u8]>) -> Option<Vec<u8>> {
         let scope = &self.scope.near;
         let record = there.and_then(|bytes| NearRecord::read(bytes, scope).ok());
@@ -225,7 +225,8 @@ impl Shared {
 
 impl Near {
     /// For how long a record is to be known before it is settled: that of the namespace until every
-    /// copy has ended that there could be; that of a function as long as the namespace's record says.
+    /// copy has ended that there could be; that of a function as long as the namespace's record
+    /// says.
     fn trial(&self, place: usize, bound: Duration) -> Duration {
         if place == 0 && !self.planted.has(Fault::SettledByAName) {
             self.wait(NEAR_LONGEST)

@@ -60,8 +60,8 @@ impl Shared {
         join_all(settling).await;
     }
 
-    /// Adds the records that a verb has found absent, on all servers at the same time: the place and
-    /// the lineage of each.
+    /// Adds the records that a verb has found absent, on all servers at the same time: the place
+    /// and the lineage of each.
     async fn add_absent(&self, answers: &[Answer]) -> Vec<Vec<(usize, u64)>> {
         if !self.near.is_on() {
             return Vec::new();

@@ -66,8 +66,8 @@ impl Builder {
         self.set(Setting::CaFile, path.into())
     }
 
-    /// PEM files with the certificate, and its chain, and the key by which `memcached+tls` shows who
-    /// connects. They are read when the cache is made.
+    /// PEM files with the certificate, and its chain, and the key by which `memcached+tls` shows
+    /// who connects. They are read when the cache is made.
     pub fn client_certificate(
         self,
         certificate: impl Into<String>,

@@ -287,8 +287,8 @@ impl<'de> Reader<'de> {
         }
     }
 
-    /// The marker, if it is between these two: nearly every value of a row has one of a single byte,
-    /// and is read without a `Head`.
+    /// The marker, if it is between these two: nearly every value of a row has one of a single
+    /// byte, and is read without a `Head`.
     #[inline]
     fn short(&mut self, first: u8, last: u8) -> Option<u8> {
         let marker = self.bytes.get(self.at).copied()?;

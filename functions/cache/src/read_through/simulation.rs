@@ -356,7 +356,8 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
         for cache in &caches {
             let origin = || world.origin(n, Duration::ZERO, false);
             let mut last = None;
-            // An item may expire on the server between a lookup and its fill, which is refused then.
+            // An item may expire on the server between a lookup and its fill, which is refused
+            // then.
             for _ in 0..2 {
                 let filled = cache.get_or_fetch(&key(n), policy, origin).await;
                 let again = cache.get_or_fetch(&key(n), policy, origin).await;

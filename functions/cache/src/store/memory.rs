@@ -27,8 +27,9 @@ use crate::entry;
 
 /// The maximum size of a cache for which none is set.
 pub(crate) const DEFAULT_MAX: u64 = 64 << 20;
-/// What an entry takes beside its key and its bytes: the parts of moka's maps and lists, and what the
-/// allocator adds. Measured on x86_64: 530 bytes with values of 100 and 1,000 bytes, 590 of 10,000.
+/// What an entry takes beside its key and its bytes: the parts of moka's maps and lists, and what
+/// the allocator adds. Measured on x86_64: 530 bytes with values of 100 and 1,000 bytes, 590 of
+/// 10,000.
 const OVERHEAD: usize = 550;
 /// Records are in so many maps, each with a lock.
 const SHARDS: usize = 16;

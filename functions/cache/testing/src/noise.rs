@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Measures, from its start, by how much a thread that sleeps one millisecond oversleeps, and for how
-/// long the threads of this process were ready to run and had no core.
+/// Measures, from its start, by how much a thread that sleeps one millisecond oversleeps, and for
+/// how long the threads of this process were ready to run and had no core.
 #[derive(Debug)]
 pub struct Noise {
     begun: HashMap<String, Duration>,
@@ -59,8 +59,8 @@ impl Noise {
     }
 }
 
-/// For how long each thread of this process has waited for a core. Nothing where the system does not
-/// say so, which Linux does: <https://docs.kernel.org/scheduler/sched-stats.html>.
+/// For how long each thread of this process has waited for a core. Nothing where the system does
+/// not say so, which Linux does: <https://docs.kernel.org/scheduler/sched-stats.html>.
 fn waits() -> HashMap<String, Duration> {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
     let waits = threads.flatten().filter_map(|thread| {

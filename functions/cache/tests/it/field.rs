@@ -276,7 +276,8 @@ async fn the_verbs_of_a_disabled_cache_say_so_and_ask_no_server() {
     assert_eq!(proxy.connections(), 0);
 }
 
-/// `outcome` compares each value with its key, while the connection to the proxy breaks now and then.
+/// `outcome` compares each value with its key, while the connection to the proxy breaks now and
+/// then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_proxy_every_value_is_that_of_its_key() {
     let (_servers, proxy) = proxied(Manners::Twemproxy).await;

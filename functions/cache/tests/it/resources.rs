@@ -14,8 +14,8 @@ fn patient(url: &str, namespace: &str) -> larder::Cache {
     ])
 }
 
-/// When the server lets an item go, by the clocks at hand: the server's own stands still while it has
-/// no core, so the time that is left says nothing without that clock.
+/// When the server lets an item go, by the clocks at hand: the server's own stands still while it
+/// has no core, so the time that is left says nothing without that clock.
 #[tokio::test]
 async fn every_ttl_reaches_the_server_honestly() {
     let server = Memcached::start();

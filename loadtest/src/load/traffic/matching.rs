@@ -24,7 +24,8 @@ impl Routes {
         self.templates.len().max(1)
     }
 
-    /// The function and the key of a path, a URL or a bare key; `None` if it belongs to no function.
+    /// The function and the key of a path, a URL or a bare key; `None` if it belongs to no
+    /// function.
     pub(super) fn find(&self, subject: &str) -> Result<Option<(usize, String)>, String> {
         let path = without_host(subject);
         if self.templates.is_empty() {

@@ -29,9 +29,9 @@ async fn read(cache: &Cache, n: usize, policy: &Policy, truth: u64) -> u64 {
     *fetched.unwrap()
 }
 
-/// A name's copies live for 200 ms, another's for 2 s. The namespace's record is lost while there is
-/// a long copy, and a process adds it again by a short one. If it is settled after what that takes,
-/// a flush of everything does not wait for the long copy.
+/// A name's copies live for 200 ms, another's for 2 s. The namespace's record is lost while there
+/// is a long copy, and a process adds it again by a short one. If it is settled after what that
+/// takes, a flush of everything does not wait for the long copy.
 fn lost_namespace(fault: Option<Fault>) -> bool {
     paused(async {
         let network = Network::new(1, false);

@@ -93,8 +93,8 @@ impl<'a> LookupKeys<'a> {
     }
 }
 
-/// The place of `key` behind the first `before`, where it is added unless it is there. There are few
-/// such keys, and most are the last ones again: comparing is faster than hashing.
+/// The place of `key` behind the first `before`, where it is added unless it is there. There are
+/// few such keys, and most are the last ones again: comparing is faster than hashing.
 fn once<'a>(keys: &mut Vec<&'a str>, before: usize, key: &'a str) -> usize {
     match keys[before..].iter().rposition(|known| *known == key) {
         Some(known) => before + known,

@@ -199,8 +199,8 @@ impl Pool {
     }
 
     /// Closes the connections that have lain idle, since one of the server's did not answer: what
-    /// has forgotten that one, such as a NAT gateway, has forgotten them too. A new connection costs
-    /// less than a call's budget.
+    /// has forgotten that one, such as a NAT gateway, has forgotten them too. A new connection
+    /// costs less than a call's budget.
     pub(super) fn close_rested(&self) {
         let now = BothClocks::now();
         let mut state = self.state();

@@ -21,8 +21,8 @@ use tokio_rustls::{
 
 use super::socket::{Endpoint, Socket};
 
-/// The trusted roots, and the client's own certificate. One for each cache, because it also keeps the sessions that save later
-/// connections half a handshake.
+/// The trusted roots, and the client's own certificate. One for each cache, because it also keeps
+/// the sessions that save later connections half a handshake.
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<ClientConfig>);
 

@@ -3,8 +3,8 @@
 //! frozen for longer than a copy lives, wall clocks are set. No call may return a value from before
 //! what was acknowledged when it began.
 //!
-//! What was changed and acknowledged is in a file that all share: each key is changed by one process
-//! alone. `NEAR_SECONDS` makes the runs longer.
+//! What was changed and acknowledged is in a file that all share: each key is changed by one
+//! process alone. `NEAR_SECONDS` makes the runs longer.
 
 use std::{
     fs::File,
