@@ -158,6 +158,28 @@ impl StoreError {
     }
 }
 
+/// A verb that was not acknowledged.
+#[derive(Debug)]
+pub(crate) struct VerbError {
+    /// By which server, if it is not that of the key.
+    pub(crate) server: Option<String>,
+    pub(crate) error: StoreError,
+}
+
+impl From<StoreError> for VerbError {
+    fn from(error: StoreError) -> Self {
+        let server = None;
+        Self { server, error }
+    }
+}
+
+impl From<(String, StoreError)> for VerbError {
+    fn from((server, error): (String, StoreError)) -> Self {
+        let server = Some(server);
+        Self { server, error }
+    }
+}
+
 /// What an item is replaced by, given what is there.
 pub(crate) trait Amend: std::fmt::Debug + Send + Sync {
     fn key(&self) -> &str;
@@ -238,7 +260,7 @@ impl Store {
     }
 
     /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
-    pub(crate) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), VerbError> {
         match self {
             Self::Memcached(memcached) => memcached.reach(keys, limit).await,
             _ => Ok(()),

@@ -175,10 +175,9 @@ impl Call<'_> {
             .then(|| self.cache.near.forgetting(self.key.digest()))
     }
 
-    /// What the server of this key has shown of its records.
-    pub(crate) fn shown(&self, records: &[Option<Bytes>]) -> Answer {
+    /// What a server has shown of the records of this key.
+    pub(crate) fn shown(&self, server: String, records: &[Option<Bytes>]) -> Answer {
         let received = self.cache.near.clocks().now().monotonic;
-        let server = self.cache.store.holding(&self.keys).unwrap_or_default();
         Answer::new(server, self.keys.both(), records, received)
     }
 }

@@ -59,6 +59,8 @@ mod properties;
 mod races;
 /// Limits of time, memory and connections.
 mod resources;
+/// Clusters that grow and shrink under clients with lists of different age.
+mod scaling;
 /// Entries past their ttl: which caller refreshes, which is served, which waits.
 mod staleness;
 /// Many processes that ask for the same keys at the same moment.
