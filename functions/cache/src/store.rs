@@ -79,6 +79,8 @@ pub(crate) enum ItemState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LookupReply {
     pub(crate) item: ItemState,
+    /// For how many seconds the server keeps the item, if the protocol shows it.
+    pub(crate) seconds_left: Option<u32>,
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,

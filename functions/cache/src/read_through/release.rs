@@ -203,6 +203,7 @@ mod tests {
             function: None,
         };
         let (mut progress, snapshot) = (Progress::default(), Snapshot::new(&call, &reply));
+            seconds_left: None,
         let plan = call.plan(&mut progress, &snapshot, Decision::Mint);
         assert!(matches!(plan, Plan::Mint));
         drop(progress);

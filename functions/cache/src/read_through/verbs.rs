@@ -96,14 +96,14 @@ impl Call<'_> {
         let Some(cas) = self.cas_if_unchanged(item).await? else {
             return Ok(WriteResult::Again);
         };
-        let fresh_until = entry.fresh_until.min(self.cache.clock.now());
+        let expired = entry.fresh_until.min(self.cache.clock.now());
         let discard_at = entry
             .discard_at
-            .min(fresh_until + clock::millis(self.policy.stale()));
+            .min(expired + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
                 id: random::u64(),
-                fresh_until,
+                fresh_until: Entry::EXPIRED,
                 discard_at,
                 ..entry
             },

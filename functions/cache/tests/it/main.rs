@@ -13,6 +13,8 @@ mod cancellation;
 /// Random operations with faults and cancellations; and the same on a client without larder's
 /// protection.
 mod chaos;
+/// Machines whose clocks differ.
+mod clocks;
 /// Several servers, and their discovery.
 mod clusters;
 /// Concurrent callers of one cold key.

@@ -76,6 +76,7 @@ impl Classic {
         Ok(Box::new(LookupReply {
             item: item(keys.item()).map_or(ItemState::Absent, ItemState::Item),
             marker: if options.marker {
+            seconds_left: None,
                 item(keys.marker())
             } else {
                 None

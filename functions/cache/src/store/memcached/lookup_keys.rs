@@ -26,6 +26,8 @@ struct Others {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) item: Item,
+    /// As in [`LookupReply`].
+    pub(super) seconds_left: Option<u32>,
     /// The lookup itself has left it there.
     pub(super) won: bool,
 }
@@ -82,6 +84,7 @@ impl<'a> LookupKeys<'a> {
             let other = |place: usize| Some(found[place].as_ref()?.item.clone());
             let record = |place: usize| Some(found[place].as_ref()?.item.bytes.clone());
             replies.push(LookupReply {
+                seconds_left: item.as_ref().and_then(|item| item.seconds_left),
                 item: item.map_or(ItemState::Absent, Found::state),
                 marker: others.marker.and_then(other),
                 namespace: other(others.namespace),

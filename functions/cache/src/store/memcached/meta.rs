@@ -22,7 +22,7 @@ mod effect;
 mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
-use codec::{Get, Parsed, Status};
+use codec::{Get, Parsed, Shows, Status};
 
 #[derive(Debug)]
 pub(super) struct Meta {
@@ -73,9 +73,12 @@ impl Meta {
         } else {
             &without_marker
         };
-        let lease = |place| options.lease.filter(|_| place == 0);
+        let ask = |place| match place {
+            0 => Ask::of_item(options),
+            _ => Ask::OTHER,
+        };
         let mut spans = [None, None, None, None];
-        let answer = self.gets(wanted, lease, &mut spans[..wanted.len()]).await?;
+        let answer = self.gets(wanted, ask, &mut spans[..wanted.len()]).await?;
         let [item, mut marker, mut namespace, mut function] =
             spans.map(|spans| Some(spans?.found(&answer)));
         if !options.marker {
@@ -85,15 +88,17 @@ impl Meta {
         let plain = |value: Option<Found>| Some(value?.item);
         Ok(Box::new(LookupReply {
             item,
+        let seconds_left = item.as_ref().and_then(|item| item.seconds_left);
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
             near: None,
+            seconds_left,
         }))
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
-        self.gets(&[], |_| None, &mut []).await.map(|_| ())
+        self.gets(&[], |_| Ask::OTHER, &mut []).await.map(|_| ())
     }
 
     /// Reserves the opaque numbers of this many commands. The connection is not clean until
@@ -113,18 +118,24 @@ impl Meta {
         StoreError::Protocol
     }
 
-    /// Reads `keys` in their order. If the item at a position is absent, creates a placeholder for
-    /// the seconds that `lease` returns. The values are ranges of the answer, by position.
+    /// Reads `keys` in their order, each as `ask` says. The values are ranges of the answer, by
+    /// position.
     async fn gets(
         &mut self,
         keys: &[&str],
-        lease: impl Fn(usize) -> Option<u32>,
+        ask: impl Fn(usize) -> Ask,
         spans: &mut [Option<ValueSpan>],
     ) -> Result<Bytes, StoreError> {
         let first = self.begin(keys.len());
         for ((place, key), opaque) in keys.iter().enumerate().zip(first..) {
-            let lease = lease(place);
-            codec::get(&mut self.output, &Get { key, opaque, lease });
+            let Ask { lease, shows } = ask(place);
+            let get = Get {
+                key,
+                opaque,
+                lease,
+                shows,
+            };
+            codec::get(&mut self.output, &get);
         }
         codec::barrier(&mut self.output);
         self.send().await?;
@@ -204,11 +215,35 @@ impl Meta {
 #[derive(Debug)]
 struct ValueSpan {
     range: Range<usize>,
+/// How a key is read.
+#[derive(Debug, Clone, Copy)]
+struct Ask {
+    /// If it is absent, create a placeholder for this many seconds.
+    lease: Option<u32>,
+    shows: Shows,
+}
+
+impl Ask {
+    const OTHER: Self = Self {
+        lease: None,
+        shows: Shows::Cas,
+    };
+
+    /// An item: it may be an entry, whose age the server's clock decides.
+    fn of_item(options: LookupOptions) -> Self {
+        Self {
+            lease: options.lease,
+            shows: Shows::CasAndTtl,
+        }
+    }
+}
+
     cas: Option<u64>,
     won: bool,
 }
 
 impl ValueSpan {
+    seconds_left: Option<u32>,
     /// `value` and its line end are right before `end`.
     fn new(value: &codec::Value<'_>, end: usize) -> Self {
         let end = end - 2;
@@ -219,9 +254,13 @@ impl ValueSpan {
         }
     }
 
+            seconds_left: value.seconds_left,
     fn found(self, answer: &Bytes) -> Found {
         let (bytes, cas) = (answer.slice(self.range), self.cas);
-        let (item, won) = (Item { bytes, cas }, self.won);
-        Found { item, won }
+        Found {
+            item: Item { bytes, cas },
+            seconds_left: self.seconds_left,
+            won: self.won,
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::{
         limits::TOGETHER,
     },
     Meta,
-    codec::{self, Get, Parsed, Status},
+    codec::{self, Get, Parsed, Shows, Status},
 };
 
 impl Meta {
@@ -38,8 +38,13 @@ impl Meta {
             self.output.clear();
         }
         for (key, opaque) in records.iter().zip(first + 1..) {
-            let lease = None;
-            codec::get(&mut self.output, &Get { key, opaque, lease });
+            let get = Get {
+                key,
+                opaque,
+                lease: None,
+                shows: Shows::Cas,
+            };
+            codec::get(&mut self.output, &get);
         }
         codec::barrier(&mut self.output);
         self.send().await?;

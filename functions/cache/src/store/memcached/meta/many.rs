@@ -12,7 +12,7 @@ use super::{
         exptime,
         lookup_keys::{Found, LookupKeys},
     },
-    Meta,
+    Ask, Meta,
     codec::{self, Status},
 };
 use crate::key::CacheKeys;
@@ -24,8 +24,11 @@ impl Meta {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let lease = |place| options.lease.filter(|_| lookup_keys.is_item(place));
-        let values = self.values(&lookup_keys.keys, lease).await?;
+        let ask = |place| match lookup_keys.is_item(place) {
+            true => Ask::of_item(options),
+            false => Ask::OTHER,
+        };
+        let values = self.values(&lookup_keys.keys, ask).await?;
         Ok(lookup_keys.reply(values))
     }
 
@@ -33,7 +36,7 @@ impl Meta {
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
-        let values = self.values(keys, |_| None).await?;
+        let values = self.values(keys, |_| Ask::OTHER).await?;
         // A server that was started without cas (-C) cannot keep a lease.
         let items = values.into_iter().map(|value| match value {
             Some(Found { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
@@ -109,10 +112,10 @@ impl Meta {
     async fn values(
         &mut self,
         keys: &[&str],
-        lease: impl Fn(usize) -> Option<u32>,
+        ask: impl Fn(usize) -> Ask,
     ) -> Result<Vec<Option<Found>>, StoreError> {
         let mut spans: Vec<_> = keys.iter().map(|_| None).collect();
-        let answer = self.gets(keys, lease, &mut spans).await?;
+        let answer = self.gets(keys, ask, &mut spans).await?;
         let values = spans.into_iter();
         Ok(values.map(|spans| Some(spans?.found(&answer))).collect())
     }
