@@ -19,6 +19,7 @@ use crate::key::CacheKeys;
 
 mod codec;
 mod effect;
+mod largest;
 mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
@@ -36,6 +37,8 @@ pub(super) struct Meta {
     /// The opaque number of the next command.
     opaque: u32,
     clean: bool,
+    /// The size of the largest item that the server takes, once it was asked.
+    largest: Option<usize>,
 }
 
 impl Meta {
@@ -48,6 +51,7 @@ impl Meta {
             output,
             opaque: 0,
             clean: true,
+            largest: None,
         }
     }
 

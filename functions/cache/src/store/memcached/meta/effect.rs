@@ -19,6 +19,11 @@ impl Meta {
         effect: &OwnedEffect,
         records: &[String],
     ) -> Result<Effected, StoreError> {
+        if let OwnedEffect::Write(write) = effect
+            && !self.takes(write).await?
+        {
+            return Err(StoreError::Oversize);
+        }
         let first = self.begin(1 + records.len());
         match effect {
             OwnedEffect::Delete(key) => codec::delete(&mut self.output, key, first),

@@ -50,7 +50,18 @@ impl Meta {
         writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
         let first = self.begin(writes.len());
-        for (opaque, write) in (first..).zip(writes) {
+        let mut taken = Vec::with_capacity(writes.len());
+        for write in writes {
+            taken.push(self.takes(write).await?);
+        }
+        if !taken.contains(&true) {
+            return Ok(writes.iter().map(|_| Err(StoreError::Oversize)).collect());
+        }
+        let sent = || (first..).zip(writes.iter().zip(&taken));
+        for (opaque, (write, taken)) in sent() {
+            if !taken {
+                continue;
+            }
             let (key, life, out) = (
                 write.key(),
                 exptime::to_exptime(write.life),
@@ -65,8 +76,11 @@ impl Meta {
         }
         self.send().await?;
         let mut stored = Vec::with_capacity(writes.len());
-        for (opaque, write) in (first..).zip(writes) {
-            stored.push(self.stored(write.key(), opaque).await?);
+        for (opaque, (write, taken)) in sent() {
+            stored.push(match taken {
+                true => self.stored(write.key(), opaque).await?,
+                false => Err(StoreError::Oversize),
+            });
         }
         self.end()?;
         Ok(stored)
