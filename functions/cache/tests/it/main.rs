@@ -43,6 +43,8 @@ mod identity;
 mod many;
 /// The compiler's messages for mistakes in the attribute.
 mod messages;
+/// Names with several addresses, of which some are dead.
+mod names;
 /// Near copies: values that a process keeps, and verbs that wait until they have ended.
 mod near;
 /// Counters, observers, spans and logs.
