@@ -277,6 +277,14 @@ impl Store {
         }
     }
 
+    /// Whether an item and its records may be on different servers, behind a proxy.
+    pub(crate) fn spreads_keys(&self) -> bool {
+        match self {
+            Self::Memcached(memcached) => memcached.spreads_keys(),
+            _ => false,
+        }
+    }
+
     /// Whether other processes may use it.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self, Self::Memcached(_))

@@ -40,7 +40,7 @@ mod socket;
 mod tls;
 pub use breaker::BreakerState;
 pub(crate) use breaker::BreakerWatch;
-pub(crate) use connect_options::ConnectOptions;
+pub(crate) use connect_options::{Between, ConnectOptions};
 pub(crate) use handshake::Protocol;
 pub(crate) use login::Login;
 pub(crate) use socket::Endpoint;
@@ -248,6 +248,12 @@ impl Memcached {
 
     pub(super) fn lists(&self) -> u64 {
         self.0.changes()
+    }
+
+    /// Whether an item and its generations may be on different servers.
+    pub(super) fn spreads_keys(&self) -> bool {
+        let known = self.0.known();
+        known.is_some_and(|servers| servers.all.iter().any(|server| server.spreads_keys()))
     }
 
     /// The breaker of each server, by its name.

@@ -59,6 +59,8 @@ mod outside;
 mod parked;
 /// Random arguments: what is sent, and for which key.
 mod properties;
+/// Proxies that spread keys over servers.
+mod proxies;
 /// Invalidations and flushes against fills, at random moments.
 mod races;
 /// Limits of time, memory and connections.

@@ -20,7 +20,7 @@ use super::{
     connect_options::ConnectOptions,
     connection::Connection,
     dialer::Dialer,
-    handshake::Learnt,
+    handshake::{Keys, Learnt},
     socket::Endpoint,
 };
 
@@ -183,6 +183,11 @@ impl Pool {
             drop(rested);
             self.freed.notify_waiters();
         }
+    }
+
+    /// Where the server keeps keys, if that was found out.
+    pub(super) fn keys(&self) -> Option<Keys> {
+        self.learnt.keys()
     }
 
     /// Why the last connect has failed, if it has.
