@@ -47,7 +47,7 @@ impl CacheKeys {
 }
 
 /// An item's bytes, and its cas if the read returned it. A lookup with the classic protocol does
-/// not.
+/// not, nor one with the meta protocol for generations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) bytes: Bytes,

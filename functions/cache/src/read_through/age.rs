@@ -31,7 +31,7 @@ impl Call<'_> {
             entry.fresh_until = entry.discard_at.saturating_sub(self.stale());
         }
         let is_of_the_future = entry.created > now.saturating_add(SKEW);
-        let difference = match self.written_until(&entry, seconds_left) {
+        let difference = match self.earliest_now(&entry, seconds_left) {
             // By the server's clock it is now between these two times of the writer's clock.
             Some(least) => {
                 let alike = least.saturating_sub(SKEW)..=least + KEPT_AFTER + SKEW;
@@ -87,7 +87,7 @@ impl Call<'_> {
 
     /// The earliest time that the writer's clock may show now, by the server's. `None` if that is
     /// not known, or cannot be.
-    fn written_until(&self, entry: &Entry<'_>, seconds_left: Option<u32>) -> Option<Millis> {
+    fn earliest_now(&self, entry: &Entry<'_>, seconds_left: Option<u32>) -> Option<Millis> {
         let left = Millis::from(seconds_left?) * 1000;
         let end = entry.discard_at.checked_add(self.grace(entry))?;
         let life = end

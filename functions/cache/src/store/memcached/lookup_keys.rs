@@ -10,6 +10,8 @@ pub(super) struct LookupKeys<'a> {
     pub(super) keys: Vec<&'a str>,
     /// The place of the first item.
     first: usize,
+    /// How many items and markers there are.
+    items: usize,
     /// For each item the places of the other keys.
     others: Vec<Others>,
 }
@@ -20,6 +22,15 @@ struct Others {
     namespace: usize,
     function: usize,
     near: Option<[usize; 2]>,
+}
+
+/// What is under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Item,
+    Marker,
+    /// A generation, or what bounds near copies.
+    Record,
 }
 
 /// The item under a key, as either protocol returns it.
@@ -67,13 +78,18 @@ impl<'a> LookupKeys<'a> {
         Self {
             keys,
             first,
+            items: items - first,
             others,
         }
     }
 
-    /// Whether the key at `place` is that of an item.
-    pub(super) fn is_item(&self, place: usize) -> bool {
-        (self.first..self.first + self.others.len()).contains(&place)
+    /// What is under the key at `place`.
+    pub(super) fn kind(&self, place: usize) -> Kind {
+        match place.checked_sub(self.first) {
+            Some(place) if place < self.others.len() => Kind::Item,
+            Some(place) if place < self.items => Kind::Marker,
+            _ => Kind::Record,
+        }
     }
 
     /// `found` has the item under each key.

@@ -79,7 +79,8 @@ impl Meta {
         };
         let ask = |place| match place {
             0 => Ask::of_item(options),
-            _ => Ask::OTHER,
+            1 if options.marker => Ask::CAS,
+            _ => Ask::VALUE,
         };
         let mut spans = [None, None, None, None];
         let answer = self.gets(wanted, ask, &mut spans[..wanted.len()]).await?;
@@ -88,21 +89,21 @@ impl Meta {
         if !options.marker {
             (marker, namespace, function) = (None, marker, namespace);
         }
+        let seconds_left = item.as_ref().and_then(|item| item.seconds_left);
         let item = item.map_or(ItemState::Absent, Found::state);
         let plain = |value: Option<Found>| Some(value?.item);
         Ok(Box::new(LookupReply {
             item,
-        let seconds_left = item.as_ref().and_then(|item| item.seconds_left);
+            seconds_left,
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
             near: None,
-            seconds_left,
         }))
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
-        self.gets(&[], |_| Ask::OTHER, &mut []).await.map(|_| ())
+        self.gets(&[], |_| Ask::VALUE, &mut []).await.map(|_| ())
     }
 
     /// Reserves the opaque numbers of this many commands. The connection is not clean until
@@ -215,10 +216,6 @@ impl Meta {
     }
 }
 
-/// The range of a value in an answer.
-#[derive(Debug)]
-struct ValueSpan {
-    range: Range<usize>,
 /// How a key is read.
 #[derive(Debug, Clone, Copy)]
 struct Ask {
@@ -228,9 +225,15 @@ struct Ask {
 }
 
 impl Ask {
-    const OTHER: Self = Self {
+    /// What may be replaced.
+    const CAS: Self = Self {
         lease: None,
         shows: Shows::Cas,
+    };
+    /// A record. One that is replaced, which is seldom, is read again first.
+    const VALUE: Self = Self {
+        lease: None,
+        shows: Shows::Value,
     };
 
     /// An item: it may be an entry, whose age the server's clock decides.
@@ -242,23 +245,27 @@ impl Ask {
     }
 }
 
+/// The range of a value in an answer.
+#[derive(Debug)]
+struct ValueSpan {
+    range: Range<usize>,
     cas: Option<u64>,
+    seconds_left: Option<u32>,
     won: bool,
 }
 
 impl ValueSpan {
-    seconds_left: Option<u32>,
     /// `value` and its line end are right before `end`.
     fn new(value: &codec::Value<'_>, end: usize) -> Self {
         let end = end - 2;
         Self {
             range: end - value.bytes.len()..end,
             cas: value.cas,
+            seconds_left: value.seconds_left,
             won: value.won,
         }
     }
 
-            seconds_left: value.seconds_left,
     fn found(self, answer: &Bytes) -> Found {
         let (bytes, cas) = (answer.slice(self.range), self.cas);
         Found {

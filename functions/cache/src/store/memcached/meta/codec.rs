@@ -23,9 +23,10 @@ pub(super) struct Get<'a> {
     pub(super) shows: Shows,
 }
 
-/// What the answer to a read shows, beside the value.
+/// What the answer to a read shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shows {
+    Value,
     Cas,
     /// Also how long the server will keep the item.
     CasAndTtl,
@@ -67,6 +68,7 @@ pub(super) enum Parsed<'a> {
 /// A read. If there is no item it has no answer; the answer to the [`barrier`] after it shows that.
 pub(super) fn get(out: &mut Vec<u8>, get: &Get<'_>) {
     let shown = match get.shows {
+        Shows::Value => " v k O",
         Shows::Cas => " v c k O",
         Shows::CasAndTtl => " v c t k O",
     };

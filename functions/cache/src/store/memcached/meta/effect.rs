@@ -47,7 +47,7 @@ impl Meta {
                 key,
                 opaque,
                 lease: None,
-                shows: Shows::Cas,
+                shows: Shows::Value,
             };
             codec::get(&mut self.output, &get);
         }

@@ -10,7 +10,7 @@ use super::{
         },
         command::OwnedWrite,
         exptime,
-        lookup_keys::{Found, LookupKeys},
+        lookup_keys::{Found, Kind, LookupKeys},
     },
     Ask, Meta,
     codec::{self, Status},
@@ -24,9 +24,10 @@ impl Meta {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let ask = |place| match lookup_keys.is_item(place) {
-            true => Ask::of_item(options),
-            false => Ask::OTHER,
+        let ask = |place| match lookup_keys.kind(place) {
+            Kind::Item => Ask::of_item(options),
+            Kind::Marker => Ask::CAS,
+            Kind::Record => Ask::VALUE,
         };
         let values = self.values(&lookup_keys.keys, ask).await?;
         Ok(lookup_keys.reply(values))
@@ -36,7 +37,7 @@ impl Meta {
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
-        let values = self.values(keys, |_| Ask::OTHER).await?;
+        let values = self.values(keys, |_| Ask::CAS).await?;
         // A server that was started without cas (-C) cannot keep a lease.
         let items = values.into_iter().map(|value| match value {
             Some(Found { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
@@ -49,7 +50,6 @@ impl Meta {
         &mut self,
         writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
-        let first = self.begin(writes.len());
         let mut taken = Vec::with_capacity(writes.len());
         for write in writes {
             taken.push(self.takes(write).await?);
@@ -57,6 +57,7 @@ impl Meta {
         if !taken.contains(&true) {
             return Ok(writes.iter().map(|_| Err(StoreError::Oversize)).collect());
         }
+        let first = self.begin(writes.len());
         let sent = || (first..).zip(writes.iter().zip(&taken));
         for (opaque, (write, taken)) in sent() {
             if !taken {
