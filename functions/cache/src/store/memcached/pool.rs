@@ -8,18 +8,19 @@ use std::{
     collections::VecDeque,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::StoreError,
+    both_clocks::BothClocks,
     cause::{Causes, ConnectError},
     connect_options::ConnectOptions,
     connection::Connection,
     dialer::Dialer,
-    handshake::Learnt,
+    handshake::{Keys, Learnt},
     socket::Endpoint,
 };
 use crate::runtime;
@@ -96,39 +97,6 @@ struct Idle {
 impl Idle {
     fn is_usable(&self, now: BothClocks) -> bool {
         now.is_within(TRUSTED_IDLE, self.since) || self.connection.is_idle_and_open()
-    }
-}
-
-/// A time on both clocks.
-#[derive(Debug, Clone, Copy)]
-struct BothClocks {
-    running: Instant,
-    wall: SystemTime,
-}
-
-impl BothClocks {
-    fn now() -> Self {
-        Self {
-            running: Instant::now(),
-            wall: SystemTime::now(),
-        }
-    }
-
-    /// As [`BothClocks::now`], without reading the running clock again.
-    fn at(now: tokio::time::Instant) -> Self {
-        Self {
-            running: now.into_std(),
-            wall: SystemTime::now(),
-        }
-    }
-
-    /// Whether less than `time` has passed since `then`, on both clocks.
-    fn is_within(self, time: Duration, then: Self) -> bool {
-        self.running.duration_since(then.running) < time
-            && self
-                .wall
-                .duration_since(then.wall)
-                .is_ok_and(|passed| passed < time)
     }
 }
 
@@ -225,6 +193,11 @@ impl Pool {
             drop(rested);
             self.freed.notify_waiters();
         }
+    }
+
+    /// Where the server keeps keys, if that was found out.
+    pub(super) fn keys(&self) -> Option<Keys> {
+        self.learnt.keys()
     }
 
     /// Why the last connect has failed, if it has.
