@@ -80,6 +80,7 @@ use crate::{
     telemetry::metrics::{Counter, Counters},
 };
 
+mod age;
 mod backoff;
 mod batch;
 mod claim;
