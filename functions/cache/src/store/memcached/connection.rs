@@ -1,5 +1,7 @@
 //! One connection with its protocol: executes a command.
 
+use tokio::runtime;
+
 use super::{
     super::{LookupReply, StoreError},
     cause::ConnectError,
@@ -18,6 +20,8 @@ pub(super) struct Connection {
     socket: Socket,
     driver: Driver,
     used: bool,
+    /// It is woken only while this one runs.
+    runtime: runtime::Id,
 }
 
 /// Why a proxy is not used.
@@ -124,6 +128,7 @@ impl Connection {
             socket,
             driver,
             used: false,
+            runtime: runtime::Handle::current().id(),
         };
         Ok((connection, greeted.version))
     }
@@ -205,6 +210,11 @@ impl Connection {
                 Command::Writes(writes) => meta.write(writes).await.map(Reply::Writes),
             },
         }
+    }
+
+    /// The runtime that has opened it.
+    pub(super) fn runtime(&self) -> runtime::Id {
+        self.runtime
     }
 
     pub(super) fn is_idle_and_open(&self) -> bool {

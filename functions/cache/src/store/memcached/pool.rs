@@ -23,6 +23,7 @@ use super::{
     handshake::{Keys, Learnt},
     socket::Endpoint,
 };
+use crate::runtime;
 
 /// The most connections to one server. A Lambda environment needs one; a busy process shares these.
 const MAX_CONNECTIONS: usize = 8;
@@ -66,14 +67,23 @@ impl Default for State {
 impl State {
     /// An idle connection that can be used, and the time of the check. The newest first, so that
     /// the server can close old ones without harm.
+    ///
+    /// One of this runtime, while another one may be opened: a connection is only woken while the
+    /// runtime that has opened it runs, which may compute or be done.
     fn idle(&mut self, now: BothClocks) -> Option<(Connection, BothClocks)> {
-        while let Some(idle) = self.idle.pop_back() {
+        let here = runtime::last_seen();
+        let is_of_here = |idle: &Idle| here.is_none_or(|here| here == idle.connection.runtime());
+        loop {
+            let idle = match self.idle.iter().rposition(is_of_here) {
+                Some(place) => self.idle.remove(place)?,
+                None if self.open < MAX_CONNECTIONS => return None,
+                None => self.idle.pop_back()?,
+            };
             if idle.is_usable(now) {
                 return Some((idle.connection, now));
             }
             self.open -= 1;
         }
-        None
     }
 }
 
