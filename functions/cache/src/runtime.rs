@@ -63,8 +63,13 @@ pub(crate) fn missing(needs: Needs) -> Option<Missing> {
     }
 }
 
-/// The runtime of this thread's last call. As a rule it is that of the present task; asking tokio
-/// would cost more than what depends on it.
+/// The runtime of the present task.
+pub(crate) fn present() -> Option<Id> {
+    Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
+/// The runtime of this thread's last call: for a call that has just begun, the present one, at the
+/// cost of a look.
 pub(crate) fn last_seen() -> Option<Id> {
     KNOWN.get().map(|known| known.id)
 }

@@ -13,8 +13,9 @@ const SKEW: Millis = 1000;
 /// An entry's life is rounded up to seconds, a server counts whole ones, and a second of its own may
 /// end at once: it keeps an entry for at most so long after its time.
 const KEPT_AFTER: Millis = 3000;
-/// Longer lives are dates, which do not show the server's clock.
-const LONGEST: Millis = 30 * 86_400_000;
+/// Longer lives are dates, which do not show the server's clock. Two seconds less than memcached's
+/// 30 days, since a life is rounded up.
+const LONGEST: Millis = 30 * 86_400_000 - 2000;
 
 impl Call<'_> {
     /// `entry` with its times as this machine's clock would have shown them, and its age. The server
@@ -31,12 +32,13 @@ impl Call<'_> {
             entry.fresh_until = entry.discard_at.saturating_sub(self.stale());
         }
         let is_of_the_future = entry.created > now.saturating_add(SKEW);
-        let difference = match self.earliest_now(&entry, seconds_left) {
+        let least = self.earliest_now(&entry, seconds_left);
+        let difference = match least {
             // By the server's clock it is now between these two times of the writer's clock.
             Some(least) => {
-                let alike = least.saturating_sub(SKEW)..=least + KEPT_AFTER + SKEW;
+                let alike = least.saturating_sub(SKEW)..=least.saturating_add(KEPT_AFTER + SKEW);
                 let is_alike = alike.contains(&now) && !is_of_the_future;
-                let shift = signed(now, least + KEPT_AFTER / 2);
+                let shift = signed(now, least.saturating_add(KEPT_AFTER / 2));
                 (!is_alike).then(|| {
                     for time in [
                         &mut entry.created,
@@ -50,20 +52,21 @@ impl Call<'_> {
             }
             None if is_of_the_future => Some(signed(now, entry.created)),
             None => {
-                let end = entry.discard_at + self.grace(&entry) + KEPT_AFTER + SKEW;
+                let kept = self.grace(&entry).saturating_add(KEPT_AFTER + SKEW);
+                let end = entry.discard_at.saturating_add(kept);
                 (now > end).then(|| signed(now, end))
             }
         };
         if let Some(difference) = difference
             && self.cache.store.is_shared()
         {
-            let decides = match seconds_left {
+            let decides = match least {
                 Some(_) => "the server's clock decides",
                 None => "ttls are wrong by as much",
             };
             self.cache.log.clocks(self.key.name(), difference, decides);
         }
-        let future = is_of_the_future && seconds_left.is_none();
+        let future = is_of_the_future && least.is_none();
         let is_fresh = !is_expired && now < entry.fresh_until && !future;
         let age = match is_fresh {
             true => Some(Age::Fresh),
@@ -209,6 +212,32 @@ mod tests {
         for left in [66, 100_000, u32::MAX] {
             let (_, age) = call.aged(entry(&call), WRITTEN + 61_000, Some(left));
             assert_eq!(age, None, "{left}");
+        }
+    }
+
+    #[test]
+    fn forged_times_are_only_times() {
+        let (cache, key) = (Cache::memory(), Key::new("aged", &()).unwrap());
+        let times = [0, 1, WRITTEN, Entry::EXPIRED, u64::MAX - 1, u64::MAX];
+        for policy in [
+            PLAIN,
+            STALE,
+            PLAIN.stale_if_error(Duration::from_secs(86_400)),
+        ] {
+            let call = Call::new(cache.shared(), &key, &policy.parts, None);
+            for (created, fresh_until) in times.iter().flat_map(|a| times.map(|b| (*a, b))) {
+                for (discard_at, now) in times.iter().flat_map(|a| times.map(|b| (*a, b))) {
+                    let forged = Entry {
+                        created,
+                        fresh_until,
+                        discard_at,
+                        ..entry(&call)
+                    };
+                    for left in [None, Some(0), Some(60), Some(u32::MAX)] {
+                        call.aged(forged, now, left);
+                    }
+                }
+            }
         }
     }
 

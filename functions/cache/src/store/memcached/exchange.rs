@@ -29,7 +29,7 @@ use super::{
     pool::{Pool, PooledConnection},
     socket::Endpoint,
 };
-use crate::key::CacheKeys;
+use crate::{key::CacheKeys, runtime};
 
 /// Exchanges that callers poll themselves: half of what a server may be connected to.
 const OWN: usize = 4;
@@ -72,7 +72,7 @@ impl Exchanges {
     /// A connection for a caller that polls its exchange itself, if there is room for one more.
     pub(super) fn own_connection(&self, now: Instant) -> Option<PooledConnection> {
         if self.count.load(Ordering::Relaxed) < OWN {
-            self.pool.idle(now)
+            self.pool.idle(now, runtime::last_seen())
         } else {
             None
         }
@@ -174,7 +174,7 @@ impl Exchanges {
 
     /// A connection, idle or new. While none comes, those that unpolled callers hold are freed.
     async fn connection(&self) -> Result<PooledConnection, StoreError> {
-        if let Some(pooled) = self.pool.idle(Instant::now()) {
+        if let Some(pooled) = self.pool.idle(Instant::now(), runtime::present()) {
             return Ok(pooled);
         }
         let mut taken = pin!(self.pool.take());

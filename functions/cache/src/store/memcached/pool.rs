@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::{
+    runtime::Id,
+    sync::{Notify, oneshot},
+};
 
 use super::{
     super::StoreError,
@@ -68,24 +71,32 @@ impl State {
     /// An idle connection that can be used, and the time of the check. The newest first, so that
     /// the server can close old ones without harm.
     ///
-    /// One of this runtime, while another one may be opened: a connection is only woken while the
-    /// runtime that has opened it runs, which may compute or be done.
-    fn idle(&mut self, now: BothClocks) -> Option<(Connection, BothClocks)> {
-        let here = runtime::last_seen();
+    /// One of the runtime `here`, while another one may be opened: a connection is only woken while
+    /// the runtime that has opened it runs, which may compute or be done. If no other may be
+    /// opened, one that has served a moment ago, whose runtime runs.
+    fn idle(&mut self, now: BothClocks, here: Option<Id>) -> Option<(Connection, BothClocks)> {
         let is_of_here = |idle: &Idle| here.is_none_or(|here| here == idle.connection.runtime());
         loop {
-            let newest = self.idle.back()?;
-            // The newest one as a rule, and any if no other may be opened.
-            let idle = if is_of_here(newest) {
-                self.idle.pop_back()?
-            } else if let Some(place) = self.idle.iter().rposition(is_of_here) {
-                self.idle.remove(place)?
-            } else if self.open < MAX_CONNECTIONS {
-                return None;
+            // As a rule the newest one is, which is looked at first.
+            let of_here = if is_of_here(self.idle.back()?) {
+                self.idle.pop_back()
             } else {
-                self.idle.pop_back()?
+                let place = self.idle.iter().rposition(is_of_here);
+                place.and_then(|place| self.idle.remove(place))
             };
-            if idle.is_usable(now) {
+            let (idle, usable) = match of_here {
+                Some(idle) => {
+                    let usable = idle.is_usable(now);
+                    (idle, usable)
+                }
+                None if self.open < MAX_CONNECTIONS => return None,
+                None => {
+                    let idle = self.idle.pop_back()?;
+                    let usable = now.is_within(TRUSTED_IDLE, idle.since);
+                    (idle, usable)
+                }
+            };
+            if usable {
                 return Some((idle.connection, now));
             }
             self.open -= 1;
@@ -127,8 +138,12 @@ impl Pool {
     }
 
     /// A connection that can be used at once. As a rule there is one.
-    pub(super) fn idle(self: &Arc<Self>, now: tokio::time::Instant) -> Option<PooledConnection> {
-        let idle = self.state().idle(BothClocks::at(now));
+    pub(super) fn idle(
+        self: &Arc<Self>,
+        now: tokio::time::Instant,
+        here: Option<Id>,
+    ) -> Option<PooledConnection> {
+        let idle = self.state().idle(BothClocks::at(now), here);
         idle.map(|(connection, now)| self.check_out(connection, now))
     }
 
@@ -160,7 +175,7 @@ impl Pool {
                                 freed.as_mut().enable();
                                 // Otherwise its own connect continues: if it were begun again, its
                                 // failure would never be reported.
-                                if let Some((connection, now)) = self.state().idle(BothClocks::now()) {
+                                if let Some((connection, now)) = self.state().idle(BothClocks::now(), runtime::present()) {
                                     return Ok(self.check_out(connection, now));
                                 }
                             }
@@ -213,7 +228,7 @@ impl Pool {
 
     fn idle_or_new(&self) -> Checkout {
         let mut state = self.state();
-        if let Some((connection, now)) = state.idle(BothClocks::now()) {
+        if let Some((connection, now)) = state.idle(BothClocks::now(), runtime::present()) {
             return Checkout::Idle(connection, now);
         }
         if state.open == MAX_CONNECTIONS {
