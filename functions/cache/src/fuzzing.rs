@@ -7,14 +7,14 @@ pub(crate) mod cuttings;
 
 use crate::{Cache, entry, payload, store::memcached};
 
-pub use crate::near::Fault;
+pub use crate::planted::Fault;
 
 /// Sets the wall clock by which `cache` ends near copies forward, or back.
 pub fn step_wall_clock(cache: &Cache, millis: i64) {
     cache.shared().near.clocks().bent.step(millis);
 }
 
-/// Breaks one rule of near copies in `cache`: a test that does not find out shows nothing.
+/// Breaks one rule of near copies or of tags in `cache`: a test that does not find out shows nothing.
 pub fn plant(cache: &Cache, fault: Fault) {
     cache.shared().near.planted().plant(fault);
 }

@@ -315,7 +315,7 @@ impl Cache {
         result
     }
 
-    pub(super) fn report(
+    fn report(
         &self,
         verb: Verb,
         name: Option<&str>,
@@ -326,6 +326,7 @@ impl Cache {
         self.shared().observers.notify_verb(&VerbEvent {
             verb,
             name,
+            tag: None,
             digest: key.map(Key::digest),
             error,
             took: begun.elapsed(),

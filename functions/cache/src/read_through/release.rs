@@ -197,6 +197,7 @@ mod tests {
         let cas = item().await.unwrap().unwrap().unwrap().cas.unwrap();
         let reply = LookupReply {
             near: None,
+            tags: Vec::new(),
             item: ItemState::Won(cas),
             marker: None,
             namespace: None,

@@ -12,7 +12,7 @@ use super::{
     Amend, LookupOptions, LookupReply, StoreError,
     effect::{Effect, Effected},
 };
-use crate::key::{CacheKeys, ScopeKeys};
+use crate::key::CacheKeys;
 
 mod batching;
 mod breaker;
@@ -74,7 +74,7 @@ impl Memcached {
         })
     }
 
-    /// One exchange with the server of the item of `keys`, which holds all four keys of a call;
+    /// One exchange with the server of the item of `keys`, which holds all keys of a call;
     /// `read` takes the reply apart. To be polled at once. Not an async fn, whose future would
     /// contain its arguments, and no chain of futures, each of which would be moved.
     fn run<T>(
@@ -164,13 +164,12 @@ impl Memcached {
     pub(super) async fn flush(
         &self,
         generation: &str,
-        scopes: &[&ScopeKeys],
+        records: Arc<[String]>,
         limit: Duration,
     ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
-        let records = scopes.iter().map(|scope| scope.near.key().to_owned());
         let effect = OwnedEffect::Delete(generation.to_owned());
         let replies = self
-            .everywhere(Command::Effect(effect, records.collect()), limit)
+            .everywhere(Command::Effect(effect, records), limit)
             .await;
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         for (name, reply) in replies {

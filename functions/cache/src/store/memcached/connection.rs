@@ -1,7 +1,7 @@
 //! One connection with its protocol: executes a command.
 
 use super::{
-    super::{LookupReply, StoreError},
+    super::{LookupOptions, LookupReply, StoreError},
     cause::ConnectError,
     classic::Classic,
     command::{Answer, Command, Reply},
@@ -12,6 +12,7 @@ use super::{
     socket::Socket,
     tls::Stream,
 };
+use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -87,7 +88,7 @@ impl Connection {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
                 // As one of many, since few lookups are of this kind.
-                Command::Lookup(keys, options) if options.near => {
+                Command::Lookup(keys, options) if has_more(keys, *options) => {
                     let replies = classic.lookup_many(std::slice::from_ref(keys), *options);
                     one(replies.await?)
                 }
@@ -124,7 +125,7 @@ impl Connection {
                 Command::Writes(writes) => classic.write(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(keys, options) if options.near => {
+                Command::Lookup(keys, options) if has_more(keys, *options) => {
                     let replies = meta.lookup_many(std::slice::from_ref(keys), *options);
                     one(replies.await?)
                 }
@@ -181,6 +182,11 @@ impl Connection {
     pub(super) fn mark_used(&mut self) {
         self.used = true;
     }
+}
+
+/// Whether a lookup of one key reads more than its item, marker and two generations.
+fn has_more(keys: &CacheKeys, options: LookupOptions) -> bool {
+    options.near || !keys.tags().is_empty()
 }
 
 fn one(mut replies: Vec<LookupReply>) -> Answer {
