@@ -7,11 +7,9 @@
 //! types  = nothing, or "T" and a tuple: of generic functions and of methods only
 //! ```
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::HashMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
