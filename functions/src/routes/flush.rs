@@ -60,13 +60,18 @@ struct Body {
 
 /// What to flush, as it is in a request and in the response.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(untagged)]
 enum FlushScope {
     /// `all`, or the name of a function.
     Word(String),
-    Tag {
-        tag: String,
-    },
+    Group(Group),
+}
+
+/// An object with one key. As a struct it would be read from a list as well.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Group {
+    Tag(String),
 }
 
 impl FlushScope {
@@ -78,7 +83,7 @@ impl FlushScope {
                 "heavy-op" | "user" => Some(Scope::Name(word)),
                 _ => None,
             },
-            Self::Tag { tag } => Some(Scope::Tag(tag)),
+            Self::Group(Group::Tag(tag)) => Some(Scope::Tag(tag)),
         }
     }
 }
