@@ -95,13 +95,7 @@ impl Plan {
 }
 
 fn key(n: usize) -> Key {
-    let key = Key::new(["a", "b"][n % 2], &(n,)).unwrap();
-    key.with_tags([tag(n % PROCESSES)]).unwrap()
-}
-
-/// The tag of the keys that a process changes.
-fn tag(process: usize) -> String {
-    format!("process {process}")
+    Key::new(["a", "b"][n % 2], &(n,)).unwrap()
 }
 
 #[derive(Debug)]
@@ -241,8 +235,7 @@ impl World {
             let value = KIND * n as u64 + self.truth[n].get();
             let verb = async {
                 match kind {
-                    8 => cache.flush(Scope::All).await,
-                    12 => cache.flush(Scope::Tag(&tag(process))).await,
+                    8 | 12 => cache.flush(Scope::All).await,
                     9 => cache.flush(Scope::Name(key.name())).await,
                     6 | 7 => cache.put(&key, &policy, &value).await,
                     10 => cache.expire(&key, &policy).await,

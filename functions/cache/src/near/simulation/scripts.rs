@@ -1,7 +1,6 @@
 //! What random runs hardly meet, step by step.
 
 use super::*;
-use crate::Fetched;
 
 const LONG: Policy = Policy::ttl(Duration::from_secs(60)).near(Duration::from_secs(2));
 const SHORT: Policy = Policy::ttl(Duration::from_secs(60)).near(Duration::from_millis(200));
@@ -25,14 +24,10 @@ fn process(network: &Arc<Network>, near: Near, records_behind: bool) -> Cache {
     Cache::with_near(store, Clock::or_tokio(), near, BUDGET)
 }
 
-async fn fetch(cache: &Cache, n: usize, policy: &Policy, truth: u64) -> Fetched<u64> {
+async fn read(cache: &Cache, n: usize, policy: &Policy, truth: u64) -> u64 {
     let origin = || async { Ok::<_, ()>(truth) };
     let fetched = cache.get_or_fetch(&key(n), policy, origin).await;
-    fetched.unwrap()
-}
-
-async fn read(cache: &Cache, n: usize, policy: &Policy, truth: u64) -> u64 {
-    *fetch(cache, n, policy, truth).await
+    *fetched.unwrap()
 }
 
 /// A name's copies live for 200 ms, another's for 2 s. The namespace's record is lost while there
@@ -94,9 +89,7 @@ fn late_permission(seed: u64, records_behind: bool) -> bool {
             }
         };
         tokio::join!(looking, changing);
-        // A lookup that finds nothing any more has stored its own, which is no copy.
-        let fetched = fetch(&reader, 1, &LONG, 1).await;
-        fetched.is_near() && *fetched == 0
+        read(&reader, 1, &LONG, 1).await == 0
     })
 }
 
