@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -15,7 +16,7 @@ use crate::{
     context,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    key::Key,
+    key::{Key, Namespace},
     near::{Answer, AsBytes, Keep},
     options::Configuration,
     policy::Policy,
@@ -244,39 +245,61 @@ impl Cache {
 
     async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let cache = &self.0;
-        let whole = cache.namespace.whole();
-        // What is deleted, and whose records bound the near copies of what that empties.
-        let (generation, scopes) = match scope {
-            Scope::All => (whole.generation.key().to_owned(), vec![whole.clone()]),
-            Scope::Name(name) => {
-                crate::key::check_name(name)?;
-                let named = cache.namespace.of(name);
-                let generation = named.generation.key().to_owned();
-                (generation, vec![whole.clone(), named])
-            }
-            // Of whichever function.
-            Scope::Tag(tag) => {
-                let tag = cache.namespace.tag(tag)?;
-                (tag.key().to_owned(), vec![whole.clone()])
-            }
-        };
+        match scope {
+            Scope::All => {}
+            Scope::Name(name) => crate::key::check_name(name)?,
+            Scope::Tag(tag) => crate::key::check_tag(tag)?,
+        }
         self.check_verb()?;
         // Dropped when the exchanges have ended, however they have.
         let own = cache.near.forgetting_all();
-        let flushed = cache.store.flush(&generation, &scopes, VERB_TIMEOUT).await;
+        let parts = cache.namespace.parts().iter();
+        let parts = parts.map(|part| self.flushed_part(part, scope));
+        let flushed = join_all(parts.collect::<Vec<_>>()).await;
         drop(own);
-        let flushed = flushed.map_err(|failed| {
-            let failed = failed
-                .into_iter()
-                .map(|(server, reason)| ServerError::new(&cache.store, server, reason));
-            CacheError::Unacknowledged(failed.collect())
-        })?;
+        let (mut answers, mut failed) = (Vec::new(), BTreeMap::new());
+        for part in flushed {
+            match part {
+                Ok(part) => answers.extend(part),
+                Err(part) => failed.extend(part),
+            }
+        }
+        if failed.is_empty() {
+            cache.until_final(answers).await;
+            return Ok(());
+        }
+        let failed = failed.into_iter();
+        let failed = failed.map(|(server, reason)| ServerError::new(&cache.store, server, reason));
+        Err(CacheError::Unacknowledged(failed.collect()))
+    }
+
+    async fn flushed_part(
+        &self,
+        part: &Namespace,
+        scope: Scope<'_>,
+    ) -> Result<Vec<Answer>, Vec<(String, StoreError)>> {
+        let cache = &self.0;
+        // What is deleted, and whose records bound the near copies of what that empties.
+        let (whole, mut scopes) = (part.whole(), vec![part.whole().clone()]);
+        let generation = match scope {
+            Scope::All => whole.generation.key().to_owned(),
+            Scope::Name(name) => {
+                let named = part.of(name);
+                scopes.push(named.clone());
+                named.generation.key().to_owned()
+            }
+            // Of whichever function.
+            Scope::Tag(tag) => part.tag(tag).key().to_owned(),
+        };
+        let flushed = cache
+            .store
+            .flush(&generation, &scopes, VERB_TIMEOUT)
+            .await?;
         let received = cache.near.clocks().now().monotonic;
         let answers = flushed
             .into_iter()
             .map(|(server, effected)| Answer::new(server, &scopes, &effected.records, received));
-        cache.until_final(answers.collect()).await;
-        Ok(())
+        Ok(answers.collect())
     }
 
     /// Drops all near copies of this process: see [`Policy::near`]. A host that may

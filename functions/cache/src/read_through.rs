@@ -81,6 +81,7 @@ use crate::{
     telemetry::metrics::{Counter, Counters},
 };
 
+mod age;
 mod backoff;
 mod batch;
 mod claim;

@@ -20,7 +20,7 @@ use crate::{
     payload::{self, Payload},
     policy::Policy,
     read_through::{Call, MAX_TRIES, WriteResult, read_through},
-    store::StoreError,
+    store::VerbError,
     telemetry::events::{Verb, VerbEvent},
 };
 
@@ -28,7 +28,8 @@ impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
     /// before this call is served again, not even one that a slow caller stores later, nor one that
     /// another process keeps ([`Policy::near`]): this waits until all such copies have ended. The
-    /// server has a second to answer. See [`unsettled`](crate::unsettled) for not waiting.
+    /// server has a second to answer, and so has a configuration endpoint whose list is a minute
+    /// old. See [`unsettled`](crate::unsettled) for not waiting.
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
@@ -41,9 +42,9 @@ impl Cache {
     async fn removed(&self, key: &Key) -> Result<(), CacheError> {
         self.check_verb()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
-        let answer = call.invalidate(VERB_TIMEOUT).await;
-        let answer = answer.map_err(|error| self.unacknowledged(key, error))?;
-        self.shared().until_final(vec![answer]).await;
+        let answers = call.invalidate(VERB_TIMEOUT).await;
+        let answers = answers.map_err(|error| self.unacknowledged(key, error))?;
+        self.shared().until_final(answers).await;
         Ok(())
     }
 
@@ -74,17 +75,20 @@ impl Cache {
         let keys: Vec<_> = keys.into_iter().collect();
         let each = keys.iter().map(|key| async move {
             let call = Call::verb(self.shared(), key, &ANY.parts);
-            let answer = call.invalidate(VERB_TIMEOUT).await;
-            (key, answer.map_err(|error| self.unacknowledged(key, error)))
+            let answers = call.invalidate(VERB_TIMEOUT).await;
+            (
+                key,
+                answers.map_err(|error| self.unacknowledged(key, error)),
+            )
         });
         // Collected first: a future that holds the closure is not `Send` for every lifetime.
         let each: Vec<_> = each.collect();
         let each: Vec<_> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
         let (mut answers, mut done, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, answer) in each {
-            match answer {
-                Ok(answer) => {
-                    answers.push(answer);
+        for (key, shown) in each {
+            match shown {
+                Ok(shown) => {
+                    answers.extend(shown);
                     done.push(key);
                 }
                 Err(error) => {
@@ -152,8 +156,8 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answer) => {
-                    self.shared().until_final(vec![answer]).await;
+                WriteResult::Done(answers) => {
+                    self.shared().until_final(answers).await;
                     return Ok(());
                 }
                 WriteResult::NoEntry => return self.removed(key).await,
@@ -210,8 +214,8 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answer) => {
-                    self.shared().until_final(vec![answer]).await;
+                WriteResult::Done(answers) => {
+                    self.shared().until_final(answers).await;
                     return Ok(());
                 }
                 WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
@@ -341,11 +345,12 @@ impl Cache {
         reached.map_err(|error| self.unacknowledged(key, error))
     }
 
-    fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {
-        let keys = CacheKeys::new(&self.shared().namespace, key);
-        let server = self.shared().store.holding(&keys);
+    fn unacknowledged(&self, key: &Key, failed: VerbError) -> CacheError {
+        let (store, error) = (&self.shared().store, failed.error);
+        let holding = || store.holding(&CacheKeys::new(&self.shared().namespace, key));
+        let server = failed.server.or_else(holding);
         let server = server.as_deref().unwrap_or_else(|| self.location());
-        CacheError::Unacknowledged(vec![ServerError::new(&self.shared().store, server, error)])
+        CacheError::Unacknowledged(vec![ServerError::new(store, server, error)])
     }
 }
 

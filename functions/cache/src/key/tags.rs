@@ -16,13 +16,17 @@ pub(super) type TagDigest = [u8; 16];
 
 /// # Errors
 /// [`KeyError::Tag`] unless `tag` has 1 to 256 bytes.
-pub(super) fn digest(tag: &str) -> Result<TagDigest, KeyError> {
-    if !(1..=LONGEST_TAG).contains(&tag.len()) {
-        return Err(KeyError::Tag(tag.len()));
+pub(crate) fn check_tag(tag: &str) -> Result<(), KeyError> {
+    if (1..=LONGEST_TAG).contains(&tag.len()) {
+        return Ok(());
     }
+    Err(KeyError::Tag(tag.len()))
+}
+
+pub(super) fn digest(tag: &str) -> TagDigest {
     let mut digest = [0; 16];
     digest.copy_from_slice(&Sha256::digest(tag)[..16]);
-    Ok(digest)
+    digest
 }
 
 /// Tags in the order of their digests, each once: in which order they are given does not matter.
@@ -33,7 +37,8 @@ impl Tags {
     /// # Errors
     /// [`KeyError::Tag`] if it is empty or too long, [`KeyError::TooManyTags`] if it is the ninth.
     pub(crate) fn add(&mut self, tag: &str) -> Result<(), KeyError> {
-        let digest = digest(tag)?;
+        check_tag(tag)?;
+        let digest = digest(tag);
         let Err(place) = self.0.binary_search(&digest) else {
             return Ok(());
         };

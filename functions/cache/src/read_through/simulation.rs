@@ -403,7 +403,7 @@ async fn run(seed: u64, weather: Weather, broken: Broken) -> Rc<World> {
                 records_behind: false,
                 flushes_first: broken == Broken::Flushes,
             };
-            let cache = Cache::over(Store::Simulated(store), clock);
+            let cache = Cache::over(Store::Simulated(store), clock.clone());
             if let Broken::Rule(fault) = broken {
                 cache.shared().planted().plant(fault);
             }

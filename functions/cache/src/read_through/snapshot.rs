@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{self, Age, Decision, ItemKind, Marker, Waited},
+    decision::{self, Decision, ItemKind, Marker, Waited},
 };
 use crate::{
     clock::{self, Millis},
@@ -16,9 +16,6 @@ use crate::{
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
-
-/// How much the clocks of two machines may differ, in milliseconds.
-const SKEW: Millis = 1000;
 
 pub(super) struct Snapshot<'a> {
     /// When it was decoded; all ages are relative to this.
@@ -127,7 +124,7 @@ impl<'a> Snapshot<'a> {
             ItemState::Won(cas) => (snapshot.kind, snapshot.won) = (ItemKind::Won, Some(*cas)),
             ItemState::Item(item) => {
                 snapshot.item = Some(item);
-                if let Err(reason) = snapshot.decode(call, item) {
+                if let Err(reason) = snapshot.decode(call, item, reply.seconds_left) {
                     unreadable(reason);
                 }
             }
@@ -156,7 +153,12 @@ impl<'a> Snapshot<'a> {
         snapshot
     }
 
-    fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) -> Result<(), Unreadable> {
+    fn decode(
+        &mut self,
+        call: &Call<'_>,
+        item: &'a store::Item,
+        seconds_left: Option<u32>,
+    ) -> Result<(), Unreadable> {
         if item.bytes.is_empty() {
             self.kind = ItemKind::Placeholder;
             self.leader = Some(Leader {
@@ -171,12 +173,12 @@ impl<'a> Snapshot<'a> {
             // Another version: its key was not made with this policy's.
             Record::Entry(entry) if entry.version != call.policy.version => ItemKind::Obsolete,
             Record::Entry(entry) if Some(entry.generations) == self.generations => {
-                match age(call, self.now, &entry) {
-                    Some(age) => {
+                match call.aged(entry, self.now, seconds_left) {
+                    (entry, Some(age)) => {
                         self.entry = Some(entry);
                         ItemKind::Entry(age)
                     }
-                    None => ItemKind::Obsolete,
+                    (_, None) => ItemKind::Obsolete,
                 }
             }
             Record::Lease(lease)
@@ -253,23 +255,6 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// `None`: expired, and without a stale window, so that no marker is needed to replace it.
-fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
-    if now < entry.fresh_until && entry.created <= now.saturating_add(SKEW) {
-        return Some(Age::Fresh);
-    }
-    if call.policy.stale().is_zero() {
-        return None;
-    }
-    Some(if now < call.served_until(entry) {
-        Age::Stale
-    } else if now < call.on_error_until(entry) {
-        Age::OnError
-    } else {
-        Age::Expired
-    })
-}
-
 /// The stamp of the present generations, and the owners of the function's name.
 pub(super) fn generations<'a>(
     call: &Call<'_>,
@@ -338,7 +323,7 @@ impl Call<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::decision::Age, *};
     use crate::{
         Cache, Key, Policy,
         entry::Freed,
@@ -371,6 +356,7 @@ mod tests {
         LookupReply {
             near: None,
             tags: Vec::new(),
+            seconds_left: None,
             item: ItemState::Item(item(entry.write(keys.item(), keys.digest(), seal))),
             marker: Some(item(marker)),
             namespace: generation(namespace),

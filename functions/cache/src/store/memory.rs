@@ -161,6 +161,7 @@ impl Memory {
         };
         let namespace = self.record(keys.namespace());
         LookupReply {
+            seconds_left: None,
             item,
             marker,
             namespace,

@@ -262,6 +262,7 @@ impl Simulated {
             }
             LookupReply {
                 near,
+                seconds_left: None,
                 item,
                 marker,
                 namespace: read(keys.namespace()),

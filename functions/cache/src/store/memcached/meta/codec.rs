@@ -20,6 +20,16 @@ pub(super) struct Get<'a> {
     /// Create a placeholder for this many seconds if there is no item. Never 0, which would never
     /// expire.
     pub(super) lease: Option<u32>,
+    pub(super) shows: Shows,
+}
+
+/// What the answer to a read shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    Value,
+    Cas,
+    /// Also how long the server will keep the item.
+    CasAndTtl,
 }
 
 /// The key and the opaque number in an answer, which identify its command.
@@ -33,6 +43,8 @@ pub(super) struct Tag<'a> {
 pub(super) struct Value<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) cas: Option<u64>,
+    /// For how many seconds the server keeps the item, if it was asked and does not keep it for ever.
+    pub(super) seconds_left: Option<u32>,
     /// This command has created the item.
     pub(super) won: bool,
 }
@@ -55,7 +67,12 @@ pub(super) enum Parsed<'a> {
 
 /// A read. If there is no item it has no answer; the answer to the [`barrier`] after it shows that.
 pub(super) fn get(out: &mut Vec<u8>, get: &Get<'_>) {
-    push(out, &["mg ", get.key, " v c k O"]);
+    let shown = match get.shows {
+        Shows::Value => " v k O",
+        Shows::Cas => " v c k O",
+        Shows::CasAndTtl => " v c t k O",
+    };
+    push(out, &["mg ", get.key, shown]);
     decimal(out, get.opaque.into());
     if let Some(seconds) = get.lease {
         push(out, &[" N"]);
@@ -159,8 +176,12 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
         return Ok(None);
     };
     let bytes = bytes.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
-    let (cas, won) = (flags.cas, flags.won);
-    let value = Value { bytes, cas, won };
+    let value = Value {
+        bytes,
+        cas: flags.cas,
+        seconds_left: flags.seconds_left,
+        won: flags.won,
+    };
     Ok(Some((Parsed::Value(value, tag), start + length + 2)))
 }
 
@@ -185,6 +206,7 @@ struct Flags<'a> {
     key: Option<&'a [u8]>,
     opaque: Option<u32>,
     cas: Option<u64>,
+    seconds_left: Option<u32>,
     won: bool,
 }
 
@@ -207,9 +229,6 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
         }
         _ => return Err(StoreError::Protocol),
     };
-    if !matches!(rest, [] | [b' ', ..]) {
-        return Err(StoreError::Protocol);
-    }
     let flags = Flags::parse(rest).ok_or(StoreError::Protocol)?;
     Ok((kind, flags))
 }
@@ -217,9 +236,9 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
 impl<'a> Flags<'a> {
     fn parse(mut rest: &'a [u8]) -> Option<Self> {
         let mut flags = Self::default();
-        while let Some((kind, behind)) = rest.split_first() {
+        while let [b' ', kind, behind @ ..] = rest {
             rest = match kind {
-                b' ' => behind,
+                b' ' => &rest[1..],
                 b'k' => {
                     let (key, behind) = word(behind);
                     flags.key = Some(key);
@@ -236,6 +255,14 @@ impl<'a> Flags<'a> {
                     flags.cas = Some(cas);
                     behind
                 }
+                // An item that the server keeps for ever has -1.
+                b't' => match number(behind) {
+                    Some((left, behind)) => {
+                        flags.seconds_left = left.try_into().ok();
+                        behind
+                    }
+                    None => word(behind).1,
+                },
                 // Flags for "won by another", "stale", and those of later servers are ignored.
                 other => {
                     flags.won |= *other == b'W';
@@ -243,7 +270,7 @@ impl<'a> Flags<'a> {
                 }
             };
         }
-        Some(flags)
+        matches!(rest, [] | [b' ']).then_some(flags)
     }
 
     fn tag(&self) -> Option<Tag<'a>> {
