@@ -23,7 +23,7 @@ use crate::{
     read_through::{read_through, read_through_many},
     shared::Shared,
     store::{BreakerState, StoreError},
-    telemetry::events::{self, Verb},
+    telemetry::events::{self, Verb, VerbEvent},
     telemetry::metrics::Stats,
 };
 
@@ -55,6 +55,9 @@ pub enum Scope<'a> {
     All,
     /// One function, by the name in its attribute or [`Key`].
     Name(&'a str),
+    /// All entries with this tag, of whichever function: `tags("tenant:{tenant}")` in the attribute,
+    /// or [`Key::with_tags`].
+    Tag(&'a str),
 }
 
 /// A cache. Cloning it is cheap, and all clones share connections and counters. Several caches can
@@ -174,10 +177,10 @@ impl Cache {
     /// # }
     /// ```
     ///
-    /// A lookup asks a server for at most 128 keys; further lookups follow one after the other,
-    /// within the [budget](crate::Builder::budget) of the whole call. Keys for which the budget
-    /// does not suffice go to the origin and are not stored: with thousands of keys on a server,
-    /// raise the budget or split the call.
+    /// A lookup asks a server for at most 128 keys, or for fewer if some have more than 4 tags;
+    /// further lookups follow one after the other, within the [budget](crate::Builder::budget) of
+    /// the whole call. Keys for which the budget does not suffice go to the origin and are not
+    /// stored: with thousands of keys on a server, raise the budget or split the call.
     ///
     /// The origin time of each value, with which [`min_cost`](Policy::min_cost) is compared, is
     /// that of the whole origin call. While the cache is unreachable, callers of one process do not
@@ -219,23 +222,33 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
-    /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid,
-    /// [`CacheError::Disabled`] if the cache is disabled.
+    /// live on, and repeating is safe. [`CacheError::Key`] if the name or the tag in `scope` is
+    /// invalid, [`CacheError::Disabled`] if the cache is disabled.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let begun = Instant::now();
         let flushed = self.flushed(scope).await;
-        let name = match scope {
-            Scope::All => None,
-            Scope::Name(name) => Some(name),
+        let (name, tag) = match scope {
+            Scope::All => (None, None),
+            Scope::Name(name) => (Some(name), None),
+            Scope::Tag(tag) => (None, Some(tag)),
         };
-        self.report(Verb::Flush, name, None, begun, flushed.as_ref().err());
+        self.0.observers.notify_verb(&VerbEvent {
+            verb: Verb::Flush,
+            name,
+            tag,
+            digest: None,
+            error: flushed.as_ref().err(),
+            took: begun.elapsed(),
+        });
         flushed
     }
 
     async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
         let cache = &self.0;
-        if let Scope::Name(name) = scope {
-            crate::key::check_name(name)?;
+        match scope {
+            Scope::All => {}
+            Scope::Name(name) => crate::key::check_name(name)?,
+            Scope::Tag(tag) => crate::key::check_tag(tag)?,
         }
         self.check_verb()?;
         // Dropped when the exchanges have ended, however they have.
@@ -266,12 +279,22 @@ impl Cache {
         scope: Scope<'_>,
     ) -> Result<Vec<Answer>, Vec<(String, StoreError)>> {
         let cache = &self.0;
-        let scopes = match scope {
-            Scope::All => vec![part.whole().clone()],
-            Scope::Name(name) => vec![part.whole().clone(), part.of(name)],
+        // What is deleted, and whose records bound the near copies of what that empties.
+        let (whole, mut scopes) = (part.whole(), vec![part.whole().clone()]);
+        let generation = match scope {
+            Scope::All => whole.generation.key().to_owned(),
+            Scope::Name(name) => {
+                let named = part.of(name);
+                scopes.push(named.clone());
+                named.generation.key().to_owned()
+            }
+            // Of whichever function.
+            Scope::Tag(tag) => part.tag(tag).key().to_owned(),
         };
-        let named: Vec<_> = scopes.iter().map(|scope| &**scope).collect();
-        let flushed = cache.store.flush(&named, VERB_TIMEOUT).await?;
+        let flushed = cache
+            .store
+            .flush(&generation, &scopes, VERB_TIMEOUT)
+            .await?;
         let received = cache.near.clocks().now().monotonic;
         let answers = flushed
             .into_iter()

@@ -3,14 +3,14 @@
 //!
 //! Not a public API; the attribute uses it through `larder::__private`.
 
-use std::{any::type_name, convert::Infallible, marker::PhantomData, time::Duration};
+use std::{any::type_name, convert::Infallible, fmt, marker::PhantomData, time::Duration};
 
 use crate::{
     boxed::boxed,
     cache::{self, Cache, Scope},
     error::CacheError,
     fetched::Fetched,
-    key::{Key, KeyError, Tuple},
+    key::{Key, KeyError, Tags, Tuple},
     near::Keep,
     origin::capture_directive,
     outcome::{Bypass, Outcome},
@@ -263,6 +263,19 @@ pub fn key(
         function.path(),
         arguments,
     )
+}
+
+/// The key with the tags of a call.
+pub fn tagged(
+    key: Result<Key, KeyError>,
+    tags: impl FnOnce(&mut Tags) -> Result<(), KeyError>,
+) -> Result<Key, KeyError> {
+    key?.tagged(tags)
+}
+
+/// Adds a tag.
+pub fn tag(tags: &mut Tags, tag: fmt::Arguments<'_>) -> Result<(), KeyError> {
+    tags.format(tag)
 }
 
 /// The cache and the key of a call, or why there is none and the origin answers.

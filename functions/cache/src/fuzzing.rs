@@ -7,7 +7,7 @@ pub(crate) mod cuttings;
 
 use crate::{Cache, entry, payload, store::memcached};
 
-pub use crate::near::Fault;
+pub use crate::planted::Fault;
 
 /// Sets the wall clock by which `cache` ends near copies forward, or back.
 pub fn step_wall_clock(cache: &Cache, millis: i64) {
@@ -19,7 +19,7 @@ pub fn set_clock_ahead(cache: &Cache, millis: i64) {
     cache.shared().clock.set_ahead(millis);
 }
 
-/// Breaks one rule of near copies in `cache`: a test that does not find out shows nothing.
+/// Breaks one rule of near copies or of tags in `cache`: a test that does not find out shows nothing.
 pub fn plant(cache: &Cache, fault: Fault) {
     cache.shared().near.planted().plant(fault);
 }

@@ -5,6 +5,8 @@
 pub mod getting_started {}
 #[doc = include_str!("guide/invalidate.md")]
 pub mod invalidate {}
+#[doc = include_str!("guide/tags.md")]
+pub mod tags {}
 #[doc = include_str!("guide/near.md")]
 pub mod near {}
 #[doc = include_str!("guide/absence.md")]

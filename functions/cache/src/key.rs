@@ -14,8 +14,10 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 mod canonical;
+mod tags;
 pub use canonical::KeyError;
 pub(crate) use canonical::Tuple;
+pub(crate) use tags::{Tags, check_tag};
 
 /// The longest name of a function or namespace. With both at their longest, a key is shorter than
 /// memcached's 250 bytes.
@@ -63,6 +65,7 @@ pub struct Key {
     digest: [u8; 32],
     /// The function that the key is of, unless it was made by hand.
     owner: Option<&'static str>,
+    tags: Tags,
 }
 
 impl PartialEq for Key {
@@ -156,7 +159,54 @@ impl Key {
             name,
             digest: Sha256::digest(&preimage).into(),
             owner: None,
+            tags: Tags::default(),
         })
+    }
+
+    /// The same key with these tags, in place of those that it has. A flush of one of them
+    /// ([`Scope::Tag`](crate::Scope::Tag)) removes its entry.
+    ///
+    /// A tag is any text of 1 to 256 bytes, and belongs to all functions of a namespace. Tags are no
+    /// part of the key: two keys that differ in nothing else share one entry, and each caller
+    /// replaces what the other has stored. So let the tags of a key follow from its arguments.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use larder::{Cache, Key, Policy, Scope};
+    /// # const NAME: Policy = Policy::ttl(Duration::from_secs(60));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::memory();
+    /// let key = Key::new("name", &(7, "a")).unwrap().with_tags(["tenant:7"]).unwrap();
+    /// let origin = || async { Ok::<_, Infallible>("Ada".to_owned()) };
+    /// cache.get_or_fetch(&key, &NAME, origin).await.unwrap();
+    /// assert!(cache.peek::<String>(&key, &NAME).await.is_some());
+    /// cache.flush(Scope::Tag("tenant:7")).await.unwrap();
+    /// assert!(cache.peek::<String>(&key, &NAME).await.is_none());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyError::TooManyTags`] if there are more than 8 different ones, [`KeyError::Tag`] if one
+    /// is empty or too long.
+    pub fn with_tags<T: AsRef<str>>(
+        mut self,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<Self, KeyError> {
+        self.tags = Tags::default();
+        for tag in tags {
+            self.tags.add(tag.as_ref())?;
+        }
+        Ok(self)
+    }
+
+    /// The same with the tags that `write` writes.
+    pub(crate) fn tagged(
+        mut self,
+        write: impl FnOnce(&mut Tags) -> Result<(), KeyError>,
+    ) -> Result<Self, KeyError> {
+        write(&mut self.tags)?;
+        Ok(self)
     }
 
     /// The name of a function's key, which the attribute has; nothing for a key that was made by
@@ -210,13 +260,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), KeyError> {
     Err(KeyError::Name(name.to_owned()))
 }
 
-/// The four keys of one call on a server. All of them are on the server of the first.
+/// The keys of one call on a server. All of them are on the server of the first.
 #[derive(Debug, Clone)]
 pub(crate) struct CacheKeys {
     /// `namespace:name:digest:r`; without its last two bytes it is the item's own key.
     marker: Arc<str>,
     function: Arc<ScopeKeys>,
     namespace: Arc<ScopeKeys>,
+    /// `None`: the call has no tags.
+    tags: Option<Arc<[Scope]>>,
     digest: [u8; 16],
 }
 
@@ -230,6 +282,7 @@ impl CacheKeys {
             marker: marker(&namespace.prefix, key),
             function: namespace.of(&key.name),
             namespace: namespace.all.clone(),
+            tags: namespace.tags(&key.tags),
             digest,
         }
     }
@@ -254,9 +307,20 @@ impl CacheKeys {
         self.function.generation.key()
     }
 
-    /// The two generations' scopes: namespace and function.
+    /// The scopes of namespace and function.
     pub(crate) fn scopes(&self) -> [&Scope; 2] {
         [&self.namespace.generation, &self.function.generation]
+    }
+
+    /// The scopes of the tags, in the order of their digests.
+    pub(crate) fn tags(&self) -> &[Scope] {
+        self.tags.as_deref().unwrap_or_default()
+    }
+
+    /// Whether both are of calls with the same tags.
+    pub(crate) fn has_tags_of(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.tags().iter(), other.tags().iter());
+        ours.map(Scope::digest).eq(theirs.map(Scope::digest))
     }
 
     /// The scopes of the two records that bound near copies: namespace and function.
@@ -321,6 +385,9 @@ impl ScopeKeys {
     }
 }
 
+/// What is in front of a tag's digest, and in no other key.
+pub(crate) const TAG: &str = ":@tag:";
+
 /// The key of a scope's record, and the digest in the record there.
 #[derive(Debug)]
 pub(crate) struct Scope {
@@ -332,6 +399,15 @@ impl Scope {
     pub(crate) fn new(key: String) -> Self {
         let mut digest = [0; 16];
         digest.copy_from_slice(&Sha256::digest(&key)[..16]);
+        Self { key, digest }
+    }
+
+    /// A tag's, whose digest is in its key already.
+    fn tag(namespace: &str, digest: tags::TagDigest) -> Self {
+        let mut hex = [0; 32];
+        hex::encode_to_slice(digest, &mut hex).expect("32 characters hold 16 bytes");
+        let hex = std::str::from_utf8(&hex).expect("hex is ASCII");
+        let key = [namespace, TAG, hex].concat();
         Self { key, digest }
     }
 
@@ -422,6 +498,17 @@ impl Namespace {
         &self.all
     }
 
+    /// The scope of a tag, which was checked before.
+    pub(crate) fn tag(&self, tag: &str) -> Scope {
+        Scope::tag(&self.prefix, tags::digest(tag))
+    }
+
+    fn tags(&self, tags: &Tags) -> Option<Arc<[Scope]>> {
+        let digests = tags.digests();
+        let scope = |digest: &tags::TagDigest| Scope::tag(&self.prefix, *digest);
+        (!digests.is_empty()).then(|| digests.iter().map(scope).collect())
+    }
+
     /// The scope of a function.
     pub(crate) fn of(&self, name: &str) -> Arc<ScopeKeys> {
         let functions = self.functions.read();
@@ -457,6 +544,20 @@ mod tests {
         assert_eq!(address.function(), "larder:@fn:heavy-op");
         let near = address.near().map(Scope::key);
         assert_eq!(near, ["larder:@near", "larder:@near:heavy-op"]);
+        assert!(address.tags().is_empty());
+        let tagged = key
+            .with_tags(["tenant:7", "ñandú ☕\r\nflush_all"])
+            .unwrap();
+        let tagged = CacheKeys::new(&Namespace::new("larder").unwrap(), &tagged);
+        assert_eq!(tagged.item(), address.item());
+        let tags: Vec<_> = tagged.tags().iter().map(Scope::key).collect();
+        assert_eq!(
+            tags,
+            [
+                "larder:@tag:2623b4d4fe3815ca5096513b93510897",
+                "larder:@tag:9e4c1313c8e52071b4f6220d558e8316",
+            ]
+        );
     }
 
     #[test]
@@ -464,9 +565,11 @@ mod tests {
         let namespace = Namespace::new("larder").unwrap().by_tags();
         let mut tags = std::collections::HashSet::new();
         for n in 0..2000 {
-            let keys = CacheKeys::new(&namespace, &Key::new("user", &(n,)).unwrap());
+            let key = Key::new("user", &(n,)).unwrap().with_tags(["all"]).unwrap();
+            let keys = CacheKeys::new(&namespace, &key);
             let (tag, _) = keys.item().split_once("|#|").unwrap();
-            for key in [keys.marker(), keys.namespace(), keys.function()] {
+            let of_tag = keys.tags()[0].key();
+            for key in [keys.marker(), keys.namespace(), keys.function(), of_tag] {
                 assert!(key.starts_with(&format!("{tag}|#|larder:")), "{key}");
             }
             tags.insert(tag.to_owned());
@@ -490,6 +593,7 @@ mod tests {
     fn the_longest_key_is_one_token_below_the_limit_of_memcached() {
         let longest = "x".repeat(NAME_MAX);
         let key = Key::new(longest.clone(), &("a b\r\n\0☕".repeat(10_000),)).unwrap();
+        let key = key.with_tags(["a b\r\n\0☕".repeat(20)]).unwrap();
         let namespace = Namespace::new(&longest).unwrap();
         for namespace in [namespace.by_tags(), namespace] {
             let address = CacheKeys::new(&namespace, &key);
@@ -499,6 +603,7 @@ mod tests {
                 address.namespace(),
                 address.function(),
                 address.near()[1].key(),
+                address.tags()[0].key(),
             ] {
                 assert!(
                     key.len() <= 250 && key.bytes().all(|b| b > b' ' && b < 0x7f),

@@ -37,7 +37,7 @@
 //! * [`Observer`], [`Stats`], [`Cache::breakers`], [`Cache::ping`]: what to watch
 #![cfg_attr(
     any(doc, doctest),
-    doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [near copies](guide::near), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
+    doc = "* [`guide`]: [getting started](guide::getting_started), [invalidation](guide::invalidate), [tags](guide::tags), [near copies](guide::near), [absences](guide::absence), [tests](guide::testing), [schema changes](guide::schema), [tenants](guide::tenants), [migrating from other caches](guide::migrating)",
     doc = "* [How it works](guide::how_it_works): what is sent to memcached and stored there, and why that is safe"
 )]
 //!
@@ -51,7 +51,7 @@
 //!                   ▼                                   ▼
 //!  ┌──────────── read-through: one call, from lookup to answer ────────────┐
 //!  │ decision   serve, lead, or wait: a table   flight     callers of one  │
-//!  │ key        the four keys of a call                    process share   │
+//!  │ key        the keys of a call                         process share   │
 //!  │ policy     how long, how stale                        a call          │
 //!  │ entry      records, byte for byte          budget     limits cache I/O│
 //!  │ payload    values as MessagePack           telemetry  counters, spans │
@@ -92,6 +92,7 @@ mod options;
 pub mod origin;
 mod outcome;
 mod payload;
+mod planted;
 mod policy;
 mod random;
 mod read_through;
@@ -118,6 +119,7 @@ pub use key::{Key, KeyError};
 /// | `policy = A_CONST` | a [`Policy`] in place of all of these |
 /// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
 /// | `key = (self.tenant, id)` | the key's parts, in place of all arguments |
+/// | `tags("tenant:{tenant}", "price")` | at most 8 [tags](#tags), each of which a flush can empty |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 /// | `types = T::TABLE` | labels that replace the names of types in the key: see below |
 /// | `companions = user_cache` | what the companions are called by, in place of the function's name |
@@ -265,6 +267,33 @@ pub use key::{Key, KeyError};
 /// # }
 /// ```
 ///
+/// # Tags
+/// [`Scope::Tag`] flushes all entries with a tag, of whichever function. A tag is a text, as a
+/// `format!` has it, with arguments or fields of arguments in braces. They must be part of the key:
+/// not in `skip`, and of a function with `key = …` one of its parts, or a field of one. A call whose
+/// tag is empty, or longer than 256 bytes, goes to its origin as [`Bypass::Key`].
+///
+/// ```
+/// # use larder::{Cache, Scope, with_cache};
+/// #[larder::cached("total", ttl = "60s", tags("tenant:{tenant}", "orders"))]
+/// async fn total(tenant: u32, year: u16) -> u64 {
+///     u64::from(tenant) * u64::from(year)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let cache = Cache::memory();
+/// with_cache(cache.clone(), async {
+///     total(7, 2026).await;
+///     total(8, 2026).await;
+///     cache.flush(Scope::Tag("tenant:7")).await.unwrap();
+///     assert!(total::peek(7, 2026).await.is_none());
+///     assert!(total::peek(8, 2026).await.is_some());
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # Methods
 /// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
 /// `key`. An associated function without `self` is marked by `skip(self)`, too. Methods of traits
@@ -324,8 +353,8 @@ pub mod __private {
     pub use crate::{
         cached::{
             Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, flush,
-            given, invalidate, key, label, no_result, origin, part, parts, peek, put, refresh,
-            value,
+            given, invalidate, key, label, no_result, origin, part, parts, peek, put, refresh, tag,
+            tagged, value,
         },
         shared::name_registry::{Function, Site},
     };

@@ -25,11 +25,12 @@
 
 use std::time::Duration;
 
+use crate::planted::{Fault, Planted};
+
 mod clocks;
 mod copies;
 mod kept;
 mod known;
-mod planted;
 mod records;
 #[cfg(test)]
 mod simulation;
@@ -40,10 +41,6 @@ pub(crate) use clocks::{Clocks, Moment};
 pub(crate) use copies::{Asked, Copies, Copy, LARGEST, Noted};
 pub(crate) use kept::{AsBytes, Keep, Stored};
 use known::Known;
-// The feature `fuzzing` exports it.
-#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub))]
-pub use planted::Fault;
-pub(crate) use planted::Planted;
 pub(crate) use records::Answer;
 pub use unsettled::unsettled;
 

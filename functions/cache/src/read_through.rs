@@ -7,17 +7,18 @@
 //! This is the short form of the algorithm. The page `guide::how_it_works` has the records byte for
 //! byte, two timelines, the verbs and the limits.
 //!
-//! **Four keys**, all on the server of the first:
+//! **Four keys**, and one for each tag, all on the server of the first:
 //!
 //! ```text
 //! K    larder:report:9f2c…    item: an entry, a lease, a freed lease, or a placeholder (0 bytes)
 //! K:r  larder:report:9f2c…:r  marker: the lease of the caller that refreshes a stale entry
 //! @fn  larder:@fn:report      the generation of the function
 //! @all larder:@all            the generation of the namespace
+//! T    larder:@tag:4d1a…      the generation of a tag
 //! ```
 //!
-//! **One lookup** reads K, K:r if the policy has a stale window, @all and @fn, in this order, on
-//! one connection. [`decision::decide`] decides what follows from it:
+//! **One lookup** reads K, K:r if the policy has a stale window, @all, @fn and each T, in this
+//! order, on one connection. [`decision::decide`] decides what follows from it:
 //!
 //! ```text
 //! a generation is missing        create it with `add`, look up again

@@ -10,6 +10,7 @@ use crate::{
     near::Near,
     options::Configuration,
     outcome::Outcome,
+    planted::Planted,
     runtime::{self, Needs},
     store::Store,
     telemetry::events::{Event, Observers},
@@ -55,6 +56,11 @@ impl Shared {
             counters.time(Counter::OriginMicros, took);
         }
         self.observers.notify(event);
+    }
+
+    /// The rules that a test has broken.
+    pub(crate) fn planted(&self) -> &Planted {
+        self.near.planted()
     }
 
     /// Whether the present task's runtime lacks what a call needs. That is logged.

@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{key::CacheKeys, runtime::Needs};
+use crate::{
+    key::{CacheKeys, Scope},
+    runtime::Needs,
+};
 use many::Precondition;
 pub use memcached::BreakerState;
 
@@ -27,6 +30,8 @@ pub(crate) enum KeyKind {
     Marker,
     Namespace,
     Function,
+    /// The generation of the tag at this place.
+    Tag(usize),
     /// What bounds near copies in the namespace.
     NearNamespace,
     /// The same of the function.
@@ -40,9 +45,22 @@ impl CacheKeys {
             KeyKind::Marker => self.marker(),
             KeyKind::Namespace => self.namespace(),
             KeyKind::Function => self.function(),
+            KeyKind::Tag(place) => self.tags()[place].key(),
             KeyKind::NearNamespace => self.near()[0].key(),
             KeyKind::NearFunction => self.near()[1].key(),
         }
+    }
+
+    /// The generations that a call needs: of its namespace, its function and its tags.
+    pub(crate) fn generations(&self) -> impl Iterator<Item = (KeyKind, &Scope)> {
+        let [namespace, function] = self.scopes();
+        let two = [
+            (KeyKind::Namespace, namespace),
+            (KeyKind::Function, function),
+        ];
+        let tags = self.tags().iter().enumerate();
+        let tags = tags.map(|(place, tag)| (KeyKind::Tag(place), tag));
+        two.into_iter().chain(tags)
     }
 }
 
@@ -84,8 +102,19 @@ pub(crate) struct LookupReply {
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,
+    /// The generation of each tag.
+    pub(crate) tags: Vec<Option<Item>>,
     /// What bounds near copies, of the namespace and of the function, if that was asked for.
     pub(crate) near: Option<Box<[Option<Bytes>; 2]>>,
+}
+
+impl LookupReply {
+    /// Its generations, in the order of [`CacheKeys::generations`].
+    pub(crate) fn generations(&self) -> impl Iterator<Item = &Option<Item>> {
+        [&self.namespace, &self.function]
+            .into_iter()
+            .chain(&self.tags)
+    }
 }
 
 /// How long an item lives on its server.
@@ -209,7 +238,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Reads the item, the marker if it is wanted, and the two generations, in this order. Boxed,
+    /// Reads the item, the marker if it is wanted, and the generations, in this order. Boxed,
     /// because it is moved often.
     pub(crate) async fn lookup(
         &self,

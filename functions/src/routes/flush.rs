@@ -4,7 +4,7 @@
 use lambda_http::Request;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use larder::{Cache, CacheError, Scope};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::context::Context;
 use crate::config::settings::SettingsError;
@@ -35,17 +35,18 @@ impl Handler for FlushHandler {
     async fn handle(&self, request: Request) -> Response {
         let work = Box::pin(async {
             self.auth.check(&request)?;
-            let name = parse_scope(request.body())?;
-            let scope = if name == "all" {
-                Scope::All
-            } else {
-                Scope::Name(name)
+            let scope = parse_scope(request.body());
+            let of_cache = scope.as_ref().and_then(FlushScope::of_cache);
+            let (Some(scope), Some(of_cache)) = (&scope, of_cache) else {
+                return Err(Problem::bad_request(
+                    r#"the body is not {"scope": …} with "all", "heavy-op", "user" or {"tag": "…"}"#,
+                ));
             };
             self.cache
-                .flush(scope)
+                .flush(of_cache)
                 .await
                 .map_err(|error| not_flushed(&error))?;
-            Ok(flushed(name))
+            Ok(flushed(scope))
         });
         self.endpoint.respond(&request, work).await
     }
@@ -54,32 +55,54 @@ impl Handler for FlushHandler {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    scope: String,
+    scope: FlushScope,
+}
+
+/// What to flush, as it is in a request and in the response.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum FlushScope {
+    /// `all`, or the name of a function.
+    Word(String),
+    Group(Group),
+}
+
+/// An object with one key. As a struct it would be read from a list as well.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Group {
+    Tag(String),
+}
+
+impl FlushScope {
+    /// `None` for a word that is no scope.
+    fn of_cache(&self) -> Option<Scope<'_>> {
+        match self {
+            Self::Word(word) => match &**word {
+                "all" => Some(Scope::All),
+                "heavy-op" | "user" => Some(Scope::Name(word)),
+                _ => None,
+            },
+            Self::Group(Group::Tag(tag)) => Some(Scope::Tag(tag)),
+        }
+    }
 }
 
 /// Reads what to flush; an empty body means everything.
-fn parse_scope(body: &[u8]) -> Result<&'static str, Problem> {
+fn parse_scope(body: &[u8]) -> Option<FlushScope> {
     let body = body.trim_ascii();
     if body.is_empty() {
-        return Ok("all");
+        return Some(FlushScope::Word("all".to_owned()));
     }
     // serde would accept a list of one element as well.
     let object = body.starts_with(b"{").then_some(body);
-    let scope = object
-        .and_then(|object| serde_json::from_slice(object).ok())
-        .map(|Body { scope }| scope);
-    match scope.as_deref() {
-        Some("all") => Ok("all"),
-        Some("heavy-op") => Ok("heavy-op"),
-        Some("user") => Ok("user"),
-        _ => Err(Problem::bad_request(
-            r#"the body is not {"scope": …} with "all", "heavy-op" or "user""#,
-        )),
-    }
+    let Body { scope } = serde_json::from_slice(object?).ok()?;
+    Some(scope)
 }
 
-fn flushed(name: &'static str) -> Response {
-    let mut response = Response::new(format!(r#"{{"flushed":"{name}"}}"#).into());
+fn flushed(scope: &FlushScope) -> Response {
+    let body = serde_json::json!({ "flushed": scope });
+    let mut response = Response::new(body.to_string().into());
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -88,6 +111,10 @@ fn flushed(name: &'static str) -> Response {
 }
 
 fn not_flushed(error: &CacheError) -> Problem {
+    // The tag of the request; names are ours.
+    if let CacheError::Key(error) = error {
+        return Problem::bad_request(error.to_string());
+    }
     tracing::error!(%error, "not flushed");
     let servers = match error {
         CacheError::Unacknowledged(servers) => servers
@@ -105,13 +132,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_is_one_of_three_words_and_nothing_means_all() {
+    fn a_scope_is_one_of_three_words_or_a_tag_and_nothing_means_all() {
+        use larder::Scope::{All, Name, Tag};
         for (body, expected) in [
-            ("", Some("all")),
-            (" \r\n", Some("all")),
-            (r#"{"scope":"all"}"#, Some("all")),
-            (r#"{"scope": "heavy-op"}"#, Some("heavy-op")),
-            (r#"{"scope":"user"}"#, Some("user")),
+            ("", Some(All)),
+            (" \r\n", Some(All)),
+            (r#"{"scope":"all"}"#, Some(All)),
+            (r#"{"scope": "heavy-op"}"#, Some(Name("heavy-op"))),
+            (r#"{"scope":"user"}"#, Some(Name("user"))),
+            (r#"{"scope":{"tag":"all"}}"#, Some(Tag("all"))),
+            (
+                r#"{"scope":{"tag":"ñandú ☕\r\n"}}"#,
+                Some(Tag("ñandú ☕\r\n")),
+            ),
+            (r#"{"scope":{"tag":"a","tag":"b"}}"#, None),
+            (r#"{"scope":{"tag":"a","x":1}}"#, None),
+            (r#"{"scope":{"tag":7}}"#, None),
+            (r#"{"scope":["a"]}"#, None),
+            (r#"{"tag":"a"}"#, None),
             (r#"{"scope":"users"}"#, None),
             (r#"{"scope":"ALL"}"#, None),
             (r#"{"scope":null}"#, None),
@@ -123,7 +161,9 @@ mod tests {
             ("all", None),
             ("\u{0}", None),
         ] {
-            assert_eq!(parse_scope(body.as_bytes()).ok(), expected, "{body}");
+            let scope = parse_scope(body.as_bytes());
+            let scope = scope.as_ref().and_then(FlushScope::of_cache);
+            assert_eq!(scope, expected, "{body}");
         }
     }
 }

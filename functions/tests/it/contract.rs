@@ -60,6 +60,22 @@ fn inputs() -> Vec<Row> {
             200,
             r#"{"flushed":"user"}"#,
         ),
+        Row(
+            Request::flush(r#"{"scope":{"tag":"tenant:\"ñandú\""}}"#),
+            200,
+            r#"{"flushed":{"tag":"tenant:\"ñandú\""}}"#,
+        ),
+        Row(
+            Request::flush(r#"{"scope":{"tag":""}}"#),
+            400,
+            "a tag has 0 bytes: use 1 to 256",
+        ),
+        Row(
+            Request::flush(&format!(r#"{{"scope":{{"tag":"{}"}}}}"#, "x".repeat(257))),
+            400,
+            "a tag has 257 bytes: use 1 to 256",
+        ),
+        Row(Request::flush(r#"{"scope":{"tags":"a"}}"#), 400, "tag"),
         Row(Request::flush(r#"{"scope":"everything"}"#), 400, "scope"),
         Row(Request::flush("{"), 400, "scope"),
         Row(Request::flush(&" ".repeat(4096)), 200, "flushed"),

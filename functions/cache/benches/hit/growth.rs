@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use larder::{Cache, Key, Policy};
+use larder::{Cache, Key, KeyError, Policy};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -20,11 +20,12 @@ pub(crate) fn measure() -> Result<(), Box<dyn Error>> {
     memory::measure()
 }
 
-/// Stores `value(n)` under `name` for every `n` below `keys`, many at the same time.
-async fn fill<V: Serialize + Send + Sync + 'static>(
+/// Stores `value(n)` under `key(n)` for every `n` below `keys`, many at the same time.
+pub(crate) async fn fill<V: Serialize + Send + Sync + 'static>(
     cache: &Cache,
     policy: Policy,
-    (name, keys): (&'static str, i64),
+    keys: i64,
+    key: impl Fn(i64) -> Result<Key, KeyError> + Copy + Send + 'static,
     value: fn(i64) -> V,
 ) -> Result<(), Box<dyn Error>> {
     const TASKS: i64 = 64;
@@ -33,7 +34,7 @@ async fn fill<V: Serialize + Send + Sync + 'static>(
         let cache = cache.clone();
         tasks.spawn(async move {
             for n in (task..keys).step_by(TASKS as usize) {
-                let key = Key::new(name, &(n,)).map_err(|error| error.to_string())?;
+                let key = key(n).map_err(|error| error.to_string())?;
                 let put = cache.put(&key, &policy, &value(n)).await;
                 put.map_err(|error| error.to_string())?;
             }

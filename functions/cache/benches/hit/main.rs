@@ -26,6 +26,7 @@ mod raw;
 mod redis;
 #[path = "../row.rs"]
 mod row;
+mod tags;
 mod user;
 mod value;
 use alone::Alone;
@@ -40,6 +41,9 @@ use value::{Decoded, Json};
 fn main() -> Result<(), Box<dyn Error>> {
     if word("--near").is_some() {
         return near::measure();
+    }
+    if word("--tags").is_some() {
+        return tags::measure();
     }
     // For callgrind: only so many calls.
     if let (Some(kind), Some(calls)) = (word("--only"), word("--calls")) {
@@ -66,6 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     near::measure()?;
+    tags::measure()?;
     growth::measure()
 }
 
@@ -80,6 +85,7 @@ fn only(kind: &str, calls: usize) -> Result<(), Box<dyn Error>> {
     let mut contender: Box<dyn Contender> = match kind {
         "bytes" => Box::new(Alone::<Json>::new(&url, "meta")?),
         "crowd" => Box::new(Crowd::<Decoded>::new(&url, "crowd", Spread::own_key(64))?),
+        "tags" => Box::new(tags::Tagged::new(&url, "meta", 8)?),
         _ => Box::new(Alone::<Decoded>::new(&url, "meta")?),
     };
     contender.run(calls)?;

@@ -10,12 +10,15 @@ use syn::{
     punctuated::Punctuated,
 };
 
+use crate::tags;
+
 pub(crate) struct Args {
     pub(crate) name: LitStr,
     pub(crate) policy: TokenStream,
     pub(crate) key: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
+    pub(crate) tags: Vec<LitStr>,
     /// The labels that replace the names of types in the key.
     pub(crate) types: Option<Expr>,
     /// What the companions are called by: their struct, or what comes before `_fetch`.
@@ -56,6 +59,7 @@ impl Parse for Args {
             key: given.key,
             cache: given.cache,
             skip: given.skip,
+            tags: given.tags,
             types: given.types,
             companions: given.companions,
         })
@@ -71,16 +75,18 @@ struct Given {
     key: Option<Expr>,
     cache: Option<Expr>,
     skip: Vec<Ident>,
+    tags: Vec<LitStr>,
     types: Option<Expr>,
     companions: Option<Ident>,
 }
 
 /// What takes neither a time nor a number.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "ttl",
     "policy",
     "key",
     "skip",
+    "tags",
     "cache",
     "types",
     "companions",
@@ -104,6 +110,10 @@ impl Given {
             let names =
                 Punctuated::<Ident, Token![,]>::parse_terminated_with(&inner, Ident::parse_any)?;
             self.skip = names.into_iter().collect();
+            return Ok(());
+        }
+        if word == "tags" {
+            self.tags = tags(input)?;
             return Ok(());
         }
         let known = OTHERS.contains(&word.as_str())
@@ -170,6 +180,23 @@ fn check_name(name: &LitStr) -> Result<()> {
         name.span(),
         "invalid name: use 1 to 64 of a-z A-Z 0-9 . _ -",
     ))
+}
+
+/// The texts of `tags("tenant:{tenant}", …)`.
+fn tags(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
+    const FORM: &str = "tags are texts in parentheses, as in tags(\"tenant:{tenant}\")";
+    let form = |error: Error| Error::new(error.span(), FORM);
+    let list = |input: ParseStream<'_>| {
+        let inner;
+        parenthesized!(inner in input);
+        Punctuated::<LitStr, Token![,]>::parse_terminated(&inner)
+    };
+    let tags: Vec<_> = list(input).map_err(form)?.into_iter().collect();
+    if let Some(ninth) = tags.get(tags::MOST) {
+        let problem = "a key has at most 8 tags, and this is the ninth: tag by what is flushed together, and invalidate single entries by their keys";
+        return Err(Error::new(ninth.span(), problem));
+    }
+    Ok(tags)
 }
 
 /// `"60s"` as a `Duration` in milliseconds.

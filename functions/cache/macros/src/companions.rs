@@ -18,7 +18,6 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         codec,
         keep,
         fetch,
-        arguments,
         ..
     } = parts;
     let its = parts.companion("__larder_identity");
@@ -28,7 +27,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         &parts.turbofish,
     );
     let function = quote!(Self::#its #turbofish ());
-    let key = quote!(::larder::__private::key(#function, #arguments));
+    let key = parts.key(&function);
     // It takes its arguments with it: one may be a `&mut`, which only one call can have.
     let origin =
         quote!(::larder::__private::origin(move || Self::#uncached #turbofish (#(#passed),*)));

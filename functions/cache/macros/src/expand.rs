@@ -1,7 +1,7 @@
 //! The emitted function: one call into `larder`. Its companions come from `companions`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::{
     companions::companions,
@@ -90,7 +90,6 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         check,
         identity,
         cache,
-        arguments,
         function,
         output,
         ..
@@ -100,6 +99,7 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         Ident::new("identity", Span::mixed_site()),
         Ident::new("key", Span::mixed_site()),
     );
+    let computed = parts.key(&its.to_token_stream());
     let fetched = quote_spanned! {*here=>
         ::larder::__private::fetch #fetch (#cache, #its, #key, #codec, #keep, async move || -> #output #body).await
     };
@@ -108,7 +108,7 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         #sig {
             #check
             let #its = #identity;
-            let #key = ::larder::__private::key(#its, #arguments);
+            let #key = #computed;
             #shape::unwrap(#fetched)
         }
     }

@@ -9,6 +9,7 @@ mod function;
 mod output;
 mod parts;
 mod source;
+mod tags;
 mod tokens;
 
 /// Exported and documented by the crate `larder`.
@@ -29,7 +30,6 @@ fn expanded(args: TokenStream, item: TokenStream) -> syn::Result<proc_macro2::To
     let args = syn::parse::<args::Args>(args)?;
     let function = function::Function::parse(&args, item.into())?;
     let output = output::check(&function.sig)?;
-    Ok(expand::expand(&parts::Parts::new(
-        &args, &function, &output,
-    )))
+    let parts = parts::Parts::new(&args, &function, &output)?;
+    Ok(expand::expand(&parts))
 }

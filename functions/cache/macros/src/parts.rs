@@ -3,14 +3,15 @@
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Signature, Type, Visibility,
-    spanned::Spanned as _,
+    Attribute, Expr, FnArg, GenericParam, Receiver, ReceiverKind, Result, Signature, Type,
+    Visibility, spanned::Spanned as _,
 };
 
 use crate::{
     args::Args,
     function::{Function, Place, name},
     output::{Kind, kind},
+    tags,
     tokens::mentions,
 };
 
@@ -37,16 +38,17 @@ pub(crate) struct Parts<'a> {
     /// What the companions are called by: their struct, or what comes before `_fetch`.
     pub(crate) companions: Ident,
     pub(crate) cache: TokenStream,
-    pub(crate) arguments: TokenStream,
+    arguments: TokenStream,
+    tags: Option<TokenStream>,
     pub(crate) attrs: Attributes<'a>,
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn new(args: &Args, function: &'a Function, output: &'a Type) -> Self {
+    pub(crate) fn new(args: &Args, function: &'a Function, output: &'a Type) -> Result<Self> {
         let Kind { kind, check } = kind(function, output);
         let here = output.span();
         let at_once = located_at(quote!(#output), here);
-        Self {
+        Ok(Self {
             function,
             output,
             vis: vis(&function.vis),
@@ -65,7 +67,18 @@ impl<'a> Parts<'a> {
                 .unwrap_or_else(|| function.sig.ident.clone()),
             cache: cache(args),
             arguments: arguments(args, function),
+            tags: tags::tags(args, function)?,
             attrs: Attributes::new(&function.attrs),
+        })
+    }
+
+    /// The key of a call of `identity`.
+    pub(crate) fn key(&self, identity: &TokenStream) -> TokenStream {
+        let arguments = &self.arguments;
+        let key = quote!(::larder::__private::key(#identity, #arguments));
+        match &self.tags {
+            None => key,
+            Some(tags) => quote!(::larder::__private::tagged(#key, #tags)),
         }
     }
 

@@ -319,7 +319,7 @@ impl Cache {
         result
     }
 
-    pub(super) fn report(
+    fn report(
         &self,
         verb: Verb,
         name: Option<&str>,
@@ -330,6 +330,7 @@ impl Cache {
         self.shared().observers.notify_verb(&VerbEvent {
             verb,
             name,
+            tag: None,
             digest: key.map(Key::digest),
             error,
             took: begun.elapsed(),

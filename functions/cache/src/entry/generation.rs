@@ -1,18 +1,24 @@
-//! Generations: what a flush deletes. Entries and leases carry the pair of the lookup that led to
+//! Generations: what a flush deletes. Entries and leases carry those of the lookup that led to
 //! them.
+
+use sha2::{Digest as _, Sha256};
 
 use super::{CHECK, HEAD, Millis, Unreadable, checked, field, finish, head, start};
 use crate::key::Scope;
+
+/// Hashed before everything else of a call with tags.
+const TAGS: &[u8] = b"larder/tags/1";
 
 /// The generation of one scope on one server: the time and 64 random bits, so that a lost one is
 /// never created again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation([u8; 16]);
 
-/// The generations of a namespace and of a function, as one lookup saw them.
+/// The generations of a call as one lookup saw them: the stamp of what it stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generations {
     pub(crate) namespace: Generation,
+    /// That of the function, or of a call with tags [`Generation::with_tags`].
     pub(crate) function: Generation,
 }
 
@@ -29,7 +35,28 @@ impl Generation {
         Self(out)
     }
 
-    /// The record under the key of `scope`. A namespace has no owners.
+    /// What stands for a function's generation and those of a call's tags: another one if any of
+    /// them is another. `None` if one of the tags has none.
+    pub(crate) fn with_tags<'a>(
+        self,
+        tags: impl ExactSizeIterator<Item = Option<(&'a Scope, Self)>>,
+    ) -> Option<Self> {
+        if tags.len() == 0 {
+            return Some(self);
+        }
+        let mut hash = Sha256::new_with_prefix(TAGS);
+        // A key has at most 8.
+        hash.update([u8::try_from(tags.len()).unwrap_or(u8::MAX)]);
+        hash.update(self.0);
+        for tag in tags {
+            let (scope, generation) = tag?;
+            hash.update(scope.digest());
+            hash.update(generation.0);
+        }
+        Some(Self(field(&hash.finalize(), 0)))
+    }
+
+    /// The record under the key of `scope`. Only a function has owners.
     pub(crate) fn write(self, scope: &Scope, owners: &[u8]) -> Vec<u8> {
         let mut out = start(b'G', scope.digest(), 16 + owners.len());
         out.extend_from_slice(&self.0);

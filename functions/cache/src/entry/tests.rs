@@ -102,6 +102,30 @@ fn golden_bytes() {
     assert!(changed.is_empty(), "{changed:#?}");
 }
 
+/// The stamp of a call with two tags, whose generations are 16 bytes of 0x33 and of 0x44.
+#[test]
+fn the_stamp_of_a_call_with_tags_is_frozen() {
+    let key = Key::new("user", &(7,)).unwrap();
+    let key = key.with_tags(["tenant:7", "orders"]).unwrap();
+    let keys = CacheKeys::new(&Namespace::new("larder").unwrap(), &key);
+    let stamp = |tags: [Option<Generation>; 2]| {
+        let tags = keys.tags().iter().zip(tags);
+        GENERATION[1].with_tags(tags.map(|(tag, generation)| Some((tag, generation?))))
+    };
+    let [third, fourth] = [0x33, 0x44].map(|byte| Generation::golden([byte; 16]));
+    let golden = u128::to_be_bytes(0x7ff86a2815d29ba7937b180f5f242cbf);
+    assert_eq!(
+        stamp([Some(third), Some(fourth)]),
+        Some(Generation::golden(golden))
+    );
+    assert_ne!(
+        stamp([Some(third), Some(third)]),
+        Some(Generation::golden(golden))
+    );
+    assert_eq!(stamp([Some(third), None]), None);
+    assert_eq!(GENERATION[1].with_tags([].into_iter()), Some(GENERATION[1]));
+}
+
 const GOLDEN_ENTRY: &str = "566c6402aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0000000001020304050607081111111111111111\
     1111111111111111222222222222222222222222222222220000018bcfe568000000018bcfe65260\
     0000018bcfe6c790002dc6c00000000700000003a26869608d40158b6d1f46";

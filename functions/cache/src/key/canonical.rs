@@ -12,6 +12,7 @@ use std::any::type_name;
 
 use serde::ser::{self, Serialize};
 
+use super::tags::{LONGEST_TAG, MOST_TAGS};
 use crate::byte::{byte, is_byte};
 
 mod compound;
@@ -42,6 +43,14 @@ pub enum KeyError {
     /// The name of the function or namespace has characters that a key must not have.
     #[error("invalid name {0:?}: use 1 to 64 of a-z A-Z 0-9 . _ -")]
     Name(String),
+    /// A tag is empty or too long; this is its length.
+    #[error("a tag has {0} bytes: use 1 to {LONGEST_TAG}, such as \"tenant:7\"")]
+    Tag(usize),
+    /// A key has more than 8 tags.
+    #[error(
+        "a key has more than {MOST_TAGS} tags: tag by what is flushed together, and invalidate single entries by their keys"
+    )]
+    TooManyTags,
 }
 
 impl ser::Error for KeyError {

@@ -91,7 +91,7 @@ pub(crate) enum IfLost {
     Wait,
 }
 
-/// The decision after a lookup. `generations` is `false` if one of the two is missing.
+/// The decision after a lookup. `generations` is `false` if one of them is missing.
 pub(crate) fn decide(
     kind: ItemKind,
     marker: Marker,

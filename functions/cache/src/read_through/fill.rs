@@ -156,7 +156,7 @@ impl Call<'_> {
             Err(error) => return self.unfilled(Err(error), failed(error)),
         };
         let entry = self.entry(
-            lease.generations,
+            self.stamp(lease),
             answer.created,
             fresh_until,
             answer.cost,
@@ -170,6 +170,16 @@ impl Call<'_> {
             ttl_left: clock::until(self.cache.clock.now(), entry.fresh_until),
             held: Held::No,
         }
+    }
+
+    /// The generations from before the origin's call. One that is read after it may be from after
+    /// the flush that was to remove the value.
+    fn stamp(&self, lease: &Lease) -> Generations {
+        #[cfg(test)]
+        if let Some(late) = super::simulation::generations_at_fill(self) {
+            return late;
+        }
+        lease.generations
     }
 
     /// Releases the lease after an origin error. A stale entry stays, and its marker says for a

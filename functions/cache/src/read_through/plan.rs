@@ -238,13 +238,8 @@ impl Call<'_> {
     /// for ever. They count only once the next lookup has read them back. A name that has no owner
     /// keeps its generation, and becomes that of this key's function.
     pub(super) fn minted<'s>(&self, reply: &'s LookupReply) -> Vec<PlannedWrite<'s>> {
-        let [namespace, function] = self.keys.scopes();
-        let scopes = [
-            (KeyKind::Namespace, &reply.namespace, namespace),
-            (KeyKind::Function, &reply.function, function),
-        ];
         let version = self.policy.version;
-        let minted = |(kind, item, scope): (KeyKind, &'s Option<Item>, &Scope)| {
+        let minted = |((kind, scope), item): ((KeyKind, &Scope), &'s Option<Item>)| {
             let read = item.as_ref();
             let read = read.and_then(|item| Generation::read(&item.bytes, scope).ok());
             let claims = self.key.owner().filter(|_| kind == KeyKind::Function);
@@ -262,7 +257,8 @@ impl Call<'_> {
                 over: item.as_ref(),
             })
         };
-        scopes.into_iter().filter_map(minted).collect()
+        let scopes = self.keys.generations().zip(reply.generations());
+        scopes.filter_map(minted).collect()
     }
 }
 

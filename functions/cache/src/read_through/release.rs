@@ -203,6 +203,7 @@ mod tests {
         let cas = item().await.unwrap().unwrap().unwrap().cas.unwrap();
         let reply = LookupReply {
             near: None,
+            tags: Vec::new(),
             seconds_left: None,
             item: ItemState::Won(cas),
             marker: None,

@@ -1,6 +1,6 @@
-//! Whole runs of many callers over a simulated server and network, each from one seed: readers, a
-//! writer, cancelled calls, origins that fail or outlast their lease, lost and late commands,
-//! restarts, evictions.
+//! Whole runs of many callers over two simulated servers and their network, each from one seed:
+//! readers, one of them of a release without tags, a writer, cancelled calls, origins that fail or
+//! outlast their lease, lost and late commands, restarts, evictions.
 //!
 //! Every answer is checked against what the algorithm promises: it belongs to its key, it is no
 //! older than what was acknowledged before its caller came, it is within its ttl or its stale
@@ -20,9 +20,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use super::{Call, snapshot};
 use crate::{
     Cache, Key, Outcome, Policy, Scope, Source,
     clock::Clock,
+    entry::Generations,
+    planted::Fault,
     store::{
         Store,
         simulated::{Faults, Network, Simulated},
@@ -57,8 +60,42 @@ const POLICIES: [Policy; KEYS] = [
     policy(900).stale_if_error(Duration::from_secs(20)),
 ];
 
-fn key(n: usize) -> Key {
+/// The tags of each key.
+const TAGS: [&[&str]; KEYS] = [&["odd one"], &["x", "y"], &["x", "z", "y"], &[]];
+
+/// As a release sees it that knows no tags.
+fn untagged(n: usize) -> Key {
     Key::new(["a", "b"][n % 2], &(n,)).unwrap()
+}
+
+fn key(n: usize) -> Key {
+    untagged(n).with_tags(TAGS[n]).unwrap()
+}
+
+/// For a test of the tests: the generations when a fill is written, if it is to carry those.
+pub(super) fn generations_at_fill(call: &Call<'_>) -> Option<Generations> {
+    let Store::Simulated(simulated) = &call.cache.store else {
+        return None;
+    };
+    if !call.cache.planted().has(Fault::StampedAtFill) {
+        return None;
+    }
+    let present = simulated.generations(&call.keys);
+    let (generations, _) = snapshot::generations(call, &present, &mut |_| {})?;
+    Some(generations)
+}
+
+/// Which rule is broken, for a test of the tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Nothing,
+    /// Nothing, and the writer flushes tags alone, as in the runs with a broken rule of theirs.
+    NothingOfTags,
+    /// A server accepts every swap with any cas.
+    Swaps,
+    /// A flush reaches the first server alone.
+    Flushes,
+    Rule(Fault),
 }
 
 /// What one run has seen.
@@ -69,12 +106,16 @@ struct World {
     truth: [Cell<u64>; KEYS],
     floor: [Cell<u64>; KEYS],
     fresh: [Cell<u64>; KEYS],
+    /// The oldest that a reader with tags may get.
+    tagged: [Cell<u64>; KEYS],
     running: [Cell<u32>; KEYS],
     /// The most origin calls of one key at a time.
     most: Cell<u32>,
     ended: Cell<bool>,
     wrong: RefCell<Vec<String>>,
     tally: RefCell<Tally>,
+    /// Whether the writer does nothing but flush tags.
+    tags_alone: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -127,7 +168,13 @@ impl World {
         if fails { Err(()) } else { Ok(value) }
     }
 
-    async fn reads(self: Rc<Self>, cache: Cache, mut random: SmallRng, weather: Weather) {
+    async fn reads(
+        self: Rc<Self>,
+        cache: Cache,
+        knows_tags: bool,
+        mut random: SmallRng,
+        weather: Weather,
+    ) {
         for _ in 0..READS {
             let n = random.random_range(0..KEYS);
             let pause = if random.random_ratio(1, 20) {
@@ -141,8 +188,11 @@ impl World {
                 _ => Duration::from_millis(random.random_range(0..60)),
             };
             let fails = weather != Weather::Calm && random.random_ratio(1, 8);
-            let (key, policy) = (key(n), &POLICIES[n]);
-            let (floor, fresh) = (self.floor[n].get(), self.fresh[n].get());
+            let (key, policy) = (if knows_tags { key(n) } else { untagged(n) }, &POLICIES[n]);
+            let (mut floor, fresh) = (self.floor[n].get(), self.fresh[n].get());
+            if knows_tags {
+                floor = floor.max(self.tagged[n].get());
+            }
             let begun = Instant::now();
             let way = random.random_range(0..100);
             let call = async {
@@ -222,34 +272,51 @@ impl World {
                 .collect::<Vec<_>>()
             };
             let key = key(n);
-            let (changed, acknowledged, softly) = match random.random_range(0..10) {
+            let way = match self.tags_alone {
+                true => 10,
+                false => random.random_range(0..14),
+            };
+            let (changed, acknowledged, floor) = match way {
                 0..4 => (
                     changed(&mut [n].into_iter()),
                     cache.invalidate(&key).await,
-                    false,
+                    &self.floor,
                 ),
                 4 => (
                     changed(&mut (0..KEYS)),
                     cache.flush(Scope::All).await,
-                    false,
+                    &self.floor,
                 ),
                 5 => {
                     let alike = &mut (0..KEYS).filter(|other| other % 2 == n % 2);
                     (
                         changed(alike),
                         cache.flush(Scope::Name(key.name())).await,
-                        false,
+                        &self.floor,
                     )
                 }
                 6 | 7 => (
                     changed(&mut [n].into_iter()),
                     cache.expire(&key, &POLICIES[n]).await,
-                    true,
+                    &self.fresh,
                 ),
-                _ => {
+                8 | 9 => {
                     let now = changed(&mut [n].into_iter());
                     let value = KIND * n as u64 + self.truth[n].get();
-                    (now, cache.put(&key, &POLICIES[n], &value).await, false)
+                    (
+                        now,
+                        cache.put(&key, &POLICIES[n], &value).await,
+                        &self.floor,
+                    )
+                }
+                _ => {
+                    let tag = ["x", "y", "z", "odd one"][random.random_range(0..4)];
+                    let alike = &mut (0..KEYS).filter(|other| TAGS[*other].contains(&tag));
+                    (
+                        changed(alike),
+                        cache.flush(Scope::Tag(tag)).await,
+                        &self.tagged,
+                    )
                 }
             };
             if acknowledged.is_err() {
@@ -258,19 +325,14 @@ impl World {
             }
             self.count(|tally| tally.acknowledged += 1);
             for (n, truth) in changed {
-                let floor = if softly {
-                    &self.fresh[n]
-                } else {
-                    &self.floor[n]
-                };
-                floor.set(floor.get().max(truth));
+                floor[n].set(floor[n].get().max(truth));
             }
         }
     }
 
     async fn weather(
         self: Rc<Self>,
-        network: Arc<Network>,
+        networks: Vec<Arc<Network>>,
         caches: Vec<Cache>,
         mut random: SmallRng,
     ) {
@@ -294,54 +356,72 @@ impl World {
                 },
                 _ => Faults::default(),
             };
-            network.set(faults);
+            for network in &networks {
+                network.set(faults);
+            }
             for _ in 0..4 {
                 sleep(Duration::from_millis(random.random_range(0..500))).await;
                 let n = random.random_range(0..KEYS);
                 let keys = crate::key::CacheKeys::new(&caches[0].shared().namespace, &key(n));
-                match random.random_range(0..12) {
+                let network = &networks[random.random_range(0..networks.len())];
+                match random.random_range(0..14) {
                     0 => network.restart(),
                     1 | 2 => network.evict(keys.item()),
                     3 => network.evict(keys.marker()),
                     4 => network.evict(keys.function()),
                     5 => network.evict(keys.namespace()),
+                    6 | 7 => {
+                        let tags = keys.tags().iter();
+                        tags.for_each(|tag| network.evict(tag.key()));
+                    }
                     _ => {}
                 }
             }
         }
-        network.set(Faults::default());
+        for network in &networks {
+            network.set(Faults::default());
+        }
     }
 }
 
 /// One run, to its end, and until every key can be filled again.
-async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
-    let (world, network) = (Rc::new(World::default()), Network::new(seed, careless));
+async fn run(seed: u64, weather: Weather, broken: Broken) -> Rc<World> {
+    let world = Rc::new(World {
+        tags_alone: !matches!(broken, Broken::Nothing | Broken::Swaps),
+        ..World::default()
+    });
+    let careless = broken == Broken::Swaps;
+    let networks = vec![Network::new(seed, careless), Network::new(!seed, careless)];
     let mut seeds = SmallRng::seed_from_u64(seed);
     let mut random = || SmallRng::seed_from_u64(seeds.random());
     let clock = Clock::or_tokio();
     let caches: Vec<_> = [false, true, true]
         .map(|meta| {
-            let network = network.clone();
             let store = Simulated {
-                network,
+                networks: networks.clone(),
                 meta,
                 records_behind: false,
+                flushes_first: broken == Broken::Flushes,
             };
-            Cache::over(Store::Simulated(store), clock.clone())
+            let cache = Cache::over(Store::Simulated(store), clock.clone());
+            if let Broken::Rule(fault) = broken {
+                cache.shared().planted().plant(fault);
+            }
+            cache
         })
         .into();
     let mut tasks = JoinSet::new();
     for reader in 0..READERS {
         let cache = caches[reader % caches.len()].clone();
-        tasks.spawn_local(world.clone().reads(cache, random(), weather));
+        // In calm weather there is one release: two with other tags replace each other's entries.
+        let knows_tags = reader > 0 || weather == Weather::Calm;
+        tasks.spawn_local(world.clone().reads(cache, knows_tags, random(), weather));
     }
     if weather != Weather::Calm {
         let cache = caches[(seed % 3) as usize].clone();
         tasks.spawn_local(world.clone().writes(cache, random()));
     }
-    let changing = world
-        .clone()
-        .weather(network.clone(), caches.clone(), random());
+    let changing = world.clone().weather(networks, caches.clone(), random());
     let changing = (weather == Weather::Storm).then(|| tokio::task::spawn_local(changing));
     while let Some(ended) = tasks.join_next().await {
         ended.expect("no call panics");
@@ -376,7 +456,11 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
 }
 
 /// Runs all seeds. Everything that was wrong is reported with its seed.
-fn check(weather: Weather, careless: bool, seeds: std::ops::Range<u64>) -> (Vec<String>, Tally) {
+fn check(
+    weather: Weather,
+    broken: Broken,
+    seeds: impl IntoIterator<Item = u64>,
+) -> (Vec<String>, Tally) {
     let (mut wrong, mut sum) = (Vec::new(), Tally::default());
     for seed in seeds {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -384,7 +468,7 @@ fn check(weather: Weather, careless: bool, seeds: std::ops::Range<u64>) -> (Vec<
             .start_paused(true)
             .build()
             .unwrap();
-        let world = LocalSet::new().block_on(&runtime, run(seed, weather, careless));
+        let world = LocalSet::new().block_on(&runtime, run(seed, weather, broken));
         for what in world.wrong.take() {
             wrong.push(format!("{weather:?}, seed {seed}: {what}"));
         }
@@ -429,14 +513,14 @@ fn seeds(usual: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn in_calm_weather_one_origin_call_a_key_runs_at_a_time() {
-    let (wrong, tally) = check(Weather::Calm, false, seeds(30));
+    let (wrong, tally) = check(Weather::Calm, Broken::Nothing, seeds(30));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(tally.collapsed > 100, "hardly anybody waited");
 }
 
 #[test]
 fn no_answer_is_older_than_what_was_acknowledged() {
-    let (wrong, tally) = check(Weather::Writes, false, seeds(60));
+    let (wrong, tally) = check(Weather::Writes, Broken::Nothing, seeds(60));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(
         tally.stale > 50 && tally.covered > 5,
@@ -446,7 +530,7 @@ fn no_answer_is_older_than_what_was_acknowledged() {
 
 #[test]
 fn nor_is_one_in_a_storm() {
-    let (wrong, tally) = check(Weather::Storm, false, seeds(90));
+    let (wrong, tally) = check(Weather::Storm, Broken::Nothing, seeds(90));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(
         tally.cancelled > 100 && tally.unacknowledged > 100,
@@ -457,7 +541,27 @@ fn nor_is_one_in_a_storm() {
 /// Otherwise the simulation could not detect anything.
 #[test]
 fn a_server_that_takes_late_fills_is_found_out() {
-    let (wrong, _) = check(Weather::Writes, true, 0..20);
+    let (wrong, _) = check(Weather::Writes, Broken::Swaps, 0..20);
     println!("{} wrong, such as {:?}", wrong.len(), wrong.first());
     assert!(!wrong.is_empty(), "a late fill was not noticed");
+}
+
+/// Each of these lets a value from before a flush by tag live on. The writer does nothing else.
+#[test]
+fn a_broken_rule_of_tags_is_found_out() {
+    for broken in [
+        Broken::Flushes,
+        Broken::Rule(Fault::TagsNotCompared),
+        Broken::Rule(Fault::StampedAtFill),
+        Broken::Rule(Fault::LeaseWithoutStamp),
+    ] {
+        let found = (0..60).find_map(|seed| {
+            let (wrong, _) = check(Weather::Writes, broken, [seed]);
+            Some((seed, wrong.into_iter().next()?))
+        });
+        println!("{broken:?}: {found:?}");
+        assert!(found.is_some(), "{broken:?} was not noticed");
+    }
+    let (wrong, _) = check(Weather::Writes, Broken::NothingOfTags, 0..20);
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

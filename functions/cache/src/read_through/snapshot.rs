@@ -12,6 +12,7 @@ use crate::{
         self, After, Entry, FreedReason, Generation, Generations, LeaseRecord, Owners, Record,
         Token, Unreadable,
     },
+    planted::Fault,
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
@@ -21,7 +22,7 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Millis,
     pub(super) kind: ItemKind,
     pub(super) marker: Marker,
-    /// Both generations, if both were there.
+    /// The stamp of its generations, if all were there.
     pub(super) generations: Option<Generations>,
     /// Whose the key's name is.
     pub(super) owner: Owner<'a>,
@@ -180,7 +181,10 @@ impl<'a> Snapshot<'a> {
                     (_, None) => ItemKind::Obsolete,
                 }
             }
-            Record::Lease(lease) if Some(lease.generations) == self.generations => {
+            Record::Lease(lease)
+                if Some(lease.generations) == self.generations
+                    || call.cache.planted().has(Fault::LeaseWithoutStamp) =>
+            {
                 self.holder = Some(lease.token);
                 self.leader = Some(Leader::of(&lease));
                 ItemKind::Lease
@@ -251,8 +255,8 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Both generations, and the owners of the function's name.
-fn generations<'a>(
+/// The stamp of the present generations, and the owners of the function's name.
+pub(super) fn generations<'a>(
     call: &Call<'_>,
     reply: &'a LookupReply,
     unreadable: &mut impl FnMut(Unreadable),
@@ -267,6 +271,14 @@ fn generations<'a>(
     let [namespace, function] = call.keys.scopes();
     let (namespace, _) = read(reply.namespace.as_ref()?, namespace)?;
     let (function, owners) = read(reply.function.as_ref()?, function)?;
+    let tags = call.keys.tags().iter().enumerate();
+    let function = match call.cache.planted().has(Fault::TagsNotCompared) {
+        true => function,
+        false => function.with_tags(tags.map(|(place, tag)| {
+            let (generation, _) = read(reply.tags.get(place)?.as_ref()?, tag)?;
+            Some((tag, generation))
+        }))?,
+    };
     let generations = Generations {
         namespace,
         function,
@@ -343,6 +355,7 @@ mod tests {
         let (keys, seal) = (&call.keys, &call.cache.seal);
         LookupReply {
             near: None,
+            tags: Vec::new(),
             seconds_left: None,
             item: ItemState::Item(item(entry.write(keys.item(), keys.digest(), seal))),
             marker: Some(item(marker)),

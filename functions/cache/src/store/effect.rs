@@ -1,7 +1,7 @@
 //! What a verb does on a server, and the records that it reads behind that, in the same write: what
 //! bounds the near copies that were made before.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -57,31 +57,26 @@ impl Store {
         }
     }
 
-    /// Removes the generation of the last of `scopes` from every server, and reads the records of
-    /// all of them behind that. The error names the servers that did not acknowledge.
+    /// Removes `generation` from every server, and reads the records of `scopes` behind that. The
+    /// error names the servers that did not acknowledge.
     pub(crate) async fn flush(
         &self,
-        scopes: &[&ScopeKeys],
+        generation: &str,
+        scopes: &[Arc<ScopeKeys>],
         limit: Duration,
     ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
-        let Some(flushed) = scopes.last() else {
-            return Ok(Vec::new());
-        };
-        let generation = flushed.generation.key();
+        let records = scopes.iter().map(|scope| scope.near.key().to_owned());
         match self {
             Self::Memory(memory) => {
                 memory.delete(generation);
                 Ok(Vec::new())
             }
-            Self::Memcached(memcached) => memcached.flush(generation, scopes, limit).await,
+            Self::Memcached(memcached) => {
+                memcached.flush(generation, records.collect(), limit).await
+            }
             #[cfg(test)]
             Self::Simulated(simulated) => {
-                let records = scopes.iter().map(|scope| scope.near.key().to_owned());
-                let flushed = simulated.delete(generation, records.collect(), limit).await;
-                match flushed {
-                    Ok(effected) => Ok(vec![("simulated".to_owned(), effected)]),
-                    Err(error) => Err(vec![("simulated".to_owned(), error)]),
-                }
+                simulated.flush(generation, records.collect(), limit).await
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
     Amend, LookupOptions, LookupReply, StoreError, VerbError,
     effect::{Effect, Effected},
 };
-use crate::key::{CacheKeys, ScopeKeys};
+use crate::key::CacheKeys;
 
 mod batching;
 mod both_clocks;
@@ -75,7 +75,7 @@ impl Memcached {
         })
     }
 
-    /// One exchange with the server of the item of `keys`, which holds all four keys of a call;
+    /// One exchange with the server of the item of `keys`, which holds all keys of a call;
     /// `read` takes the reply apart. To be polled at once. Not an async fn, whose future would
     /// contain its arguments, and no chain of futures, each of which would be moved.
     fn run<T>(
@@ -182,12 +182,11 @@ impl Memcached {
     pub(super) async fn flush(
         &self,
         generation: &str,
-        scopes: &[&ScopeKeys],
+        records: Arc<[String]>,
         limit: Duration,
     ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
-        let records = scopes.iter().map(|scope| scope.near.key().to_owned());
         let effect = OwnedEffect::Delete(generation.to_owned());
-        let command = Command::Effect(effect, records.collect());
+        let command = Command::Effect(effect, records);
         let lists = self.0.current(limit).await.map_err(|failed| vec![failed])?;
         if let Some(outdated) = lists.outdated {
             return Err(vec![outdated]);

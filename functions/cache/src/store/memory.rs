@@ -23,7 +23,7 @@ use super::{
     CacheKeys, Item, ItemState, Lifetime, LookupOptions, LookupReply,
     many::{Precondition, Write},
 };
-use crate::entry;
+use crate::{entry, key::TAG};
 
 /// The maximum size of a cache for which none is set.
 pub(crate) const DEFAULT_MAX: u64 = 64 << 20;
@@ -33,8 +33,8 @@ pub(crate) const DEFAULT_MAX: u64 = 64 << 20;
 const OVERHEAD: usize = 550;
 /// Records are in so many maps, each with a lock.
 const SHARDS: usize = 16;
-/// So many generations in a map. A program that makes up names must not fill its memory: beyond
-/// that, the oldest are removed, and their entries with them.
+/// So many generations of tags, and as many others, in a map. A program that makes up names must
+/// not fill its memory: beyond that, the oldest are removed, and their entries with them.
 const GENERATIONS: usize = 1024;
 
 #[derive(Debug)]
@@ -62,17 +62,29 @@ impl Records {
 
     fn sweep(&mut self) {
         self.all.retain(|_, item| item.live());
-        let forever = self.all.values().filter(|item| item.until.is_none());
-        let mut ages: Vec<u64> = forever.map(|item| item.cas).collect();
+        // Apart: many tags must not cost the generation of all entries.
+        self.bound(is_of_a_tag);
+        self.bound(|key| !is_of_a_tag(key));
+        self.sweep_at = 2 * self.all.len().max(64);
+    }
+
+    /// Removes the older half of the generations under keys of one kind, if there are too many.
+    fn bound(&mut self, is_of_kind: fn(&str) -> bool) {
+        let counts = |key: &str, item: &StoredItem| item.until.is_none() && is_of_kind(key);
+        let counted = self.all.iter().filter(|(key, item)| counts(key, item));
+        let mut ages: Vec<u64> = counted.map(|(_, item)| item.cas).collect();
         if ages.len() > GENERATIONS {
             let middle = ages.len() / 2;
             let (_, oldest_kept, _) = ages.select_nth_unstable(middle);
             let oldest_kept = *oldest_kept;
-            let keeps = |item: &StoredItem| item.until.is_some() || item.cas >= oldest_kept;
-            self.all.retain(|_, item| keeps(item));
+            self.all
+                .retain(|key, item| !counts(key, item) || item.cas >= oldest_kept);
         }
-        self.sweep_at = 2 * self.all.len().max(64);
     }
+}
+
+fn is_of_a_tag(key: &str) -> bool {
+    key.contains(TAG)
 }
 
 #[derive(Debug)]
@@ -154,6 +166,11 @@ impl Memory {
             marker,
             namespace,
             function: self.record(keys.function()),
+            tags: keys
+                .tags()
+                .iter()
+                .map(|tag| self.record(tag.key()))
+                .collect(),
             near: None,
         }
     }
@@ -291,5 +308,12 @@ mod tests {
         }
         assert!(count() <= 2 * SHARDS * (GENERATIONS + 64), "{}", count());
         assert!(memory.get_with_cas("generation 99999").is_some());
+        add(&memory, "larder:@all", b"G", Lifetime::Forever);
+        for n in 0..100_000 {
+            let tag = format!("larder:@tag:{n}");
+            add(&memory, &tag, b"G", Lifetime::Forever);
+        }
+        assert!(count() <= 4 * SHARDS * (GENERATIONS + 64), "{}", count());
+        assert!(memory.get_with_cas("larder:@all").is_some());
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Faults {
     pub(crate) unamended: u32,
 }
 
-/// What the clients share.
+/// What the clients share: one server, and the way there.
 #[derive(Debug)]
 pub(crate) struct Network {
     server: Mutex<Arc<Memory>>,
@@ -47,14 +47,17 @@ pub(crate) struct Network {
     careless: bool,
 }
 
-/// One client's connection to the server.
+/// One client's connections to the servers.
 #[derive(Debug)]
 pub(crate) struct Simulated {
-    pub(crate) network: Arc<Network>,
+    /// Not empty. A key's server is found by its digest.
+    pub(crate) networks: Vec<Arc<Network>>,
     /// Whether a lookup returns cas and may create a placeholder, as with the meta protocol.
     pub(crate) meta: bool,
     /// For tests of the tests: a lookup reads the records of near copies behind the item.
     pub(crate) records_behind: bool,
+    /// For tests of the tests: a flush reaches the first server alone.
+    pub(crate) flushes_first: bool,
 }
 
 /// What happens to one exchange.
@@ -130,10 +133,51 @@ impl Network {
 }
 
 impl Simulated {
+    fn network(&self, keys: &CacheKeys) -> &Arc<Network> {
+        &self.networks[usize::from(keys.digest()[0]) % self.networks.len()]
+    }
+
+    /// The present generations of `keys`, without any way there.
+    pub(crate) fn generations(&self, keys: &CacheKeys) -> LookupReply {
+        let options = LookupOptions {
+            marker: false,
+            lease: None,
+            near: false,
+        };
+        lock(&self.network(keys).server).lookup(keys, options)
+    }
+
+    pub(super) async fn flush(
+        &self,
+        generation: &str,
+        records: Vec<String>,
+        limit: Duration,
+    ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
+        let servers = self.networks.iter().enumerate();
+        let reached = servers.take(if self.flushes_first { 1 } else { usize::MAX });
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        let each = reached.map(async |(n, network)| {
+            let flushed = self.delete(network, generation, records.clone(), limit);
+            (format!("simulated {n}"), flushed.await)
+        });
+        for (server, flushed) in futures_util::future::join_all(each).await {
+            match flushed {
+                Ok(effected) => done.push((server, effected)),
+                Err(error) => failed.push((server, error)),
+            }
+        }
+        if failed.is_empty() {
+            Ok(done)
+        } else {
+            Err(failed)
+        }
+    }
+
     /// Executes `work` on the server, within `limit`; once it is sent, also if its caller is
     /// dropped.
     async fn exchange<R, F>(
         &self,
+        network: &Network,
         limit: Duration,
         work: impl FnOnce(Arc<Memory>, Duration) -> F,
     ) -> Result<R, StoreError>
@@ -141,8 +185,8 @@ impl Simulated {
         R: Send + 'static,
         F: Future<Output = R> + Send + 'static,
     {
-        let fate = self.network.fate();
-        let server = lock(&self.network.server).clone();
+        let fate = network.fate();
+        let server = lock(&network.server).clone();
         let done = fate.arrives.then(|| {
             let work = work(server.clone(), fate.between);
             tokio::spawn(async move {
@@ -165,7 +209,7 @@ impl Simulated {
         let answer = timeout(limit, answer)
             .await
             .unwrap_or(Err(StoreError::Timeout))?;
-        if Arc::ptr_eq(&server, &lock(&self.network.server)) {
+        if Arc::ptr_eq(&server, &lock(&network.server)) {
             Ok(answer)
         } else {
             Err(StoreError::Closed)
@@ -181,8 +225,9 @@ impl Simulated {
         limit: Duration,
         with_cas: bool,
     ) -> Result<LookupReply, StoreError> {
+        let network = self.network(keys);
         let (keys, meta, behind) = (keys.clone(), self.meta, self.records_behind);
-        self.exchange(limit, move |server, between| async move {
+        self.exchange(network, limit, move |server, between| async move {
             let read = |key: &str| {
                 let item = server.get_with_cas(key);
                 item.map(|item| Item {
@@ -222,6 +267,7 @@ impl Simulated {
                 marker,
                 namespace: read(keys.namespace()),
                 function: read(keys.function()),
+                tags: keys.tags().iter().map(|tag| read(tag.key())).collect(),
             }
         })
         .await
@@ -258,7 +304,10 @@ impl Simulated {
         let mut items = Vec::with_capacity(wanted.len());
         for (keys, kind) in wanted {
             let key = keys.of_kind(*kind).to_owned();
-            let get = self.exchange(limit, |server, _| async move { server.get_with_cas(&key) });
+            let network = self.network(keys);
+            let get = self.exchange(network, limit, |server, _| async move {
+                server.get_with_cas(&key)
+            });
             items.push(get.await);
         }
         items
@@ -269,8 +318,9 @@ impl Simulated {
         for write in writes {
             let (key, bytes) = (write.key().to_owned(), Bytes::from(write.bytes.clone()));
             let (life, precondition) = (write.life, write.precondition);
-            let careless = self.network.careless && precondition != Precondition::Absent;
-            let write = self.exchange(limit, move |server, _| async move {
+            let network = self.network(write.keys);
+            let careless = network.careless && precondition != Precondition::Absent;
+            let write = self.exchange(network, limit, move |server, _| async move {
                 if careless {
                     server.delete(&key);
                     return server.write_to(&key, bytes, life, Precondition::Absent);
@@ -290,12 +340,14 @@ impl Simulated {
     ) -> Result<Effected, StoreError> {
         let records = keys.near().map(|scope| scope.key().to_owned()).to_vec();
         let Effect::Write(write) = effect else {
-            return self.delete(keys.item(), records, limit).await;
+            let network = self.network(keys);
+            return self.delete(network, keys.item(), records, limit).await;
         };
         let (key, bytes) = (write.key().to_owned(), Bytes::from(write.bytes.clone()));
         let (life, precondition) = (write.life, write.precondition);
-        let careless = self.network.careless && precondition != Precondition::Absent;
-        self.exchange(limit, move |server, between| async move {
+        let network = self.network(keys);
+        let careless = network.careless && precondition != Precondition::Absent;
+        self.exchange(network, limit, move |server, between| async move {
             let done = if careless {
                 server.delete(&key);
                 server.write_to(&key, bytes, life, Precondition::Absent)
@@ -309,14 +361,15 @@ impl Simulated {
         .await
     }
 
-    pub(super) async fn delete(
+    async fn delete(
         &self,
+        network: &Network,
         key: &str,
         records: Vec<String>,
         limit: Duration,
     ) -> Result<Effected, StoreError> {
         let key = key.to_owned();
-        self.exchange(limit, move |server, between| async move {
+        self.exchange(network, limit, move |server, between| async move {
             server.delete(&key);
             sleep(between).await;
             Effected {
@@ -332,11 +385,13 @@ impl Simulated {
         amend: Arc<dyn Amend>,
         limit: Duration,
     ) -> Result<bool, StoreError> {
-        let lost = lock(&self.network.faults).unamended;
-        if lost > 0 && lock(&self.network.random).random_ratio(lost, 1000) {
+        // Only those with one server have near copies.
+        let network = &self.networks[0];
+        let lost = lock(&network.faults).unamended;
+        if lost > 0 && lock(&network.random).random_ratio(lost, 1000) {
             return Err(StoreError::Closed);
         }
-        self.exchange(limit, move |server, between| async move {
+        self.exchange(network, limit, move |server, between| async move {
             let there = server.get_with_cas(amend.key());
             sleep(between).await;
             let Some((precondition, bytes)) = amend.replacing(there) else {

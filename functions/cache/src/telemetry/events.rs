@@ -108,8 +108,10 @@ pub enum Verb {
 pub struct VerbEvent<'a> {
     /// Which one.
     pub verb: Verb,
-    /// The name of the function; `None` if a flush empties the whole namespace.
+    /// The name of the function; `None` of a flush by tag, or of the whole namespace.
     pub name: Option<&'a str>,
+    /// The tag of a flush by tag.
+    pub tag: Option<&'a str>,
     /// The digest of the key, if it is a verb of one key.
     pub digest: Option<&'a [u8; 32]>,
     /// Why it is not acknowledged; `None` if it is.

@@ -75,6 +75,8 @@ mod stampede;
 mod steps;
 /// The public surface of the crate.
 mod surface;
+/// Tags: what a flush of one empties.
+mod tags;
 /// A clock that the test advances, and a cache that stores nothing.
 mod time;
 /// TLS and Unix sockets.

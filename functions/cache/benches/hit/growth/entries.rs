@@ -59,7 +59,8 @@ struct Filled {
 impl Filled {
     fn new(server: &Memcached, keys: i64) -> Result<Self, Box<dyn Error>> {
         let (cache, runtime) = (alone::cache(&server.url(), "growth")?, alone::runtime()?);
-        runtime.block_on(super::fill(&cache, POLICY, (NAME, keys), |n| n))?;
+        let key = |n| Key::new(NAME, &(n,));
+        runtime.block_on(super::fill(&cache, POLICY, keys, key, |n: i64| n))?;
         Ok(Self {
             cache,
             runtime,

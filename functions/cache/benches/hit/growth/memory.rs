@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
 };
 
-use larder::Policy;
+use larder::{Key, Policy};
 use larder_testing::Memcached;
 use serde::Serialize;
 
@@ -35,7 +35,8 @@ fn compare<V: Serialize + Send + Sync + 'static>(
     let bare = Taken::by(|server| bare(server, value))?;
     let ours = Taken::by(|server| {
         let cache = alone::cache(&server.url(), "memory")?;
-        alone::runtime()?.block_on(super::fill(&cache, policy, ("user", KEYS), value))
+        let key = |n| Key::new("user", &(n,));
+        alone::runtime()?.block_on(super::fill(&cache, policy, KEYS, key, value))
     })?;
     for (measure, ours, bare) in [
         ("memcached's own count", ours.counted, bare.counted),

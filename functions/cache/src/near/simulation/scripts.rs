@@ -16,9 +16,10 @@ fn paused<T>(script: impl Future<Output = T>) -> T {
 
 fn process(network: &Arc<Network>, near: Near, records_behind: bool) -> Cache {
     let store = Store::Simulated(Simulated {
-        network: network.clone(),
+        networks: vec![network.clone()],
         meta: true,
         records_behind,
+        flushes_first: false,
     });
     Cache::with_near(store, Clock::or_tokio(), near, BUDGET)
 }

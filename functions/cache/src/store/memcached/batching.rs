@@ -17,7 +17,7 @@ use super::{
     super::{Item, ItemState, LookupOptions, LookupReply, StoreError},
     command::{Answer, Command, Reply},
     exchange::Exchanges,
-    limits::AT_ONCE,
+    limits::{AT_ONCE, TAGS_AT_ONCE},
 };
 use crate::key::CacheKeys;
 
@@ -235,7 +235,7 @@ impl Queues {
         let (kind, queue) = queues.min_by_key(|(_, queue)| queue.front().map(|one| one.came))?;
         let most = queue.len().div_ceil(TASKS).clamp(FEW, AT_ONCE);
         let (now, mut batch) = (Instant::now(), Batch::new(*kind));
-        while batch.count < most && batch.bytes < BYTES {
+        while batch.count < most && batch.bytes < BYTES && batch.tags < TAGS_AT_ONCE {
             let Some(waiting) = queue.pop_front() else {
                 break;
             };
@@ -245,6 +245,10 @@ impl Queues {
             if waiting.until <= now {
                 late.push(waiting);
                 continue;
+            }
+            if !batch.takes(&waiting) {
+                queue.push_front(waiting);
+                break;
             }
             batch.join(waiting);
         }
@@ -264,6 +268,8 @@ struct Batch {
     /// How many items are asked for, and how many bytes are written.
     count: usize,
     bytes: usize,
+    /// How many generations of tags are asked for, at most.
+    tags: usize,
     /// Whose answer is at which place.
     senders: Vec<(usize, oneshot::Sender<Delivery>)>,
     /// Lookups of the same keys share a place, and so do reads of the same item.
@@ -282,9 +288,22 @@ impl Batch {
             until: Instant::now(),
             count: 0,
             bytes: 0,
+            tags: 0,
             senders: Vec::with_capacity(FEW),
             places: HashMap::default(),
             items: HashMap::new(),
+        }
+    }
+
+    /// Whether it can be answered together with the others: an item is asked for once, so not with
+    /// other tags.
+    fn takes(&self, waiting: &Waiting) -> bool {
+        match (&self.command, &waiting.command) {
+            (Command::Lookups(all_keys, _), Command::Lookup(keys, _)) => {
+                let place = self.places.get(&keys.digest());
+                place.is_none_or(|place| all_keys[*place].has_tags_of(keys))
+            }
+            _ => true,
         }
     }
 
@@ -295,6 +314,7 @@ impl Batch {
             (Command::Lookups(all_keys, _), Command::Lookup(keys, _)) => {
                 let place = *self.places.entry(keys.digest()).or_insert(next);
                 if place == next {
+                    self.tags += keys.tags().len();
                     all_keys.push(keys);
                 }
                 place

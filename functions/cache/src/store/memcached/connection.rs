@@ -3,7 +3,7 @@
 use tokio::runtime;
 
 use super::{
-    super::{LookupReply, StoreError},
+    super::{LookupOptions, LookupReply, StoreError},
     cause::ConnectError,
     classic::Classic,
     command::{Answer, Command, Reply},
@@ -14,6 +14,7 @@ use super::{
     socket::Socket,
     tls::Stream,
 };
+use crate::key::CacheKeys;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -137,7 +138,7 @@ impl Connection {
         match &mut self.driver {
             Driver::Classic(classic) => match command {
                 // As one of many, since few lookups are of this kind.
-                Command::Lookup(keys, options) if options.near => {
+                Command::Lookup(keys, options) if has_more(keys, *options) => {
                     let replies = classic.lookup_many(std::slice::from_ref(keys), *options);
                     one(replies.await?)
                 }
@@ -174,7 +175,7 @@ impl Connection {
                 Command::Writes(writes) => classic.write(writes).await.map(Reply::Writes),
             },
             Driver::Meta(meta) => match command {
-                Command::Lookup(keys, options) if options.near => {
+                Command::Lookup(keys, options) if has_more(keys, *options) => {
                     let replies = meta.lookup_many(std::slice::from_ref(keys), *options);
                     one(replies.await?)
                 }
@@ -236,6 +237,11 @@ impl Connection {
     pub(super) fn mark_used(&mut self) {
         self.used = true;
     }
+}
+
+/// Whether a lookup of one key reads more than its item, marker and two generations.
+fn has_more(keys: &CacheKeys, options: LookupOptions) -> bool {
+    options.near || !keys.tags().is_empty()
 }
 
 fn one(mut replies: Vec<LookupReply>) -> Answer {

@@ -13,6 +13,8 @@ pub(super) const MAX_REQUEST_LINE: usize = 15 << 10;
 /// The most items in one exchange. With more, a server's answers could fill both sockets while this
 /// side still writes.
 pub(super) const AT_ONCE: usize = 128;
+/// The most tags of the items in one exchange, for the same reason.
+pub(super) const TAGS_AT_ONCE: usize = 512;
 /// The records are asked for in the same write as an effect of at most so many bytes. memcached
 /// does not look at what TLS has already decrypted behind a value that it has read by itself, and
 /// would wait for more.

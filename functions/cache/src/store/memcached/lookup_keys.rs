@@ -1,7 +1,9 @@
 //! The keys of a lookup of several items, and the server's answer for each.
 
+use std::collections::HashMap;
+
 use super::super::{Item, ItemState, LookupOptions, LookupReply};
-use crate::key::CacheKeys;
+use crate::key::{CacheKeys, Scope};
 
 /// The keys of a lookup of several items, in the order in which they must be read: the records that
 /// bound near copies first, then the items, and the generations last. Each key is requested once.
@@ -21,6 +23,7 @@ struct Others {
     marker: Option<usize>,
     namespace: usize,
     function: usize,
+    tags: Vec<usize>,
     near: Option<[usize; 2]>,
 }
 
@@ -72,9 +75,21 @@ impl<'a> LookupKeys<'a> {
             marker: options.marker.then_some(first + all_keys.len() + place),
             namespace: once(&mut keys, items, one.namespace()),
             function: once(&mut keys, items, one.function()),
+            tags: Vec::new(),
             near: near.get(place).copied().flatten(),
         });
-        let others = others.collect();
+        let mut others: Vec<_> = others.collect();
+        // Of these there may be many.
+        let mut tags = HashMap::new();
+        for (others, one) in others.iter_mut().zip(all_keys) {
+            let place = |tag: &'a Scope| {
+                *tags.entry(tag.key()).or_insert_with(|| {
+                    keys.push(tag.key());
+                    keys.len() - 1
+                })
+            };
+            others.tags = one.tags().iter().map(place).collect();
+        }
         Self {
             keys,
             first,
@@ -105,6 +120,7 @@ impl<'a> LookupKeys<'a> {
                 marker: others.marker.and_then(other),
                 namespace: other(others.namespace),
                 function: other(others.function),
+                tags: others.tags.iter().copied().map(other).collect(),
                 near: others.near.map(|both| Box::new(both.map(record))),
             });
         }

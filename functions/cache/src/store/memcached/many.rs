@@ -16,7 +16,7 @@ use super::{
     },
     Memcached,
     command::{Command, Reply},
-    limits::AT_ONCE,
+    limits::{AT_ONCE, TAGS_AT_ONCE},
     server::Server,
 };
 use crate::key::CacheKeys;
@@ -155,7 +155,9 @@ impl Memcached {
         let exchange = &exchange;
         let exchanges = shares.into_values().map(|(server, share)| async move {
             let mut answers = Vec::with_capacity(share.len());
-            for some in share.chunks(AT_ONCE) {
+            let tags = share.iter().map(|place| all_keys[*place].tags().len());
+            let most = TAGS_AT_ONCE / tags.max().unwrap_or(0).max(1);
+            for some in share.chunks(most.min(AT_ONCE)) {
                 let left = limit.saturating_sub(begun.elapsed());
                 match exchange(server.clone(), some.to_vec(), left).await {
                     Ok(each) => answers.extend(some.iter().copied().zip(each)),

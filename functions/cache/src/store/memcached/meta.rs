@@ -60,6 +60,7 @@ impl Meta {
         self.clean
     }
 
+    /// For a call without tags.
     pub(super) async fn lookup(
         &mut self,
         keys: &CacheKeys,
@@ -98,6 +99,7 @@ impl Meta {
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
+            tags: Vec::new(),
             near: None,
         }))
     }

@@ -182,7 +182,7 @@ fn a_worker_reads_and_changes() {
     let words: Vec<_> = told.lines().collect();
     let cache = Cache::builder().url(words[0]).near(true);
     let cache = cache.budget(Duration::from_secs(2)).build().unwrap();
-    let fault = Fault::ALL
+    let fault = Fault::NEAR
         .into_iter()
         .find(|fault| Some(&*format!("{fault:?}")) == words.get(4).copied());
     fault.inspect(|fault| plant(&cache, *fault));

@@ -1,4 +1,5 @@
-//! Faults for tests of the tests: each breaks one rule of near copies. A program has none of them.
+//! Faults for tests of the tests: each breaks one rule of near copies, or of tags. A program has
+//! none of them.
 
 #[cfg(any(test, feature = "fuzzing"))]
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,12 +48,18 @@ pub enum Fault {
     FirstServerOnly,
     /// A change of the list of servers leaves the copies alone.
     KeepsAcrossLists,
+    /// The generations of tags are read, and are no part of the stamp.
+    TagsNotCompared,
+    /// A fill carries the generations of the moment when it is written.
+    StampedAtFill,
+    /// A lease counts as one of the present generations.
+    LeaseWithoutStamp,
 }
 
 impl Fault {
-    /// Each of them.
+    /// Each of those of near copies.
     #[cfg(any(test, feature = "fuzzing"))]
-    pub const ALL: [Self; 20] = [
+    pub const NEAR: [Self; 20] = [
         Self::CountedFromReceipt,
         Self::MonotonicOnly,
         Self::WallOnly,

@@ -1,0 +1,6 @@
+#[larder::cached("total", ttl = "60s", tags("tenant:{}"))]
+async fn total(tenant: u32) -> u64 {
+    tenant.into()
+}
+
+fn main() {}
