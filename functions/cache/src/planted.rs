@@ -51,6 +51,7 @@ pub enum Fault {
     /// The generations of tags are read, and are no part of the stamp.
     TagsNotCompared,
     /// A fill carries the generations of the moment when it is written.
+    #[cfg(test)]
     StampedAtFill,
     /// A lease counts as one of the present generations.
     LeaseWithoutStamp,
