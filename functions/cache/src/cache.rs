@@ -55,8 +55,8 @@ pub enum Scope<'a> {
     All,
     /// One function, by the name in its attribute or [`Key`].
     Name(&'a str),
-    /// All entries with this tag, of whichever function: `tags("tenant:{tenant}")` in the attribute,
-    /// or [`Key::with_tags`].
+    /// All entries with this tag, of whichever function: `tags("tenant:{tenant}")` in the
+    /// attribute, or [`Key::with_tags`].
     Tag(&'a str),
 }
 

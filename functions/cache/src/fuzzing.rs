@@ -19,7 +19,8 @@ pub fn set_clock_ahead(cache: &Cache, millis: i64) {
     cache.shared().clock.set_ahead(millis);
 }
 
-/// Breaks one rule of near copies or of tags in `cache`: a test that does not find out shows nothing.
+/// Breaks one rule of near copies or of tags in `cache`: a test that does not find out shows
+/// nothing.
 pub fn plant(cache: &Cache, fault: Fault) {
     cache.shared().near.planted().plant(fault);
 }

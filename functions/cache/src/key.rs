@@ -166,8 +166,8 @@ impl Key {
     /// The same key with these tags, in place of those that it has. A flush of one of them
     /// ([`Scope::Tag`](crate::Scope::Tag)) removes its entry.
     ///
-    /// A tag is any text of 1 to 256 bytes, and belongs to all functions of a namespace. Tags are no
-    /// part of the key: two keys that differ in nothing else share one entry, and each caller
+    /// A tag is any text of 1 to 256 bytes, and belongs to all functions of a namespace. Tags are
+    /// no part of the key: two keys that differ in nothing else share one entry, and each caller
     /// replaces what the other has stored. So let the tags of a key follow from its arguments.
     ///
     /// ```

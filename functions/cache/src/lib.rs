@@ -270,8 +270,8 @@ pub use key::{Key, KeyError};
 /// # Tags
 /// [`Scope::Tag`] flushes all entries with a tag, of whichever function. A tag is a text, as a
 /// `format!` has it, with arguments or fields of arguments in braces. They must be part of the key:
-/// not in `skip`, and of a function with `key = …` one of its parts, or a field of one. A call whose
-/// tag is empty, or longer than 256 bytes, goes to its origin as [`Bypass::Key`].
+/// not in `skip`, and of a function with `key = …` one of its parts, or a field of one. A call
+/// whose tag is empty, or longer than 256 bytes, goes to its origin as [`Bypass::Key`].
 ///
 /// ```
 /// # use larder::{Cache, Scope, with_cache};

@@ -41,7 +41,8 @@ impl Default for Latencies {
     }
 }
 
-/// [`Latencies`] as they are written: by round, the nanoseconds of each step and how many there are.
+/// [`Latencies`] as they are written: by round, the nanoseconds of each step and how many there
+/// are.
 #[derive(Serialize, Deserialize)]
 struct Recorded(Vec<(usize, Vec<(u64, u64)>)>);
 

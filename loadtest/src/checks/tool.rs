@@ -86,7 +86,8 @@ fn balances(sum: &PhaseSummary) -> Vec<Balance> {
 /// Requests that are sent later than this were not sent when they were due.
 const MAX_LATE: Duration = Duration::from_millis(250);
 
-/// Whether the open loops kept their schedule: otherwise the generator was measured, not the target.
+/// Whether the open loops kept their schedule: otherwise the generator was measured, not the
+/// target.
 pub(super) fn generator(phases: &[PhaseSummary]) -> Check {
     let name = "the generator kept up";
     let open = || {

@@ -1,4 +1,5 @@
-//! The attribute of the crate `larder`, which documents it: parses, and emits calls into that crate.
+//! The attribute of the crate `larder`, which documents it: parses, and emits calls into that
+//! crate.
 
 use proc_macro::TokenStream;
 

@@ -101,8 +101,8 @@ pub(crate) struct Kind {
 }
 
 /// A constant computed from the type finds a `Result` behind any alias. It cannot be computed from
-/// type parameters, be they the function's or its `impl`'s: where there may be some, the written word
-/// counts, and an alias that hides a `Result` is refused.
+/// type parameters, be they the function's or its `impl`'s: where there may be some, the written
+/// word counts, and an alias that hides a `Result` is refused.
 pub(crate) fn kind(function: &Function, output: &Type) -> Kind {
     let generic = function
         .sig

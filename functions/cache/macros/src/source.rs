@@ -1,5 +1,5 @@
-//! Looks into the source file for what an attribute does not see: whether its function is in an `impl`.
-//! For an error message only; without the file there is none.
+//! Looks into the source file for what an attribute does not see: whether its function is in an
+//! `impl`. For an error message only; without the file there is none.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 

@@ -10,8 +10,8 @@ use crate::{
 
 /// How much the clocks of two machines may differ.
 const SKEW: Millis = 1000;
-/// An entry's life is rounded up to seconds, a server counts whole ones, and a second of its own may
-/// end at once: it keeps an entry for at most so long after its time.
+/// An entry's life is rounded up to seconds, a server counts whole ones, and a second of its own
+/// may end at once: it keeps an entry for at most so long after its time.
 const KEPT_AFTER: Millis = 3000;
 /// Longer lives are dates, which do not show the server's clock. Two seconds less than memcached's
 /// 30 days, since a life is rounded up.
@@ -146,8 +146,9 @@ mod tests {
         call.entry(generations, WRITTEN, fresh_until, cost, payload)
     }
 
-    /// The ages that a reader sees whose clock is `ahead` of the writer's, `passed` after the write,
-    /// wherever in its second the server was then. `None` in the answer: the entry has expired.
+    /// The ages that a reader sees whose clock is `ahead` of the writer's, `passed` after the
+    /// write, wherever in its second the server was then. `None` in the answer: the entry has
+    /// expired.
     fn ages(policy: &Policy, ahead: i64, passed: Millis) -> Vec<Option<Age>> {
         let (cache, key) = (Cache::memory(), Key::new("aged", &()).unwrap());
         let call = Call::new(cache.shared(), &key, &policy.parts, None);

@@ -73,9 +73,9 @@ impl Drop for ReleaseGuard {
     }
 }
 
-/// A task that gives back what was abandoned before it runs. If its runtime ends before that, another
-/// runtime goes on, if holders on it have left leases meanwhile. Otherwise they expire, and nothing
-/// is left that would keep the next task from being started.
+/// A task that gives back what was abandoned before it runs. If its runtime ends before that,
+/// another runtime goes on, if holders on it have left leases meanwhile. Otherwise they expire, and
+/// nothing is left that would keep the next task from being started.
 struct GiveBack(Option<Arc<Shared>>);
 
 impl GiveBack {

@@ -1,6 +1,6 @@
-//! A proxy that spreads keys over servers: with `?proxy=true` an item and its generations are on one
-//! of them, so that they are lost together. A proxy that does not do that is refused, and one that
-//! was not expected is named.
+//! A proxy that spreads keys over servers: with `?proxy=true` an item and its generations are on
+//! one of them, so that they are lost together. A proxy that does not do that is refused, and one
+//! that was not expected is named.
 
 use std::{
     io::{Read as _, Write as _},

@@ -184,7 +184,8 @@ async fn a_verb_that_cannot_learn_the_list_has_deleted_what_it_knows_and_says_so
         );
     }
     assert_eq!(old(&cache).await, 0);
-    // A second's pause, and up to half of one more, after the first answer of this kind; it doubles.
+    // A second's pause, and up to half of one more, after the first answer of this kind; it
+    // doubles.
     assert!((2..10).contains(&endpoint.asked()), "{}", endpoint.asked());
     endpoint.tell(1, &[&server]);
     pass(Duration::from_secs(60)).await;

@@ -162,8 +162,9 @@ async fn nobody_waits_behind_values_that_are_too_large() {
     check(MINUTE, 3, true, || Ok("x".repeat(2_000_000))).await;
 }
 
-/// The server takes smaller items than the policy allows. With the meta protocol it removes the lease
-/// when it refuses the value, before it has read that, and a caller of another process could lead.
+/// The server takes smaller items than the policy allows. With the meta protocol it removes the
+/// lease when it refuses the value, before it has read that, and a caller of another process could
+/// lead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_behind_values_that_were_too_large_for_the_server() {
     let server = Memcached::start_with(&["-I", "512k"]);

@@ -47,8 +47,8 @@ impl Classic {
         self.validator.lock().is_clean()
     }
 
-    /// One `get` of up to four keys, for a call without tags. The server answers in their order, the
-    /// item before the generations.
+    /// One `get` of up to four keys, for a call without tags. The server answers in their order,
+    /// the item before the generations.
     pub(super) async fn lookup(
         &mut self,
         keys: &CacheKeys,

@@ -1,6 +1,6 @@
-//! Finds out whether a proxy spreads keys over several servers. A server counts all that it stores with
-//! one number after the other, so the cas values of what is stored in turn grow on one server, and
-//! hardly ever on several.
+//! Finds out whether a proxy spreads keys over several servers. A server counts all that it stores
+//! with one number after the other, so the cas values of what is stored in turn grow on one server,
+//! and hardly ever on several.
 
 use super::{Classic, StoreError};
 use crate::random;

@@ -43,7 +43,8 @@ pub(super) struct Tag<'a> {
 pub(super) struct Value<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) cas: Option<u64>,
-    /// For how many seconds the server keeps the item, if it was asked and does not keep it for ever.
+    /// For how many seconds the server keeps the item, if it was asked and does not keep it for
+    /// ever.
     pub(super) seconds_left: Option<u32>,
     /// This command has created the item.
     pub(super) won: bool,

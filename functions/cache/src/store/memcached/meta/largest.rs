@@ -1,5 +1,5 @@
-//! The largest item that the server takes. It removes what is under a key when it refuses a larger one,
-//! a lease that others wait for, too: so such an item is not sent.
+//! The largest item that the server takes. It removes what is under a key when it refuses a larger
+//! one, a lease that others wait for, too: so such an item is not sent.
 
 use memchr::memchr;
 
