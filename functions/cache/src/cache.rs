@@ -17,7 +17,7 @@ use crate::{
     fetched::Fetched,
     key::Key,
     near::{Answer, AsBytes, Keep},
-    options::Configuration,
+    options::{Configuration, closest},
     policy::Policy,
     read_through::{read_through, read_through_many},
     shared::Shared,
@@ -198,29 +198,59 @@ impl Cache {
         F: FnMut(Vec<A>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
-        let keyed: Vec<_> = keyed.into_iter().collect();
+        let keyed = keyed.into_iter().collect();
+        self.get_many_as::<AsBytes, A, T, E, M, F, Fut>(keyed, policy, origin)
+            .await
+    }
+
+    /// The same, with copies kept as `K` says.
+    pub(crate) async fn get_many_as<K, A, T, E, M, F, Fut>(
+        &self,
+        keyed: Vec<(Key, A)>,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<HashMap<A, Fetched<T>>, E>
+    where
+        K: Keep<T>,
+        A: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        M: IntoIterator<Item = (A, T)>,
+        F: FnMut(Vec<A>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
+        let (cache, parts) = (&self.0, &policy.parts);
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through_many::<AsBytes, _, _, _, _, _, _>(
-            &self.0,
-            &keyed,
-            &policy.parts,
-            freshness,
-            deadline,
-            origin,
-        )
-        .instrument(events::call_many(keyed.len()))
-        .await
+        read_through_many::<K, _, _, _, _, _, _>(cache, &keyed, parts, freshness, deadline, origin)
+            .instrument(events::call_many(keyed.len()))
+            .await
     }
 
     /// Empties `scope` on every server, in parallel; each has a second to answer. Other namespaces
     /// keep their entries. It costs one small write on each server, however many entries there are,
     /// and waits until no process holds a copy of them ([`Policy::near`]).
     ///
+    /// A name is not checked: its function may be another program's. If no function of this process
+    /// has used it, and no server had anything of it either, a warning says so, once a name, with
+    /// the name that is meant if one is close.
+    ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
     /// live on, and repeating is safe. [`CacheError::Key`] if the name in `scope` is invalid,
     /// [`CacheError::Disabled`] if the cache is disabled.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+        let removed = self.reported_flush(scope).await?;
+        if let (Scope::Name(name), false) = (scope, removed) {
+            let used = self.0.counters.by_name();
+            if !used.contains_key(name) {
+                let used = used.keys().map(String::as_str);
+                self.0.log.unknown_name(name, closest(name, used));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a name that is a function's. Whether a server had anything of it.
+    pub(crate) async fn reported_flush(&self, scope: Scope<'_>) -> Result<bool, CacheError> {
         let begun = Instant::now();
         let flushed = self.flushed(scope).await;
         let name = match scope {
@@ -231,7 +261,7 @@ impl Cache {
         flushed
     }
 
-    async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+    async fn flushed(&self, scope: Scope<'_>) -> Result<bool, CacheError> {
         let cache = &self.0;
         let whole = cache.namespace.whole();
         let scopes = match scope {
@@ -254,11 +284,12 @@ impl Cache {
             CacheError::Unacknowledged(failed.collect())
         })?;
         let received = cache.near.clocks().now().monotonic;
+        let removed = flushed.iter().any(|(_, effected)| effected.done);
         let answers = flushed
             .into_iter()
             .map(|(server, effected)| Answer::new(server, &scopes, &effected.records, received));
         cache.until_final(answers.collect()).await;
-        Ok(())
+        Ok(removed)
     }
 
     /// Drops all near copies of this process: see [`Policy::near`]. A host that may

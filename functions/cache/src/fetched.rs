@@ -101,23 +101,43 @@ impl<T> Fetched<T> {
 
     /// Applies `f` to the value and keeps everything else.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Fetched<U> {
-        let Self {
-            value,
-            outcome,
-            near,
-            age,
-            ttl_left,
-            cache_time,
-            origin_time,
-        } = self;
+        let (value, rest) = self.split();
+        rest.with(f(value))
+    }
+
+    fn split(self) -> (T, Fetched<()>) {
+        let Self { value, .. } = self;
+        let rest = Fetched {
+            value: (),
+            outcome: self.outcome,
+            near: self.near,
+            age: self.age,
+            ttl_left: self.ttl_left,
+            cache_time: self.cache_time,
+            origin_time: self.origin_time,
+        };
+        (value, rest)
+    }
+}
+
+impl<T, E> Fetched<Result<T, E>> {
+    /// The value, or the error alone.
+    pub(crate) fn transpose(self) -> Result<Fetched<T>, E> {
+        let (value, rest) = self.split();
+        value.map(|value| rest.with(value))
+    }
+}
+
+impl Fetched<()> {
+    fn with<T>(self, value: T) -> Fetched<T> {
         Fetched {
-            value: f(value),
-            outcome,
-            near,
-            age,
-            ttl_left,
-            cache_time,
-            origin_time,
+            value,
+            outcome: self.outcome,
+            near: self.near,
+            age: self.age,
+            ttl_left: self.ttl_left,
+            cache_time: self.cache_time,
+            origin_time: self.origin_time,
         }
     }
 }

@@ -121,6 +121,8 @@ pub use key::{Key, KeyError};
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 /// | `types = T::TABLE` | labels that replace the names of types in the key: see below |
 /// | `companions = user_cache` | what the companions are called by, in place of the function's name |
+/// | `negative = \|e\| matches!(e, NotFound)` | which errors are cached, for the `negative_ttl`: see the guide on [absences](guide::absence) |
+/// | `many = \|ids\| load(ids, db)` | the origin of many keys, for `fetch_many`: see [below](#many-keys) |
 ///
 /// ```
 /// # use std::time::Duration;
@@ -238,6 +240,9 @@ pub use key::{Key, KeyError};
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `flush` | those that `cache` names | removes all of the function's values: acknowledged by every server, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
+/// | `invalidate_many` | those that `cache` names, and a `Vec` of what is of the key | as `invalidate`, with one wait for all |
+/// | `put_many` | the same, in pairs with `&value` | as `put`, with one wait for all |
+/// | `fetch_many` | those that `cache` and `many` name, and a `Vec` of what is of the key | a map of [`Fetched`] by argument: [below](#many-keys) |
 ///
 /// ```
 /// # use larder::{Cache, Key, with_cache};
@@ -264,6 +269,48 @@ pub use key::{Key, KeyError};
 /// .await;
 /// # }
 /// ```
+///
+/// # Many keys
+/// `many` names what answers many keys at once: a function of a `Vec`, or a closure, which may use
+/// the arguments that are not in the key. It returns what [`Cache::get_or_fetch_many`] wants of its
+/// origin, pairs of argument and value such as a `HashMap`, in a `Result` if the function returns
+/// one. Then there is `fetch_many`: one lookup on each server, and one origin call for all keys that
+/// are missing. Several arguments are a tuple. An argument that the origin does not answer is
+/// neither in the result nor in the cache.
+///
+/// ```
+/// # use std::collections::HashMap;
+/// # use larder::{Cache, with_cache};
+/// # struct Db;
+/// # #[derive(Debug, PartialEq)]
+/// # struct DbError;
+/// # impl Db {
+/// #     async fn users(&self, ids: Vec<u64>) -> Result<HashMap<u64, String>, DbError> {
+/// #         Ok(ids.into_iter().map(|id| (id, format!("user {id}"))).collect())
+/// #     }
+/// # }
+/// #[larder::cached("user", ttl = "60s", skip(db), many = |ids| db.users(ids))]
+/// async fn user(id: u64, db: &Db) -> Result<String, DbError> {
+///     Ok(format!("user {id}")) // select name from users where id = $1
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let db = Db;
+/// with_cache(Cache::memory(), async {
+///     let users = user::fetch_many(&db, vec![7, 8, 9]).await.unwrap(); // … where id = any($1)
+///     assert_eq!(*users[&8], "user 8");
+///     user::put_many(vec![(8, &"Ada".to_owned())]).await.unwrap();
+///     user::invalidate_many(vec![7, 9]).await.unwrap();
+///     assert_eq!(user(8, &db).await.unwrap(), "Ada");
+///     assert!(user::peek(7).await.is_none());
+/// })
+/// .await;
+/// # }
+/// ```
+///
+/// Functions without an argument in their key have none of these three, and neither have those whose
+/// `cache` names one.
 ///
 /// # Methods
 /// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
@@ -300,7 +347,8 @@ pub use key::{Key, KeyError};
 ///
 /// # What can be cached
 /// Arguments must implement `Serialize`, the value `Serialize` and `DeserializeOwned`. Of a
-/// `Result` only `Ok` is cached; `None` is cached only with a `negative_ttl`. An alias of `Result`
+/// `Result` only `Ok` is cached, and errors that `negative` chooses; `None` is cached only with a
+/// `negative_ttl`. An alias of `Result`
 /// is recognised in plain functions; generic functions and methods must write `Result<…>`, and a
 /// return type there that may hide a `Result` is an error, because its errors would be cached. So
 /// is a `Result` within the value, such as `Option<Result<…>>`; behind an alias it is found when
@@ -323,9 +371,9 @@ pub use telemetry::{
 pub mod __private {
     pub use crate::{
         cached::{
-            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, flush,
-            given, invalidate, key, label, no_result, origin, part, parts, peek, put, refresh,
-            value,
+            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, check_negative, current, each,
+            expire, fetch, fetch_many, flush, given, invalidate, invalidate_many, key, label,
+            negative, no_result, origin, part, parts, peek, put, put_many, refresh, value,
         },
         shared::name_registry::{Function, Site},
     };

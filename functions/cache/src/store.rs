@@ -27,10 +27,6 @@ pub(crate) enum KeyKind {
     Marker,
     Namespace,
     Function,
-    /// What bounds near copies in the namespace.
-    NearNamespace,
-    /// The same of the function.
-    NearFunction,
 }
 
 impl CacheKeys {
@@ -40,8 +36,6 @@ impl CacheKeys {
             KeyKind::Marker => self.marker(),
             KeyKind::Namespace => self.namespace(),
             KeyKind::Function => self.function(),
-            KeyKind::NearNamespace => self.near()[0].key(),
-            KeyKind::NearFunction => self.near()[1].key(),
         }
     }
 }

@@ -20,6 +20,10 @@ pub(crate) struct Args {
     pub(crate) types: Option<Expr>,
     /// What the companions are called by: their struct, or what comes before `_fetch`.
     pub(crate) companions: Option<Ident>,
+    /// The origin of many keys.
+    pub(crate) many: Option<Expr>,
+    /// Which errors are cached.
+    pub(crate) negative: Option<Expr>,
 }
 
 /// Shorthands that take a duration; each is the setter of this name.
@@ -58,6 +62,8 @@ impl Parse for Args {
             skip: given.skip,
             types: given.types,
             companions: given.companions,
+            many: given.many,
+            negative: given.negative,
         })
     }
 }
@@ -73,10 +79,12 @@ struct Given {
     skip: Vec<Ident>,
     types: Option<Expr>,
     companions: Option<Ident>,
+    many: Option<Expr>,
+    negative: Option<Expr>,
 }
 
 /// What takes neither a time nor a number.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 9] = [
     "ttl",
     "policy",
     "key",
@@ -84,6 +92,8 @@ const OTHERS: [&str; 7] = [
     "cache",
     "types",
     "companions",
+    "many",
+    "negative",
 ];
 
 impl Given {
@@ -119,6 +129,8 @@ impl Given {
             "cache" => self.cache = Some(input.parse()?),
             "types" => self.types = Some(input.parse()?),
             "companions" => self.companions = Some(input.parse()?),
+            "many" => self.many = Some(input.parse()?),
+            "negative" => self.negative = Some(input.parse()?),
             "ttl" => {
                 let ttl = duration(input)?;
                 self.ttl = Some(quote_spanned!(ident.span()=> ::larder::Policy::ttl(#ttl)));

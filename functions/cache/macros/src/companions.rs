@@ -6,6 +6,7 @@ use syn::{ReturnType, Token, Type};
 
 use crate::{
     function::Input,
+    many::many,
     parts::{Attributes, Parts, by_reference},
 };
 
@@ -28,6 +29,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         &parts.turbofish,
     );
     let function = quote!(Self::#its #turbofish ());
+    let many = many(parts, &function);
     let key = quote!(::larder::__private::key(#function, #arguments));
     // It takes its arguments with it: one may be a `&mut`, which only one call can have.
     let origin =
@@ -114,13 +116,14 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             #[allow(dead_code)]
             fn #its #generics () -> ::larder::__private::Function #clause #identity
         },
+        many,
     ]
     .into_iter()
     .collect()
 }
 
 /// The head of every companion.
-fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
+pub(crate) fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
     let Attributes { all, hidden, .. } = &parts.attrs;
     let vis = &parts.vis;
     quote! {

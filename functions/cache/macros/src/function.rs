@@ -43,6 +43,8 @@ pub(crate) struct Input {
     pub(crate) keyed: bool,
     /// Named by `cache = …`.
     pub(crate) finds_cache: bool,
+    /// Not part of the key, and named by `many = …`.
+    pub(crate) for_many: bool,
 }
 
 /// Attributes, visibility, signature and body, none of it looked at yet.
@@ -75,6 +77,7 @@ impl Function {
         check_receiver(&sig, args)?;
         let inputs = inputs(&sig, args)?;
         check_generics(&sig, args)?;
+        check_many(&inputs, place, args)?;
         Ok(Self {
             attrs,
             vis,
@@ -189,15 +192,35 @@ fn input(typed: &PatType, args: &Args) -> Result<Input> {
         return Err(Error::new(hidden.span(), problem));
     }
     let named_by = |expr: &Option<Expr>| expr.as_ref().is_some_and(|expr| mentions(expr, name));
+    let keyed = match &args.key {
+        Some(_) => named_by(&args.key),
+        None => !args.skip.contains(name),
+    };
     Ok(Input {
         typed: typed.clone(),
         name: name.clone(),
-        keyed: match &args.key {
-            Some(_) => named_by(&args.key),
-            None => !args.skip.contains(name),
-        },
+        keyed,
         finds_cache: named_by(&args.cache),
+        for_many: !keyed && named_by(&args.many),
     })
+}
+
+/// Whether there can be the companion that `many` is for.
+fn check_many(inputs: &[Input], place: Place, args: &Args) -> Result<()> {
+    let Some(many) = &args.many else {
+        return Ok(());
+    };
+    let keyed = || inputs.iter().filter(|input| input.keyed);
+    let problem = if place == Place::Trait {
+        "`many` is the origin of the companion `fetch_many`, and a method of a trait has no companions: leave it out; a private method gets them by `pub(self)`"
+    } else if keyed().next().is_none() {
+        "`many` is the origin of the companion `fetch_many`, which takes a list of keys, and this function has one key: leave it out"
+    } else if keyed().any(|input| input.finds_cache) {
+        "`many` is the origin of the companion `fetch_many`, which asks one cache, and `cache` names a part of the key: name another argument"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new_spanned(many, problem))
 }
 
 fn check_generics(sig: &Signature, args: &Args) -> Result<()> {

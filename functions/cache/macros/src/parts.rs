@@ -20,6 +20,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) output: &'a Type,
     pub(crate) vis: TokenStream,
     pub(crate) shape: TokenStream,
+    /// Whether the return type is a `Result`: the argument of `Shape`.
+    pub(crate) kind: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
     pub(crate) call: TokenStream,
     /// The same of `fetch`.
@@ -38,11 +40,13 @@ pub(crate) struct Parts<'a> {
     pub(crate) companions: Ident,
     pub(crate) cache: TokenStream,
     pub(crate) arguments: TokenStream,
+    /// The origin of many keys.
+    pub(crate) many: Option<&'a Expr>,
     pub(crate) attrs: Attributes<'a>,
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn new(args: &Args, function: &'a Function, output: &'a Type) -> Self {
+    pub(crate) fn new(args: &'a Args, function: &'a Function, output: &'a Type) -> Self {
         let Kind { kind, check } = kind(function, output);
         let here = output.span();
         let at_once = located_at(quote!(#output), here);
@@ -51,11 +55,11 @@ impl<'a> Parts<'a> {
             output,
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
-            keep: keep(output, &kind, here),
+            keep: keep(output, &kind, args.negative.is_some(), here),
             here,
             call: quote_spanned!(here=> ::<#output, #kind, _>),
             fetch: quote_spanned!(here=> ::<#output, #kind, _, _>),
-            codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
+            codec: codec(args, &at_once, &kind, here),
             check,
             turbofish: turbofish(function),
             identity: identity(args, function),
@@ -65,7 +69,9 @@ impl<'a> Parts<'a> {
                 .unwrap_or_else(|| function.sig.ident.clone()),
             cache: cache(args),
             arguments: arguments(args, function),
+            many: args.many.as_ref(),
             attrs: Attributes::new(&function.attrs),
+            kind,
         }
     }
 
@@ -110,12 +116,23 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What writes and reads the value, and the errors that `negative` chooses.
+fn codec(args: &Args, output: &TokenStream, kind: &TokenStream, here: Span) -> TokenStream {
+    let Some(chosen) = &args.negative else {
+        return quote_spanned!(here=> ::larder::__private::value::<#output, #kind>());
+    };
+    quote_spanned!(here=> ::larder::__private::negative::<#output, #kind>(#chosen))
+}
+
 /// The value itself, if it can be cloned and shared. One that may borrow is kept as bytes: whether
 /// a type outlives everything is not known before its other bounds are.
-fn keep(output: &Type, kind: &TokenStream, here: Span) -> TokenStream {
-    let kept = quote_spanned!(here=>
-        ::larder::__private::Kept::<<#output as ::larder::__private::Shape<#kind>>::Value>
-    );
+fn keep(output: &Type, kind: &TokenStream, with_errors: bool, here: Span) -> TokenStream {
+    let shape = quote_spanned!(here=> <#output as ::larder::__private::Shape<#kind>>);
+    let cached = match with_errors {
+        false => quote_spanned!(here=> #shape::Value),
+        true => quote_spanned!(here=> ::core::result::Result<#shape::Value, #shape::Error>),
+    };
+    let kept = quote_spanned!(here=> ::larder::__private::Kept::<#cached>);
     if mentions_lifetime(&quote!(#output)) {
         return quote_spanned!(here=> <#kept as ::larder::__private::KeptAsBytes>::__LARDER_KEEP);
     }
@@ -135,7 +152,7 @@ fn mentions_lifetime(tokens: &TokenStream) -> bool {
 }
 
 /// The same tokens, all at one place: a mistake in them is one error, and not one of each token.
-fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
+pub(crate) fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
     let moved = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
             let inside = located_at(group.stream(), here);
@@ -162,7 +179,12 @@ fn vis(vis: &Visibility) -> TokenStream {
 fn identity(args: &Args, function: &Function) -> TokenStream {
     let Args { name, policy, .. } = args;
     let ident = function.sig.ident.to_string();
+    let check = args.negative.as_ref().map(|negative| {
+        let at = Span::call_site().located_at(negative.span());
+        quote_spanned!(at=> const { ::larder::__private::check_negative(&#policy) };)
+    });
     let site = quote! {{
+        #check
         enum LarderWithin {}
         static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
             #name,

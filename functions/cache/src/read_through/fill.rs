@@ -16,7 +16,8 @@ use crate::{
     random,
     store::{
         KeyKind, Lifetime, StoreError,
-        many::{Precondition, Write},
+        effect::Effect,
+        many::{Each, Precondition, Write},
     },
     telemetry::metrics::{Counter, Counters},
 };
@@ -325,17 +326,59 @@ impl Call<'_> {
     }
 }
 
+impl Call<'_> {
+    /// The same for a refresh on request, which is a verb: its write reads behind it what bounds
+    /// the near copies of the old value.
+    pub(super) async fn write_refresh(&self, pending: &mut [PendingWrite<'_>]) {
+        let (places, writes) = planned(pending);
+        let mut written = Vec::with_capacity(writes.len());
+        for write in &writes {
+            let effect = Effect::Write(write.clone());
+            let effected = self
+                .cache
+                .store
+                .effect(&self.keys, effect, self.budget.left());
+            let effected = self.budget.spend(effected).await;
+            written.push(effected.map(|effected| {
+                if effected.done {
+                    let _ = self
+                        .behind_fill
+                        .set(Box::new(self.shown(&effected.records)));
+                }
+                effected.done
+            }));
+        }
+        self.exchanges()
+            .written(pending, places, &writes, written)
+            .await;
+    }
+}
+
+fn planned<'a>(pending: &mut [PendingWrite<'a>]) -> (Vec<usize>, Vec<Write<'a>>) {
+    let places = pending.iter_mut().enumerate();
+    places
+        .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
+        .unzip()
+}
+
 impl Exchanges<'_> {
     /// Executes the pending writes; records fills that were refused or failed.
     pub(super) async fn write_pending(&self, pending: &mut [PendingWrite<'_>]) {
-        let (places, writes): (Vec<_>, Vec<_>) = pending
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
-            .unzip();
+        let (places, writes) = planned(pending);
         let written = self.write(&writes).await;
+        self.written(pending, places, &writes, written).await;
+    }
+
+    /// What becomes of the pending writes at `places`, each by its result.
+    async fn written(
+        &self,
+        pending: &mut [PendingWrite<'_>],
+        places: Vec<usize>,
+        writes: &[Write<'_>],
+        written: Each<bool>,
+    ) {
         let mut too_large = Vec::new();
-        for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
+        for ((place, written), write) in places.into_iter().zip(written).zip(writes) {
             let pending = &mut pending[place];
             // If it is refused, the lease is no longer ours.
             pending.held = Held::after(written);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -48,19 +47,6 @@ impl Call<'_> {
         let effected = effected.await;
         drop(own);
         Ok(self.shown(&effected?.records))
-    }
-
-    /// The records behind an effect whose own exchange has not read them.
-    pub(crate) async fn records(&self) -> Answer {
-        let kinds = [KeyKind::NearNamespace, KeyKind::NearFunction];
-        let wanted = kinds.map(|kind| (&self.keys, kind));
-        let found = self.exchanges().get_with_cas(&wanted).await;
-        // What is not to be had is as bad as an unreadable one.
-        let records = found.into_iter().map(|found| match found {
-            Ok(item) => item.map(|item| item.bytes),
-            Err(_) => Some(Bytes::new()),
-        });
-        self.shown(&records.collect::<Vec<_>>())
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {

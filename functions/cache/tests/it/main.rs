@@ -43,6 +43,8 @@ mod many;
 mod messages;
 /// Near copies: values that a process keeps, and verbs that wait until they have ended.
 mod near;
+/// Errors that are cached because the attribute chooses them.
+mod negative;
 /// Counters, observers, spans and logs.
 mod observed;
 /// What an origin says about its value.
