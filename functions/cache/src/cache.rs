@@ -19,7 +19,7 @@ use crate::{
     near::{Answer, AsBytes, Keep},
     options::{Configuration, closest},
     policy::Policy,
-    read_through::{read_through, read_through_many},
+    read_through::{read_stale, read_through, read_through_many},
     shared::Shared,
     store::{BreakerState, StoreError},
     telemetry::events::{self, Verb},
@@ -133,6 +133,25 @@ impl Cache {
     {
         let (freshness, deadline) = (context::freshness(), context::deadline());
         read_through::<K, _, _, _, _>(&self.0, key, &policy.parts, freshness, deadline, origin)
+    }
+
+    /// The same; but a call that could refresh a stale value is served that. Whether it was, and the
+    /// value is to be refreshed.
+    pub(crate) async fn get_stale_as<K, T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> (Result<Fetched<T>, E>, bool)
+    where
+        K: Keep<T>,
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (freshness, deadline) = (context::freshness(), context::deadline());
+        let parts = &policy.parts;
+        read_stale::<K, _, _, _, _>(&self.0, key, parts, freshness, deadline, origin).await
     }
 
     /// Gets the values of many keys. Each is given with the argument by which the origin knows it.

@@ -16,15 +16,18 @@ use crate::{
     near::Keep,
     origin::capture_directive,
     outcome::{Bypass, Outcome},
+    policy::Policy,
     shared::name_registry::Function,
     telemetry::{events::Event, metrics::Counter},
 };
 
+mod background;
 mod many;
 mod value_traits;
+pub use background::fetch_in_background;
 pub use many::{each, fetch_many, invalidate_many, put_many};
 use value_traits::{Codec, Coded, Lent};
-pub use value_traits::{Kept, KeptAsBytes, check_negative, negative, part, parts, value};
+pub use value_traits::{Kept, KeptAsBytes, negative, part, parts, value, with_negative_ttl};
 
 /// Functions that return their value.
 pub const PLAIN: u8 = 0;
@@ -179,6 +182,7 @@ pub fn given(cache: &Cache) -> Option<Cache> {
 pub async fn fetch<R, const KIND: u8, C, K>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     key: Result<Key, KeyError>,
     codec: C,
     _: K,
@@ -193,7 +197,7 @@ where
     R::wrap(match prepared::<R::Value, _>(cache, function, key) {
         Ok((cache, key)) => {
             let origin = async || Coded::of(&codec, origin().await);
-            let coded = cache.get_as::<K, _, _, _, _>(&key, function.policy(), origin);
+            let coded = cache.get_as::<K, _, _, _, _>(&key, policy, origin);
             coded.await.and_then(answer)
         }
         Err(uncached) => uncached.call(origin).await,
@@ -204,6 +208,7 @@ where
 pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error>>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     key: Result<Key, KeyError>,
     codec: C,
     origin: impl AsyncFnOnce() -> R,
@@ -212,7 +217,7 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error
     R::wrap(match prepared::<R::Value, _>(cache, function, key) {
         Ok((cache, key)) => {
             let origin = async || Coded::of(&codec, origin().await);
-            let coded = cache.refresh(&key, function.policy(), origin).await;
+            let coded = cache.refresh(&key, policy, origin).await;
             coded.and_then(answer)
         }
         Err(uncached) => uncached.call(origin).await,
@@ -223,12 +228,12 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error
 pub async fn peek<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error>>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     key: Result<Key, KeyError>,
     _: C,
 ) -> Option<Fetched<R::Value>> {
     let prepared = prepared::<R::Value, _>(cache, function, key);
     let (cache, key) = prepared.inspect_err(Uncached::count).ok()?;
-    let policy = function.policy();
     let coded = cache.peek::<Coded<_, C, R::Error>>(&key, policy).await;
     answer(coded?).ok()
 }
@@ -242,13 +247,14 @@ fn answer<T, C: Codec<T, E>, E>(coded: Fetched<Coded<T, C, E>>) -> Result<Fetche
 pub async fn put<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error>>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     key: Result<Key, KeyError>,
     _: C,
     value: &R::Value,
 ) -> Result<(), CacheError> {
     let cache = writable::<R::Value>(cache, function)?;
     let lent = Lent::<_, C, R::Error>::new(value);
-    cache.put(&key?, function.policy(), &lent).await
+    cache.put(&key?, policy, &lent).await
 }
 
 /// The cache that values of `function` may be stored in.
@@ -281,11 +287,11 @@ pub async fn flush(cache: Option<Cache>, function: Function) -> Result<(), Cache
 /// Makes the entry of a call's key stale.
 pub async fn expire(
     cache: Option<Cache>,
-    function: Function,
+    policy: &Policy,
     key: Result<Key, KeyError>,
 ) -> Result<(), CacheError> {
     let cache = cache.ok_or(CacheError::NotInstalled)?;
-    cache.expire(&key?, function.policy()).await
+    cache.expire(&key?, policy).await
 }
 
 /// The key of a call.

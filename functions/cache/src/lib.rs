@@ -115,12 +115,14 @@ pub use key::{Key, KeyError};
 /// | `ttl = "60s"` | [`Policy::ttl`]; a time is a whole number of `ms`, `s`, `m` or `h` |
 /// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost`, `near` = `"…"` | the setters of these names of [`Policy`], each with a time |
 /// | `jitter`, `max_size`, `compress_over`, `version` = *number* | the same, with a number |
-/// | `policy = A_CONST` | a [`Policy`] in place of all of these |
+/// | `policy = A_CONST` | a [`Policy`] in place of all of these; `version` may be beside it |
+/// | `policy = tenant.policy`, `policy = \|\| settings().users` | an expression that uses arguments, or a closure: evaluated for each call and verb. Its own version does not count, since that is part of the key |
 /// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
 /// | `key = (self.tenant, id)` | the key's parts, in place of all arguments |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 /// | `types = T::TABLE` | labels that replace the names of types in the key: see below |
 /// | `companions = user_cache` | what the companions are called by, in place of the function's name |
+/// | `background_refresh = true` | a stale value is served at once, and refreshed in a task of its own: [below](#refresh-in-the-background) |
 /// | `negative = \|e\| matches!(e, NotFound)` | which errors are cached, for the `negative_ttl`: see the guide on [absences](guide::absence) |
 /// | `many = \|ids\| load(ids, db)` | the origin of many keys, for `fetch_many`: see [below](#many-keys) |
 ///
@@ -135,7 +137,7 @@ pub use key::{Key, KeyError};
 ///     name: String,
 /// }
 ///
-/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).jitter(10);
+/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
 ///
 /// #[larder::cached("user", policy = USER, skip(db))]
 /// async fn user(id: u64, db: &Db) -> Result<User, DbError> {
@@ -234,15 +236,16 @@ pub use key::{Key, KeyError};
 /// | `fetch` | all | the same call, which returns a [`Fetched`]: the value, its source, age and outcome |
 /// | `refresh` | all | gets a new value from the origin and stores it in place of the old one |
 /// | `uncached` | all | the function without the cache |
-/// | `peek` | of the key, and those that `cache` names | the cached value, fresh or stale, if there is one; never calls the origin |
+/// | `peek` | of the key, and those that `cache` names, or a `policy` that uses some | the cached value, fresh or stale, if there is one; never calls the origin |
 /// | `put` | the same, and `&value` | stores a value |
+/// | `put_with` | the same, and `&policy` | stores a value as that policy says |
 /// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `flush` | those that `cache` names | removes all of the function's values: acknowledged by every server, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
 /// | `invalidate_many` | those that `cache` names, and a `Vec` of what is of the key | as `invalidate`, with one wait for all |
-/// | `put_many` | the same, in pairs with `&value` | as `put`, with one wait for all |
-/// | `fetch_many` | those that `cache` and `many` name, and a `Vec` of what is of the key | a map of [`Fetched`] by argument: [below](#many-keys) |
+/// | `put_many` | those of `peek` that are not of the key, and a `Vec` of pairs with `&value` | as `put`, with one wait for all |
+/// | `fetch_many` | those that `cache`, `policy` and `many` name, and a `Vec` of what is of the key | a map of [`Fetched`] by argument: [below](#many-keys) |
 ///
 /// ```
 /// # use larder::{Cache, Key, with_cache};
@@ -310,7 +313,46 @@ pub use key::{Key, KeyError};
 /// ```
 ///
 /// Functions without an argument in their key have none of these three, and neither have those whose
-/// `cache` names one.
+/// `cache` names one; those whose `policy` names one have `invalidate_many` alone.
+///
+/// # Refresh in the background
+/// Within the `stale_while_revalidate` window one caller refreshes the value and waits for it, while
+/// others are served the stale one. With `background_refresh = true` no caller waits: a task of its
+/// own refreshes, one for a key. The function's arguments must be owned, since the task has them
+/// when the call has ended. In counters and events the refresh is one more call. If the runtime ends
+/// meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is set) nothing runs
+/// after an answer: there the caller refreshes within its own call.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use larder::{Cache, Source, with_cache};
+/// # struct Db;
+/// #[larder::cached(
+///     "name",
+///     ttl = "60s",
+///     stale_while_revalidate = "30s",
+///     background_refresh = true,
+///     skip(db)
+/// )]
+/// async fn name(id: u64, db: Arc<Db>) -> String {
+/// #   let _ = db;
+///     tokio::time::sleep(Duration::from_secs(1)).await; // select name from users where id = $1
+///     format!("user {id}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// # let db = Arc::new(Db);
+/// with_cache(Cache::memory(), async {
+///     name(7, db.clone()).await;
+///     tokio::time::advance(Duration::from_secs(70)).await;
+///     assert_eq!(name::fetch(7, db.clone()).await.source(), Source::Stale); // at once
+///     tokio::time::sleep(Duration::from_secs(2)).await;
+///     assert!(name::fetch(7, db).await.is_hit());
+/// })
+/// .await;
+/// # }
+/// ```
 ///
 /// # Methods
 /// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
@@ -371,9 +413,10 @@ pub use telemetry::{
 pub mod __private {
     pub use crate::{
         cached::{
-            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, check_negative, current, each,
-            expire, fetch, fetch_many, flush, given, invalidate, invalidate_many, key, label,
+            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, each, expire, fetch,
+            fetch_in_background, fetch_many, flush, given, invalidate, invalidate_many, key, label,
             negative, no_result, origin, part, parts, peek, put, put_many, refresh, value,
+            with_negative_ttl,
         },
         shared::name_registry::{Function, Site},
     };

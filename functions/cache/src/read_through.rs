@@ -59,7 +59,10 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -100,6 +103,7 @@ mod serve;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
+mod terms;
 mod verbs;
 use backoff::Backoff;
 pub(crate) use batch::read_through_many;
@@ -132,6 +136,18 @@ pub(crate) struct Call<'a> {
     counters: Arc<Counters>,
     /// What the server has shown behind the fill of a refresh on request.
     behind_fill: OnceLock<Box<Shown>>,
+    refreshes: Refreshes,
+    /// It was served a stale value, which its caller refreshes.
+    to_refresh: AtomicBool,
+}
+
+/// Where a stale value is refreshed that a call may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refreshes {
+    /// Within the call, which waits for the new value.
+    Here,
+    /// By a task that the call's caller starts.
+    Elsewhere,
 }
 
 /// What follows from one or more lookups.
@@ -198,6 +214,33 @@ where
     call.reported::<K, _, _, _, _>(freshness, origin).await
 }
 
+/// As [`read_through`], for callers who refresh a stale value elsewhere: it is served at once. The
+/// second is whether it was, and nobody refreshes it yet.
+pub(crate) async fn read_stale<K, T, E, F, Fut>(
+    cache: &Arc<Shared>,
+    key: &Key,
+    policy: &PolicyParts,
+    freshness: Freshness,
+    deadline: Option<Instant>,
+    origin: F,
+) -> (Result<Fetched<T>, E>, bool)
+where
+    K: Keep<T>,
+    T: Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    if !policy.near.is_zero()
+        && let Some(fetched) = near::answer::<K, T>(cache, key, policy, freshness)
+    {
+        return (Ok(fetched), false);
+    }
+    let mut call = Call::new(cache, key, policy, deadline);
+    call.refreshes = Refreshes::Elsewhere;
+    let result = call.reported::<K, _, _, _, _>(freshness, origin).await;
+    (result, call.to_refresh.into_inner())
+}
+
 /// Gets a new value from `origin` in place of the present entry. If it is stored, the second is
 /// what the server has shown behind that.
 pub(crate) async fn refresh<K, T, E, F, Fut>(
@@ -251,6 +294,8 @@ impl<'a> Call<'a> {
             begun,
             counters: cache.counters.of(key.name()),
             behind_fill: OnceLock::new(),
+            refreshes: Refreshes::Here,
+            to_refresh: AtomicBool::new(false),
         }
     }
 
@@ -353,7 +398,14 @@ impl<'a> Call<'a> {
                 // Before the value is decoded, which need not be kept while this waits.
                 Box::pin(self.keep_up(&reply, &self.budget)).await;
             }
-            if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
+            let elsewhere = self.refreshes == Refreshes::Elsewhere
+                && decision == Decision::Refresh(IfLost::ServeStale);
+            let served = match elsewhere {
+                true => Decision::ServeStale,
+                false => decision,
+            };
+            if let Some(fetched) = self.answer(served, &snapshot, backoff.has_waited()) {
+                self.to_refresh.store(elsewhere, Ordering::Relaxed);
                 if let Some(noted) = noted {
                     self.keep::<K, T>(&noted, decision, &snapshot, &reply, &fetched);
                 }

@@ -19,8 +19,10 @@ use crate::{
 
 pub(crate) mod abandoned;
 pub(crate) mod name_registry;
+pub(crate) mod refreshing;
 use abandoned::Abandoned;
 use name_registry::{Function, Names};
+use refreshing::Refreshing;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -41,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) names: Names,
     pub(crate) near: Near,
+    pub(crate) refreshing: Refreshing,
 }
 
 impl Shared {

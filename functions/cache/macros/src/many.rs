@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// None of a function without arguments in its key, nor where these find the cache: a call for many
-/// keys has one.
-pub(crate) fn many(parts: &Parts<'_>, function: &TokenStream) -> TokenStream {
+/// keys has one. It has one policy, too.
+pub(crate) fn many(parts: &Parts<'_>, function: &TokenStream, policy: &TokenStream) -> TokenStream {
     let inputs = &parts.function.inputs;
     let keyed: Vec<_> = inputs.iter().filter(|input| input.keyed).collect();
     if keyed.is_empty() || keyed.iter().any(|input| input.finds_cache) {
@@ -56,16 +56,19 @@ pub(crate) fn many(parts: &Parts<'_>, function: &TokenStream) -> TokenStream {
             ::larder::__private::invalidate_many(#cache, keys).await
         },
     );
+    if keyed.iter().any(|input| input.sets_policy) {
+        return out;
+    }
     out.extend(companion(
         parts,
         "put_many",
         "Stores the values of many calls as if the origin had just answered with them.\n\n# Errors\nThose of `larder::Cache::put_many`; also if there is no cache, or no key.",
-        &of_cache,
+        &|input: &Input| input.finds_cache || input.sets_policy,
         (&each, &quote!((#item, &#lifetime #shape::Value)), lifetime),
         &verb,
         quote_spanned! {*here=>
             let pairs = ::larder::__private::each(#each, |(#pattern, #value)| (#key, #value));
-            ::larder::__private::put_many #call (#cache, #function, pairs, #codec).await
+            ::larder::__private::put_many #call (#cache, #function, #policy, pairs, #codec).await
         },
     ));
     let Some(origin) = parts.many else {
@@ -77,14 +80,14 @@ pub(crate) fn many(parts: &Parts<'_>, function: &TokenStream) -> TokenStream {
         parts,
         "fetch_many",
         "The values of many calls, by their arguments: from the cache, and from one call of `many` for all that are missing.\n\n# Errors\nThose of `many`.",
-        &|input: &Input| input.finds_cache || input.for_many,
+        &|input: &Input| input.finds_cache || input.sets_policy || input.for_many,
         (&each, item, lifetime),
         &quote!(#shape::FetchedMany<#item>),
         quote_spanned! {*here=>
             #check
             let keyed = ::larder::__private::each(#each, |#pattern| (#key, #pattern));
             ::larder::__private::fetch_many::<#output, #kind, _, _, #of_item, _, _, _>(
-                #cache, #function, keyed, #codec, #keep, #origin
+                #cache, #function, #policy, keyed, #codec, #keep, #origin
             ).await
         },
     ));

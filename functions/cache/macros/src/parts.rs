@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::{
-    args::Args,
+    args::{Args, Policy},
     function::{Function, Place, name},
     output::{Kind, kind},
     tokens::mentions,
@@ -42,6 +42,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) arguments: TokenStream,
     /// The origin of many keys.
     pub(crate) many: Option<&'a Expr>,
+    /// What `fetch` calls.
+    pub(crate) fetching: Ident,
     pub(crate) attrs: Attributes<'a>,
 }
 
@@ -58,7 +60,14 @@ impl<'a> Parts<'a> {
             keep: keep(output, &kind, args.negative.is_some(), here),
             here,
             call: quote_spanned!(here=> ::<#output, #kind, _>),
-            fetch: quote_spanned!(here=> ::<#output, #kind, _, _>),
+            fetch: match args.background {
+                None => quote_spanned!(here=> ::<#output, #kind, _, _>),
+                Some(_) => quote_spanned!(here=> ::<#output, #kind, _, _, _, _>),
+            },
+            fetching: match args.background {
+                None => Ident::new("fetch", here),
+                Some(_) => Ident::new("fetch_in_background", here),
+            },
             codec: codec(args, &at_once, &kind, here),
             check,
             turbofish: turbofish(function),
@@ -100,6 +109,19 @@ impl<'a> Parts<'a> {
             }
         }
         sig
+    }
+
+    /// A reference to the policy of a call, or of a verb, of `function`.
+    pub(crate) fn policy(&self, function: &TokenStream) -> TokenStream {
+        let Some(policy) = &self.function.policy else {
+            return quote!(#function.policy());
+        };
+        let at = Span::call_site().located_at(policy.span());
+        let called = match policy {
+            Expr::Closure(_) => quote_spanned!(at=> (#policy)()),
+            _ => quote!(#policy),
+        };
+        quote_spanned!(at=> &#function.with_version(#called))
     }
 
     /// All arguments, as they are passed on.
@@ -177,14 +199,9 @@ fn vis(vis: &Visibility) -> TokenStream {
 /// In a method of a trait the parameters of the `impl` and of the trait are out of sight. The type
 /// of a closure has them all in its name and in its `TypeId`.
 fn identity(args: &Args, function: &Function) -> TokenStream {
-    let Args { name, policy, .. } = args;
+    let (name, policy) = (&args.name, constant(args, function));
     let ident = function.sig.ident.to_string();
-    let check = args.negative.as_ref().map(|negative| {
-        let at = Span::call_site().located_at(negative.span());
-        quote_spanned!(at=> const { ::larder::__private::check_negative(&#policy) };)
-    });
     let site = quote! {{
-        #check
         enum LarderWithin {}
         static __LARDER_SITE: ::larder::__private::Site = ::larder::__private::Site::new(
             #name,
@@ -201,6 +218,25 @@ fn identity(args: &Args, function: &Function) -> TokenStream {
         }
         (None, Place::Trait) => quote!({ ::larder::__private::Function::method(#site, &|| ()) }),
         (None, _) => quote!({ ::larder::__private::Function::new(#site) }),
+    }
+}
+
+/// The policy that the compiler checks; of one that each call has anew only the version.
+fn constant(args: &Args, function: &Function) -> TokenStream {
+    let policy = match &args.policy {
+        Policy::Shorthands(policy) => policy.clone(),
+        Policy::Whole { version, .. } if function.policy.is_some() => {
+            return quote!(::larder::Policy::ttl(::core::time::Duration::from_secs(1)) #version);
+        }
+        Policy::Whole { policy, version } if version.is_empty() => quote!(#policy),
+        Policy::Whole { policy, version } => quote!((#policy) #version),
+    };
+    match &args.negative {
+        None => policy,
+        Some(negative) => {
+            let at = Span::call_site().located_at(negative.span());
+            quote_spanned!(at=> ::larder::__private::with_negative_ttl(#policy))
+        }
     }
 }
 

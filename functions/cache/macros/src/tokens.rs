@@ -1,6 +1,6 @@
 //! Looks for a name in tokens, however deep they are nested, and gives one to lifetimes.
 
-use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Lifetime;
 
@@ -56,6 +56,12 @@ pub(crate) fn find_before(syntax: &impl ToTokens, name: &str, next: char) -> Opt
         None
     }
     within(syntax.to_token_stream(), name, next)
+}
+
+/// The place of the first of these signs.
+pub(crate) fn find_sign(syntax: &impl ToTokens, signs: &[char]) -> Option<Span> {
+    let is = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if signs.contains(&sign.as_char()));
+    any(syntax.to_token_stream(), &is).map(|token| token.span())
 }
 
 /// The first token that `is` what is looked for.

@@ -115,17 +115,17 @@ impl Cache {
         policy: &Policy,
         value: &T,
     ) -> Result<Answer, CacheError> {
-        let call = Call::verb(self.shared(), key, &policy.parts);
-        let payload = payload::encode(value, call.longest());
+        let parts = &policy.parts;
+        let payload = payload::encode(value, parts.longest());
         let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
-        let compressed = call.compressed(&payload);
+        let compressed = parts.compressed(&payload);
         let stored = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if let Some(problem) = call.size_error(stored) {
+        if let Some(problem) = parts.size_error(stored) {
             return Err(CacheError::Value(problem));
         }
-        let Some(ttl) = call.ttl(value, Duration::MAX, CacheDirective::None) else {
+        let Some(ttl) = parts.ttl_of(value, Duration::MAX, CacheDirective::None) else {
             return Err(CacheError::Value(
                 "None, and the policy has no negative_ttl".to_owned(),
             ));

@@ -11,6 +11,7 @@ use crate::{
     error::CacheError,
     fetched::Fetched,
     key::{Key, KeyError},
+    policy::Policy,
     telemetry::events::Event,
 };
 
@@ -20,9 +21,9 @@ use crate::{
     label = "the values of `fetch_many` are found by this argument",
     note = "it needs `Clone`, `Eq` and `Hash`: leave out `many`, or derive these"
 )]
-pub trait Argument: Clone + Eq + Hash {}
+pub trait Listed: Clone + Eq + Hash {}
 #[diagnostic::do_not_recommend]
-impl<A: Clone + Eq + Hash> Argument for A {}
+impl<A: Clone + Eq + Hash> Listed for A {}
 
 /// What `of` makes of each of `list`.
 pub fn each<A, T>(list: Vec<A>, of: impl FnMut(A) -> T) -> Vec<T> {
@@ -43,6 +44,7 @@ pub async fn invalidate_many(
 pub async fn put_many<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error>>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     pairs: Vec<(Result<Key, KeyError>, &R::Value)>,
     _: C,
 ) -> Result<(), CacheError> {
@@ -51,13 +53,14 @@ pub async fn put_many<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Erro
     for (key, value) in pairs {
         lent.push((key?, Lent::<_, C, R::Error>::new(value)));
     }
-    cache.put_many(lent, function.policy()).await
+    cache.put_many(lent, policy).await
 }
 
 /// A cached call for many keys, whose origin is called once for all that are missing.
 pub async fn fetch_many<R, const KIND: u8, C, K, A, O, F, Fut>(
     cache: Option<Cache>,
     function: Function,
+    policy: &Policy,
     keyed: Vec<(Result<Key, KeyError>, A)>,
     _: C,
     _: K,
@@ -67,7 +70,7 @@ where
     R: Shape<KIND>,
     C: Codec<R::Value, R::Error>,
     K: Keep<Coded<R::Value, C, R::Error>>,
-    A: Argument,
+    A: Listed,
     O: Shape<KIND, Error = R::Error, Value: IntoIterator<Item = (A, R::Value)>>,
     F: FnMut(Vec<A>) -> Fut,
     Fut: Future<Output = O>,
@@ -94,7 +97,7 @@ where
                         .map(coded::<_, _, C, R::Error, _>)
                 }
             };
-            let coded = cache.get_many_as::<K, _, _, _, _, _, _>(keyed, function.policy(), origin);
+            let coded = cache.get_many_as::<K, _, _, _, _, _, _>(keyed, policy, origin);
             coded.await.map(|coded| {
                 let each = coded.into_iter();
                 // An absence is an argument that the origin does not answer.

@@ -187,12 +187,14 @@ where
     Negative(chosen)
 }
 
-/// Checks a function with `negative`, in a `const`.
-pub const fn check_negative(policy: &Policy) {
+/// The policy of a function with `negative`, checked in its `static`.
+#[must_use]
+pub const fn with_negative_ttl(policy: Policy) -> Policy {
     assert!(
         policy.parts.negative_ttl.is_some(),
         "`negative` keeps errors for the policy's negative_ttl, and it has none: add one"
     );
+    policy
 }
 
 /// What is cached, with its codec, as an implementation of serde's traits.

@@ -12,7 +12,7 @@ use crate::{
     clock,
     entry::Entry,
     near::Answer,
-    payload::{self, Payload},
+    payload::Payload,
     random,
     store::{
         KeyKind, LookupReply, StoreError,
@@ -144,28 +144,14 @@ impl Call<'_> {
             return Ok(WriteResult::Again);
         };
         let created = self.cache.clock.now();
-        let fresh_until = self.fresh_until(created, ttl);
-        let entry = self.entry(generations, created, fresh_until, Duration::ZERO, payload);
+        let fresh_until = self.policy.fresh_until(created, ttl);
+        let cost = Duration::ZERO;
+        let entry = (self.policy).entry(generations, created, fresh_until, cost, payload);
         let written = self.write(&entry, cas).await?;
         if let Some(held) = held {
             held.disarm();
         }
         Ok(written)
-    }
-
-    /// The longest encoded value that may be stored, also if it is compressed.
-    pub(crate) fn longest(&self) -> usize {
-        let plain = self.policy.max_size.saturating_sub(Entry::size(0));
-        match self.policy.compress_over {
-            Some(_) => plain.max(payload::LONGEST_COMPRESSED),
-            None => plain,
-        }
-    }
-
-    /// Why `payload` is not stored.
-    pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
-        let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
-        (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }
 
     /// A verb has no outcome that would be counted.
@@ -176,7 +162,7 @@ impl Call<'_> {
 
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
-        let write = self.write_over(KeyKind::Item, bytes, self.life(entry), cas);
+        let write = self.write_over(KeyKind::Item, bytes, self.life(self.policy, entry), cas);
         let own = self.cache.near.forgetting(self.key.digest());
         let effect = Effect::Write(write);
         let effected = self

@@ -4,6 +4,8 @@ mod support;
 
 /// The attribute: companions, return types, keys.
 mod attribute;
+/// Refreshes in tasks of their own.
+mod background;
 /// Benchmarks: other caches are measured, too, and none of them can end `make bench`.
 mod benches;
 /// Calls on every store: hit, miss, flush, invalidate, and the other verbs.
@@ -55,6 +57,8 @@ mod outages;
 mod outside;
 /// Calls that are held unpolled or left, and bursts of calls: the others go on.
 mod parked;
+/// Policies that are decided by a call, a setting or a value.
+mod policies;
 /// Random arguments: what is sent, and for which key.
 mod properties;
 /// Invalidations and flushes against fills, at random moments.
