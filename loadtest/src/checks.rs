@@ -9,7 +9,7 @@ use crate::analysis::{
     phase_summary::PhaseSummary, totals::FlushProbe, totals::Totals,
 };
 use crate::load::plan::Phase;
-use crate::target::outcome::Outcome;
+use crate::target::{outcome::Failure, outcome::Outcome};
 
 /// With fewer rounds than this, intervals mean nothing.
 const MIN_ROUNDS: usize = 3;
@@ -216,10 +216,16 @@ fn failures(totals: &Totals) -> Check {
         .filter(|((phase, ..), _)| *phase != Phase::Faults)
         .map(|((phase, _, kind), count)| format!("{count} {} ({})", kind.label(), phase.label()))
         .collect();
-    let detail = match kinds.as_slice() {
+    let mut detail = match kinds.as_slice() {
         [] => "every request had a complete answer".into(),
         kinds => kinds.join(", "),
     };
+    let throttled = |(phase, _, kind): &(Phase, usize, Failure)| {
+        *phase != Phase::Faults && matches!(kind, Failure::Throttled(_))
+    };
+    if totals.failures.keys().any(throttled) {
+        detail.push_str("; the target limits its requests: ask for less, or raise its limit");
+    }
     let verdict = match (kinds.is_empty(), too_many_failed(totals)) {
         (true, _) => Verdict::Pass,
         (false, true) => Verdict::Fail,

@@ -27,6 +27,7 @@ use crate::client::{
 };
 use crate::target::{
     Bypass, Function, GroundTruth, Target, outcome::Failure, outcome_source::header, server_timing,
+    throttle::is_throttled,
 };
 
 /// The environment variable with the bearer token of a flush.
@@ -287,7 +288,10 @@ fn read(
     raw: &RawResponse,
 ) -> Result<Answer, Failure> {
     if !function.answers.contains(&raw.status) {
-        return Err(Failure::Status(raw.status));
+        return Err(match is_throttled(raw.status, &raw.headers, &raw.body) {
+            true => Failure::Throttled(raw.status),
+            false => Failure::Status(raw.status),
+        });
     }
     // A body that is compressed although nothing asked for it cannot be looked into: neither its
     // key nor its value is compared, which the checks say.

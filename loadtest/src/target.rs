@@ -6,6 +6,7 @@ pub(crate) mod outcome;
 pub(crate) mod outcome_source;
 pub(crate) mod presets;
 pub(crate) mod server_timing;
+pub(crate) mod throttle;
 
 use std::path::{Path, PathBuf};
 

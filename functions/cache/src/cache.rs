@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::join_all;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -15,7 +16,7 @@ use crate::{
     context,
     error::{CacheError, ServerError},
     fetched::Fetched,
-    key::Key,
+    key::{Key, Namespace},
     near::{Answer, AsBytes, Keep},
     options::{Configuration, closest},
     policy::Policy,
@@ -282,33 +283,54 @@ impl Cache {
 
     async fn flushed(&self, scope: Scope<'_>) -> Result<bool, CacheError> {
         let cache = &self.0;
-        let whole = cache.namespace.whole();
-        let scopes = match scope {
-            Scope::All => vec![whole.clone()],
-            Scope::Name(name) => {
-                crate::key::check_name(name)?;
-                vec![whole.clone(), cache.namespace.of(name)]
-            }
-        };
+        if let Scope::Name(name) = scope {
+            crate::key::check_name(name)?;
+        }
         self.check_verb()?;
-        let named: Vec<_> = scopes.iter().map(|scope| &**scope).collect();
         // Dropped when the exchanges have ended, however they have.
         let own = cache.near.forgetting_all();
-        let flushed = cache.store.flush(&named, VERB_TIMEOUT).await;
+        let parts = cache.namespace.parts().iter();
+        let parts = parts.map(|part| self.flushed_part(part, scope));
+        let flushed = join_all(parts.collect::<Vec<_>>()).await;
         drop(own);
-        let flushed = flushed.map_err(|failed| {
-            let failed = failed
-                .into_iter()
-                .map(|(server, reason)| ServerError::new(&cache.store, server, reason));
-            CacheError::Unacknowledged(failed.collect())
-        })?;
+        let (mut answers, mut failed, mut removed) = (Vec::new(), BTreeMap::new(), false);
+        for part in flushed {
+            match part {
+                Ok((part, was_there)) => {
+                    answers.extend(part);
+                    removed |= was_there;
+                }
+                Err(part) => failed.extend(part),
+            }
+        }
+        if failed.is_empty() {
+            cache.until_final(answers).await;
+            return Ok(removed);
+        }
+        let failed = failed.into_iter();
+        let failed = failed.map(|(server, reason)| ServerError::new(&cache.store, server, reason));
+        Err(CacheError::Unacknowledged(failed.collect()))
+    }
+
+    /// What its servers have shown, and whether one had anything.
+    async fn flushed_part(
+        &self,
+        part: &Namespace,
+        scope: Scope<'_>,
+    ) -> Result<(Vec<Answer>, bool), Vec<(String, StoreError)>> {
+        let cache = &self.0;
+        let scopes = match scope {
+            Scope::All => vec![part.whole().clone()],
+            Scope::Name(name) => vec![part.whole().clone(), part.of(name)],
+        };
+        let named: Vec<_> = scopes.iter().map(|scope| &**scope).collect();
+        let flushed = cache.store.flush(&named, VERB_TIMEOUT).await?;
         let received = cache.near.clocks().now().monotonic;
         let removed = flushed.iter().any(|(_, effected)| effected.done);
         let answers = flushed
             .into_iter()
             .map(|(server, effected)| Answer::new(server, &scopes, &effected.records, received));
-        cache.until_final(answers.collect()).await;
-        Ok(removed)
+        Ok((answers.collect(), removed))
     }
 
     /// Drops all near copies of this process: see [`Policy::near`]. A host that may

@@ -9,8 +9,15 @@ use tokio::time::Instant;
 pub(crate) type Millis = u64;
 
 /// The clock of one cache.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    of: Of,
+    #[cfg(any(test, feature = "fuzzing"))]
+    ahead: ahead::Ahead,
+}
+
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Clock {
+enum Of {
     /// The machine's clock, for entries that are shared with other machines.
     Wall,
     /// The later one of the machine's clock and tokio's, for a cache of this process. Tokio's is
@@ -20,14 +27,44 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
+    pub(crate) fn wall() -> Self {
+        Self::of(Of::Wall)
+    }
+
     pub(crate) fn or_tokio() -> Self {
-        Self::OrTokio {
+        Self::of(Of::OrTokio {
             began: now(),
             at: Instant::now(),
+        })
+    }
+
+    fn of(of: Of) -> Self {
+        Self {
+            of,
+            #[cfg(any(test, feature = "fuzzing"))]
+            ahead: ahead::Ahead::default(),
         }
     }
 
+    #[cfg(not(any(test, feature = "fuzzing")))]
     pub(crate) fn now(&self) -> Millis {
+        self.of.now()
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn now(&self) -> Millis {
+        self.ahead.of(self.of.now())
+    }
+
+    /// Sets the clock forward, or back: from now on it differs from other machines' by `millis`.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn set_ahead(&self, millis: i64) {
+        self.ahead.set(millis);
+    }
+}
+
+impl Of {
+    fn now(&self) -> Millis {
         match self {
             Self::Wall => now(),
             // Rounded down, so that a duration never seems to be over too early.
@@ -60,4 +97,28 @@ pub(crate) fn now() -> Millis {
 /// Rounded up: a duration above zero never becomes zero.
 pub(crate) fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+/// The difference that a test sets.
+#[cfg(any(test, feature = "fuzzing"))]
+mod ahead {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    };
+
+    use super::Millis;
+
+    #[derive(Debug, Clone, Default)]
+    pub(super) struct Ahead(Arc<AtomicI64>);
+
+    impl Ahead {
+        pub(super) fn of(&self, now: Millis) -> Millis {
+            now.saturating_add_signed(self.0.load(Ordering::Relaxed))
+        }
+
+        pub(super) fn set(&self, millis: i64) {
+            self.0.store(millis, Ordering::Relaxed);
+        }
+    }
 }

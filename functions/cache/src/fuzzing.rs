@@ -14,6 +14,11 @@ pub fn step_wall_clock(cache: &Cache, millis: i64) {
     cache.shared().near.clocks().bent.step(millis);
 }
 
+/// Sets the clock of `cache` forward, or back: the machine's that it is on.
+pub fn set_clock_ahead(cache: &Cache, millis: i64) {
+    cache.shared().clock.set_ahead(millis);
+}
+
 /// Breaks one rule of near copies in `cache`: a test that does not find out shows nothing.
 pub fn plant(cache: &Cache, fault: Fault) {
     cache.shared().near.planted().plant(fault);

@@ -7,11 +7,9 @@
 //! types  = nothing, or "T" and a tuple: of generic functions and of methods only
 //! ```
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::HashMap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -227,8 +225,9 @@ impl CacheKeys {
     pub(crate) fn new(namespace: &Namespace, key: &Key) -> Self {
         let mut digest = [0; 16];
         digest.copy_from_slice(&key.digest[..16]);
+        let namespace = namespace.part(&key.digest);
         Self {
-            marker: marker(&namespace.name, key),
+            marker: marker(&namespace.prefix, key),
             function: namespace.of(&key.name),
             namespace: namespace.all.clone(),
             digest,
@@ -278,7 +277,7 @@ impl CacheKeys {
 
 /// Built on the stack first, so that the shared string needs only one allocation.
 fn marker(namespace: &str, key: &Key) -> Arc<str> {
-    let mut room = [0; 2 * NAME_MAX + 68];
+    let mut room = [0; 2 * NAME_MAX + 68 + TAG_MAX];
     let mut used = 0;
     let mut add = |part: &[u8]| {
         room[used..][..part.len()].copy_from_slice(part);
@@ -349,10 +348,21 @@ impl Scope {
 #[derive(Debug, Clone)]
 pub(crate) struct Namespace {
     name: String,
+    /// The name, behind the hash tag of a part.
+    prefix: String,
     all: Arc<ScopeKeys>,
     /// The scopes of the functions that were called, so that their keys are hashed only once.
     functions: Arc<RwLock<HashMap<String, Arc<ScopeKeys>>>>,
+    /// Behind a proxy: each has generations of its own and a hash tag, so that an item and its
+    /// generations are on one server, whichever that is. Otherwise none.
+    parts: Arc<[Namespace]>,
 }
+
+/// More than there are servers behind a proxy, as a rule. A flush deletes a generation of each.
+const PARTS: usize = 64;
+/// `{63}|#|`: twemproxy and memcached's own proxy can hash what is between the braces, mcrouter what
+/// is before `|#|`.
+const TAG_MAX: usize = 7;
 
 /// The most functions that are remembered. A program that makes up names must not grow without
 /// limit.
@@ -361,11 +371,46 @@ const FUNCTIONS: usize = 1024;
 impl Namespace {
     pub(crate) fn new(name: &str) -> Result<Self, KeyError> {
         check_name(name)?;
-        Ok(Self {
+        Ok(Self::prefixed(name, name.to_owned()))
+    }
+
+    fn prefixed(name: &str, prefix: String) -> Self {
+        Self {
             name: name.to_owned(),
-            all: Arc::new(ScopeKeys::namespace(name)),
+            all: Arc::new(ScopeKeys::namespace(&prefix)),
+            prefix,
             functions: Arc::default(),
-        })
+            parts: Arc::new([]),
+        }
+    }
+
+    /// The same with parts, each under a hash tag.
+    pub(crate) fn by_tags(&self) -> Self {
+        let part = |tag| Self::prefixed(&self.name, format!("{{{tag}}}|#|{}", self.name));
+        Self {
+            parts: (0..PARTS).map(part).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// What has generations of its own: this namespace, or its parts.
+    pub(crate) fn parts(&self) -> &[Self] {
+        match &*self.parts {
+            [] => std::slice::from_ref(self),
+            parts => parts,
+        }
+    }
+
+    fn part(&self, digest: &[u8; 32]) -> &Self {
+        match &*self.parts {
+            [] => self,
+            parts => &parts[usize::from(digest[0]) % parts.len()],
+        }
+    }
+
+    /// What keys begin with that belong on one server, and are no item's.
+    pub(crate) fn probe(&self) -> String {
+        format!("{}:@probe:", self.parts()[0].prefix)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -385,7 +430,7 @@ impl Namespace {
             return scope.clone();
         }
         drop(functions);
-        let scope = Arc::new(ScopeKeys::function(&self.name, name));
+        let scope = Arc::new(ScopeKeys::function(&self.prefix, name));
         let functions = self.functions.write();
         let mut functions = functions.unwrap_or_else(PoisonError::into_inner);
         if functions.len() < FUNCTIONS {
@@ -415,6 +460,23 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_proxy_the_keys_of_a_call_have_one_hash_tag() {
+        let namespace = Namespace::new("larder").unwrap().by_tags();
+        let mut tags = std::collections::HashSet::new();
+        for n in 0..2000 {
+            let keys = CacheKeys::new(&namespace, &Key::new("user", &(n,)).unwrap());
+            let (tag, _) = keys.item().split_once("|#|").unwrap();
+            for key in [keys.marker(), keys.namespace(), keys.function()] {
+                assert!(key.starts_with(&format!("{tag}|#|larder:")), "{key}");
+            }
+            tags.insert(tag.to_owned());
+        }
+        assert_eq!((tags.len(), namespace.parts().len()), (PARTS, PARTS));
+        assert_eq!(namespace.name(), "larder");
+        assert_eq!(namespace.probe(), "{0}|#|larder:@probe:");
+    }
+
+    #[test]
     fn name_version_and_arguments_each_change_the_key() {
         let base = Key::new("user", &(1,)).unwrap();
         assert_eq!(base, Key::versioned("user", 0, &(1_u8,)).unwrap());
@@ -428,18 +490,21 @@ mod tests {
     fn the_longest_key_is_one_token_below_the_limit_of_memcached() {
         let longest = "x".repeat(NAME_MAX);
         let key = Key::new(longest.clone(), &("a b\r\n\0☕".repeat(10_000),)).unwrap();
-        let address = CacheKeys::new(&Namespace::new(&longest).unwrap(), &key);
-        for key in [
-            address.item(),
-            address.marker(),
-            address.namespace(),
-            address.function(),
-            address.near()[1].key(),
-        ] {
-            assert!(
-                key.len() <= 250 && key.bytes().all(|b| b > b' ' && b < 0x7f),
-                "{key}"
-            );
+        let namespace = Namespace::new(&longest).unwrap();
+        for namespace in [namespace.by_tags(), namespace] {
+            let address = CacheKeys::new(&namespace, &key);
+            for key in [
+                address.item(),
+                address.marker(),
+                address.namespace(),
+                address.function(),
+                address.near()[1].key(),
+            ] {
+                assert!(
+                    key.len() <= 250 && key.bytes().all(|b| b > b' ' && b < 0x7f),
+                    "{key}"
+                );
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     entry::Seal,
     key::Namespace,
-    store::memcached::{ConnectOptions, Endpoint, Tls},
+    store::memcached::{Between, ConnectOptions, Endpoint, Tls},
 };
 
 mod builder;
@@ -24,7 +24,7 @@ use url::Parsed;
 ///
 /// | variable | default | meaning |
 /// |---|---|---|
-/// | `CACHE_URL` | from the next two | `memcached://[user:password@]host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`, `?discover=true`; `memcached+tls://…`; `memcached+unix:///path`; `memory:`, with `?max=256MiB` |
+/// | `CACHE_URL` | from the next two | `memcached://[user:password@]host:port[,host:port…]` with `?protocol=classic`, `meta` or `auto`, `?discover=true`, `?proxy=true`; `memcached+tls://…`; `memcached+unix:///path`; `memory:`, with `?max=256MiB` |
 /// | `MEMCACHED_HOST`, `MEMCACHED_PORT` | `localhost`, `11211` | used when `CACHE_URL` is unset; Kubernetes' `tcp://host:port` and `MEMCACHED_SERVICE_HOST` are understood |
 /// | `CACHE_CA_FILE` | bundled roots | a PEM file of further roots for TLS |
 /// | `CACHE_CLIENT_CERT_FILE`, `CACHE_CLIENT_KEY_FILE` | unset | PEM files of a client's certificate and key for TLS |
@@ -131,6 +131,17 @@ impl Options {
             near: near(&lookup)?,
             configuration: Configuration::default(),
         };
+        if let Backend::Memcached(servers) = &mut options.backend {
+            if servers.connect_options.between == Between::Proxy {
+                if options.near.is_some() {
+                    let problem =
+                        "copies in processes cannot be bounded behind a proxy (proxy=true)";
+                    return Err(lookup.error(Setting::Near, problem));
+                }
+                options.namespace = options.namespace.by_tags();
+            }
+            servers.connect_options.probe = options.namespace.probe();
+        }
         options.configuration = options.effective(&lookup);
         Ok(options)
     }
@@ -140,10 +151,10 @@ impl Options {
         match &self.backend {
             Backend::Memory { max } => url::format_memory(*max),
             Backend::Memcached(servers) => {
-                let query = if servers.discover {
-                    "?discover=true"
-                } else {
-                    ""
+                let query = match (servers.discover, servers.connect_options.between) {
+                    (true, _) => "?discover=true",
+                    (false, Between::Proxy) => "?proxy=true",
+                    (false, Between::Nothing) => "",
                 };
                 url::format(&servers.endpoints, &servers.connect_options) + query
             }
@@ -156,7 +167,10 @@ impl Options {
         let protocol = match &self.backend {
             Backend::Memory { .. } => String::new(),
             Backend::Memcached(servers) => {
-                let separator = if servers.discover { '&' } else { '?' };
+                let separator = match (servers.discover, servers.connect_options.between) {
+                    (false, Between::Nothing) => '?',
+                    _ => '&',
+                };
                 format!("{separator}protocol={}", servers.connect_options.protocol)
             }
         };
@@ -449,6 +463,13 @@ mod tests {
             &[("CACHE_URL", "memcached+tls://")],
             &[("CACHE_URL", "memcached://a,b?discover=true")],
             &[("CACHE_URL", "memcached://a?discover=yes")],
+            &[("CACHE_URL", "memcached://a?proxy=yes")],
+            &[("CACHE_URL", "memcached://a?proxy=true&protocol=meta")],
+            &[("CACHE_URL", "memcached://a?proxy=true&discover=true")],
+            &[
+                ("CACHE_NEAR", "on"),
+                ("CACHE_URL", "memcached://a?proxy=true"),
+            ],
             &[
                 ("CACHE_CA_FILE", "/nonexistent"),
                 ("CACHE_URL", "memcached+tls://a"),

@@ -87,6 +87,7 @@ use crate::{
     telemetry::metrics::{Counter, Counters},
 };
 
+mod age;
 mod backoff;
 mod batch;
 mod claim;
@@ -134,8 +135,8 @@ pub(crate) struct Call<'a> {
     /// Until when it may wait for other callers.
     until: Instant,
     counters: Arc<Counters>,
-    /// What the server has shown behind the fill of a refresh on request.
-    behind_fill: OnceLock<Box<Shown>>,
+    /// What its servers have shown behind the fill of a refresh on request.
+    behind_fill: OnceLock<Vec<Shown>>,
     refreshes: Refreshes,
     /// It was served a stale value, which its caller refreshes.
     to_refresh: AtomicBool,
@@ -249,7 +250,7 @@ pub(crate) async fn refresh<K, T, E, F, Fut>(
     policy: &PolicyParts,
     deadline: Option<Instant>,
     origin: F,
-) -> (Result<Fetched<T>, E>, Option<Box<Shown>>)
+) -> (Result<Fetched<T>, E>, Option<Vec<Shown>>)
 where
     K: Keep<T>,
     T: Serialize + DeserializeOwned,

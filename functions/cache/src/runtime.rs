@@ -63,6 +63,12 @@ pub(crate) fn missing(needs: Needs) -> Option<Missing> {
     }
 }
 
+/// The runtime of this thread's last call. As a rule it is that of the present task; asking tokio
+/// would cost more than what depends on it.
+pub(crate) fn last_seen() -> Option<Id> {
+    KNOWN.get().map(|known| known.id)
+}
+
 /// Tokio does not say what a runtime can do. So a timer or a socket is made, which panics if it
 /// cannot: the panic hook shows that once for each thread of such a runtime.
 #[cold]

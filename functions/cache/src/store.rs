@@ -41,7 +41,7 @@ impl CacheKeys {
 }
 
 /// An item's bytes, and its cas if the read returned it. A lookup with the classic protocol does
-/// not.
+/// not, nor one with the meta protocol for generations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Item {
     pub(crate) bytes: Bytes,
@@ -73,6 +73,8 @@ pub(crate) enum ItemState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LookupReply {
     pub(crate) item: ItemState,
+    /// For how many seconds the server keeps the item, if the protocol shows it.
+    pub(crate) seconds_left: Option<u32>,
     pub(crate) marker: Option<Item>,
     pub(crate) namespace: Option<Item>,
     pub(crate) function: Option<Item>,
@@ -149,6 +151,28 @@ impl StoreError {
             self,
             Self::Timeout | Self::Refused | Self::Closed | Self::Protocol | Self::Dns | Self::Tls
         )
+    }
+}
+
+/// A verb that was not acknowledged.
+#[derive(Debug)]
+pub(crate) struct VerbError {
+    /// By which server, if it is not that of the key.
+    pub(crate) server: Option<String>,
+    pub(crate) error: StoreError,
+}
+
+impl From<StoreError> for VerbError {
+    fn from(error: StoreError) -> Self {
+        let server = None;
+        Self { server, error }
+    }
+}
+
+impl From<(String, StoreError)> for VerbError {
+    fn from((server, error): (String, StoreError)) -> Self {
+        let server = Some(server);
+        Self { server, error }
     }
 }
 
@@ -232,7 +256,7 @@ impl Store {
     }
 
     /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
-    pub(crate) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), VerbError> {
         match self {
             Self::Memcached(memcached) => memcached.reach(keys, limit).await,
             _ => Ok(()),
@@ -244,6 +268,14 @@ impl Store {
         match self {
             Self::Memcached(memcached) => memcached.cause(server),
             _ => None,
+        }
+    }
+
+    /// Whether an item and its records may be on different servers, behind a proxy.
+    pub(crate) fn spreads_keys(&self) -> bool {
+        match self {
+            Self::Memcached(memcached) => memcached.spreads_keys(),
+            _ => false,
         }
     }
 

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_region_has_three_roots_of_its_own() {
-        for region in ["eu-west-1", "us-east-1", "ap-southeast-4", "il-central-1"] {
+        for region in ["eu-west-1", "us-east-1", "ap-southeast-7", "mx-central-1"] {
             let pem = of_region(region);
             assert_eq!(
                 pem.matches("-----BEGIN CERTIFICATE-----\n").count(),

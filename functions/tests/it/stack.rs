@@ -15,11 +15,30 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What an account answers, on a port of its own.
 struct Account {
-    /// Its limit of concurrent executions, of which all are unreserved.
+    /// Its limit of concurrent executions.
     limit: u32,
+    /// How many of them are reserved.
+    reserved: u32,
     plan: &'static str,
+    /// The status of the stack `larder`; `None` if there is no stack.
+    stack: Option<&'static str>,
+    /// The stack's parameter `Concurrency`.
+    concurrency: u32,
     /// The stack's output `Url`.
     url: String,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            limit: 1000,
+            reserved: 0,
+            plan: "PAID",
+            stack: None,
+            concurrency: 0,
+            url: String::new(),
+        }
+    }
 }
 
 impl Account {
@@ -39,26 +58,32 @@ impl Account {
         let Some(question) = question(&mut stream) else {
             return;
         };
+        let mut status = "200 OK";
         let body = if question.contains("/account-settings") {
-            let limit = self.limit;
+            let (limit, unreserved) = (self.limit, self.limit - self.reserved);
             format!(
-                r#"{{"AccountLimit": {{"ConcurrentExecutions": {limit}, "UnreservedConcurrentExecutions": {limit}}}}}"#
+                r#"{{"AccountLimit": {{"ConcurrentExecutions": {limit}, "UnreservedConcurrentExecutions": {unreserved}}}}}"#
             )
         } else if question.contains("GetAccountPlanState") {
             format!(r#"{{"accountPlanType": "{}"}}"#, self.plan)
-        } else {
+        } else if let Some(stack) = self.stack {
             assert!(question.contains("Action=DescribeStacks"), "{question}");
             format!(
                 "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>larder</StackName>\
-                 <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus>\
+                 <CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{stack}</StackStatus>\
+                 <Parameters><member><ParameterKey>Concurrency</ParameterKey><ParameterValue>{}</ParameterValue>\
+                 </member></Parameters>\
                  <Outputs><member><OutputKey>Url</OutputKey><OutputValue>{}</OutputValue></member></Outputs>\
                  </member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
-                self.url
+                self.concurrency, self.url
             )
+        } else {
+            status = "400 Bad Request";
+            "<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id larder does not exist</Message></Error></ErrorResponse>".to_owned()
         };
         let length = body.len();
         let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         );
         let _ = stream.write_all(answer.as_bytes());
     }
@@ -104,6 +129,7 @@ fn project() -> TempDir {
     std::fs::create_dir_all(root.join("functions/src/users")).unwrap();
     std::fs::create_dir(root.join("dev")).unwrap();
     for file in [
+        "Cargo.toml",
         "template.yaml",
         "functions/src/users/rds-roots.pem",
         "dev/architecture.sh",
@@ -136,6 +162,10 @@ esac"#,
 }
 
 fn deploy(project: &TempDir, account: &str) -> Output {
+    deploying(project, account).output().unwrap()
+}
+
+fn deploying(project: &TempDir, account: &str) -> Command {
     let mut deploy = Command::new("bash");
     deploy
         .arg("dev/deploy")
@@ -151,7 +181,7 @@ fn deploy(project: &TempDir, account: &str) -> Output {
         .env_remove("AWS_CA_BUNDLE")
         .env_remove("ARCH")
         .env_remove("ASK");
-    deploy.output().unwrap()
+    deploy
 }
 
 fn text(project: &TempDir, file: &str) -> String {
@@ -164,7 +194,9 @@ async fn two_deployments_in_a_row_keep_every_setting() {
     let account = Account {
         limit: 10,
         plan: "FREE",
+        stack: Some("CREATE_COMPLETE"),
         url: format!("http://{}/", local.address),
+        ..Account::default()
     };
     let account = account.listen();
     let project = project();
@@ -173,12 +205,16 @@ async fn two_deployments_in_a_row_keep_every_setting() {
     // What fits in the account is offered.
     let first = text(&project, "samconfig.toml");
     assert!(
-        first.contains("Architecture=arm64 Concurrency=0 BackupDays=1"),
+        first.contains("Architecture=arm64 Release=0.1.0 Concurrency=0 BackupDays=1"),
         "{first}"
     );
     let chosen = first
         .replace("node", "serverless")
-        .replace("arm64", "x86_64");
+        .replace("arm64", "x86_64")
+        .replace(
+            "Release=0.1.0",
+            "SigningKeySecret=\\\"\\\" Release=\\\"an older one\\\"",
+        );
     std::fs::write(project.path().join("samconfig.toml"), &chosen).unwrap();
 
     let output = deploy(&project, &account);
@@ -190,7 +226,8 @@ async fn two_deployments_in_a_row_keep_every_setting() {
         calls[2..],
         [
             "build --parameter-overrides Architecture=x86_64",
-            "deploy --no-fail-on-empty-changeset"
+            "deploy --no-fail-on-empty-changeset --parameter-overrides CacheMode=\"serverless\" Architecture=\"x86_64\" \
+             SigningKeySecret=\"\" Release=\"0.1.0\" Concurrency=\"0\" BackupDays=\"1\""
         ],
         "{calls:?}"
     );
@@ -198,36 +235,117 @@ async fn two_deployments_in_a_row_keep_every_setting() {
     assert!(said.ends_with("the cache works\n"), "{said}");
 }
 
-#[tokio::test]
-async fn what_an_account_cannot_reserve_ends_a_deployment_before_it_begins() {
-    let account = Account {
-        limit: 150,
-        plan: "PAID",
-        url: String::new(),
-    };
-    let account = account.listen();
+/// With these settings in samconfig.toml.
+fn configured(parameters: &str) -> TempDir {
     let project = project();
+    let parameters = parameters.replace('"', "\\\"");
     std::fs::write(
         project.path().join("samconfig.toml"),
-        "[default.deploy.parameters]\nparameter_overrides = \"Concurrency=\\\"17\\\"\"\n",
+        format!("[default.deploy.parameters]\nstack_name = \"larder\"\nparameter_overrides = \"{parameters}\"\n"),
     )
     .unwrap();
-    let output = deploy(&project, &account);
-    assert!(!output.status.success(), "{output:?}");
+    project
+}
+
+/// Whether `make deploy` went on to SAM, and what it said of the account.
+fn begins(parameters: &str, account: Account) -> (bool, String) {
+    let project = configured(parameters);
+    let output = deploy(&project, &account.listen());
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("Concurrency=17 needs 153"), "{said}");
-    assert!(!project.path().join("calls").exists());
+    (project.path().join("calls").exists(), said)
+}
+
+#[tokio::test]
+async fn what_an_account_cannot_reserve_ends_a_deployment_before_it_begins() {
+    let small = || Account {
+        limit: 150,
+        ..Account::default()
+    };
+    let (begun, said) = begins("Concurrency=\"17\"", small());
+    assert!(
+        !begun && said.contains("Concurrency=17 needs 153"),
+        "{said}"
+    );
+    assert!(said.contains("set it to 16 at most"), "{said}");
+    let (begun, said) = begins("Concurrency=\"16\"", small());
+    assert!(begun, "{said}");
+}
+
+#[tokio::test]
+async fn what_the_stack_itself_has_reserved_is_its_own_to_reserve_again() {
+    let with = |stack| Account {
+        limit: 162,
+        reserved: 62,
+        stack,
+        concurrency: 20,
+        ..Account::default()
+    };
+    let (begun, said) = begins("Concurrency=\"20\"", with(Some("UPDATE_COMPLETE")));
+    assert!(begun && said.contains("62 this stack's"), "{said}");
+    // Others have reserved them.
+    let (begun, said) = begins("Concurrency=\"20\"", with(None));
+    assert!(!begun && said.contains("set it to 0 at most"), "{said}");
+}
+
+/// Its functions are gone, and with them what they had reserved.
+#[tokio::test]
+async fn a_stack_that_was_never_whole_has_to_be_deleted_first() {
+    for parameters in ["Concurrency=\"20\"", ""] {
+        let account = Account {
+            stack: Some("ROLLBACK_COMPLETE"),
+            concurrency: 20,
+            ..Account::default()
+        };
+        let (begun, said) = begins(parameters, account);
+        assert!(!begun, "{said}");
+        assert!(
+            said.contains("ROLLBACK_COMPLETE") && said.contains("sam delete --stack-name larder"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_free_plan_ends_a_deployment_only_with_settings_that_it_refuses() {
+    let free = || Account {
+        plan: "FREE",
+        ..Account::default()
+    };
+    for (parameters, right) in [
+        ("BackupDays=\"7\"", false),
+        ("Concurrency=\"0\"", false), // the template's default is 7
+        ("BackupDays=\"1\"", true),
+        ("BackupDays=\"0\"", true),
+    ] {
+        let (begun, said) = begins(parameters, free());
+        assert_eq!(begun, right, "{parameters}: {said}");
+        assert_eq!(
+            said.contains("set BackupDays=1"),
+            !right,
+            "{parameters}: {said}"
+        );
+    }
+    let (begun, said) = begins("BackupDays=\"7\"", Account::default());
+    assert!(begun, "{said}");
+    // The settings are asked for, so what does not fit is only said.
+    let project = configured("BackupDays=\"7\"");
+    let output = deploying(&project, &free().listen())
+        .env("ASK", "yes")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("set BackupDays=1"), "{said}");
+    assert!(
+        text(&project, "calls")
+            .contains("--guided --parameter-overrides BackupDays=\"7\" Release=\"0.1.0\""),
+        "{said}"
+    );
 }
 
 /// SAM passes no `--locked` on to cargo.
 #[tokio::test]
 async fn a_lock_file_that_is_out_of_date_ends_a_deployment_before_it_begins() {
-    let account = Account {
-        limit: 1000,
-        plan: "PAID",
-        url: String::new(),
-    };
-    let account = account.listen();
+    let account = Account::default().listen();
     let project = project();
     add(
         &project.path().join(".venv/bin/cargo"),

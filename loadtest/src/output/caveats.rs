@@ -13,7 +13,14 @@ pub(crate) fn caveats(report: &Report) -> Vec<String> {
     });
     let failures = report.failures.iter().map(|row| {
         let (count, failure, phase) = (row.count, &row.failure, row.phase.label());
-        format!("failed: {count} × {failure} in {phase} {}", row.function)
+        let function = &row.function;
+        match row.throttled {
+            true => format!(
+                "throttled: {count} × {failure} in {phase} {function}: the target refused them, \
+                 its limit of requests or of concurrent calls is below this load"
+            ),
+            false => format!("failed: {count} × {failure} in {phase} {function}"),
+        }
     });
     let details = report.details.iter();
     let within = "intervals are 95 % over the rounds of this run; another run on this machine may \

@@ -121,6 +121,9 @@ impl Probe<'_> {
             }
             Err(Failure::Timeout) => format!("did not answer within {:?}", sample.latency),
             Err(Failure::Status(status)) => format!("answered {status}{}", advice(*status)),
+            Err(Failure::Throttled(status)) => {
+                format!("answered {status}: it limits its requests, see its throttle or its quota")
+            }
             Err(Failure::WrongBody) => {
                 "answered, but not for the requested key, or without a value (see echo and value \
                  in the target file)"
@@ -210,7 +213,7 @@ fn advice(status: u16) -> String {
         ),
         401 | 403 => " (headers in the target file can carry a token from the environment)".into(),
         404 | 410 | 204 => format!(" (answers = [{status}] in the target file measures it)"),
-        429 | 503 => " (the target limits its requests, or is overloaded)".into(),
+        503 => " (the target is overloaded, or limits its requests)".into(),
         _ => String::new(),
     }
 }

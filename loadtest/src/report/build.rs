@@ -228,6 +228,7 @@ impl Session {
             phase: key.0,
             function: self.names[key.1].clone(),
             failure: key.2.label(),
+            throttled: matches!(key.2, Failure::Throttled(_)),
             count: *count,
         };
         self.totals.failures.iter().map(row).collect()

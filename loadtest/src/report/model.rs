@@ -128,6 +128,9 @@ pub(crate) struct FailureRow {
     pub(crate) phase: Phase,
     pub(crate) function: String,
     pub(crate) failure: String,
+    /// Whether the target said with it that it limits its requests: it refused, and did not fail.
+    #[serde(default)]
+    pub(crate) throttled: bool,
     pub(crate) count: u64,
 }
 

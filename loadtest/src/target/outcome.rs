@@ -77,6 +77,9 @@ pub(crate) enum Failure {
     Broken,
     /// A status that is no answer: other than 200, unless the target file names others.
     Status(u16),
+    /// The same, with which the target says that it limits its requests: it refused, and did not
+    /// fail.
+    Throttled(u16),
     /// An answer that is larger than this tool keeps in memory.
     TooLarge,
     /// An answer whose body is not what was asked for: another key's value, or not the promised
@@ -92,6 +95,7 @@ impl Failure {
             Self::Connect => "connect".into(),
             Self::Broken => "broken".into(),
             Self::Status(code) => format!("status-{code}"),
+            Self::Throttled(code) => format!("throttled-{code}"),
             Self::TooLarge => "too-large".into(),
             Self::WrongBody => "wrong-body".into(),
         }

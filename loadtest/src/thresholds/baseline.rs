@@ -471,6 +471,7 @@ mod tests {
             phase: Phase::Warm,
             function: "f".into(),
             failure: "status-503".into(),
+            throttled: false,
             count: 60,
         }];
         let worse = ["origin calls per cold key in a stampede", "failed requests"];

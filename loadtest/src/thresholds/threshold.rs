@@ -258,6 +258,7 @@ mod tests {
             phase: Phase::Warm,
             function: "f".into(),
             failure: "status-503".into(),
+            throttled: false,
             count: 10,
         }];
         let judged = |text: &str| Threshold::parse(text).unwrap().evaluate(&report).ruling;

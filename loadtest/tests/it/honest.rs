@@ -151,7 +151,21 @@ fn one_failure_in_two_hundred_is_a_finding_and_a_threshold_may_decide() {
     let ended = tool::run_quietly(&server.url, &more);
     ended.expect_code(0);
     assert_eq!(ended.verdict("no request failed"), "finding");
-    assert_eq!(ended.report()["effect"]["measured_in"], "mixed");
+    let report = ended.report();
+    assert_eq!(report["effect"]["measured_in"], "mixed");
+    // The target refused: that is another thing than a failure, everywhere.
+    let failures = report["failures"].as_array().unwrap();
+    assert!(!failures.is_empty());
+    for row in failures {
+        assert_eq!(row["failure"], "throttled-429", "{row}");
+        assert_eq!(row["throttled"], true, "{row}");
+    }
+    let checks = report["checks"].to_string();
+    assert!(
+        checks.contains("the target limits its requests"),
+        "{checks}"
+    );
+    assert!(ended.stdout.contains("throttled: "), "{}", ended.stdout);
     let ended = tool::run_quietly(&server.url, &["--fail-if", "errors > 0"]);
     ended.expect_code(3);
     let first = ended.stdout.trim_start();

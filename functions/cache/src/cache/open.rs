@@ -111,7 +111,7 @@ impl Cache {
                 };
                 let endpoints = servers.endpoints;
                 let memcached = Memcached::new(endpoints, servers.discover, connect_options);
-                (Store::Memcached(memcached), Clock::Wall)
+                (Store::Memcached(memcached), Clock::wall())
             }
         };
         Self(Arc::new(Shared {

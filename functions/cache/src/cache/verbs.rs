@@ -18,7 +18,7 @@ use crate::{
     payload::{self, Payload},
     policy::Policy,
     read_through::{Call, MAX_TRIES, WriteResult, refresh},
-    store::StoreError,
+    store::VerbError,
     telemetry::events::{Verb, VerbEvent},
 };
 
@@ -28,7 +28,8 @@ impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
     /// before this call is served again, not even one that a slow caller stores later, nor one that
     /// another process keeps ([`Policy::near`]): this waits until all such copies have ended. The
-    /// server has a second to answer. See [`unsettled`](crate::unsettled) for not waiting.
+    /// server has a second to answer, and so has a configuration endpoint whose list is a minute
+    /// old. See [`unsettled`](crate::unsettled) for not waiting.
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
@@ -38,11 +39,11 @@ impl Cache {
             .await
     }
 
-    async fn removed(&self, key: &Key) -> Result<Answer, CacheError> {
+    async fn removed(&self, key: &Key) -> Result<Vec<Answer>, CacheError> {
         self.check_verb()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
-        let answer = call.invalidate(VERB_TIMEOUT).await;
-        answer.map_err(|error| self.unacknowledged(key, error))
+        let answers = call.invalidate(VERB_TIMEOUT).await;
+        answers.map_err(|error| self.unacknowledged(key, error))
     }
 
     /// Makes the entry of `key` stale, so that the next caller refreshes it while others may still
@@ -72,7 +73,7 @@ impl Cache {
         self.reported(Verb::Expire, key, expired).await
     }
 
-    async fn expired(&self, key: &Key, policy: &Policy) -> Result<Answer, CacheError> {
+    async fn expired(&self, key: &Key, policy: &Policy) -> Result<Vec<Answer>, CacheError> {
         if policy.parts.stale().is_zero() {
             return self.removed(key).await;
         }
@@ -85,7 +86,7 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answer) => return Ok(answer),
+                WriteResult::Done(answers) => return Ok(answers),
                 WriteResult::NoEntry => return self.removed(key).await,
                 WriteResult::Again | WriteResult::NameTaken => {}
             }
@@ -114,7 +115,7 @@ impl Cache {
         key: &Key,
         policy: &Policy,
         value: &T,
-    ) -> Result<Answer, CacheError> {
+    ) -> Result<Vec<Answer>, CacheError> {
         let parts = &policy.parts;
         let payload = payload::encode(value, parts.longest());
         let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
@@ -140,7 +141,7 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answer) => return Ok(answer),
+                WriteResult::Done(answers) => return Ok(answers),
                 WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
                 WriteResult::NoEntry | WriteResult::Again => {}
             }
@@ -214,7 +215,7 @@ impl Cache {
         let (refreshed, shown) =
             refresh::<K, _, _, _, _>(cache, key, parts, deadline, origin).await;
         if let Some(shown) = shown {
-            cache.until_final(vec![*shown]).await;
+            cache.until_final(shown).await;
         }
         refreshed
     }
@@ -224,12 +225,12 @@ impl Cache {
         &self,
         verb: Verb,
         key: &Key,
-        run: impl Future<Output = Result<Answer, CacheError>>,
+        run: impl Future<Output = Result<Vec<Answer>, CacheError>>,
     ) -> Result<(), CacheError> {
         let begun = Instant::now();
         let result = match run.await {
-            Ok(answer) => {
-                self.shared().until_final(vec![answer]).await;
+            Ok(answers) => {
+                self.shared().until_final(answers).await;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -269,11 +270,12 @@ impl Cache {
         reached.map_err(|error| self.unacknowledged(key, error))
     }
 
-    fn unacknowledged(&self, key: &Key, error: StoreError) -> CacheError {
-        let keys = CacheKeys::new(&self.shared().namespace, key);
-        let server = self.shared().store.holding(&keys);
+    fn unacknowledged(&self, key: &Key, failed: VerbError) -> CacheError {
+        let (store, error) = (&self.shared().store, failed.error);
+        let holding = || store.holding(&CacheKeys::new(&self.shared().namespace, key));
+        let server = failed.server.or_else(holding);
         let server = server.as_deref().unwrap_or_else(|| self.location());
-        CacheError::Unacknowledged(vec![ServerError::new(&self.shared().store, server, error)])
+        CacheError::Unacknowledged(vec![ServerError::new(store, server, error)])
     }
 }
 

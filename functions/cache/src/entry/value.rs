@@ -37,6 +37,10 @@ const LENGTH: usize = VERSION + 4;
 const PAYLOAD: usize = LENGTH + 4;
 
 impl<'a> Entry<'a> {
+    /// In place of the time until which an entry is fresh: it was expired by a verb, whatever a
+    /// reader's clock says. That was before `discard_at` by as much as the policy's stale window.
+    pub(crate) const EXPIRED: Millis = 0;
+
     pub(super) fn read(bytes: &'a [u8], key: &str, seal: &Seal) -> Result<Self, Unreadable> {
         let flags = *bytes.get(HEAD).ok_or(Unreadable::Length)?;
         if (flags & SIGNED != 0) != seal.is_signature() {

@@ -370,7 +370,7 @@ async fn run(seed: u64, plan: Plan) -> Rc<World> {
             if let Some(fault) = plan.fault {
                 near.planted.plant(fault);
             }
-            Cache::with_near(store, clock, near, BUDGET)
+            Cache::with_near(store, clock.clone(), near, BUDGET)
         })
         .collect();
     let mut random = || SmallRng::seed_from_u64(seeds.random());

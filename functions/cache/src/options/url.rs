@@ -1,7 +1,7 @@
 //! Parses `CACHE_URL`. What a scheme does not know is an error that names it, and is not ignored.
 
 use super::{Servers, names::did_you_mean};
-use crate::store::memcached::{ConnectOptions, Endpoint, Login, Protocol, Tls};
+use crate::store::memcached::{Between, ConnectOptions, Endpoint, Login, Protocol, Tls};
 
 mod login;
 mod memory;
@@ -22,6 +22,7 @@ pub(super) struct Memcached {
     protocol: Protocol,
     pub(super) tls: bool,
     discover: bool,
+    between: Between,
 }
 
 impl Memcached {
@@ -33,6 +34,7 @@ impl Memcached {
                 protocol: self.protocol,
                 tls,
                 login: self.login,
+                between: self.between,
                 ..ConnectOptions::default()
             },
         }
@@ -96,6 +98,7 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
         }
     };
     let (mut protocol, mut discover) = (Protocol::Auto, false);
+    let mut between = Between::Nothing;
     for option in query.split('&').filter(|option| !option.is_empty()) {
         match option {
             "protocol=auto" => protocol = Protocol::Auto,
@@ -106,6 +109,8 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
             "discover=true" => {
                 return Err("discover=true asks one configuration endpoint".to_owned());
             }
+            "proxy=false" => between = Between::Nothing,
+            "proxy=true" => between = Between::Proxy,
             other => {
                 let suggestion = did_you_mean(other, OPTIONS);
                 let (all, shown) = (OPTIONS.join(", "), shown(other));
@@ -115,12 +120,23 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
             }
         }
     }
+    if between == Between::Proxy {
+        // A lookup of the meta protocol leaves leases, and cannot show which server has done so.
+        protocol = match protocol {
+            Protocol::Auto | Protocol::Classic => Protocol::Classic,
+            Protocol::Meta => return Err("proxy=true uses the classic protocol".to_owned()),
+        };
+        if discover {
+            return Err("discover=true finds servers, and proxy=true has a proxy do so".to_owned());
+        }
+    }
     Ok(Parsed::Memcached(Memcached {
         endpoints,
         login,
         protocol,
         tls,
         discover,
+        between,
     }))
 }
 
@@ -128,18 +144,20 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
 fn shown(option: &str) -> String {
     let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match option.split_once('=') {
-        Some(("protocol" | "discover", _)) => format!(" {option:?}"),
+        Some(("protocol" | "discover" | "proxy", _)) => format!(" {option:?}"),
         Some((name, value)) if is_name(name) && !value.is_empty() => format!(" {name:?}"),
         _ => String::new(),
     }
 }
 
-const OPTIONS: [&str; 5] = [
+const OPTIONS: [&str; 7] = [
     "protocol=auto",
     "protocol=classic",
     "protocol=meta",
     "discover=true",
     "discover=false",
+    "proxy=true",
+    "proxy=false",
 ];
 const SCHEMES: [&str; 3] = ["memcached", "memcached+tls", "memcached+unix"];
 const ALL: &str = "memcached://[user:password@]host:port[,host:port…], memcached+tls://…, \

@@ -283,14 +283,16 @@ impl Call<'_> {
                 .store
                 .effect(&self.keys, effect, self.budget.left());
             let effected = self.budget.spend(effected).await;
-            written.push(effected.map(|effected| {
-                if effected.done {
-                    let _ = self
-                        .behind_fill
-                        .set(Box::new(self.shown(&effected.records)));
+            written.push(match effected {
+                Ok(effected) => {
+                    let done = effected.first().is_some_and(|(_, holder)| holder.done);
+                    if done {
+                        let _ = self.behind_fill.set(self.all_shown(effected));
+                    }
+                    Ok(done)
                 }
-                effected.done
-            }));
+                Err(failed) => Err(failed.error),
+            });
         }
         self.exchanges()
             .written(pending, places, &writes, written)

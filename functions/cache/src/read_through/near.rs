@@ -91,7 +91,8 @@ impl Call<'_> {
             return None;
         }
         let near = &self.cache.near;
-        let copies = near.copies()?;
+        // The records that bound copies have to be of one server life with the item.
+        let copies = near.copies().filter(|_| !self.cache.store.spreads_keys())?;
         let (now, list) = (near.clocks().now(), self.cache.store.lists());
         let noted = copies.note(self.key.digest(), now, list);
         Some(Box::new(noted))
@@ -110,6 +111,10 @@ impl Call<'_> {
         let (Some(copies), Some(records)) = (near.copies(), &reply.near) else {
             return;
         };
+        // This lookup may have been the first to connect.
+        if self.cache.store.spreads_keys() {
+            return;
+        }
         let digest = self.key.digest();
         copies.seen(digest, snapshot.entry.map(|entry| entry.id));
         let Some(entry) = snapshot.entry.filter(|_| decision == Decision::Hit) else {
@@ -175,10 +180,9 @@ impl Call<'_> {
             .then(|| self.cache.near.forgetting(self.key.digest()))
     }
 
-    /// What the server of this key has shown of its records.
-    pub(crate) fn shown(&self, records: &[Option<Bytes>]) -> Answer {
+    /// What a server has shown of the records of this key.
+    pub(crate) fn shown(&self, server: String, records: &[Option<Bytes>]) -> Answer {
         let received = self.cache.near.clocks().now().monotonic;
-        let server = self.cache.store.holding(&self.keys).unwrap_or_default();
         Answer::new(server, self.keys.both(), records, received)
     }
 }

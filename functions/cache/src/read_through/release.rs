@@ -66,15 +66,16 @@ impl Drop for ReleaseGuard {
     fn drop(&mut self) {
         if let (Some((cache, mut held)), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
             held.origin_failed |= std::thread::panicking();
-            if cache.abandoned.push(held) {
+            if cache.abandoned.push(held, &runtime) {
                 runtime.spawn(GiveBack(Some(cache)).run());
             }
         }
     }
 }
 
-/// A task that gives back what was abandoned before it runs. If its runtime ends before that, it
-/// leaves nothing that would keep the next one from being started: the leases expire.
+/// A task that gives back what was abandoned before it runs. If its runtime ends before that, another
+/// runtime goes on, if holders on it have left leases meanwhile. Otherwise they expire, and nothing
+/// is left that would keep the next task from being started.
 struct GiveBack(Option<Arc<Shared>>);
 
 impl GiveBack {
@@ -91,8 +92,13 @@ impl GiveBack {
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        if let Some(cache) = &self.0 {
-            drop(cache.abandoned.take());
+        let Some(cache) = self.0.take() else {
+            return;
+        };
+        match cache.abandoned.other_runtime() {
+            // If it has ended, too, this is dropped at once.
+            Some(other) => drop(other.spawn(GiveBack(Some(cache)).run())),
+            None => drop(cache.abandoned.take()),
         }
     }
 }
@@ -197,6 +203,7 @@ mod tests {
         let cas = item().await.unwrap().unwrap().unwrap().cas.unwrap();
         let reply = LookupReply {
             near: None,
+            seconds_left: None,
             item: ItemState::Won(cas),
             marker: None,
             namespace: None,
@@ -211,6 +218,54 @@ mod tests {
         }
         let left = item().await.unwrap().unwrap().unwrap();
         assert!(!left.bytes.is_empty(), "the placeholder is still there");
+    }
+
+    #[test]
+    fn leases_of_a_runtime_that_lives_are_given_back_by_it_when_another_one_ends() {
+        let policy = Policy::ttl(Duration::from_secs(60));
+        let cache = Cache::memory();
+        let store = &cache.shared().store;
+        let keys = [1, 2].map(|n| Key::new("abandoned", &(n,)).unwrap());
+        let calls = keys
+            .each_ref()
+            .map(|key| Call::new(cache.shared(), key, &policy.parts, None));
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+        };
+        let (ending, living) = (runtime(), runtime());
+        let item = async |call: &Call<'_>| {
+            let wanted = [(&call.keys, KeyKind::Item)];
+            let item = store.get_with_cas(&wanted, VERB_TIMEOUT).await.pop();
+            item.unwrap().unwrap().unwrap()
+        };
+        for (call, runtime) in calls.iter().zip([&ending, &living]) {
+            // Nothing runs between the two, so the first one's task is the only one.
+            runtime.block_on(async {
+                let placeholder = Write {
+                    keys: &call.keys,
+                    kind: KeyKind::Item,
+                    bytes: Vec::new(),
+                    life: Lifetime::seconds(60),
+                    precondition: Precondition::Absent,
+                };
+                store.write(&[placeholder], VERB_TIMEOUT).await;
+                let cas = item(call).await.cas;
+                drop(ReleaseGuard::armed(call, KeyKind::Item, &[], cas));
+            });
+        }
+        drop(ending);
+        living.block_on(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            for call in &calls {
+                assert!(!item(call).await.bytes.is_empty(), "it is still there");
+            }
+        });
+        drop(living);
+        assert!(cache.shared().abandoned.take().is_empty());
     }
 
     #[test]

@@ -328,7 +328,7 @@ async fn run(seed: u64, weather: Weather, careless: bool) -> Rc<World> {
                 meta,
                 records_behind: false,
             };
-            Cache::over(Store::Simulated(store), clock)
+            Cache::over(Store::Simulated(store), clock.clone())
         })
         .into();
     let mut tasks = JoinSet::new();

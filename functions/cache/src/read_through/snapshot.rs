@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Call,
-    decision::{self, Age, Decision, ItemKind, Marker, Waited},
+    decision::{self, Decision, ItemKind, Marker, Waited},
 };
 use crate::{
     clock::{self, Millis},
@@ -15,9 +15,6 @@ use crate::{
     store::{self, ItemState, LookupReply},
     telemetry::metrics::Counter,
 };
-
-/// How much the clocks of two machines may differ, in milliseconds.
-const SKEW: Millis = 1000;
 
 pub(super) struct Snapshot<'a> {
     /// When it was decoded; all ages are relative to this.
@@ -126,7 +123,7 @@ impl<'a> Snapshot<'a> {
             ItemState::Won(cas) => (snapshot.kind, snapshot.won) = (ItemKind::Won, Some(*cas)),
             ItemState::Item(item) => {
                 snapshot.item = Some(item);
-                if let Err(reason) = snapshot.decode(call, item) {
+                if let Err(reason) = snapshot.decode(call, item, reply.seconds_left) {
                     unreadable(reason);
                 }
             }
@@ -155,7 +152,12 @@ impl<'a> Snapshot<'a> {
         snapshot
     }
 
-    fn decode(&mut self, call: &Call<'_>, item: &'a store::Item) -> Result<(), Unreadable> {
+    fn decode(
+        &mut self,
+        call: &Call<'_>,
+        item: &'a store::Item,
+        seconds_left: Option<u32>,
+    ) -> Result<(), Unreadable> {
         if item.bytes.is_empty() {
             self.kind = ItemKind::Placeholder;
             self.leader = Some(Leader {
@@ -170,12 +172,12 @@ impl<'a> Snapshot<'a> {
             // Another version: its key was not made with this policy's.
             Record::Entry(entry) if entry.version != call.policy.version => ItemKind::Obsolete,
             Record::Entry(entry) if Some(entry.generations) == self.generations => {
-                match age(call, self.now, &entry) {
-                    Some(age) => {
+                match call.aged(entry, self.now, seconds_left) {
+                    (entry, Some(age)) => {
                         self.entry = Some(entry);
                         ItemKind::Entry(age)
                     }
-                    None => ItemKind::Obsolete,
+                    (_, None) => ItemKind::Obsolete,
                 }
             }
             Record::Lease(lease) if Some(lease.generations) == self.generations => {
@@ -249,23 +251,6 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// `None`: expired, and without a stale window, so that no marker is needed to replace it.
-fn age(call: &Call<'_>, now: Millis, entry: &Entry<'_>) -> Option<Age> {
-    if now < entry.fresh_until && entry.created <= now.saturating_add(SKEW) {
-        return Some(Age::Fresh);
-    }
-    if call.policy.stale().is_zero() {
-        return None;
-    }
-    Some(if now < call.served_until(entry) {
-        Age::Stale
-    } else if now < call.on_error_until(entry) {
-        Age::OnError
-    } else {
-        Age::Expired
-    })
-}
-
 /// Both generations, and the owners of the function's name.
 fn generations<'a>(
     call: &Call<'_>,
@@ -326,7 +311,7 @@ impl Call<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::decision::Age, *};
     use crate::{
         Cache, Key, Policy,
         entry::Freed,
@@ -358,6 +343,7 @@ mod tests {
         let (keys, seal) = (&call.keys, &call.cache.seal);
         LookupReply {
             near: None,
+            seconds_left: None,
             item: ItemState::Item(item(entry.write(keys.item(), keys.digest(), seal))),
             marker: Some(item(marker)),
             namespace: generation(namespace),

@@ -15,8 +15,8 @@ use crate::{
     payload::Payload,
     random,
     store::{
-        KeyKind, LookupReply, StoreError,
-        effect::Effect,
+        KeyKind, LookupReply, StoreError, VerbError,
+        effect::{Effect, Effected},
         many::{Precondition, Write},
     },
     telemetry::metrics::Counter,
@@ -29,8 +29,8 @@ pub(crate) const MAX_TRIES: u32 = 4;
 /// The result of one round of a verb.
 #[derive(Debug)]
 pub(crate) enum WriteResult {
-    /// The entry is written; this is what its server showed behind it.
-    Done(Answer),
+    /// The entry is written; this is what its servers showed behind it.
+    Done(Vec<Answer>),
     /// There is no entry.
     NoEntry,
     /// The item has changed in between, or a generation had to be minted first.
@@ -40,13 +40,18 @@ pub(crate) enum WriteResult {
 }
 
 impl Call<'_> {
-    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<Answer, StoreError> {
+    pub(crate) async fn invalidate(&self, limit: Duration) -> Result<Vec<Answer>, VerbError> {
         // Dropped when the exchange has ended, however it has.
         let own = self.cache.near.forgetting(self.key.digest());
         let effected = self.cache.store.effect(&self.keys, Effect::Delete, limit);
         let effected = effected.await;
         drop(own);
-        Ok(self.shown(&effected?.records))
+        Ok(self.all_shown(effected?))
+    }
+
+    pub(super) fn all_shown(&self, effected: Vec<(String, Effected)>) -> Vec<Answer> {
+        let shown = |(server, effected): (String, Effected)| self.shown(server, &effected.records);
+        effected.into_iter().map(shown).collect()
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
@@ -67,7 +72,7 @@ impl Call<'_> {
 
     /// Writes the entry again, as a stale one. An entry that is stale already is written too: a
     /// refresh of it may have read its origin before, and its fill must be refused.
-    pub(crate) async fn expire(&self) -> Result<WriteResult, StoreError> {
+    pub(crate) async fn expire(&self) -> Result<WriteResult, VerbError> {
         let reply = self.lookup(None, false).await?;
         let snapshot = Snapshot::new(self, &reply);
         let (Some(entry), Some(item)) = (snapshot.entry, snapshot.item) else {
@@ -76,14 +81,14 @@ impl Call<'_> {
         let Some(cas) = self.cas_if_unchanged(item).await? else {
             return Ok(WriteResult::Again);
         };
-        let fresh_until = entry.fresh_until.min(self.cache.clock.now());
+        let expired = entry.fresh_until.min(self.cache.clock.now());
         let discard_at = entry
             .discard_at
-            .min(fresh_until + clock::millis(self.policy.stale()));
+            .min(expired + clock::millis(self.policy.stale()));
         self.write(
             &Entry {
                 id: random::u64(),
-                fresh_until,
+                fresh_until: Entry::EXPIRED,
                 discard_at,
                 ..entry
             },
@@ -98,7 +103,7 @@ impl Call<'_> {
         &self,
         payload: Payload<'_>,
         ttl: Duration,
-    ) -> Result<WriteResult, StoreError> {
+    ) -> Result<WriteResult, VerbError> {
         let reply = self.lookup(None, false).await?;
         let snapshot = Snapshot::new(self, &reply);
         let generations = match snapshot.generations {
@@ -160,7 +165,7 @@ impl Call<'_> {
         self.refused(snapshot);
     }
 
-    async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, StoreError> {
+    async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, VerbError> {
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
         let write = self.write_over(KeyKind::Item, bytes, self.life(self.policy, entry), cas);
         let own = self.cache.near.forgetting(self.key.digest());
@@ -171,9 +176,11 @@ impl Call<'_> {
             .effect(&self.keys, effect, self.budget.left());
         let effected = self.budget.spend(effected).await;
         drop(own);
-        Ok(match effected? {
-            effected if effected.done => WriteResult::Done(self.shown(&effected.records)),
-            _ => WriteResult::Again,
+        let effected = effected?;
+        let is_done = effected.first().is_some_and(|(_, holder)| holder.done);
+        Ok(match is_done {
+            true => WriteResult::Done(self.all_shown(effected)),
+            false => WriteResult::Again,
         })
     }
 

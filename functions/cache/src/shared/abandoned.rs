@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    runtime::{Handle, Id},
+    time::Instant,
+};
 
 use crate::{key::CacheKeys, store::KeyKind};
 
@@ -18,8 +21,10 @@ pub(crate) struct Abandoned(Mutex<Leases>);
 #[derive(Debug, Default)]
 struct Leases {
     all: Vec<HeldLease>,
-    /// When the last task was started that gives them back.
-    begun: Option<Instant>,
+    /// When and on which runtime the last task was started that gives them back.
+    begun: Option<(Instant, Id)>,
+    /// Another runtime on which one of the holders was.
+    other: Option<Handle>,
 }
 
 /// After so long another task is started: a runtime that nothing drives does not run the last one.
@@ -36,20 +41,30 @@ pub(crate) struct HeldLease {
 }
 
 impl Abandoned {
-    /// Whether a task has to be started for it.
-    pub(crate) fn push(&self, held: HeldLease) -> bool {
+    /// Whether a task has to be started for it on `runtime`, the holder's.
+    pub(crate) fn push(&self, held: HeldLease, runtime: &Handle) -> bool {
         let mut leases = self.leases();
         leases.all.push(held);
-        let late = |begun: Instant| begun.elapsed() > UNDRIVEN;
+        let late = |(begun, _): (Instant, Id)| begun.elapsed() > UNDRIVEN;
         let start = leases.all.len() == 1 || leases.begun.is_none_or(late);
         if start {
-            leases.begun = Some(Instant::now());
+            leases.begun = Some((Instant::now(), runtime.id()));
+        } else if leases.begun.is_some_and(|(_, id)| id != runtime.id()) {
+            leases.other = Some(runtime.clone());
         }
         start
     }
 
     pub(crate) fn take(&self) -> Vec<HeldLease> {
-        take(&mut self.leases().all)
+        take(&mut *self.leases()).all
+    }
+
+    /// The runtime of the task has ended. Another one can go on, if a holder was on it.
+    pub(crate) fn other_runtime(&self) -> Option<Handle> {
+        let mut leases = self.leases();
+        let other = leases.other.take()?;
+        leases.begun = Some((Instant::now(), other.id()));
+        Some(other)
     }
 
     fn leases(&self) -> MutexGuard<'_, Leases> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Store, StoreError, many::Write};
+use super::{Store, StoreError, VerbError, many::Write};
 use crate::key::{CacheKeys, ScopeKeys};
 
 /// The effect of a verb on one item.
@@ -28,13 +28,14 @@ pub(crate) struct Effected {
 
 impl Store {
     /// Has the server of `keys` execute `effect`, and read the records of both scopes behind it;
-    /// `Ok` only after it has acknowledged.
+    /// `Ok` only after it has acknowledged. Its answer is the first; behind it are those of servers
+    /// by which other clients may still read the item, and which have removed it.
     pub(crate) async fn effect(
         &self,
         keys: &CacheKeys,
         effect: Effect<'_>,
         limit: Duration,
-    ) -> Result<Effected, StoreError> {
+    ) -> Result<Vec<(String, Effected)>, VerbError> {
         match self {
             Self::Memory(memory) => {
                 let done = match &effect {
@@ -45,11 +46,14 @@ impl Store {
                     Effect::Write(write) => memory.write(write),
                 };
                 let records = Vec::new();
-                Ok(Effected { done, records })
+                Ok(vec![(String::new(), Effected { done, records })])
             }
             Self::Memcached(memcached) => memcached.effect(keys, effect, limit).await,
             #[cfg(test)]
-            Self::Simulated(simulated) => simulated.effect(keys, effect, limit).await,
+            Self::Simulated(simulated) => {
+                let effected = simulated.effect(keys, effect, limit).await?;
+                Ok(vec![(String::new(), effected)])
+            }
         }
     }
 

@@ -9,12 +9,13 @@ use futures_util::future::Either;
 use tokio::time::Instant;
 
 use super::{
-    Amend, LookupOptions, LookupReply, StoreError,
+    Amend, LookupOptions, LookupReply, StoreError, VerbError,
     effect::{Effect, Effected},
 };
 use crate::key::{CacheKeys, ScopeKeys};
 
 mod batching;
+mod both_clocks;
 mod breaker;
 mod cause;
 mod classic;
@@ -39,7 +40,7 @@ mod socket;
 mod tls;
 pub use breaker::BreakerState;
 pub(crate) use breaker::BreakerWatch;
-pub(crate) use connect_options::ConnectOptions;
+pub(crate) use connect_options::{Between, ConnectOptions};
 pub(crate) use handshake::Protocol;
 pub(crate) use login::Login;
 pub(crate) use socket::Endpoint;
@@ -53,8 +54,8 @@ pub(crate) mod fuzz {
     };
 }
 
-use command::{Answer, Command, OwnedEffect, Reply};
-use discovery::Topology;
+use command::{Command, OwnedEffect, Reply};
+use discovery::{Member, Topology};
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
@@ -118,14 +119,17 @@ impl Memcached {
         Some(self.0.known()?.holding(keys.item()).name.clone())
     }
 
-    /// Tries the server of `keys` although its breaker is open; `Ok` if it is not.
-    pub(super) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), StoreError> {
-        let servers = self.0.servers(limit).await?;
-        let server = servers.holding(keys.item());
-        if server.breaker() == BreakerState::Open {
-            server.run(Command::Ping, limit).await?;
+    /// Tries the server of `keys`, by a recent list, although its breaker is open; `Ok` if it is
+    /// not.
+    pub(super) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), VerbError> {
+        let lists = self.0.recent(limit).await?;
+        match lists.holding(keys.item()).first() {
+            Some(member) if member.server.breaker() == BreakerState::Open => {
+                let answer = member.server.run(Command::Ping, limit).await;
+                answer.map(drop).map_err(VerbError::from)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Why the last connect to the server of this name has failed, if it has.
@@ -146,19 +150,33 @@ impl Memcached {
         })
     }
 
+    /// On the server that holds `keys`. Where another one held them until a moment ago, the item is
+    /// removed, too.
     pub(super) async fn effect(
         &self,
         keys: &CacheKeys,
         effect: Effect<'_>,
         limit: Duration,
-    ) -> Result<Effected, StoreError> {
+    ) -> Result<Vec<(String, Effected)>, VerbError> {
+        let delete = || OwnedEffect::Delete(keys.item().to_owned());
         let effect = match effect {
-            Effect::Delete => OwnedEffect::Delete(keys.item().to_owned()),
+            Effect::Delete => delete(),
             Effect::Write(write) => OwnedEffect::Write((&write).into()),
         };
-        let records = keys.near().map(|scope| scope.key().to_owned()).into();
-        let command = Command::Effect(effect, records);
-        self.run(keys, command, limit, effected).await
+        let records: Arc<[String]> = keys.near().map(|scope| scope.key().to_owned()).into();
+        let mut lists = self.0.recent(limit).await?;
+        let effects = std::iter::once(effect).chain(std::iter::repeat_with(delete));
+        let exchanges = lists.holding(keys.item()).into_iter().zip(effects);
+        let exchanges = exchanges
+            .map(|(member, effect)| (member, Command::Effect(effect, records.clone())))
+            .collect();
+        let effected = self.effected(exchanges, limit).await;
+        // The servers that are known have done it. Others may hold the key.
+        match (effected, lists.outdated.take()) {
+            (Ok(_), Some(outdated)) => Err(outdated.into()),
+            (Ok(effected), None) => Ok(effected),
+            (Err(mut failed), _) => Err(failed.swap_remove(0).into()),
+        }
     }
 
     pub(super) async fn flush(
@@ -169,14 +187,40 @@ impl Memcached {
     ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
         let records = scopes.iter().map(|scope| scope.near.key().to_owned());
         let effect = OwnedEffect::Delete(generation.to_owned());
-        let replies = self
-            .everywhere(Command::Effect(effect, records.collect()), limit)
-            .await;
+        let command = Command::Effect(effect, records.collect());
+        let lists = self.0.current(limit).await.map_err(|failed| vec![failed])?;
+        if let Some(outdated) = lists.outdated {
+            return Err(vec![outdated]);
+        }
+        let exchanges = lists.all().into_iter();
+        let exchanges = exchanges.map(|member| (member, command.clone())).collect();
+        self.effected(exchanges, limit).await
+    }
+
+    /// One exchange with each of these servers, all at the same time, each within `limit`. The
+    /// error names those that have failed, in their order.
+    async fn effected(
+        &self,
+        exchanges: Vec<(Member, Command)>,
+        limit: Duration,
+    ) -> Result<Vec<(String, Effected)>, Vec<(String, StoreError)>> {
+        let exchanges = exchanges.into_iter().map(|(member, command)| async move {
+            let answer = member.server.run(command, limit).await;
+            (member, answer)
+        });
         let (mut done, mut failed) = (Vec::new(), Vec::new());
-        for (name, reply) in replies {
-            match reply.and_then(effected) {
-                Ok(answer) => done.push((name, answer)),
-                Err(error) => failed.push((name, error)),
+        for (member, answer) in futures_util::future::join_all(exchanges).await {
+            let name = member.server.name.clone();
+            match answer {
+                Ok(Reply::Effected(effected)) => done.push((name, effected)),
+                Ok(_) => failed.push((name, StoreError::Protocol)),
+                Err(error) if member.is_gone(&error) => {}
+                Err(error) => {
+                    if error.may_be_moved() {
+                        self.0.mark_suspect();
+                    }
+                    failed.push((name, error));
+                }
             }
         }
         if failed.is_empty() {
@@ -206,6 +250,12 @@ impl Memcached {
         self.0.changes()
     }
 
+    /// Whether an item and its generations may be on different servers.
+    pub(super) fn spreads_keys(&self) -> bool {
+        let known = self.0.known();
+        known.is_some_and(|servers| servers.all.iter().any(|server| server.spreads_keys()))
+    }
+
     /// The breaker of each server, by its name.
     pub(super) fn breakers(&self) -> Vec<(String, BreakerState)> {
         let Some(servers) = self.0.known() else {
@@ -216,33 +266,19 @@ impl Memcached {
             .collect()
     }
 
-    pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        let answers = self.everywhere(Command::Ping, limit).await.into_iter();
-        answers
-            .map(|(server, answer)| (server, answer.map(|_| ())))
-            .collect()
-    }
-
     /// All servers at the same time, each within `limit`.
-    async fn everywhere(&self, command: Command, limit: Duration) -> Vec<(String, Answer)> {
-        let servers = match self.0.current(limit).await {
-            Ok(servers) => servers,
+    pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
+        let lists = match self.0.recent(limit).await {
+            Ok(lists) => lists,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };
-        let exchanges = servers.all.iter().map(|server| {
-            let command = command.clone();
-            async move {
-                let answer = server.run(command, limit).await;
-                (server.name.clone(), answer)
-            }
+        let exchanges = lists.present().into_iter().map(|member| async move {
+            let answer = member.server.run(Command::Ping, limit).await;
+            (member.server.name.clone(), answer.map(drop))
         });
-        futures_util::future::join_all(exchanges).await
-    }
-}
-
-fn effected(reply: Reply) -> Result<Effected, StoreError> {
-    match reply {
-        Reply::Effected(effected) => Ok(effected),
-        _ => Err(StoreError::Protocol),
+        let mut answers = futures_util::future::join_all(exchanges).await;
+        let outdated = lists.outdated.into_iter();
+        answers.extend(outdated.map(|(endpoint, error)| (endpoint, Err(error))));
+        answers
     }
 }

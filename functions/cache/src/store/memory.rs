@@ -149,6 +149,7 @@ impl Memory {
         };
         let namespace = self.record(keys.namespace());
         LookupReply {
+            seconds_left: None,
             item,
             marker,
             namespace,

@@ -217,6 +217,7 @@ impl Simulated {
             }
             LookupReply {
                 near,
+                seconds_left: None,
                 item,
                 marker,
                 namespace: read(keys.namespace()),

@@ -28,6 +28,7 @@ pub(crate) struct Log {
     oversize: RateLimit,
     key: RateLimit,
     name_taken: RateLimit,
+    clocks: RateLimit,
     recursion: RateLimit,
     near: RateLimit,
     no_runtime: AtomicBool,
@@ -105,6 +106,19 @@ impl Log {
             "values of this type do not read back and are not stored: \
              `Serialize` and `Deserialize` do not agree"
         );
+    }
+
+    /// This machine's clock is `ahead` by so many milliseconds, behind if they are negative.
+    pub(crate) fn clocks(&self, name: &str, ahead: i64, decides: &str) {
+        if let Some(left_out) = self.clocks.pass() {
+            tracing::warn!(
+                name,
+                ahead_seconds = ahead as f64 / 1000.0,
+                left_out,
+                "the clocks of this machine and of the one that has written an entry differ; \
+                 {decides}"
+            );
+        }
     }
 
     pub(crate) fn oversize(&self, name: &str, bytes: usize) {

@@ -1,7 +1,7 @@
 //! Counters of calls, for each function. They are only written: nothing decides by these numbers.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     ops::Index,
     sync::{
         Arc, PoisonError, RwLock,
@@ -9,6 +9,8 @@ use std::{
     },
     time::Duration,
 };
+
+use foldhash::HashMap;
 
 use crate::outcome::{Bypass, CacheFailure, Fill, Outcome};
 

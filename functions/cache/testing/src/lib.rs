@@ -16,5 +16,5 @@ pub use noise::Noise;
 pub use peer::{Peer, Script};
 pub use port::Port;
 pub use proxy::{Fault, Leg, Proxy};
-pub use splitting::{Manners, SplittingProxy};
+pub use splitting::{Manners, Routing, SplittingProxy};
 pub use stampede::Stampede;

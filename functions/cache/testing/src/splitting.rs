@@ -31,6 +31,15 @@ pub enum Manners {
     DropsNoreply,
 }
 
+/// What of a key decides its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Routing {
+    /// All of it, as without any setting.
+    Key,
+    /// What is between its first braces, as with twemproxy's `hash_tag: "{}"`.
+    Tag,
+}
+
 /// What twemproxy's buffers, and ElastiCache Serverless, take of one line.
 const LONGEST_LINE: usize = 16 << 10;
 
@@ -48,6 +57,14 @@ impl SplittingProxy {
     /// # Panics
     /// If it cannot listen.
     pub async fn start(servers: &[u16], manners: Manners) -> Self {
+        Self::start_with(servers, manners, Routing::Key).await
+    }
+
+    /// The same, with keys routed as `routing` says.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub async fn start_with(servers: &[u16], manners: Manners, routing: Routing) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .expect("a free port");
@@ -63,6 +80,7 @@ impl SplittingProxy {
                     servers: servers.clone(),
                     open: HashMap::new(),
                     manners,
+                    routing,
                 };
                 clients.spawn(async move {
                     // A client that leaves is no error.
@@ -108,6 +126,7 @@ struct Session {
     servers: Vec<u16>,
     open: HashMap<u16, BufReader<TcpStream>>,
     manners: Manners,
+    routing: Routing,
 }
 
 impl Session {
@@ -147,9 +166,16 @@ impl Session {
     }
 
     fn port(&self, key: &str) -> u16 {
-        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let tag = || key.split_once('{')?.1.split_once('}').map(|(tag, _)| tag);
+        let routed = match self.routing {
+            Routing::Key => key,
+            Routing::Tag => tag().unwrap_or(key),
+        };
+        let hash = routed
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         self.servers[(hash >> 32) as usize % self.servers.len()]
     }
 

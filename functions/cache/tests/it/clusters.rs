@@ -141,6 +141,11 @@ impl Endpoint {
         self.say(Some(answer.into_bytes()));
     }
 
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("memcached://127.0.0.1:{}?discover=true", self.port)
     }
@@ -206,7 +211,7 @@ async fn a_ping_and_the_calls_after_it_ask_the_configuration_endpoint_once() {
     assert!(cache.ping().await.iter().all(|(_, answer)| answer.is_ok()));
     hits(&cache).await;
     assert_eq!(hits(&cache).await, 400);
-    assert_eq!(endpoint.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(endpoint.asked(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod cancellation;
 /// Random operations with faults and cancellations; and the same on a client without larder's
 /// protection.
 mod chaos;
+/// Machines whose clocks differ.
+mod clocks;
 /// Several servers, and their discovery.
 mod clusters;
 /// Concurrent callers of one cold key.
@@ -43,6 +45,8 @@ mod identity;
 mod many;
 /// The compiler's messages for mistakes in the attribute.
 mod messages;
+/// Names with several addresses, of which some are dead.
+mod names;
 /// Near copies: values that a process keeps, and verbs that wait until they have ended.
 mod near;
 /// Errors that are cached because the attribute chooses them.
@@ -61,10 +65,14 @@ mod parked;
 mod policies;
 /// Random arguments: what is sent, and for which key.
 mod properties;
+/// Proxies that spread keys over servers.
+mod proxies;
 /// Invalidations and flushes against fills, at random moments.
 mod races;
 /// Limits of time, memory and connections.
 mod resources;
+/// Clusters that grow and shrink under clients with lists of different age.
+mod scaling;
 /// Entries past their ttl: which caller refreshes, which is served, which waits.
 mod staleness;
 /// Many processes that ask for the same keys at the same moment.

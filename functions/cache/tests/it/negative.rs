@@ -32,7 +32,7 @@ impl Calls {
     near = "1s",
     skip(calls),
     negative = |error| matches!(error, NameError::NotFound { .. }),
-    many = |ids| names(ids)
+    many = names
 )]
 async fn name(id: u64, calls: &Calls) -> Result<String, NameError> {
     calls.0.fetch_add(1, Ordering::Relaxed);

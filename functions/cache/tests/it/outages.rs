@@ -307,3 +307,30 @@ fn a_runtime_that_ends_while_it_connects_leaves_the_next_one_a_cache() {
         runtime().block_on(until_hit(&cache, &origin));
     }
 }
+
+/// As in web servers that run a single-threaded runtime on each thread.
+#[test]
+fn a_runtime_that_does_not_run_holds_no_call_of_another_one() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let server = Memcached::start();
+    for cache in both(&server.url()) {
+        let (first, second, origin) = (runtime(), runtime(), Origin::default());
+        first.block_on(until_hit(&cache, &origin));
+        second.block_on(until_hit(&cache, &origin));
+        // Each has a connection now, and only one of them runs.
+        for n in 0..20 {
+            let (runs, calls) = if n % 2 == 0 {
+                (&first, 1)
+            } else {
+                (&second, 3)
+            };
+            for _ in 0..calls {
+                let (outcome, _) = runs.block_on(timed(&cache, &origin, 1));
+                assert_eq!(outcome, Outcome::Hit, "call {n}");
+            }
+        }
+    }
+}

@@ -73,7 +73,7 @@ impl Cache {
     async fn reported_many(
         &self,
         verb: Verb,
-        each: Vec<(&Key, impl Future<Output = Result<Answer, CacheError>>)>,
+        each: Vec<(&Key, impl Future<Output = Result<Vec<Answer>, CacheError>>)>,
     ) -> Result<(), CacheError> {
         self.check_verb()?;
         let begun = Instant::now();
@@ -84,10 +84,10 @@ impl Cache {
         let each: Vec<_> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
         let (mut answers, mut done) = (Vec::new(), Vec::new());
         let (mut unacknowledged, mut other) = (Vec::new(), None);
-        for (key, answer) in each {
-            match answer {
-                Ok(answer) => {
-                    answers.push(answer);
+        for (key, shown) in each {
+            match shown {
+                Ok(shown) => {
+                    answers.extend(shown);
                     done.push(key);
                 }
                 Err(error) => {

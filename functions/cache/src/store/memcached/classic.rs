@@ -18,6 +18,7 @@ use crate::key::CacheKeys;
 
 mod effect;
 mod many;
+mod probe;
 mod shared_stream;
 pub(super) mod validator;
 mod value_line;
@@ -75,6 +76,7 @@ impl Classic {
         };
         Ok(Box::new(LookupReply {
             item: item(keys.item()).map_or(ItemState::Absent, ItemState::Item),
+            seconds_left: None,
             marker: if options.marker {
                 item(keys.marker())
             } else {

@@ -1,13 +1,15 @@
 //! One connection with its protocol: executes a command.
 
+use tokio::runtime;
+
 use super::{
     super::{LookupReply, StoreError},
     cause::ConnectError,
     classic::Classic,
     command::{Answer, Command, Reply},
-    connect_options::ConnectOptions,
+    connect_options::{Between, ConnectOptions},
     dialer::Dialer,
-    handshake::{Failed, Learnt, Protocol, handshake},
+    handshake::{Failed, Keys, Learnt, Protocol, handshake},
     meta::Meta,
     socket::Socket,
     tls::Stream,
@@ -18,7 +20,16 @@ pub(super) struct Connection {
     socket: Socket,
     driver: Driver,
     used: bool,
+    /// It is woken only while this one runs.
+    runtime: runtime::Id,
 }
+
+/// Why a proxy is not used.
+const TAGS: &str = "it spreads keys with one hash tag over several servers: have the proxy hash what \
+                    is between { and }, or what is before |#|";
+/// What is to be done about one that was not expected.
+const PROXY: &str = "after the restart of one, a value from before an invalidation may be stored and \
+                     served, and near copies are off; use ?proxy=true in CACHE_URL";
 
 #[derive(Debug)]
 enum Driver {
@@ -45,16 +56,54 @@ impl Connection {
                 if wanted != connect_options.protocol {
                     learnt.note_classic(&version);
                 }
-                return Ok(connection);
+                return connection.examined(dialer, connect_options, learnt).await;
             }
         };
         match Self::greeted(dialer, connect_options, Protocol::Classic).await {
             Ok((connection, version)) => {
                 learnt.note_classic(&version);
-                Ok(connection)
+                connection.examined(dialer, connect_options, learnt).await
             }
             Err(_) => Err(failed.error),
         }
+    }
+
+    /// Finds out where the peer keeps keys, once, if it is or may be a proxy: it has refused the
+    /// meta command.
+    async fn examined(
+        mut self,
+        dialer: &Dialer,
+        connect_options: &ConnectOptions,
+        learnt: &Learnt,
+    ) -> Result<Self, ConnectError> {
+        let between = connect_options.between;
+        let may_be_proxy = between == Between::Proxy || learnt.is_classic();
+        let Driver::Classic(classic) = &mut self.driver else {
+            return Ok(self);
+        };
+        if !may_be_proxy || learnt.keys().is_some() {
+            return Ok(self);
+        }
+        let together = classic.keeps_together(&connect_options.probe).await;
+        let lost = |error| ConnectError::new(error, "lost while it was examined");
+        match (between, together.map_err(lost)?) {
+            (_, Some(true)) => _ = learnt.note_keys(Keys::Together),
+            (Between::Proxy, Some(false)) => {
+                return Err(ConnectError::new(StoreError::Protocol, TAGS));
+            }
+            (Between::Proxy, None) => {
+                let text = "it stores nothing, so where it keeps keys cannot be found out";
+                return Err(ConnectError::new(StoreError::Rejected, text));
+            }
+            (Between::Nothing, Some(false)) => {
+                if learnt.note_keys(Keys::Apart) {
+                    let server = dialer.to();
+                    tracing::warn!(%server, "a proxy spreads keys over several servers: {PROXY}");
+                }
+            }
+            (Between::Nothing, None) => {}
+        }
+        Ok(self)
     }
 
     /// A connection, and the version of its server.
@@ -79,6 +128,7 @@ impl Connection {
             socket,
             driver,
             used: false,
+            runtime: runtime::Handle::current().id(),
         };
         Ok((connection, greeted.version))
     }
@@ -160,6 +210,11 @@ impl Connection {
                 Command::Writes(writes) => meta.write(writes).await.map(Reply::Writes),
             },
         }
+    }
+
+    /// The runtime that has opened it.
+    pub(super) fn runtime(&self) -> runtime::Id {
+        self.runtime
     }
 
     pub(super) fn is_idle_and_open(&self) -> bool {

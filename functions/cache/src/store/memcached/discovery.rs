@@ -1,8 +1,11 @@
 //! The list of servers: a fixed one, or that of an ElastiCache configuration endpoint.
 //!
 //! Nothing runs in the background on Lambda, so the first call after a minute, or after a failed
-//! connect, requests the list again. Only the very first calls wait for it. If no valid list
+//! connect, requests the list again. Of the calls only the very first wait for it. If no valid list
 //! arrives, the last one is still used.
+//!
+//! A verb waits for a list that is not older than a minute: what an outdated list of servers
+//! acknowledges proves nothing. For a minute after a change it also asks the servers before it.
 
 use std::{
     sync::{
@@ -20,6 +23,7 @@ use tokio::{
 
 use super::{
     super::StoreError,
+    both_clocks::BothClocks,
     cause::{Causes, ConnectError},
     connect_options::ConnectOptions,
     dialer::Dialer,
@@ -41,6 +45,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const DOUBLINGS: u32 = 4;
 /// The limit for one request, independent of its caller's budget.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+/// For so long after a change another client may still read by the list before: it requests the
+/// list a minute after it has last begun to, and waits a second for its answer.
+const OVERLAP: Duration = Duration::from_secs(62);
 /// More than sixty nodes of 250 bytes each.
 const MAX_REPLY: usize = 64 << 10;
 
@@ -78,6 +85,84 @@ impl Servers {
     }
 }
 
+/// The servers that have to acknowledge a verb.
+#[derive(Debug)]
+pub(super) struct Lists {
+    present: Arc<Servers>,
+    /// Those before it, by which other clients may still read.
+    former: Vec<Arc<Servers>>,
+    /// The configuration endpoint and its error, if the present list may be out of date.
+    pub(super) outdated: Option<(String, StoreError)>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) server: Arc<Server>,
+    /// Whether it is still in the list.
+    listed: Listed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    Present,
+    Formerly,
+}
+
+impl Lists {
+    fn of(present: Arc<Servers>) -> Self {
+        Self {
+            present,
+            former: Vec::new(),
+            outdated: None,
+        }
+    }
+
+    /// The servers that hold `key`, that of the present list first.
+    pub(super) fn holding(&self, key: &str) -> Vec<Member> {
+        let former = self.former.iter().map(|servers| servers.holding(key));
+        self.members(std::iter::once(self.present.holding(key)).chain(former))
+    }
+
+    /// All servers.
+    pub(super) fn all(&self) -> Vec<Member> {
+        let former = self.former.iter().flat_map(|servers| &servers.all);
+        self.members(self.present.all.iter().chain(former))
+    }
+
+    /// The servers of the present list.
+    pub(super) fn present(&self) -> Vec<Member> {
+        self.members(self.present.all.iter())
+    }
+
+    /// Each of `servers` once.
+    fn members<'a>(&self, servers: impl Iterator<Item = &'a Arc<Server>>) -> Vec<Member> {
+        let mut members: Vec<Member> = Vec::new();
+        for server in servers {
+            if members.iter().any(|known| known.server.name == server.name) {
+                continue;
+            }
+            let mut present = self.present.all.iter();
+            members.push(Member {
+                server: server.clone(),
+                listed: match present.any(|listed| listed.name == server.name) {
+                    true => Listed::Present,
+                    false => Listed::Formerly,
+                },
+            });
+        }
+        members
+    }
+}
+
+impl Member {
+    /// Whether `error` says that no client can read here: the server has left the list, and nothing
+    /// is there any more.
+    pub(super) fn is_gone(&self, error: &StoreError) -> bool {
+        self.listed == Listed::Formerly && error.may_be_moved()
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Topology {
     Fixed(Arc<Servers>),
@@ -94,6 +179,8 @@ pub(super) struct Discovered {
     servers: watch::Sender<Option<Arc<Servers>>>,
     /// How often another list has come into force.
     changes: AtomicU64,
+    /// How many requests have ended.
+    ended: watch::Sender<u64>,
     state: Mutex<State>,
 }
 
@@ -101,19 +188,35 @@ pub(super) struct Discovered {
 struct State {
     version: u64,
     refreshing: bool,
-    /// When to request it again; `None` is at once.
-    next_refresh: Option<Instant>,
-    refreshed: Option<Instant>,
-    /// So many requests in a row have failed.
+    /// When the last request began.
+    refreshed: Option<BothClocks>,
+    /// For so long after that it is not requested again.
+    pause: Duration,
+    /// When the last request began that was answered.
+    answered: Option<BothClocks>,
+    /// So many requests in a row have failed, and why the last one has.
     failed: u32,
+    error: Option<StoreError>,
+    /// The lists before the present one, and when each of them was replaced.
+    former: Vec<(BothClocks, Arc<Servers>)>,
 }
 
 impl State {
     /// Requests the list again soon; not all processes at the same moment.
     fn retry(&mut self) {
         let pause = RETRY_AFTER * (1 << self.failed.saturating_sub(1).min(DOUBLINGS));
-        let jitter = pause.mul_f64((random::u64() % 1000) as f64 / 2000.0);
-        self.next_refresh = self.refreshed.map(|refreshed| refreshed + pause + jitter);
+        self.pause = pause + pause.mul_f64((random::u64() % 1000) as f64 / 2000.0);
+    }
+
+    fn is_due(&self, now: BothClocks) -> bool {
+        let refreshed = self.refreshed;
+        !refreshed.is_some_and(|refreshed| now.is_within(self.pause, refreshed))
+    }
+
+    /// Whether the list is young enough for an acknowledgement.
+    fn is_recent(&self, now: BothClocks) -> bool {
+        let answered = self.answered;
+        answered.is_some_and(|answered| now.is_within(REFRESH_INTERVAL, answered))
     }
 }
 
@@ -130,6 +233,7 @@ impl Topology {
             connect_options,
             servers,
             changes: AtomicU64::new(0),
+            ended: watch::Sender::new(0),
             state: Mutex::default(),
         }))
     }
@@ -169,21 +273,39 @@ impl Topology {
         servers.clone().ok_or(StoreError::Closed)
     }
 
-    /// Requests the list first: a flush acknowledged by an outdated list of servers proves nothing.
-    pub(super) async fn current(
-        &self,
-        limit: Duration,
-    ) -> Result<Arc<Servers>, (String, StoreError)> {
-        if let Self::Discovered(discovered) = self {
-            let failed = |error| (discovered.dialer.to().to_string(), error);
-            // Otherwise `servers` below would ask a second time.
-            discovered.state().refreshed = Some(Instant::now());
+    /// The lists for a verb of one key. Requests the present one if it is older than the interval,
+    /// also if the process was frozen since: at most `limit`.
+    pub(super) async fn recent(&self, limit: Duration) -> Result<Lists, (String, StoreError)> {
+        self.lists(|discovered| async move {
+            let recent = tokio::time::timeout(limit, discovered.until_recent()).await;
+            recent.unwrap_or(Err(StoreError::Timeout))
+        })
+        .await
+    }
+
+    /// The lists for a flush, which always requests the present one: it is rare, and concerns every
+    /// server.
+    pub(super) async fn current(&self, limit: Duration) -> Result<Lists, (String, StoreError)> {
+        self.lists(|discovered| async move {
+            let begun = BothClocks::at(Instant::now());
+            discovered.state().refreshed = Some(begun);
             let answer = tokio::time::timeout(limit, discovered.fetch()).await;
-            let config = answer.unwrap_or(Err(StoreError::Timeout)).map_err(failed)?;
-            discovered.apply(Some(config));
+            discovered.apply(begun, answer.unwrap_or(Err(StoreError::Timeout)))
+        })
+        .await
+    }
+
+    async fn lists<'a, Fut>(
+        &'a self,
+        refresh: impl FnOnce(&'a Arc<Discovered>) -> Fut,
+    ) -> Result<Lists, (String, StoreError)>
+    where
+        Fut: Future<Output = Result<(), StoreError>>,
+    {
+        match self {
+            Self::Fixed(servers) => Ok(Lists::of(servers.clone())),
+            Self::Discovered(discovered) => discovered.lists(refresh(discovered).await),
         }
-        let servers = self.servers(limit).await;
-        servers.map_err(|error| ("the configuration endpoint".to_owned(), error))
     }
 
     /// Why the last connect to a server or to the configuration endpoint has failed, if it has.
@@ -216,18 +338,15 @@ struct RefreshGuard(Arc<Discovered>);
 impl Drop for RefreshGuard {
     fn drop(&mut self) {
         self.0.state().refreshing = false;
+        self.0.ended.send_modify(|ended| *ended += 1);
     }
 }
 
 impl Discovered {
     fn refresh_if_due(self: &Arc<Self>) {
         let mut state = self.state();
-        let now = Instant::now();
-        if state.refreshing
-            || state
-                .next_refresh
-                .is_some_and(|next_refresh| now < next_refresh)
-        {
+        let now = BothClocks::at(Instant::now());
+        if state.refreshing || !state.is_due(now) {
             return;
         }
         (state.refreshing, state.refreshed) = (true, Some(now));
@@ -235,8 +354,54 @@ impl Discovered {
         let refreshing = RefreshGuard(self.clone());
         tokio::spawn(async move {
             let answer = tokio::time::timeout(REFRESH_TIMEOUT, refreshing.0.fetch()).await;
-            refreshing.0.apply(answer.ok().and_then(Result::ok));
+            let answer = answer.unwrap_or(Err(StoreError::Timeout));
+            // The error is kept for the verbs.
+            let _ = refreshing.0.apply(now, answer);
         });
+    }
+
+    /// Waits for a list that is younger than the interval. An endpoint that has just failed is not
+    /// asked again before its pause is over.
+    async fn until_recent(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut ended = self.ended.subscribe();
+        loop {
+            ended.borrow_and_update();
+            let verdict = {
+                let (state, now) = (self.state(), BothClocks::at(Instant::now()));
+                match state.error {
+                    _ if state.is_recent(now) => Some(Ok(())),
+                    Some(error) if !state.refreshing && !state.is_due(now) => Some(Err(error)),
+                    _ => None,
+                }
+            };
+            if let Some(verdict) = verdict {
+                return verdict;
+            }
+            self.refresh_if_due();
+            ended.changed().await.map_err(|_| StoreError::Closed)?;
+        }
+    }
+
+    /// The lists that are known, after a request that ended so.
+    fn lists(&self, refreshed: Result<(), StoreError>) -> Result<Lists, (String, StoreError)> {
+        let mut state = self.state();
+        let outdated = refreshed
+            .err()
+            .map(|error| (self.dialer.to().to_string(), error));
+        let Some(present) = self.servers.borrow().clone() else {
+            let none = || (self.dialer.to().to_string(), StoreError::Closed);
+            return Err(outdated.unwrap_or_else(none));
+        };
+        let now = BothClocks::at(Instant::now());
+        state
+            .former
+            .retain(|(replaced, _)| now.is_within(OVERLAP, *replaced));
+        let former = state.former.iter().map(|(_, servers)| servers.clone());
+        Ok(Lists {
+            present,
+            former: former.collect(),
+            outdated,
+        })
     }
 
     async fn fetch(&self) -> Result<Config, StoreError> {
@@ -267,22 +432,27 @@ impl Discovered {
         }
     }
 
-    fn apply(&self, config: Option<Config>) {
+    /// Takes over the answer to a request that has begun at `begun`.
+    fn apply(
+        &self,
+        begun: BothClocks,
+        answer: Result<Config, StoreError>,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
-        let Some(config) = config else {
+        state.error = answer.as_ref().err().copied();
+        let Ok(config) = answer else {
             state.failed = state.failed.saturating_add(1);
             state.retry();
-            return;
+            return answer.map(drop);
         };
         state.failed = 0;
-        state.next_refresh = state
-            .refreshed
-            .map(|refreshed| refreshed + REFRESH_INTERVAL);
+        state.pause = REFRESH_INTERVAL;
+        state.answered = Some(begun);
         // The nodes of a cluster learn of a change one after the other, so an older list may arrive
         // after a newer one. But a cluster that was made anew begins again at 1: none of the nodes
         // that are known can be connected to.
         if config.version < state.version && !self.are_all_out_of_reach() {
-            return;
+            return Ok(());
         }
         state.version = config.version;
         // Published under the lock, so that of two answers the later version stays.
@@ -300,10 +470,14 @@ impl Discovered {
                 // Before the new list can be read: who notes the old number and gets the new list
                 // makes no copy.
                 self.changes.fetch_add(1, Ordering::SeqCst);
-                *servers = Some(Arc::new(new));
+                let now = BothClocks::at(Instant::now());
+                state
+                    .former
+                    .extend(servers.replace(Arc::new(new)).map(|former| (now, former)));
             }
             changed
         });
+        Ok(())
     }
 
     fn are_all_out_of_reach(&self) -> bool {
@@ -314,5 +488,72 @@ impl Discovered {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// A process that was frozen has one clock that stood still.
+    #[test]
+    fn a_list_is_as_old_as_either_clock_says() {
+        let then = BothClocks {
+            running: std::time::Instant::now(),
+            wall: SystemTime::now(),
+        };
+        let state = State {
+            refreshed: Some(then),
+            pause: REFRESH_INTERVAL,
+            answered: Some(then),
+            ..State::default()
+        };
+        let after = |running, wall| BothClocks {
+            running: then.running + Duration::from_secs(running),
+            wall: then.wall + Duration::from_secs(wall),
+        };
+        for (running, wall, recent) in [(59, 59, true), (60, 0, false), (0, 60, false)] {
+            let now = after(running, wall);
+            assert_eq!(state.is_recent(now), recent, "{running} s and {wall} s");
+            assert_eq!(state.is_due(now), !recent, "{running} s and {wall} s");
+        }
+        let set_back = BothClocks {
+            wall: then.wall - Duration::from_secs(1),
+            ..then
+        };
+        assert!(
+            !state.is_recent(set_back),
+            "nobody knows how much later it is"
+        );
+    }
+
+    #[test]
+    fn requests_that_fail_are_repeated_ever_later_and_not_all_at_once() {
+        let pause = |failed| {
+            let mut state = State {
+                failed,
+                ..State::default()
+            };
+            state.retry();
+            state.pause.as_secs_f64()
+        };
+        for (failed, least) in [
+            (0, 1.0),
+            (1, 1.0),
+            (2, 2.0),
+            (3, 4.0),
+            (5, 16.0),
+            (99, 16.0),
+        ] {
+            let pauses: Vec<_> = (0..100).map(|_| pause(failed)).collect();
+            assert!(
+                pauses
+                    .iter()
+                    .all(|pause| (least..least * 1.5).contains(pause))
+            );
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
+        }
     }
 }

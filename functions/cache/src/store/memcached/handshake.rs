@@ -4,7 +4,7 @@
 //! nothing. Both are detected here and not in the middle of a lookup.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -79,7 +79,17 @@ impl From<ConnectError> for Failed {
 
 /// What the handshakes with a server have shown so far.
 #[derive(Debug, Default)]
-pub(super) struct Learnt(Mutex<Option<ClassicOnly>>);
+pub(super) struct Learnt {
+    classic: Mutex<Option<ClassicOnly>>,
+    keys: OnceLock<Keys>,
+}
+
+/// Where the server, or a proxy in its place, keeps keys that should be on one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    Together,
+    Apart,
+}
 
 /// The server has refused the meta command.
 #[derive(Debug)]
@@ -91,7 +101,7 @@ struct ClassicOnly {
 
 impl Learnt {
     pub(super) fn is_classic(&self) -> bool {
-        let mut learnt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut learnt = self.classic.lock().unwrap_or_else(PoisonError::into_inner);
         let over = |classic: &mut ClassicOnly| {
             let until = classic.until;
             until.is_some_and(|until| until <= Instant::now())
@@ -100,9 +110,19 @@ impl Learnt {
         learnt.is_some()
     }
 
+    /// `None` as long as it was not found out.
+    pub(super) fn keys(&self) -> Option<Keys> {
+        self.keys.get().copied()
+    }
+
+    /// Whether this is the first to find it out.
+    pub(super) fn note_keys(&self, keys: Keys) -> bool {
+        self.keys.set(keys).is_ok()
+    }
+
     /// The server of this version greets on a connection on which it is asked for nothing else.
     pub(super) fn note_classic(&self, version: &str) {
-        let mut learnt = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut learnt = self.classic.lock().unwrap_or_else(PoisonError::into_inner);
         match &*learnt {
             Some(classic) if classic.version == version => {}
             Some(_) => *learnt = None,

@@ -6,6 +6,8 @@ pub(super) const MAX_LINE: usize = 512;
 pub(super) const MAX_ITEM: usize = 1 << 20;
 /// The most that one read takes from the socket; a larger answer takes several.
 pub(super) const READ_CHUNK: usize = 16 << 10;
+/// What is read of settings and statistics.
+pub(super) const MAX_REPLY: usize = 64 << 10;
 /// The longest line that is sent. ElastiCache Serverless and some proxies take no more than 16 KB.
 pub(super) const MAX_REQUEST_LINE: usize = 15 << 10;
 /// The most items in one exchange. With more, a server's answers could fill both sockets while this

@@ -10,6 +10,8 @@ pub(super) struct LookupKeys<'a> {
     pub(super) keys: Vec<&'a str>,
     /// The place of the first item.
     first: usize,
+    /// How many items and markers there are.
+    items: usize,
     /// For each item the places of the other keys.
     others: Vec<Others>,
 }
@@ -22,10 +24,21 @@ struct Others {
     near: Option<[usize; 2]>,
 }
 
+/// What is under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Item,
+    Marker,
+    /// A generation, or what bounds near copies.
+    Record,
+}
+
 /// The item under a key, as either protocol returns it.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) item: Item,
+    /// As in [`LookupReply`].
+    pub(super) seconds_left: Option<u32>,
     /// The lookup itself has left it there.
     pub(super) won: bool,
 }
@@ -65,13 +78,18 @@ impl<'a> LookupKeys<'a> {
         Self {
             keys,
             first,
+            items: items - first,
             others,
         }
     }
 
-    /// Whether the key at `place` is that of an item.
-    pub(super) fn is_item(&self, place: usize) -> bool {
-        (self.first..self.first + self.others.len()).contains(&place)
+    /// What is under the key at `place`.
+    pub(super) fn kind(&self, place: usize) -> Kind {
+        match place.checked_sub(self.first) {
+            Some(place) if place < self.others.len() => Kind::Item,
+            Some(place) if place < self.items => Kind::Marker,
+            _ => Kind::Record,
+        }
     }
 
     /// `found` has the item under each key.
@@ -82,6 +100,7 @@ impl<'a> LookupKeys<'a> {
             let other = |place: usize| Some(found[place].as_ref()?.item.clone());
             let record = |place: usize| Some(found[place].as_ref()?.item.bytes.clone());
             replies.push(LookupReply {
+                seconds_left: item.as_ref().and_then(|item| item.seconds_left),
                 item: item.map_or(ItemState::Absent, Found::state),
                 marker: others.marker.and_then(other),
                 namespace: other(others.namespace),

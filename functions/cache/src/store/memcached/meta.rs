@@ -19,10 +19,11 @@ use crate::key::CacheKeys;
 
 mod codec;
 mod effect;
+mod largest;
 mod many;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::fuzz::reply as fuzz;
-use codec::{Get, Parsed, Status};
+use codec::{Get, Parsed, Shows, Status};
 
 #[derive(Debug)]
 pub(super) struct Meta {
@@ -36,6 +37,8 @@ pub(super) struct Meta {
     /// The opaque number of the next command.
     opaque: u32,
     clean: bool,
+    /// The size of the largest item that the server takes, once it was asked.
+    largest: Option<usize>,
 }
 
 impl Meta {
@@ -48,6 +51,7 @@ impl Meta {
             output,
             opaque: 0,
             clean: true,
+            largest: None,
         }
     }
 
@@ -73,18 +77,24 @@ impl Meta {
         } else {
             &without_marker
         };
-        let lease = |place| options.lease.filter(|_| place == 0);
+        let ask = |place| match place {
+            0 => Ask::of_item(options),
+            1 if options.marker => Ask::CAS,
+            _ => Ask::VALUE,
+        };
         let mut spans = [None, None, None, None];
-        let answer = self.gets(wanted, lease, &mut spans[..wanted.len()]).await?;
+        let answer = self.gets(wanted, ask, &mut spans[..wanted.len()]).await?;
         let [item, mut marker, mut namespace, mut function] =
             spans.map(|spans| Some(spans?.found(&answer)));
         if !options.marker {
             (marker, namespace, function) = (None, marker, namespace);
         }
+        let seconds_left = item.as_ref().and_then(|item| item.seconds_left);
         let item = item.map_or(ItemState::Absent, Found::state);
         let plain = |value: Option<Found>| Some(value?.item);
         Ok(Box::new(LookupReply {
             item,
+            seconds_left,
             marker: plain(marker),
             namespace: plain(namespace),
             function: plain(function),
@@ -93,7 +103,7 @@ impl Meta {
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), StoreError> {
-        self.gets(&[], |_| None, &mut []).await.map(|_| ())
+        self.gets(&[], |_| Ask::VALUE, &mut []).await.map(|_| ())
     }
 
     /// Reserves the opaque numbers of this many commands. The connection is not clean until
@@ -113,18 +123,24 @@ impl Meta {
         StoreError::Protocol
     }
 
-    /// Reads `keys` in their order. If the item at a position is absent, creates a placeholder for
-    /// the seconds that `lease` returns. The values are ranges of the answer, by position.
+    /// Reads `keys` in their order, each as `ask` says. The values are ranges of the answer, by
+    /// position.
     async fn gets(
         &mut self,
         keys: &[&str],
-        lease: impl Fn(usize) -> Option<u32>,
+        ask: impl Fn(usize) -> Ask,
         spans: &mut [Option<ValueSpan>],
     ) -> Result<Bytes, StoreError> {
         let first = self.begin(keys.len());
         for ((place, key), opaque) in keys.iter().enumerate().zip(first..) {
-            let lease = lease(place);
-            codec::get(&mut self.output, &Get { key, opaque, lease });
+            let Ask { lease, shows } = ask(place);
+            let get = Get {
+                key,
+                opaque,
+                lease,
+                shows,
+            };
+            codec::get(&mut self.output, &get);
         }
         codec::barrier(&mut self.output);
         self.send().await?;
@@ -200,11 +216,41 @@ impl Meta {
     }
 }
 
+/// How a key is read.
+#[derive(Debug, Clone, Copy)]
+struct Ask {
+    /// If it is absent, create a placeholder for this many seconds.
+    lease: Option<u32>,
+    shows: Shows,
+}
+
+impl Ask {
+    /// What may be replaced.
+    const CAS: Self = Self {
+        lease: None,
+        shows: Shows::Cas,
+    };
+    /// A record. One that is replaced, which is seldom, is read again first.
+    const VALUE: Self = Self {
+        lease: None,
+        shows: Shows::Value,
+    };
+
+    /// An item: it may be an entry, whose age the server's clock decides.
+    fn of_item(options: LookupOptions) -> Self {
+        Self {
+            lease: options.lease,
+            shows: Shows::CasAndTtl,
+        }
+    }
+}
+
 /// The range of a value in an answer.
 #[derive(Debug)]
 struct ValueSpan {
     range: Range<usize>,
     cas: Option<u64>,
+    seconds_left: Option<u32>,
     won: bool,
 }
 
@@ -215,13 +261,17 @@ impl ValueSpan {
         Self {
             range: end - value.bytes.len()..end,
             cas: value.cas,
+            seconds_left: value.seconds_left,
             won: value.won,
         }
     }
 
     fn found(self, answer: &Bytes) -> Found {
         let (bytes, cas) = (answer.slice(self.range), self.cas);
-        let (item, won) = (Item { bytes, cas }, self.won);
-        Found { item, won }
+        Found {
+            item: Item { bytes, cas },
+            seconds_left: self.seconds_left,
+            won: self.won,
+        }
     }
 }

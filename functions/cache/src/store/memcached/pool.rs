@@ -8,20 +8,22 @@ use std::{
     collections::VecDeque,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, oneshot};
 
 use super::{
     super::StoreError,
+    both_clocks::BothClocks,
     cause::{Causes, ConnectError},
     connect_options::ConnectOptions,
     connection::Connection,
     dialer::Dialer,
-    handshake::Learnt,
+    handshake::{Keys, Learnt},
     socket::Endpoint,
 };
+use crate::runtime;
 
 /// The most connections to one server. A Lambda environment needs one; a busy process shares these.
 const MAX_CONNECTIONS: usize = 8;
@@ -65,14 +67,23 @@ impl Default for State {
 impl State {
     /// An idle connection that can be used, and the time of the check. The newest first, so that
     /// the server can close old ones without harm.
+    ///
+    /// One of this runtime, while another one may be opened: a connection is only woken while the
+    /// runtime that has opened it runs, which may compute or be done.
     fn idle(&mut self, now: BothClocks) -> Option<(Connection, BothClocks)> {
-        while let Some(idle) = self.idle.pop_back() {
+        let here = runtime::last_seen();
+        let is_of_here = |idle: &Idle| here.is_none_or(|here| here == idle.connection.runtime());
+        loop {
+            let idle = match self.idle.iter().rposition(is_of_here) {
+                Some(place) => self.idle.remove(place)?,
+                None if self.open < MAX_CONNECTIONS => return None,
+                None => self.idle.pop_back()?,
+            };
             if idle.is_usable(now) {
                 return Some((idle.connection, now));
             }
             self.open -= 1;
         }
-        None
     }
 }
 
@@ -86,39 +97,6 @@ struct Idle {
 impl Idle {
     fn is_usable(&self, now: BothClocks) -> bool {
         now.is_within(TRUSTED_IDLE, self.since) || self.connection.is_idle_and_open()
-    }
-}
-
-/// A time on both clocks.
-#[derive(Debug, Clone, Copy)]
-struct BothClocks {
-    running: Instant,
-    wall: SystemTime,
-}
-
-impl BothClocks {
-    fn now() -> Self {
-        Self {
-            running: Instant::now(),
-            wall: SystemTime::now(),
-        }
-    }
-
-    /// As [`BothClocks::now`], without reading the running clock again.
-    fn at(now: tokio::time::Instant) -> Self {
-        Self {
-            running: now.into_std(),
-            wall: SystemTime::now(),
-        }
-    }
-
-    /// Whether less than `time` has passed since `then`, on both clocks.
-    fn is_within(self, time: Duration, then: Self) -> bool {
-        self.running.duration_since(then.running) < time
-            && self
-                .wall
-                .duration_since(then.wall)
-                .is_ok_and(|passed| passed < time)
     }
 }
 
@@ -215,6 +193,11 @@ impl Pool {
             drop(rested);
             self.freed.notify_waiters();
         }
+    }
+
+    /// Where the server keeps keys, if that was found out.
+    pub(super) fn keys(&self) -> Option<Keys> {
+        self.learnt.keys()
     }
 
     /// Why the last connect has failed, if it has.

@@ -19,6 +19,7 @@ use super::{
     command::{Answer, Command},
     connect_options::ConnectOptions,
     exchange::{Exchanges, Own},
+    handshake::Keys,
     socket::Endpoint,
 };
 use crate::key::CacheKeys;
@@ -44,6 +45,11 @@ impl Server {
     /// Why the last connect to it has failed, if it has.
     pub(super) fn cause(&self) -> Option<Arc<str>> {
         self.exchanges.pool().cause()
+    }
+
+    /// Whether it is a proxy that spreads keys over several servers.
+    pub(super) fn spreads_keys(&self) -> bool {
+        self.exchanges.pool().keys() == Some(Keys::Apart)
     }
 
     pub(super) fn breaker(&self) -> BreakerState {

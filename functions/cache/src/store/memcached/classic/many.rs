@@ -114,8 +114,12 @@ impl Classic {
                 return Err(StoreError::Protocol);
             }
             let bytes = answers.value(value.length).await?;
-            let (item, won) = (Item { bytes, cas }, false);
-            if found[place].replace(Found { item, won }).is_some() {
+            let one = Found {
+                item: Item { bytes, cas },
+                seconds_left: None,
+                won: false,
+            };
+            if found[place].replace(one).is_some() {
                 return Err(StoreError::Protocol);
             }
         }

@@ -20,6 +20,16 @@ pub(super) struct Get<'a> {
     /// Create a placeholder for this many seconds if there is no item. Never 0, which would never
     /// expire.
     pub(super) lease: Option<u32>,
+    pub(super) shows: Shows,
+}
+
+/// What the answer to a read shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    Value,
+    Cas,
+    /// Also how long the server will keep the item.
+    CasAndTtl,
 }
 
 /// The key and the opaque number in an answer, which identify its command.
@@ -33,6 +43,8 @@ pub(super) struct Tag<'a> {
 pub(super) struct Value<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) cas: Option<u64>,
+    /// For how many seconds the server keeps the item, if it was asked and does not keep it for ever.
+    pub(super) seconds_left: Option<u32>,
     /// This command has created the item.
     pub(super) won: bool,
 }
@@ -55,7 +67,12 @@ pub(super) enum Parsed<'a> {
 
 /// A read. If there is no item it has no answer; the answer to the [`barrier`] after it shows that.
 pub(super) fn get(out: &mut Vec<u8>, get: &Get<'_>) {
-    push(out, &["mg ", get.key, " v c k O"]);
+    let shown = match get.shows {
+        Shows::Value => " v k O",
+        Shows::Cas => " v c k O",
+        Shows::CasAndTtl => " v c t k O",
+    };
+    push(out, &["mg ", get.key, shown]);
     decimal(out, get.opaque.into());
     if let Some(seconds) = get.lease {
         push(out, &[" N"]);
@@ -127,18 +144,8 @@ fn push(out: &mut Vec<u8>, parts: &[&str]) {
         .for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
+fn decimal(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// The first answer in the bytes that have arrived, and its length; `None` while it is incomplete.
@@ -157,6 +164,8 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
     let (kind, flags) = parse(line)?;
     let (start, length) = match kind {
         Kind::Value(length) => (end + 1, length),
+        // The key before a value is compared with that of its command, so this is not asked of it.
+        Kind::Status(_) if !line.is_ascii() => return Err(StoreError::Protocol),
         Kind::Status(status) => {
             let parsed = Parsed::Status(status, flags.tag());
             return Ok(Some((parsed, end + 1)));
@@ -167,8 +176,12 @@ pub(super) fn next(input: &[u8]) -> Result<Option<(Parsed<'_>, usize)>, StoreErr
         return Ok(None);
     };
     let bytes = bytes.strip_suffix(b"\r\n").ok_or(StoreError::Protocol)?;
-    let (cas, won) = (flags.cas, flags.won);
-    let value = Value { bytes, cas, won };
+    let value = Value {
+        bytes,
+        cas: flags.cas,
+        seconds_left: flags.seconds_left,
+        won: flags.won,
+    };
     Ok(Some((Parsed::Value(value, tag), start + length + 2)))
 }
 
@@ -193,35 +206,32 @@ struct Flags<'a> {
     key: Option<&'a [u8]>,
     opaque: Option<u32>,
     cas: Option<u64>,
+    seconds_left: Option<u32>,
     won: bool,
 }
 
 fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
-    if !line.is_ascii() {
-        return Err(StoreError::Protocol);
-    }
-    let (kind, mut rest) = word(line);
-    let kind = match kind {
-        b"VA" => {
-            let (length, flags) = rest
-                .strip_prefix(b" ")
-                .and_then(number)
-                .ok_or(StoreError::Protocol)?;
-            rest = flags;
+    // All kinds have two letters, which are cheaper to compare than the end of a word is to find.
+    let (kind, rest) = match line {
+        [b'V', b'A', b' ', rest @ ..] => {
+            let (length, rest) = number(rest).ok_or(StoreError::Protocol)?;
             let length = usize::try_from(length).ok();
             let length = length.filter(|length| *length <= MAX_ITEM);
-            Kind::Value(length.ok_or(StoreError::Protocol)?)
+            (Kind::Value(length.ok_or(StoreError::Protocol)?), rest)
         }
-        b"HD" => Kind::Status(Status::Done),
-        b"NS" => Kind::Status(Status::NotStored),
-        b"EX" => Kind::Status(Status::Exists),
-        b"NF" => Kind::Status(Status::NotFound),
-        b"MN" => Kind::Status(Status::Barrier),
-        b"SERVER_ERROR" if line.starts_with(b"SERVER_ERROR object too large") => {
+        [b'H', b'D', rest @ ..] => (Kind::Status(Status::Done), rest),
+        [b'N', b'S', rest @ ..] => (Kind::Status(Status::NotStored), rest),
+        [b'E', b'X', rest @ ..] => (Kind::Status(Status::Exists), rest),
+        [b'N', b'F', rest @ ..] => (Kind::Status(Status::NotFound), rest),
+        [b'M', b'N', rest @ ..] => (Kind::Status(Status::Barrier), rest),
+        _ if line.starts_with(b"SERVER_ERROR object too large") => {
             return Err(StoreError::Oversize);
         }
         _ => return Err(StoreError::Protocol),
     };
+    if !matches!(rest, [] | [b' ', ..]) {
+        return Err(StoreError::Protocol);
+    }
     let flags = Flags::parse(rest).ok_or(StoreError::Protocol)?;
     Ok((kind, flags))
 }
@@ -248,6 +258,14 @@ impl<'a> Flags<'a> {
                     flags.cas = Some(cas);
                     behind
                 }
+                // An item that the server keeps for ever has -1.
+                b't' => match number(behind) {
+                    Some((left, behind)) => {
+                        flags.seconds_left = left.try_into().ok();
+                        behind
+                    }
+                    None => word(behind).1,
+                },
                 // Flags for "won by another", "stale", and those of later servers are ignored.
                 other => {
                     flags.won |= *other == b'W';
@@ -272,12 +290,17 @@ fn word(line: &[u8]) -> (&[u8], &[u8]) {
 /// A number of decimal digits only, up to the next space, and the rest.
 fn number(line: &[u8]) -> Option<(u64, &[u8])> {
     let (mut number, mut length) = (0_u64, 0);
-    for digit in line.iter().take_while(|byte| **byte != b' ') {
-        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+    for byte in line {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
         number = number.checked_mul(10)?.checked_add(digit.into())?;
         length += 1;
     }
-    (length > 0).then(|| (number, &line[length..]))
+    let rest = &line[length..];
+    let ends = length > 0 && matches!(rest, [] | [b' ', ..]);
+    ends.then_some((number, rest))
 }
 
 #[cfg(feature = "fuzzing")]

@@ -10,7 +10,7 @@ use super::{
         limits::TOGETHER,
     },
     Meta,
-    codec::{self, Get, Parsed, Status},
+    codec::{self, Get, Parsed, Shows, Status},
 };
 
 impl Meta {
@@ -19,6 +19,11 @@ impl Meta {
         effect: &OwnedEffect,
         records: &[String],
     ) -> Result<Effected, StoreError> {
+        if let OwnedEffect::Write(write) = effect
+            && !self.takes(write).await?
+        {
+            return Err(StoreError::Oversize);
+        }
         let first = self.begin(1 + records.len());
         match effect {
             OwnedEffect::Delete(key) => codec::delete(&mut self.output, key, first),
@@ -38,8 +43,13 @@ impl Meta {
             self.output.clear();
         }
         for (key, opaque) in records.iter().zip(first + 1..) {
-            let lease = None;
-            codec::get(&mut self.output, &Get { key, opaque, lease });
+            let get = Get {
+                key,
+                opaque,
+                lease: None,
+                shows: Shows::Value,
+            };
+            codec::get(&mut self.output, &get);
         }
         codec::barrier(&mut self.output);
         self.send().await?;

@@ -10,9 +10,9 @@ use super::{
         },
         command::OwnedWrite,
         exptime,
-        lookup_keys::{Found, LookupKeys},
+        lookup_keys::{Found, Kind, LookupKeys},
     },
-    Meta,
+    Ask, Meta,
     codec::{self, Status},
 };
 use crate::key::CacheKeys;
@@ -24,8 +24,12 @@ impl Meta {
         options: LookupOptions,
     ) -> Result<Vec<LookupReply>, StoreError> {
         let lookup_keys = LookupKeys::new(all_keys, options);
-        let lease = |place| options.lease.filter(|_| lookup_keys.is_item(place));
-        let values = self.values(&lookup_keys.keys, lease).await?;
+        let ask = |place| match lookup_keys.kind(place) {
+            Kind::Item => Ask::of_item(options),
+            Kind::Marker => Ask::CAS,
+            Kind::Record => Ask::VALUE,
+        };
+        let values = self.values(&lookup_keys.keys, ask).await?;
         Ok(lookup_keys.reply(values))
     }
 
@@ -33,7 +37,7 @@ impl Meta {
         &mut self,
         keys: &[&str],
     ) -> Result<Vec<Option<Item>>, StoreError> {
-        let values = self.values(keys, |_| None).await?;
+        let values = self.values(keys, |_| Ask::CAS).await?;
         // A server that was started without cas (-C) cannot keep a lease.
         let items = values.into_iter().map(|value| match value {
             Some(Found { item, .. }) if item.cas.is_none() => Err(StoreError::Protocol),
@@ -46,8 +50,19 @@ impl Meta {
         &mut self,
         writes: &[OwnedWrite],
     ) -> Result<Each<bool>, StoreError> {
+        let mut taken = Vec::with_capacity(writes.len());
+        for write in writes {
+            taken.push(self.takes(write).await?);
+        }
+        if !taken.contains(&true) {
+            return Ok(writes.iter().map(|_| Err(StoreError::Oversize)).collect());
+        }
         let first = self.begin(writes.len());
-        for (opaque, write) in (first..).zip(writes) {
+        let sent = || (first..).zip(writes.iter().zip(&taken));
+        for (opaque, (write, taken)) in sent() {
+            if !taken {
+                continue;
+            }
             let (key, life, out) = (
                 write.key(),
                 exptime::to_exptime(write.life),
@@ -62,8 +77,11 @@ impl Meta {
         }
         self.send().await?;
         let mut stored = Vec::with_capacity(writes.len());
-        for (opaque, write) in (first..).zip(writes) {
-            stored.push(self.stored(write.key(), opaque).await?);
+        for (opaque, (write, taken)) in sent() {
+            stored.push(match taken {
+                true => self.stored(write.key(), opaque).await?,
+                false => Err(StoreError::Oversize),
+            });
         }
         self.end()?;
         Ok(stored)
@@ -109,10 +127,10 @@ impl Meta {
     async fn values(
         &mut self,
         keys: &[&str],
-        lease: impl Fn(usize) -> Option<u32>,
+        ask: impl Fn(usize) -> Ask,
     ) -> Result<Vec<Option<Found>>, StoreError> {
         let mut spans: Vec<_> = keys.iter().map(|_| None).collect();
-        let answer = self.gets(keys, lease, &mut spans).await?;
+        let answer = self.gets(keys, ask, &mut spans).await?;
         let values = spans.into_iter();
         Ok(values.map(|spans| Some(spans?.found(&answer))).collect())
     }

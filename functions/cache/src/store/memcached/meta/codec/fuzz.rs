@@ -6,7 +6,7 @@ use crate::fuzzing::cuttings::cuttings;
 /// One answer: its status or its value, with its key and opaque number.
 #[derive(Debug, PartialEq)]
 struct Decoded {
-    what: Result<Status, (Vec<u8>, Option<u64>, bool)>,
+    what: Result<Status, (Vec<u8>, Option<u64>, Option<u32>, bool)>,
     tag: Option<(Vec<u8>, u32)>,
 }
 
@@ -14,7 +14,9 @@ impl From<Parsed<'_>> for Decoded {
     fn from(parsed: Parsed<'_>) -> Self {
         let (what, tag) = match parsed {
             Parsed::Value(value, tag) => {
-                (Err((value.bytes.to_vec(), value.cas, value.won)), Some(tag))
+                let bytes = value.bytes.to_vec();
+                let what = (bytes, value.cas, value.seconds_left, value.won);
+                (Err(what), Some(tag))
             }
             Parsed::Status(status, tag) => (Ok(status), tag),
         };

@@ -15,8 +15,12 @@ fn tag(key: &'static str, opaque: u32) -> Tag<'static> {
 }
 
 fn value(bytes: &'static [u8], cas: u64, won: bool) -> Value<'static> {
-    let cas = Some(cas);
-    Value { bytes, cas, won }
+    Value {
+        bytes,
+        cas: Some(cas),
+        seconds_left: None,
+        won,
+    }
 }
 
 #[test]
@@ -28,6 +32,7 @@ fn each_command_is_one_line_and_its_data() {
             key: "a:b",
             opaque: 7,
             lease: Some(5),
+            shows: Shows::CasAndTtl,
         },
     );
     get(
@@ -36,13 +41,14 @@ fn each_command_is_one_line_and_its_data() {
             key: "a:b:r",
             opaque: 8,
             lease: None,
+            shows: Shows::Cas,
         },
     );
     barrier(&mut out);
     add(&mut out, "x", 9, 30, b"hi\r\n");
     compare_and_swap(&mut out, "x", 10, 60, u64::MAX, b"");
     delete(&mut out, "x", 11);
-    let expected = "mg a:b v c k O7 N5 q\r\nmg a:b:r v c k O8 q\r\nmn\r\n\
+    let expected = "mg a:b v c t k O7 N5 q\r\nmg a:b:r v c k O8 q\r\nmn\r\n\
         ms x 4 T30 ME k O9\r\nhi\r\n\r\nms x 0 T60 C18446744073709551615 k O10\r\n\r\nmd x k O11\r\n";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
@@ -57,6 +63,20 @@ fn answers_parse_whatever_their_order_of_flags() {
         (
             b"VA 2 O1 kx X Z c5 t-1\r\n\r\n\r\n",
             Parsed::Value(value(b"\r\n", 5, false), tag("x", 1)),
+        ),
+        (
+            b"VA 2 c5 t59 kx O1\r\nhi\r\n",
+            Parsed::Value(
+                Value {
+                    seconds_left: Some(59),
+                    ..value(b"hi", 5, false)
+                },
+                tag("x", 1),
+            ),
+        ),
+        (
+            b"VA 2 c5 t9999999999 kx tx O1\r\nhi\r\n",
+            Parsed::Value(value(b"hi", 5, false), tag("x", 1)),
         ),
         (
             b"VA 0 kx O1 c6  W\r\n\r\n",
