@@ -3,6 +3,7 @@
 pub(crate) mod tool;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::analysis::{
     check::Check, check::GROUND_TRUTH, check::Verdict, format::human_us, origin_calls::OriginCalls,
@@ -99,6 +100,50 @@ fn sum(totals: &Totals, phases: &[Phase], pick: fn(&PhaseSummary) -> u64) -> u64
     all.filter(|one| phases.contains(&one.phase))
         .map(pick)
         .sum()
+}
+
+/// The checks of the mixed phase of several generators, given when each began and ended. The others
+/// are of phases that they do not have.
+pub(crate) fn of_parts(
+    totals: &Totals,
+    flush_probe: &FlushProbe,
+    times: &[(Duration, Duration)],
+) -> Vec<Check> {
+    vec![
+        ground_truth(&totals.phases),
+        flush(flush_probe),
+        failures(totals),
+        outcomes(totals),
+        clocks(totals),
+        tool::calibration(&totals.calibrated),
+        tool::goose(&totals.phases),
+        tool::generator(&totals.phases),
+        together(times),
+    ]
+}
+
+/// The share of the time of all that all parts have to ask at once.
+const TOGETHER: f64 = 0.9;
+
+/// Parts one after another are no load of all together.
+fn together(times: &[(Duration, Duration)]) -> Check {
+    let began = times.iter().map(|(began, _)| *began);
+    let ended = times.iter().map(|(_, ended)| *ended);
+    let (first, last) = (began.clone().min(), ended.clone().max());
+    let all = last
+        .unwrap_or_default()
+        .saturating_sub(first.unwrap_or_default());
+    let (last_begin, first_end) = (began.max(), ended.min());
+    let both = first_end
+        .unwrap_or_default()
+        .saturating_sub(last_begin.unwrap_or_default());
+    let detail = format!(
+        "all parts asked at once for {:.1} of {:.1} s",
+        both.as_secs_f64(),
+        all.as_secs_f64()
+    );
+    let holds = !all.is_zero() && both.as_secs_f64() >= TOGETHER * all.as_secs_f64();
+    Check::holds("the parts asked at the same time", holds, detail)
 }
 
 fn cold(totals: &Totals) -> Check {

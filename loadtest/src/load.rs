@@ -1,5 +1,6 @@
 //! How load is made: what to ask and when, by Goose users.
 
+pub(crate) mod generators;
 pub(crate) mod goose;
 pub(crate) mod interrupt;
 pub(crate) mod keys;

@@ -33,7 +33,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::{cli::Cli, cli::Command, preflight, reports, run, stdout::Stdout, what_if};
+use crate::commands::{
+    cli::Cli, cli::Command, merge, preflight, reports, run, stdout::Stdout, what_if,
+};
 use crate::error::{CommandError, Exit};
 use crate::load::interrupt;
 
@@ -62,6 +64,7 @@ fn start(command: &Command) -> Result<Exit, CommandError> {
         Command::WhatIf(args) => what_if::what_if(args, &mut stdout),
         Command::Compare(args) => reports::compare(args, &mut stdout),
         Command::Report(args) => reports::report(args, &mut stdout),
+        Command::Merge(args) => merge::merge(args, &mut stdout),
         Command::Schema => reports::schema(&mut stdout),
     }?;
     let printed = stdout.end();

@@ -355,7 +355,7 @@ pub(crate) struct Namespace {
     functions: Arc<RwLock<HashMap<String, Arc<ScopeKeys>>>>,
     /// Behind a proxy: each has generations of its own and a hash tag, so that an item and its
     /// generations are on one server, whichever that is. Otherwise none.
-    parts: Arc<[Namespace]>,
+    parts: Arc<[Self]>,
 }
 
 /// More than there are servers behind a proxy, as a rule. A flush deletes a generation of each.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::{
     check::Verdict, histogram::Quantile, histogram::Summary, intervals::Interval,
 };
@@ -16,7 +18,7 @@ const TOLERANCE_US: f64 = 100.0;
 /// The tolerance in words, for `loadtest calibrate` and for the check of each run.
 pub(crate) const TOLERANCE_TEXT: &str = "2 % or 100 µs, whichever is more";
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Calibrated {
     pub(crate) delay: Duration,
     /// By the server's own clock.

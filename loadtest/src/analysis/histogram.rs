@@ -23,7 +23,8 @@ const MAX_NS: u64 = 600_000_000_000;
 const MIN_BEYOND: f64 = 5.0;
 
 /// Latencies with a resolution of 0.1 %.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Recorded", into = "Recorded")]
 pub(crate) struct Latencies {
     all: Histogram<u64>,
     /// The same by round, or by any other part of the time.
@@ -37,6 +38,34 @@ impl Default for Latencies {
                 .expect("64 ns to ten minutes in three digits is a valid range"),
             rounds: BTreeMap::new(),
         }
+    }
+}
+
+/// [`Latencies`] as they are written: by round, the nanoseconds of each step and how many there are.
+#[derive(Serialize, Deserialize)]
+struct Recorded(Vec<(usize, Vec<(u64, u64)>)>);
+
+impl From<Latencies> for Recorded {
+    fn from(latencies: Latencies) -> Self {
+        let steps = |round: &Histogram<u32>| {
+            let steps = round.iter_recorded();
+            let steps = steps.map(|step| (step.value_iterated_to(), step.count_at_value().into()));
+            steps.collect()
+        };
+        let rounds = latencies.rounds.iter();
+        Self(rounds.map(|(round, own)| (*round, steps(own))).collect())
+    }
+}
+
+impl From<Recorded> for Latencies {
+    fn from(Recorded(rounds): Recorded) -> Self {
+        let mut latencies = Self::default();
+        for (round, steps) in rounds {
+            for (ns, count) in steps {
+                latencies.record_times(round, ns, count);
+            }
+        }
+        latencies
     }
 }
 
@@ -57,11 +86,24 @@ impl Latencies {
     /// Adds a latency of this round.
     pub(crate) fn record_in(&mut self, round: usize, latency: Duration) {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(MAX_NS);
+        self.record_times(round, ns, 1);
+    }
+
+    fn record_times(&mut self, round: usize, ns: u64, count: u64) {
         let ns = ns.clamp(1, MAX_NS);
-        self.all.saturating_record(ns);
+        self.all.saturating_record_n(ns, count);
         let histogram = self.rounds.entry(round).or_insert_with(round_histogram);
         // It grows: there is no value up to the maximum that it refuses.
-        _ = histogram.record(ns);
+        _ = histogram.record_n(ns, u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// Adds what was measured at the same time by another generator.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (round, steps) in Recorded::from(other).0 {
+            for (ns, count) in steps {
+                self.record_times(round, ns, count);
+            }
+        }
     }
 
     pub(crate) fn count(&self) -> u64 {

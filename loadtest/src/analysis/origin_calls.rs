@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::client::{sample::Diagnostics, sample::Sample};
 
 #[derive(Default)]
@@ -17,7 +19,7 @@ pub(crate) struct OriginCallCounter {
 }
 
 /// What a phase cost by the target's count.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OriginCalls {
     Counted(u64),
     /// Not every answer carries all three diagnostic headers.
@@ -38,6 +40,8 @@ impl OriginCalls {
     }
 }
 
+/// One process's counters within a phase.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct PhaseCounter {
     first_invocation: u64,
     largest: u64,
@@ -53,6 +57,11 @@ impl OriginCallCounter {
                 .or_default();
             *counter = diagnostics.origin_calls.max(*counter);
         }
+    }
+
+    /// The counts so far.
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        self.counters.clone()
     }
 
     /// How many processes have answered so far.
@@ -73,6 +82,59 @@ impl OriginCallCounter {
             total = combine(total, added(instance, before, &seen));
         }
         total
+    }
+}
+
+/// What one of several generators read of the target's counters: by itself it proves nothing, since
+/// the others call the origin as well.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Readings {
+    /// The largest counts of all requests that were answered before any generator began the phase.
+    before: BTreeMap<String, u64>,
+    phase: BTreeMap<String, PhaseCounter>,
+    /// Whether every answer had all three headers.
+    complete: bool,
+}
+
+impl Readings {
+    /// The readings of a phase, with those of `before` it.
+    pub(crate) fn new(before: BTreeMap<String, u64>, samples: &[Sample]) -> Self {
+        let answered = samples.iter().filter(|sample| sample.answer.is_ok());
+        let reported: Vec<&Diagnostics> = samples.iter().filter_map(Sample::diagnostics).collect();
+        let phase = by_instance(&reported).into_iter();
+        Self {
+            before,
+            phase: phase.map(|(id, seen)| (id.to_owned(), seen)).collect(),
+            complete: reported.len() == answered.count(),
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.complete &= other.complete;
+        for (instance, count) in other.before {
+            let own = self.before.entry(instance).or_default();
+            *own = count.max(*own);
+        }
+        for (instance, seen) in other.phase {
+            let own = self.phase.entry(instance).or_insert(seen);
+            own.first_invocation = own.first_invocation.min(seen.first_invocation);
+            own.largest = own.largest.max(seen.largest);
+        }
+    }
+
+    /// What the phase cost by the target's count, given the readings of all generators.
+    pub(crate) fn added(&self) -> OriginCalls {
+        if !self.complete {
+            return OriginCalls::Absent;
+        }
+        let phase = self.phase.iter();
+        let added = phase.map(|(id, seen)| added(id, self.before.get(id).copied(), seen));
+        added.fold(OriginCalls::Counted(0), combine)
+    }
+
+    /// How many processes answered.
+    pub(crate) fn instances(&self) -> usize {
+        self.phase.len()
     }
 }
 
@@ -206,6 +268,27 @@ mod tests {
             close_phase(&[("b", 1, 5)], &[unprovable, Some(("b", 2, 6))]),
             OriginCalls::Unprovable(_)
         ));
+    }
+
+    /// Each generator sees only its own answers, which carry the counts of all.
+    #[test]
+    fn the_readings_of_two_generators_count_what_both_called() {
+        let readings = |before: &[(&str, u64)], phase: &[(&str, u64, u64)]| {
+            let before = before.iter().map(|(id, count)| ((*id).to_owned(), *count));
+            let samples: Vec<Sample> = phase.iter().map(|one| sample(Some(*one))).collect();
+            Readings::new(before.collect(), &samples)
+        };
+        // "a" had made 4 calls before, of which the first generator knows 3; "b" began meanwhile.
+        let mut both = readings(&[("a", 3)], &[("a", 9, 6), ("b", 2, 2)]);
+        both.merge(readings(
+            &[("a", 4)],
+            &[("a", 8, 5), ("b", 1, 1), ("b", 3, 3)],
+        ));
+        assert_eq!(both.added(), OriginCalls::Counted(2 + 3));
+        assert_eq!(both.instances(), 2);
+        let silent = Readings::new(BTreeMap::new(), &[sample(None)]);
+        both.merge(silent);
+        assert_eq!(both.added(), OriginCalls::Absent);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::origin_calls::OriginCalls;
 use crate::client::sample::Sample;
 use crate::load::{
@@ -11,7 +13,7 @@ use crate::load::{
 };
 use crate::target::{outcome::Failure, outcome::Outcome};
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PhaseSummary {
     pub(crate) phase: Phase,
     pub(crate) round: usize,

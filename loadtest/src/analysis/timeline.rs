@@ -9,7 +9,7 @@ use crate::target::outcome::Outcome;
 const MAX_POINTS: usize = 4000;
 
 /// Points of a run: all of them while there are few, then every second, every fourth, …
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Timeline {
     pub(crate) points: Vec<Dot>,
     seen: u64,
@@ -38,12 +38,32 @@ impl Timeline {
             outcome: sample.outcome(),
         });
         if self.points.len() == MAX_POINTS {
-            self.thinned += 1;
-            let mut odd = false;
-            self.points.retain(|_| {
-                odd = !odd;
-                !odd
-            });
+            self.thin();
         }
+    }
+
+    /// Adds the points of another generator, in the order of their times.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        while self.thinned < other.thinned {
+            self.thin();
+        }
+        while other.thinned < self.thinned {
+            other.thin();
+        }
+        self.seen += other.seen;
+        self.points.append(&mut other.points);
+        self.points.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+        while self.points.len() >= MAX_POINTS {
+            self.thin();
+        }
+    }
+
+    fn thin(&mut self) {
+        self.thinned += 1;
+        let mut odd = false;
+        self.points.retain(|_| {
+            odd = !odd;
+            !odd
+        });
     }
 }

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::analysis::{
     cache_model, cache_model::Agreement, calibration::Calibrated, histogram::Latencies,
-    origin_calls::OriginCalls, paired, paired::Pair, phase_summary::PhaseSummary,
+    origin_calls::OriginCalls, paired, paired::Pair, pairs, phase_summary::PhaseSummary,
     timeline::Timeline,
 };
 use crate::client::{sample::Answer, sample::Sample};
@@ -15,16 +17,21 @@ use crate::target::{outcome::Failure, outcome::Outcome};
 /// The parts of the mixed phase whose quantiles are compared for an interval.
 const MIXED_PARTS: usize = 8;
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) phases: Vec<PhaseSummary>,
+    #[serde(with = "pairs")]
     pub(crate) latencies: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// The same by the server's own clock, if the server reports it.
+    #[serde(with = "pairs")]
     pub(crate) servers: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// Latency including connecting, in the open loop.
+    #[serde(with = "pairs")]
     pub(crate) responses: BTreeMap<(Phase, usize, Outcome), Latencies>,
     /// How long it took to connect, where no connection was open.
+    #[serde(with = "pairs")]
     pub(crate) connecting: BTreeMap<(Phase, usize), Latencies>,
+    #[serde(with = "pairs")]
     pub(crate) failures: BTreeMap<(Phase, usize, Failure), u64>,
     /// The cache's own reasons, such as `timeout`, and how often it gave them.
     pub(crate) details: BTreeMap<String, u64>,
@@ -41,6 +48,7 @@ pub(crate) struct Totals {
     /// The longest lifetime that an answer named, in seconds.
     pub(crate) longest_ttl_s: Option<i64>,
     /// How the mixed phase compares with a model of a cache.
+    #[serde(skip)]
     pub(crate) agreement: Option<Agreement>,
     /// The traffic of that phase, by function.
     pub(crate) mixed: BTreeMap<usize, KeyedTraffic>,
@@ -50,7 +58,7 @@ pub(crate) struct Totals {
 }
 
 /// The traffic of one function in a phase that began with an empty cache.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct KeyedTraffic {
     pub(crate) lookups: u64,
     pub(crate) hits: u64,
@@ -62,10 +70,18 @@ impl KeyedTraffic {
     pub(crate) fn keys(&self) -> u64 {
         self.keys.len() as u64
     }
+
+    /// Adds what another generator sent of it.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.lookups += other.lookups;
+        self.hits += other.hits;
+        self.bytes += other.bytes;
+        self.keys.extend(other.keys);
+    }
 }
 
 /// Whether each flush emptied the cache, checked with a key that was stored before it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FlushProbe {
     /// How many keys were seen as hits right before a flush, and asked for right after it.
     pub(crate) asked: u64,

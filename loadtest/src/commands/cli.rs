@@ -1,15 +1,15 @@
 //! The command line: names, defaults and help.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::savings::Price;
 use crate::client::FLUSH_TOKEN;
 use crate::load::{
-    profile::Profile, profile::ProfileName, shell::Fault, shell::ShellCommand,
-    shell::TargetCommands, slo::Slo, traffic::Replay,
+    generators, generators::Part, generators::Start, profile::Profile, profile::ProfileName,
+    shell::Fault, shell::ShellCommand, shell::TargetCommands, slo::Slo, traffic::Replay,
 };
 use crate::phases::capacity;
 use crate::report::build::PriceList;
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Render report.html, report.md and bench.json again from a report.json
     Report(ReportArgs),
+    /// Make one report of the files of several generators, which 'run --part' wrote
+    Merge(MergeArgs),
     /// Print the JSON schema of report.json
     Schema,
 }
@@ -107,6 +109,22 @@ pub(crate) struct ReportArgs {
     /// Where the files go; by default, next to the JSON
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// The files of all parts
+    #[arg(value_name = "PART.json", required = true, num_args = 2..)]
+    pub(crate) parts: Vec<PathBuf>,
+    /// Where the reports go
+    #[arg(long, value_name = "DIR", default_value = "target/loadtest")]
+    pub(crate) out: PathBuf,
+    /// Exit with 3 if this holds; may be repeated
+    #[arg(long, value_name = "THRESHOLD", value_parser = Threshold::parse)]
+    pub(crate) fail_if: Vec<Threshold>,
+    /// Also fire if the interval of a value lies on both sides of the limit
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 /// What is measured.
@@ -192,9 +210,27 @@ pub(crate) struct RunArgs {
     /// Also let Goose write its own report of the mixed phase (.html, .json or .md)
     #[arg(long, value_name = "FILE")]
     pub(crate) goose_report: Option<PathBuf>,
-    /// Requests per second of mixed traffic
-    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Requests per second of mixed traffic, at most 10000 from one generator
+    #[arg(long, value_name = "RPS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: Option<u32>,
+    /// Be one of several generators, as in 2/3, that send the mixed traffic of --rate together:
+    /// each with a process or a machine of its own, at the same --begin, with otherwise the same
+    /// options. Only the mixed phase is measured; 'loadtest merge' makes the report of all parts
+    #[arg(
+        long,
+        value_name = "K/N",
+        requires = "begin",
+        value_parser = Part::parse,
+        conflicts_with_all = [
+            "users", "bursts", "rounds", "slo", "break_cache", "restart_functions", "fail_if",
+            "baseline", "junit", "prometheus", "budget",
+        ]
+    )]
+    pub(crate) part: Option<Part>,
+    /// When all parts begin: a moment that no other run has, a few seconds from now, as in
+    /// 2026-11-29T14:05:00Z. The clocks of their machines must agree
+    #[arg(long, value_name = "MOMENT", requires = "part", value_parser = generators::moment)]
+    begin: Option<SystemTime>,
     /// Zipf exponent of mixed traffic: how unequal the popularity of its keys is
     #[arg(long, value_name = "EXPONENT", value_parser = exponent)]
     zipf: Option<f64>,
@@ -336,6 +372,12 @@ impl RunArgs {
             timeout: seconds(self.timeout, named.timeout),
             seed: self.seed.unwrap_or(named.seed),
         }
+    }
+
+    /// Which of several generators this is, and when all begin.
+    pub(crate) fn start(&self) -> Option<Start> {
+        let (part, at) = self.part.zip(self.begin)?;
+        Some(Start { part, at })
     }
 
     /// The shell commands that change the target between phases.

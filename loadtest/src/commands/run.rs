@@ -1,24 +1,33 @@
 //! The order of a run, from its first request to its report, and its exit code.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::checks;
 use crate::client::Client;
 use crate::commands::{cli::RunArgs, cli::TargetArgs, reports, stdout::Stdout};
 use crate::error::{CommandError, Exit};
 use crate::load::{
-    interrupt, machine, plan::Phase, profile::Profile, progress::Progress, sample_file::SampleFile,
-    shell::TargetCommands, traffic::OwnTraffic,
+    generators::Start, interrupt, machine, machine::Machine, plan::Phase, profile::Profile,
+    progress::Progress, sample_file::SampleFile, shell::TargetCommands, traffic::OwnTraffic,
 };
 use crate::output::{files, github_actions, junit, prometheus, terminal};
 use crate::phases::{
     calibrate, capacity, cold_start, discovery, faults, minimum_latency, mixed, paired_rounds,
-    session::Session, stampede, time_budget,
+    session::FunctionLoad, session::Session, stampede, time_budget,
 };
-use crate::report::{build::PhaseResults, model::Overall, model::Report};
+use crate::report::{build::PhaseResults, model::Overall, model::Report, parts::PartReport};
 use crate::target::{self, Target};
-use crate::thresholds::baseline;
+use crate::thresholds::{baseline, threshold::Threshold};
+
+/// The most requests a second that one generator is asked for.
+const MAX_RATE: f64 = 10_000.0;
+
+/// What a part may take after its mixed phase.
+const AFTER_PART: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, CommandError> {
     let profile = args.profile();
@@ -40,6 +49,14 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         let checked = threshold.check_measured(&functions, &phases);
         checked.map_err(CommandError::usage)?;
     }
+    let generators = args.part.map_or(1, |part| part.of);
+    if profile.rate / generators as f64 > MAX_RATE {
+        let text = format!(
+            "--rate: one generator sends at most {MAX_RATE} requests a second; more need several \
+             (--part)"
+        );
+        return Err(CommandError::usage(text));
+    }
     files::prepare(&args.out).map_err(CommandError::usage)?;
     for file in [
         &args.junit,
@@ -53,14 +70,21 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
         files::check_writable(file).map_err(CommandError::usage)?;
     }
     let progress = Progress::detect(args.no_progress);
+    if let Some(start) = args.start() {
+        return run_part(
+            (Arc::new(client), own),
+            (profile, start),
+            progress,
+            (args, stdout),
+        )
+        .await;
+    }
     let mut report = measure((Arc::new(client), own), profile, progress, args).await?;
     // An empty report must not replace an earlier one.
     if report.interrupted && report.rows.is_empty() && report.failures.is_empty() {
         return Err(nothing_measured());
     }
-    let thresholds = args.fail_if.iter();
-    report.strict = args.strict;
-    report.rules = thresholds.map(|one| one.evaluate(&report)).collect();
+    judge(&mut report, &args.fail_if, args.strict);
     if let Some(before) = baseline.filter(|_| report.is_valid() && !report.interrupted) {
         let comparison = baseline::compare(&before, &report, args.max_regress);
         report.baseline = Some(comparison.map_err(unfit)?);
@@ -74,15 +98,78 @@ pub(crate) async fn run(args: &RunArgs, stdout: &mut Stdout) -> Result<Exit, Com
             files::write_text(path, &text)?;
         }
     }
-    stdout.print(&terminal::render(&report));
+    Ok(print(&report, &args.out, stdout))
+}
+
+/// Evaluates the thresholds.
+pub(crate) fn judge(report: &mut Report, thresholds: &[Threshold], strict: bool) {
+    report.strict = strict;
+    report.rules = thresholds.iter().map(|one| one.evaluate(report)).collect();
+}
+
+/// Prints a report that was written to `out`, and returns its exit code.
+pub(crate) fn print(report: &Report, out: &Path, stdout: &mut Stdout) -> Exit {
+    stdout.print(&terminal::render(report));
     stdout.print(&format!(
         "\nreports: {} and bench.json\n",
-        args.out.join("report.{html,json,md}").display()
+        out.join("report.{html,json,md}").display()
     ));
-    for line in github_actions::annotations(&report, |name| std::env::var(name).ok()) {
+    for line in github_actions::annotations(report, |name| std::env::var(name).ok()) {
         stdout.print(&format!("{line}\n"));
     }
-    Ok(exit(&report))
+    exit(report)
+}
+
+/// The mixed phase of one of several generators.
+async fn run_part(
+    (client, own): (Arc<Client>, Option<OwnTraffic>),
+    (profile, start): (Profile, Start),
+    progress: Progress,
+    (args, stdout): (&RunArgs, &mut Stdout),
+) -> Result<Exit, CommandError> {
+    if profile.mixed.is_zero() {
+        return Err(CommandError::usage(
+            "--part measures the mixed phase, which --mixed 0 leaves out",
+        ));
+    }
+    let budget = start.until() + profile.mixed + AFTER_PART;
+    let profile = Profile {
+        rounds: 0,
+        bursts: 0,
+        budget,
+        ..profile
+    };
+    let (mut session, machine) = session((client, own), profile, progress, args)?;
+    unless_interrupted(prepare(&mut session, None)).await??;
+    // The keys that it was discovered with are its own, and all later ones those of all parts.
+    session.start = Some(start);
+    session.supplies = session.new_supplies(&start.salt());
+    session.loads = vec![FunctionLoad { keys: 0 }; session.traits.len()];
+    mixed::run(&mut session).await?;
+    let interrupted = interrupt::requested();
+    if session.totals.phases.is_empty() {
+        return Err(match (interrupted, session.flush_probe.failed) {
+            (false, Some(reason)) => reason.into(),
+            _ => nothing_measured(),
+        });
+    }
+    let begin = rfc3339(start.at, SecondsFormat::Millis);
+    let part = PartReport::new(session, (start.part, begin), machine, interrupted);
+    let file = args.out.join(start.part.file());
+    let text = serde_json::to_string(&part).map_err(|e| e.to_string())?;
+    files::write_text(&file, &text)?;
+    let (file, text) = (file.display(), part.describe());
+    stdout.print(&format!(
+        "{text}\n{file}: 'loadtest merge' with the files of all parts makes the report\n"
+    ));
+    Ok(match interrupted {
+        true => Exit::Interrupted,
+        false => Exit::Ok,
+    })
+}
+
+fn rfc3339(at: SystemTime, precision: SecondsFormat) -> String {
+    DateTime::<Utc>::from(at).to_rfc3339_opts(precision, true)
 }
 
 /// The client for the target that the command line describes.
@@ -115,8 +202,27 @@ async fn measure(
     progress: Progress,
     args: &RunArgs,
 ) -> Result<Report, CommandError> {
-    let (machine, started, price) = (machine::read(), SystemTime::now(), args.prices());
-    let commands = args.commands();
+    let (started, price, commands) = (SystemTime::now(), args.prices(), args.commands());
+    let (mut session, machine) = session((client, own), profile, progress, args)?;
+    unless_interrupted(prepare(&mut session, args.memcached.as_deref())).await??;
+    let results = phases(&mut session, &commands).await?;
+    let interrupted = interrupt::requested();
+    Ok(session.report(
+        (rfc3339(started, SecondsFormat::Secs), machine),
+        &price,
+        results,
+        interrupted,
+    ))
+}
+
+/// A session that has asked nothing yet, and this machine.
+fn session(
+    (client, own): (Arc<Client>, Option<OwnTraffic>),
+    profile: Profile,
+    progress: Progress,
+    args: &RunArgs,
+) -> Result<(Session, Machine), CommandError> {
+    let (machine, started) = (machine::read(), SystemTime::now());
     let mut session = Session::new(client, profile, progress, &salt(started));
     let samples = args.samples.as_deref().map(SampleFile::create);
     session.samples = samples.transpose()?;
@@ -129,12 +235,7 @@ async fn measure(
         ));
     }
     session.own_traffic = own.map(|traffic| (traffic, args.replay));
-    unless_interrupted(prepare(&mut session, args.memcached.as_deref())).await??;
-    let results = phases(&mut session, &commands).await?;
-    let at = chrono::DateTime::<chrono::Utc>::from(started)
-        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let interrupted = interrupt::requested();
-    Ok(session.report((at, machine), &price, results, interrupted))
+    Ok((session, machine))
 }
 
 /// Checks this tool and the target before anything is measured.

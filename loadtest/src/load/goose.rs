@@ -17,6 +17,7 @@ use crate::load::{machine, phase_runner::PhaseRunner, phase_runner::UserCursor};
 pub(crate) type RequestCounts = BTreeMap<String, usize>;
 
 /// What an attack gives besides its samples.
+#[derive(Default)]
 pub(crate) struct GooseResult {
     pub(crate) counts: RequestCounts,
     /// CPU time of this process during the attack.

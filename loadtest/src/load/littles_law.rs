@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How far the two sides may differ.
 const TOLERANCE: f64 = 0.05;
 
@@ -16,7 +18,7 @@ const MIN_REQUESTS_PER_USER: usize = 5;
 
 /// The users of one closed segment, each from its first request to its last: before and after, it
 /// may have had nothing to do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ClosedLoop {
     pub(crate) users: usize,
     pub(crate) requests: usize,

@@ -9,7 +9,11 @@ pub(crate) fn caveats(report: &Report) -> Vec<String> {
         let instances = function.instances;
         let instances = instances.map_or_else(|| "unknown".into(), |n| n.to_string());
         let (name, users, keys) = (&function.name, function.users, function.keys_a_round);
-        format!("{name}: instances {instances}, users {users}, keys per round {keys}")
+        match keys {
+            // Without rounds there is only the mixed phase, which needs no users.
+            0 => format!("{name}: instances {instances}"),
+            _ => format!("{name}: instances {instances}, users {users}, keys per round {keys}"),
+        }
     });
     let failures = report.failures.iter().map(|row| {
         let (count, failure, phase) = (row.count, &row.failure, row.phase.label());

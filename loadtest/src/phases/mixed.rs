@@ -7,10 +7,11 @@ use rand::Rng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 
+use crate::analysis::origin_calls::Readings;
 use crate::client::request::RequestSpec;
 use crate::load::{
-    interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan, plan::Slot,
-    profile::Profile, traffic::OwnTraffic, traffic::Replay,
+    generators::Start, interrupt, keys::Stream, keys::generator, plan::Phase, plan::Plan,
+    plan::Slot, profile::Profile, traffic::OwnTraffic, traffic::Replay,
 };
 use crate::phases::session::Session;
 
@@ -43,25 +44,39 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
             Some((keys, asked))
         }
     };
-    if let Err(reason) = session.flush().await {
-        session.flush_probe.failed = Some(reason);
-        return Ok(());
-    }
     let mut plan = match (&synthetic, &session.own_traffic) {
         (Some((keys, asked)), _) => plan(session, keys, asked),
         (None, Some((traffic, replay))) => own_plan(&session.profile, traffic, *replay),
         (None, None) => return Ok(()),
     };
+    if let Some(start) = session.start {
+        start.part.keep(&mut plan);
+    }
     let mut grace = Duration::from_secs(2);
     if let Some(users) = session.profile.users {
         plan = by_users(plan, (users, session.profile.users_a_second));
         // Their time ends the phase, and not the number of their requests.
         grace = Duration::ZERO;
     }
+    let flushed = match session.start {
+        None => session.flush().await,
+        Some(start) => together(session, start).await?,
+    };
+    if let Err(reason) = flushed {
+        session.flush_probe.failed = Some(reason);
+        return Ok(());
+    }
+    let before = session.origin_calls.counts();
     let now = session.client.elapsed();
     let deadline = (now + duration + grace).min(session.profile.budget);
     let collected = session.phase((Phase::Mixed, 0), plan, deadline).await?;
     session.totals.count_mixed(&collected.samples);
+    if session.start.is_some() {
+        // What an answer should be depends on what the other generators asked for.
+        session.readings = Readings::new(before, &collected.samples);
+        session.totals.count_from(now);
+        return Ok(());
+    }
     let is_fresh = synthetic.is_some() || session.client.target.flush.is_some();
     if is_fresh {
         session.totals.replay(&collected.samples);
@@ -72,6 +87,34 @@ pub(crate) async fn run(session: &mut Session) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// How long before the start the first generator flushes: the others have ended their own requests.
+const FLUSH_BEFORE: Duration = Duration::from_secs(1);
+
+/// How long before the start a generator must be ready.
+const READY_BEFORE: Duration = Duration::from_secs(2);
+
+/// Waits until all generators begin. The first one flushes before; the result is that flush's.
+async fn together(session: &mut Session, start: Start) -> Result<Result<(), String>, String> {
+    let late = |text: &str| {
+        Err(format!(
+            "{text}: choose a later --begin, the same for all parts"
+        ))
+    };
+    if start.until() < READY_BEFORE {
+        return late("this part was not ready when all were to begin");
+    }
+    let mut flushed = Ok(());
+    if start.part.number == 1 {
+        interrupt::sleep(start.until().saturating_sub(FLUSH_BEFORE)).await;
+        flushed = session.flush().await;
+        if start.until().is_zero() {
+            return late("the flush took too long");
+        }
+    }
+    interrupt::sleep(start.until()).await;
+    Ok(flushed)
 }
 
 /// The same requests, asked for by users instead of at a rate.

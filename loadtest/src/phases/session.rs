@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::{origin_calls::OriginCallCounter, totals::FlushProbe, totals::Totals};
+use crate::analysis::{
+    origin_calls::OriginCallCounter, origin_calls::Readings, totals::FlushProbe, totals::Totals,
+};
 use crate::client::{Client, request::RequestSpec};
 use crate::load::{
-    goose, keys::Supply, phase_runner::PhaseRunner, phase_runner::PhaseSamples, plan::Phase,
-    plan::Plan, profile::Profile, progress::Progress, sample_file::SampleFile, traffic::OwnTraffic,
-    traffic::Replay,
+    generators::Start, goose, keys::Supply, phase_runner::PhaseRunner, phase_runner::PhaseSamples,
+    plan::Phase, plan::Plan, profile::Profile, progress::Progress, sample_file::SampleFile,
+    traffic::OwnTraffic, traffic::Replay,
 };
 use crate::phases::{
     discovery::FunctionTraits, discovery::SLOW, minimum_latency::MinimumLatencies,
@@ -34,6 +36,10 @@ pub(crate) struct Session {
     pub(crate) samples: Option<SampleFile>,
     /// The user's own traffic, and how it is sent.
     pub(crate) own_traffic: Option<(OwnTraffic, Replay)>,
+    /// Where this is one of several generators: which one, and when all begin.
+    pub(crate) start: Option<Start>,
+    /// What it then read of the target's counters.
+    pub(crate) readings: Readings,
     /// What was left out, in sentences.
     pub(crate) limitations: Vec<String>,
 }
@@ -45,6 +51,11 @@ pub(crate) struct FunctionLoad {
     pub(crate) keys: usize,
 }
 
+fn supplies(functions: &[Function], salt: &str, seed: u64) -> Vec<Supply> {
+    let supply = |function| Supply::new(function, salt, seed);
+    functions.iter().map(supply).collect()
+}
+
 impl Session {
     /// A new run. `salt` must never have been used before at this target.
     pub(crate) fn new(
@@ -54,10 +65,9 @@ impl Session {
         salt: &str,
     ) -> Self {
         let functions = &client.target.functions;
-        let supply = |function: &Function| Supply::new(function, salt, profile.seed);
         Self {
             names: functions.iter().map(|f| f.name.clone()).collect(),
-            supplies: functions.iter().map(supply).collect(),
+            supplies: supplies(functions, salt, profile.seed),
             client,
             profile,
             progress,
@@ -70,8 +80,15 @@ impl Session {
             goose_report: None,
             samples: None,
             own_traffic: None,
+            start: None,
+            readings: Readings::default(),
             limitations: Vec::new(),
         }
+    }
+
+    /// Keys from the beginning, with another salt.
+    pub(crate) fn new_supplies(&self, salt: &str) -> Vec<Supply> {
+        supplies(&self.client.target.functions, salt, self.profile.seed)
     }
 
     /// Runs one phase and adds it to the totals. Nothing is sent after `deadline`, counted from the

@@ -34,6 +34,11 @@ pub(crate) struct PriceList {
     pub(crate) cache: Option<f64>,
 }
 
+/// This tool and its version.
+pub(crate) fn tool() -> String {
+    format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+}
+
 impl Session {
     pub(crate) fn report(
         mut self,
@@ -64,20 +69,24 @@ impl Session {
             savings.clear();
             answers.clear();
         }
+        let figures = Figures {
+            totals,
+            names: &self.names,
+        };
         Report {
             schema: SCHEMA.to_owned(),
-            tool: format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
+            tool: tool(),
             seconds: self.client.elapsed().as_secs_f64(),
             target: self.target(),
-            rows: self.rows(),
-            connecting: self.connecting(),
-            failures: self.failures(),
+            rows: figures.rows(),
+            connecting: figures.connecting(),
+            failures: figures.failures(),
             savings,
             answers,
             speed_ups,
-            effect: self.effect(&bursts),
+            effect: figures.effect(&bursts),
             own_traffic: self.own_traffic(),
-            origin: totals.phases.iter().map(origin_row).collect(),
+            origin: figures.origin(),
             cold_functions: totals.cold_functions.summary(),
             checks,
             details: self.totals.details.into_iter().collect(),
@@ -152,7 +161,7 @@ impl Session {
         notes
     }
 
-    fn target(&self) -> TargetFacts {
+    pub(crate) fn target(&self) -> TargetFacts {
         let traits = self.traits.iter().zip(&self.loads);
         let functions = traits.zip(&self.names).zip(&self.minimum.functions);
         let functions = functions.map(|(((traits, load), name), floor)| FunctionFacts {
@@ -170,35 +179,6 @@ impl Session {
         }
     }
 
-    fn rows(&self) -> Vec<Row> {
-        let row = |(key, latencies): (&(Phase, usize, Outcome), &Latencies)| Row {
-            phase: key.0,
-            function: self.names[key.1].clone(),
-            outcome: key.2,
-            latency: latencies.summary(),
-            server: self.totals.servers.get(key).map(Latencies::summary),
-            response: self.totals.responses.get(key).map(Latencies::summary),
-        };
-        self.totals.latencies.iter().map(row).collect()
-    }
-
-    fn effect(&self, bursts: &[Burst]) -> CacheEffect {
-        let mixed = &self.totals.mixed;
-        let functions = mixed.iter().map(|(function, traffic)| FunctionHits {
-            function: self.names[*function].clone(),
-            keys: traffic.keys(),
-            lookups: traffic.lookups,
-            hits: traffic.hits,
-        });
-        let sum = |pick: fn(&KeyedTraffic) -> u64| mixed.values().map(pick).sum::<u64>();
-        let (keys, lookups) = (sum(KeyedTraffic::keys), sum(|traffic| traffic.lookups));
-        CacheEffect {
-            ideal_hit_ratio: (lookups > 0).then(|| 1.0 - keys as f64 / lookups as f64),
-            functions: functions.collect(),
-            ..effect(&self.totals, bursts)
-        }
-    }
-
     /// What other caches would do with the user's own traffic. Sizes that the file does not name
     /// are those of the answers.
     fn own_traffic(&self) -> Option<OwnTrafficFacts> {
@@ -213,8 +193,45 @@ impl Session {
         facts.ttl_s = self.totals.longest_ttl_s;
         Some(facts)
     }
+}
 
-    fn connecting(&self) -> Vec<ConnectRow> {
+/// What samples add up to, with the names of the functions.
+pub(crate) struct Figures<'a> {
+    pub(crate) totals: &'a Totals,
+    pub(crate) names: &'a [String],
+}
+
+impl Figures<'_> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let row = |(key, latencies): (&(Phase, usize, Outcome), &Latencies)| Row {
+            phase: key.0,
+            function: self.names[key.1].clone(),
+            outcome: key.2,
+            latency: latencies.summary(),
+            server: self.totals.servers.get(key).map(Latencies::summary),
+            response: self.totals.responses.get(key).map(Latencies::summary),
+        };
+        self.totals.latencies.iter().map(row).collect()
+    }
+
+    pub(crate) fn effect(&self, bursts: &[Burst]) -> CacheEffect {
+        let mixed = &self.totals.mixed;
+        let functions = mixed.iter().map(|(function, traffic)| FunctionHits {
+            function: self.names[*function].clone(),
+            keys: traffic.keys(),
+            lookups: traffic.lookups,
+            hits: traffic.hits,
+        });
+        let sum = |pick: fn(&KeyedTraffic) -> u64| mixed.values().map(pick).sum::<u64>();
+        let (keys, lookups) = (sum(KeyedTraffic::keys), sum(|traffic| traffic.lookups));
+        CacheEffect {
+            ideal_hit_ratio: (lookups > 0).then(|| 1.0 - keys as f64 / lookups as f64),
+            functions: functions.collect(),
+            ..effect(self.totals, bursts)
+        }
+    }
+
+    pub(crate) fn connecting(&self) -> Vec<ConnectRow> {
         let row = |((phase, function), latencies): (&(Phase, usize), &Latencies)| ConnectRow {
             phase: *phase,
             function: self.names[*function].clone(),
@@ -223,7 +240,7 @@ impl Session {
         self.totals.connecting.iter().map(row).collect()
     }
 
-    fn failures(&self) -> Vec<FailureRow> {
+    pub(crate) fn failures(&self) -> Vec<FailureRow> {
         let row = |(key, count): (&(Phase, usize, Failure), &u64)| FailureRow {
             phase: key.0,
             function: self.names[key.1].clone(),
@@ -232,6 +249,10 @@ impl Session {
             count: *count,
         };
         self.totals.failures.iter().map(row).collect()
+    }
+
+    pub(crate) fn origin(&self) -> Vec<PhaseRow> {
+        self.totals.phases.iter().map(origin_row).collect()
     }
 }
 

@@ -19,6 +19,8 @@ mod crowds;
 mod foreign;
 /// Thresholds, baselines, and the commands that read a report.
 mod gates;
+/// Several generators, and one report of all of them.
+mod generators;
 /// An honest server: everything agrees, and the numbers are the server's.
 mod honest;
 /// Ctrl-C in a phase, between phases and before the first.

@@ -19,6 +19,14 @@ fn what_is_wrong_is_named() {
         "huge",
     );
     refused(
+        &["run", "--url", "http://localhost", "--part", "2/3"],
+        "--begin",
+    );
+    refused(
+        &["run", "--url", "http://localhost", "--rate", "20000"],
+        "more need several (--part)",
+    );
+    refused(
         &["run", "--url", "http://localhost", "--rounds", "0"],
         "--rounds",
     );

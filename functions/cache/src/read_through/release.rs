@@ -97,7 +97,7 @@ impl Drop for GiveBack {
         };
         match cache.abandoned.other_runtime() {
             // If it has ended, too, this is dropped at once.
-            Some(other) => drop(other.spawn(GiveBack(Some(cache)).run())),
+            Some(other) => drop(other.spawn(Self(Some(cache)).run())),
             None => drop(cache.abandoned.take()),
         }
     }

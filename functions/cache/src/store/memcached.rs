@@ -268,7 +268,12 @@ impl Memcached {
 
     /// All servers at the same time, each within `limit`.
     pub(super) async fn ping(&self, limit: Duration) -> Vec<(String, Result<(), StoreError>)> {
-        let lists = match self.0.recent(limit).await {
+        // At a start it shares the request of the first calls.
+        let lists = match self.0.known() {
+            Some(_) => self.0.current(limit).await,
+            None => self.0.recent(limit).await,
+        };
+        let lists = match lists {
             Ok(lists) => lists,
             Err((endpoint, error)) => return vec![(endpoint, Err(error))],
         };

@@ -74,10 +74,16 @@ impl State {
         let here = runtime::last_seen();
         let is_of_here = |idle: &Idle| here.is_none_or(|here| here == idle.connection.runtime());
         loop {
-            let idle = match self.idle.iter().rposition(is_of_here) {
-                Some(place) => self.idle.remove(place)?,
-                None if self.open < MAX_CONNECTIONS => return None,
-                None => self.idle.pop_back()?,
+            let newest = self.idle.back()?;
+            // The newest one as a rule, and any if no other may be opened.
+            let idle = if is_of_here(newest) {
+                self.idle.pop_back()?
+            } else if let Some(place) = self.idle.iter().rposition(is_of_here) {
+                self.idle.remove(place)?
+            } else if self.open < MAX_CONNECTIONS {
+                return None;
+            } else {
+                self.idle.pop_back()?
             };
             if idle.is_usable(now) {
                 return Some((idle.connection, now));

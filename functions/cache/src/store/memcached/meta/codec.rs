@@ -229,9 +229,6 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
         }
         _ => return Err(StoreError::Protocol),
     };
-    if !matches!(rest, [] | [b' ', ..]) {
-        return Err(StoreError::Protocol);
-    }
     let flags = Flags::parse(rest).ok_or(StoreError::Protocol)?;
     Ok((kind, flags))
 }
@@ -239,9 +236,9 @@ fn parse(line: &[u8]) -> Result<(Kind, Flags<'_>), StoreError> {
 impl<'a> Flags<'a> {
     fn parse(mut rest: &'a [u8]) -> Option<Self> {
         let mut flags = Self::default();
-        while let Some((kind, behind)) = rest.split_first() {
+        while let [b' ', kind, behind @ ..] = rest {
             rest = match kind {
-                b' ' => behind,
+                b' ' => &rest[1..],
                 b'k' => {
                     let (key, behind) = word(behind);
                     flags.key = Some(key);
@@ -273,7 +270,7 @@ impl<'a> Flags<'a> {
                 }
             };
         }
-        Some(flags)
+        matches!(rest, [] | [b' ']).then_some(flags)
     }
 
     fn tag(&self) -> Option<Tag<'a>> {

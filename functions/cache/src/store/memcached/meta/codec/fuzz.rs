@@ -3,10 +3,13 @@
 use super::*;
 use crate::fuzzing::cuttings::cuttings;
 
+/// A value, its cas, for how long it is kept, and whether its command has created it.
+type Fields = (Vec<u8>, Option<u64>, Option<u32>, bool);
+
 /// One answer: its status or its value, with its key and opaque number.
 #[derive(Debug, PartialEq)]
 struct Decoded {
-    what: Result<Status, (Vec<u8>, Option<u64>, Option<u32>, bool)>,
+    what: Result<Status, Fields>,
     tag: Option<(Vec<u8>, u32)>,
 }
 
