@@ -13,7 +13,7 @@ pub(crate) const POLICY: Policy = Policy::ttl(Duration::from_secs(60))
     .stale_while_revalidate(Duration::from_secs(60))
     .lease(LEASE);
 /// No verb is polled more often than this when each answer comes in two pieces.
-const MOST: u32 = 60;
+const MOST: u32 = 240;
 
 /// Polls `polls` times, then drops. Returns whether it was ready before.
 async fn dropped_after(future: impl Future, polls: u32) -> bool {
