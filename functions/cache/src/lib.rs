@@ -306,8 +306,8 @@ pub use key::{Key, KeyError};
 /// `many` names what answers many keys at once: a function of a `Vec`, or a closure, which may use
 /// the arguments that are not in the key. It returns what [`Cache::get_or_fetch_many`] wants of its
 /// origin, pairs of argument and value such as a `HashMap`, in a `Result` if the function returns
-/// one. Then there is `fetch_many`: one lookup on each server, and one origin call for all keys that
-/// are missing. Several arguments are a tuple. An argument that the origin does not answer is
+/// one. Then there is `fetch_many`: one lookup on each server, and one origin call for all keys
+/// that are missing. Several arguments are a tuple. An argument that the origin does not answer is
 /// neither in the result nor in the cache.
 ///
 /// ```
@@ -341,16 +341,16 @@ pub use key::{Key, KeyError};
 /// # }
 /// ```
 ///
-/// Functions without an argument in their key have none of these three, and neither have those whose
-/// `cache` names one; those whose `policy` names one have `invalidate_many` alone.
+/// Functions without an argument in their key have none of these three, and neither have those
+/// whose `cache` names one; those whose `policy` names one have `invalidate_many` alone.
 ///
 /// # Refresh in the background
-/// Within the `stale_while_revalidate` window one caller refreshes the value and waits for it, while
-/// others are served the stale one. With `background_refresh = true` no caller waits: a task of its
-/// own refreshes, one for a key. The function's arguments must be owned, since the task has them
-/// when the call has ended. In counters and events the refresh is one more call. If the runtime ends
-/// meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is set) nothing runs
-/// after an answer: there the caller refreshes within its own call.
+/// Within the `stale_while_revalidate` window one caller refreshes the value and waits for it,
+/// while others are served the stale one. With `background_refresh = true` no caller waits: a task
+/// of its own refreshes, one for a key. The function's arguments must be owned, since the task has
+/// them when the call has ended. In counters and events the refresh is one more call. If the
+/// runtime ends meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is set)
+/// nothing runs after an answer: there the caller refreshes within its own call.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};

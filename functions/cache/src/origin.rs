@@ -25,11 +25,11 @@
 //! # }
 //! ```
 //!
-//! Outside an origin call none of them does anything. Of several calls in one origin the last one counts. If
-//! an origin calls another cached function, what that one says applies to its own value only;
-//! called as `uncached` it is a plain function, and speaks for its caller. A task that an origin
-//! spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) they apply
-//! to every value of the origin call.
+//! Outside an origin call none of them does anything. Of several calls in one origin the last one
+//! counts. If an origin calls another cached function, what that one says applies to its own value
+//! only; called as `uncached` it is a plain function, and speaks for its caller. A task that an
+//! origin spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) they
+//! apply to every value of the origin call.
 
 use std::{cell::Cell, pin::pin, time::Duration};
 
@@ -105,9 +105,9 @@ pub fn ttl(ttl: Duration) {
 }
 
 /// Stores this value as `policy` says, in place of the function's own: its ttl and jitter, its
-/// `negative_ttl`, its `min_cost` and its limits of size. Its stale windows count as far as those of
-/// the function's own policy go, by which callers ask; so do `lease`, `wait`, `near` and `version`,
-/// which are the function's in any case.
+/// `negative_ttl`, its `min_cost` and its limits of size. Its stale windows count as far as those
+/// of the function's own policy go, by which callers ask; so do `lease`, `wait`, `near` and
+/// `version`, which are the function's in any case.
 ///
 /// ```
 /// # use std::time::Duration;

@@ -10,8 +10,6 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use crate::tags;
-
 pub(crate) struct Args {
     pub(crate) name: LitStr,
     pub(crate) policy: Policy,
@@ -35,7 +33,8 @@ pub(crate) struct Args {
 pub(crate) enum Policy {
     /// A constant.
     Shorthands(TokenStream),
-    /// What `policy` names: a constant, or an expression of each call; and the setter of its version.
+    /// What `policy` names: a constant, or an expression of each call; and the setter of its
+    /// version.
     Whole { policy: Expr, version: TokenStream },
 }
 
@@ -99,6 +98,9 @@ struct Given {
     negative: Option<Expr>,
     background: Option<Span>,
 }
+
+/// The most tags of a function.
+const MOST_TAGS: usize = 8;
 
 /// What takes neither a time nor a number.
 const OTHERS: [&str; 11] = [
@@ -188,8 +190,8 @@ impl Given {
         }
     }
 
-    /// Whether nothing but the version is said beside a whole policy: that is part of the key, and so
-    /// the same for every call.
+    /// Whether nothing but the version is said beside a whole policy: that is part of the key, and
+    /// so the same for every call.
     fn has_only_version(&self) -> bool {
         let shorthand =
             |word: &str| DURATIONS.contains(&word) || NUMBERS.contains(&word) && word != "version";
@@ -245,7 +247,7 @@ fn tags(input: ParseStream<'_>) -> Result<Vec<LitStr>> {
         Punctuated::<LitStr, Token![,]>::parse_terminated(&inner)
     };
     let tags: Vec<_> = list(input).map_err(form)?.into_iter().collect();
-    if let Some(ninth) = tags.get(tags::MOST) {
+    if let Some(ninth) = tags.get(MOST_TAGS) {
         let problem = "a key has at most 8 tags, and this is the ninth: tag by what is flushed together, and invalidate single entries by their keys";
         return Err(Error::new(ninth.span(), problem));
     }

@@ -7,7 +7,7 @@ use syn::{ReturnType, Token, Type};
 use crate::{
     function::Input,
     many::many,
-    parts::{Attributes, Parts, by_reference},
+    parts::{Parts, by_reference},
 };
 
 pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
@@ -134,26 +134,9 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
     .collect()
 }
 
-/// The head of every companion.
-pub(crate) fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
-    let Attributes { all, hidden, .. } = &parts.attrs;
-    let vis = &parts.vis;
-    quote! {
-        #[doc = #doc] #hidden #(#all)*
-        #[allow(
-            dead_code,
-            clippy::too_many_arguments,
-            // Clippy does not read the documentation that another crate's macro writes.
-            clippy::missing_errors_doc,
-            clippy::missing_panics_doc
-        )]
-        #vis
-    }
-}
-
 /// One with all of the function's arguments, since it may run it.
 fn run(parts: &Parts<'_>, name: &str, doc: &str, body: TokenStream) -> TokenStream {
-    let (head, shape) = (head(parts, doc), &parts.shape);
+    let (head, shape) = (parts.head(doc), &parts.shape);
     let mut sig = parts.signature(parts.companion(name));
     let fetched = Type::Verbatim(quote!(#shape::Fetched));
     sig.output = ReturnType::Type(<Token![->]>::default(), Box::new(fetched));
@@ -162,8 +145,7 @@ fn run(parts: &Parts<'_>, name: &str, doc: &str, body: TokenStream) -> TokenStre
 
 /// The function as it was written.
 fn itself(parts: &Parts<'_>, name: &Ident) -> TokenStream {
-    let head = head(
-        parts,
+    let head = parts.head(
         "The origin: the function as it was written, without the cache.\n\n# Errors\nThose of the function itself.",
     );
     let (expected, body) = (&parts.attrs.expected, &parts.function.body);
@@ -182,7 +164,7 @@ fn verb(
     output: &TokenStream,
     body: TokenStream,
 ) -> TokenStream {
-    let (head, ident) = (head(parts, doc), parts.companion(name));
+    let (head, ident) = (parts.head(doc), parts.companion(name));
     let asynchronous = (name != "key").then(|| quote!(async));
     let generics = &parts.function.sig.generics;
     let clause = &generics.where_clause;

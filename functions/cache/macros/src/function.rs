@@ -158,8 +158,8 @@ fn skips_self(args: &Args) -> bool {
     args.skip.iter().any(|name| name == "self")
 }
 
-/// The policy that each call has anew: a closure, or an expression with arguments. Everything else is
-/// a constant, which the compiler checks.
+/// The policy that each call has anew: a closure, or an expression with arguments. Everything else
+/// is a constant, which the compiler checks.
 fn policy_of_a_call(sig: &Signature, args: &Args) -> Option<Expr> {
     let Policy::Whole { policy, .. } = &args.policy else {
         return None;

@@ -5,7 +5,6 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{GenericParam, Generics, Lifetime, LifetimeParam};
 
 use crate::{
-    companions::head,
     function::{Function, Input},
     parts::{Parts, by_reference},
     tokens::{mentions, with_lifetime},
@@ -139,7 +138,7 @@ fn companion(
     output: &TokenStream,
     body: TokenStream,
 ) -> TokenStream {
-    let (head, ident) = (head(parts, doc), parts.companion(name));
+    let (head, ident) = (parts.head(doc), parts.companion(name));
     let generics = generics(parts.function, item, lifetime);
     let clause = &generics.where_clause;
     let receiver = parts.function.receiver().map(by_reference);
@@ -148,7 +147,8 @@ fn companion(
         let (name, ty) = (&input.name, &input.typed.ty);
         quote!(#name: #ty)
     });
-    // Not any iterator: of a generic type that would need a bound, that it outlives what is borrowed.
+    // Not any iterator: of a generic type that would need a bound, that it outlives what is
+    // borrowed.
     let list = quote!(#each: ::std::vec::Vec<#item>);
     let inputs = receiver.into_iter().chain(inputs).chain([list]);
     quote!(#head async fn #ident #generics (#(#inputs),*) -> #output #clause { #body })

@@ -97,6 +97,23 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The head of every companion.
+    pub(crate) fn head(&self, doc: &str) -> TokenStream {
+        let Attributes { all, hidden, .. } = &self.attrs;
+        let vis = &self.vis;
+        quote! {
+            #[doc = #doc] #hidden #(#all)*
+            #[allow(
+                dead_code,
+                clippy::too_many_arguments,
+                // Clippy does not read the documentation that another crate's macro writes.
+                clippy::missing_errors_doc,
+                clippy::missing_panics_doc
+            )]
+            #vis
+        }
+    }
+
     /// What a companion is called.
     pub(crate) fn companion(&self, verb: &str) -> Ident {
         let ident = &self.companions;

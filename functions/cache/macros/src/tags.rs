@@ -7,8 +7,6 @@ use syn::{Error, Expr, LitStr, Member, Result, UnOp};
 
 use crate::{args::Args, function::Function};
 
-/// The most tags of a function.
-pub(crate) const MOST: usize = 8;
 /// The longest text of a tag, in bytes.
 const LONGEST: usize = 256;
 

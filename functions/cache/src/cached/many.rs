@@ -121,7 +121,8 @@ fn coded<A, V, C: Codec<V, E>, E, M: IntoIterator<Item = (A, V)>>(
 }
 
 impl Uncached {
-    /// As a cached call: one of the origin, with each argument once, and without answers for others.
+    /// As a cached call: one of the origin, with each argument once, and without answers for
+    /// others.
     async fn call_many<A, T, E, M>(
         self,
         mut arguments: Vec<A>,
