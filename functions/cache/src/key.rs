@@ -200,6 +200,11 @@ impl Key {
         Ok(self)
     }
 
+    /// Its tags.
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
     /// The same with the tags that `write` writes.
     pub(crate) fn tagged(
         mut self,

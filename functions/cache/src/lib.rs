@@ -240,7 +240,7 @@ pub use key::{Key, KeyError};
 /// | `uncached` | all | the function without the cache |
 /// | `peek` | of the key, and those that `cache` names, or a `policy` that uses some | the cached value, fresh or stale, if there is one; never calls the origin |
 /// | `put` | the same, and `&value` | stores a value |
-/// | `put_with` | the same, and `&policy` | stores a value as that policy says |
+/// | `put_with` | the same, and `&policy` | stores a value as that policy says, whose `lease` has to be the function's |
 /// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `flush` | those that `cache` names | removes all of the function's values: acknowledged by every server, or a [`CacheError`] |
@@ -347,10 +347,11 @@ pub use key::{Key, KeyError};
 /// # Refresh in the background
 /// Within the `stale_while_revalidate` window one caller refreshes the value and waits for it,
 /// while others are served the stale one. With `background_refresh = true` no caller waits: a task
-/// of its own refreshes, one for a key. The function's arguments must be owned, since the task has
-/// them when the call has ended. In counters and events the refresh is one more call. If the
-/// runtime ends meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is set)
-/// nothing runs after an answer: there the caller refreshes within its own call.
+/// of its own refreshes, one for a key, for as long as the entry is kept at most. `fetch_many` does
+/// not have it: it refreshes within its call. The function's arguments must be owned, since the
+/// task has them when the call has ended. In counters and events the refresh is one more call. If
+/// the runtime ends meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is
+/// set) nothing runs after an answer: there the caller refreshes within its own call.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};

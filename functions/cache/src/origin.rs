@@ -69,6 +69,10 @@ impl CacheDirective {
         match self {
             Self::Policy(policy) => PolicyParts {
                 version: ours.version,
+                // For how long an entry is kept follows from it, by which readers tell its age.
+                lease: ours.lease,
+                wait: ours.wait,
+                near: ours.near,
                 ..policy.parts
             },
             Self::None | Self::Ttl(_) | Self::NoStore => *ours,
@@ -187,4 +191,27 @@ pub(crate) async fn capture_directive<F: Future>(
         .take_value()
         .map_or(CacheDirective::None, |call| call.directive.into_inner());
     (answer, directive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_readers_go_by_is_the_functions_own() {
+        let time = Duration::from_secs;
+        let ours = Policy::ttl(time(60))
+            .lease(time(5))
+            .wait(time(7))
+            .version(3);
+        let said = Policy::ttl(time(9))
+            .lease(time(30))
+            .wait(time(1))
+            .version(4);
+        let used = CacheDirective::Policy(said).policy(&ours.parts);
+        assert_eq!(
+            (used.ttl, used.lease, used.wait, used.version),
+            (time(9), time(5), time(7), 3)
+        );
+    }
 }

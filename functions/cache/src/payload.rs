@@ -18,12 +18,12 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 mod compressed;
-mod is_none;
+mod nothing;
 mod read_back;
 mod reader;
 mod writer;
 pub(crate) use compressed::{MOST as LONGEST_COMPRESSED, Payload, compress};
-pub(crate) use is_none::is_none;
+pub(crate) use nothing::{Nothing, nothing};
 pub(crate) use read_back::{ReadBack, suspect};
 use reader::Reader;
 pub(crate) use writer::WriteError;

@@ -521,8 +521,11 @@ impl<'a> Call<'a> {
             return self.lookup(Some(PLACEHOLDER_TTL_S), near).await;
         }
         let options = self.options(Some(PLACEHOLDER_TTL_S), near);
-        let limit = self.budget.off_path();
-        self.cache.store.lookup(&self.keys, options, limit).await
+        let (begun, limit) = (Instant::now(), self.budget.off_path());
+        self.cache
+            .store
+            .lookup(&self.keys, options, begun, limit)
+            .await
     }
 
     /// `lease`: create a placeholder of this many seconds if the item is absent and the
@@ -538,7 +541,11 @@ impl<'a> Call<'a> {
         } else {
             Instant::now()
         };
-        let reply = self.cache.store.lookup(&self.keys, options, limit).await;
+        let reply = self
+            .cache
+            .store
+            .lookup(&self.keys, options, begun, limit)
+            .await;
         self.budget.charge(begun);
         reply
     }

@@ -7,6 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::{
     key::{CacheKeys, Scope},
@@ -233,16 +234,17 @@ pub(crate) enum Store {
 
 impl Store {
     /// Reads the item, the marker if it is wanted, and the generations, in this order. Boxed,
-    /// because it is moved often.
+    /// because it is moved often. The `limit` runs from `begun`.
     pub(crate) async fn lookup(
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
+        begun: Instant,
         limit: Duration,
     ) -> Result<Box<LookupReply>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(Box::new(memory.lookup(keys, options))),
-            Self::Memcached(memcached) => memcached.lookup(keys, options, limit).await,
+            Self::Memcached(memcached) => memcached.lookup(keys, options, begun, limit).await,
             #[cfg(test)]
             // Boxed, so that a lookup is as large as without it.
             Self::Simulated(simulated) => Box::pin(simulated.lookup(keys, options, limit))

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use tokio::runtime::Handle;
+use futures_util::FutureExt as _;
+use tokio::{runtime::Handle, time::timeout};
 use tracing::Instrument as _;
 
-use super::{Codec, Coded, Function, Keep, Shape, answer, boxed, fetch, prepared};
+use super::{Codec, Coded, Function, Keep, Shape, answer, boxed, current, fetch, prepared};
 use crate::{
     cache::{Cache, with_cache},
     key::{Key, KeyError},
@@ -74,16 +75,22 @@ fn refresh<R, const KIND: u8, C, K, F, Fut>(
     ) else {
         return;
     };
-    let its = cache.clone();
     let run = async move {
         let origin = || {
             let answer = boxed(origin);
             async { Coded::of(&codec, answer.await.into_result()) }
         };
         // Its error is the next caller's, who finds the marker of a refresh that failed.
-        let refreshed = its.get_as::<K, _, _, _, _>(&key, &policy, origin).await;
+        let refreshed = cache.get_as::<K, _, _, _, _>(&key, &policy, origin).await;
         drop(refreshed);
         drop(turn);
     };
-    runtime.spawn(with_cache(cache, run).in_current_span());
+    // Longer than that the entry is not kept, so that there is nothing to replace.
+    let most = policy.parts.stale().saturating_add(policy.parts.lease);
+    let run = timeout(most, run).map(drop).in_current_span();
+    // What the function calls finds the cache that it finds in the call itself.
+    match current() {
+        Some(around) => runtime.spawn(with_cache(around, run)),
+        None => runtime.spawn(run),
+    };
 }

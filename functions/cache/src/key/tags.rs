@@ -30,7 +30,7 @@ pub(super) fn digest(tag: &str) -> TagDigest {
 }
 
 /// Tags in the order of their digests, each once: in which order they are given does not matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tags(Vec<TagDigest>);
 
 impl Tags {

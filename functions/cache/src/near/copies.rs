@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Fault, Moment, Planted, Stored};
-use crate::clock::Millis;
+use crate::{clock::Millis, key::Tags};
 
 const SHARDS: usize = 64;
 /// No copy is made of a larger payload.
@@ -45,6 +45,8 @@ pub(crate) struct Copy {
     /// The id of its entry.
     pub(crate) entry: u64,
     pub(crate) version: u32,
+    /// Those of the call that looked it up: one with other tags may not be served it.
+    pub(crate) tags: Tags,
     /// The function whose key it was looked up with.
     pub(crate) owner: Option<&'static str>,
     pub(crate) created: Millis,
@@ -68,6 +70,7 @@ pub(crate) struct Noted {
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) digest: &'a [u8; 32],
+    pub(crate) tags: &'a Tags,
     pub(crate) owner: Option<&'static str>,
     pub(crate) version: u32,
     pub(crate) near: Duration,
@@ -101,6 +104,7 @@ impl Copies {
         (same_function
             && same_list
             && copy.version == asked.version
+            && copy.tags == *asked.tags
             && copy.is_alive(&asked.now, asked.near, planted))
         .then(|| Held {
             value: copy.value.clone(),
@@ -281,6 +285,8 @@ impl Hasher for Spread {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use bytes::Bytes;
     use tokio::time::Instant;
 
@@ -294,6 +300,7 @@ mod tests {
             list: 0,
             entry: 1,
             version: 0,
+            tags: Tags::default(),
             owner: None,
             created: 0,
             fresh_until: u64::MAX,
@@ -304,8 +311,10 @@ mod tests {
     }
 
     fn asked(digest: &[u8; 32], now: Moment) -> Asked<'_> {
+        static NONE: LazyLock<Tags> = LazyLock::new(Tags::default);
         Asked {
             digest,
+            tags: &NONE,
             owner: None,
             version: 0,
             near: Duration::from_secs(2),
@@ -376,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn another_function_version_or_list_of_servers_sees_no_copy() {
+    fn another_function_version_list_of_servers_or_tags_see_no_copy() {
         let (copies, planted, at) = (Copies::new(1 << 20), Planted::default(), now());
         let key = digest(7);
         let mine = Copy {
@@ -395,6 +404,10 @@ mod tests {
         assert!(!found(Asked { version, ..one() }));
         let list = 1;
         assert!(!found(Asked { list, ..one() }));
+        let mut tags = Tags::default();
+        tags.add("tenant:7").unwrap();
+        let tags = &tags;
+        assert!(!found(Asked { tags, ..one() }));
         let near = Duration::ZERO;
         assert!(!found(Asked { near, ..one() }));
     }

@@ -70,5 +70,5 @@ fn as_type<T: Serialize + DeserializeOwned + std::fmt::Debug>(bytes: &[u8]) {
     let again: T = decode(&once).unwrap_or_else(|e| panic!("{e}: {value:?} as {once:02x?}"));
     let twice = encode(&again, usize::MAX).expect("what was decoded encodes");
     assert_eq!(once, twice, "{value:?} {again:?}");
-    let _ = is_none(&value);
+    let _ = nothing(&value);
 }

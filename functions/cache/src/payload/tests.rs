@@ -118,13 +118,13 @@ fn forged_lengths_and_forged_depth_are_refused_without_being_believed() {
 #[test]
 fn only_none_is_absent() {
     type Alias<T> = Option<T>;
-    assert!(is_none(&None::<u8>));
-    assert!(is_none(&(None as Alias<String>)));
-    assert!(!is_none(&Some(None::<u8>)));
-    assert!(!is_none(&()));
-    assert!(!is_none(&Vec::<u8>::new()));
-    assert!(!is_none(&"None"));
-    assert!(!is_none(&serde_json::json!({"a": 1})));
+    assert_eq!(nothing(&None::<u8>), Some(Nothing::None));
+    assert_eq!(nothing(&(None as Alias<String>)), Some(Nothing::None));
+    assert_eq!(nothing(&Some(None::<u8>)), None);
+    assert_eq!(nothing(&()), None);
+    assert_eq!(nothing(&Vec::<u8>::new()), None);
+    assert_eq!(nothing(&"None"), None);
+    assert_eq!(nothing(&serde_json::json!({"a": 1})), None);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

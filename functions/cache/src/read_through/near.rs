@@ -57,6 +57,7 @@ pub(super) fn copied<K: Keep<T>, T>(
     let now = cache.near.clocks().now();
     let asked = Asked {
         digest: key.digest(),
+        tags: key.tags(),
         owner: key.owner(),
         version: policy.version,
         near: policy.near,
@@ -142,6 +143,7 @@ impl Call<'_> {
             list: noted.list,
             entry: entry.id,
             version: entry.version,
+            tags: self.key.tags().clone(),
             owner: self.key.owner(),
             created: entry.created,
             fresh_until: entry.fresh_until,

@@ -8,7 +8,7 @@ use crate::{
     clock::{self, Millis},
     entry::{Entry, Generations},
     origin::CacheDirective,
-    payload::{self, Payload},
+    payload::{self, Nothing, Payload},
     policy::PolicyParts,
     random,
 };
@@ -21,18 +21,16 @@ impl PolicyParts {
         cost: Duration,
         directive: CacheDirective,
     ) -> Option<Duration> {
-        match directive {
-            CacheDirective::NoStore => return None,
-            CacheDirective::Ttl(ttl) => return Some(ttl),
-            CacheDirective::None | CacheDirective::Policy(_) if cost < self.min_cost => {
-                return None;
+        match (directive, payload::nothing(value)) {
+            (CacheDirective::NoStore, _) => None,
+            // The time is meant for a value: an error is kept no longer than errors are.
+            (CacheDirective::Ttl(ttl), Some(Nothing::Error)) => {
+                self.negative_ttl.map(|most| most.min(ttl))
             }
-            CacheDirective::None | CacheDirective::Policy(_) => {}
-        }
-        if payload::is_none(value) {
-            self.negative_ttl
-        } else {
-            Some(self.ttl)
+            (CacheDirective::Ttl(ttl), _) => Some(ttl),
+            _ if cost < self.min_cost => None,
+            (_, Some(Nothing::None | Nothing::Error)) => self.negative_ttl,
+            (_, None) => Some(self.ttl),
         }
     }
 

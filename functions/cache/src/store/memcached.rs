@@ -82,17 +82,20 @@ impl Memcached {
         &self,
         keys: &CacheKeys,
         command: Command,
+        begun: Instant,
         limit: Duration,
         read: impl FnOnce(Reply) -> Result<T, StoreError>,
     ) -> impl Future<Output = Result<T, StoreError>> {
-        let mut begun = match self.0.known() {
-            Some(servers) => Either::Left(servers.holding(keys.item()).begin(command, limit)),
+        let mut exchange = match self.0.known() {
+            Some(servers) => {
+                Either::Left(servers.holding(keys.item()).begin(command, begun, limit))
+            }
             // Boxed: only the very first calls wait for a list.
             None => Either::Right(Box::pin(self.run_when_known(keys, command, limit))),
         };
         async move {
-            let answer = match &mut begun {
-                Either::Left(begun) => begun.answer().await,
+            let answer = match &mut exchange {
+                Either::Left(exchange) => exchange.answer().await,
                 Either::Right(later) => later.await,
             };
             if answer.as_ref().is_err_and(StoreError::may_be_moved) {
@@ -141,10 +144,11 @@ impl Memcached {
         &self,
         keys: &CacheKeys,
         options: LookupOptions,
+        begun: Instant,
         limit: Duration,
     ) -> impl Future<Output = Result<Box<LookupReply>, StoreError>> {
         let command = Command::Lookup(keys.clone(), options);
-        self.run(keys, command, limit, |reply| match reply {
+        self.run(keys, command, begun, limit, |reply| match reply {
             Reply::Lookup(reply) => Ok(reply),
             _ => Err(StoreError::Protocol),
         })

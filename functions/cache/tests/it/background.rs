@@ -162,3 +162,46 @@ fn at_shutdown_nothing_is_lost_but_the_refresh() {
     }));
     assert_eq!(other.stats().expired, 1);
 }
+
+struct App {
+    cache: Cache,
+    calls: AtomicUsize,
+}
+
+#[larder::cached("background-inner", ttl = "60s")]
+async fn inner(n: u64) -> u64 {
+    n
+}
+
+#[larder::cached(
+    "background-outer",
+    ttl = "60s",
+    stale_while_revalidate = "60s",
+    background_refresh = true,
+    cache = app.cache,
+    skip(app)
+)]
+async fn outer(n: u64, app: Arc<App>) -> usize {
+    inner(n).await;
+    app.calls.fetch_add(1, Ordering::SeqCst) + 1
+}
+
+#[tokio::test]
+async fn what_a_refresh_calls_finds_the_cache_that_it_finds_in_a_call() {
+    let (around, own) = (Cache::memory(), Cache::memory());
+    let app = Arc::new(App {
+        cache: own.clone(),
+        calls: AtomicUsize::new(0),
+    });
+    with_cache(around, async {
+        assert_eq!(outer(7, app.clone()).await, 1);
+        inner::invalidate(7).await.unwrap();
+        outer::expire(7, app.clone()).await.unwrap();
+        while outer(7, app.clone()).await == 1 {
+            tokio::task::yield_now().await;
+        }
+        assert!(inner::peek(7).await.is_some());
+    })
+    .await;
+    assert!(with_cache(own, inner::peek(7)).await.is_none());
+}

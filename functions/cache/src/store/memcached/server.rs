@@ -63,17 +63,19 @@ impl Server {
 
     /// Has `command` answered within `limit`: one deadline over connecting, sending and reading.
     pub(super) async fn run(&self, command: Command, limit: Duration) -> Answer {
-        self.begin(command, limit).answer().await
+        self.begin(command, Instant::now(), limit).answer().await
     }
 
-    /// Begins `command`, whose answer is to be polled at once.
-    pub(super) fn begin(&self, command: Command, limit: Duration) -> Begun {
-        Begun(self.begin_allowed(command, limit))
+    /// Begins `command`, whose answer is to be polled at once. Its time runs from `begun`: reading
+    /// the clock costs as much as taking a connection.
+    pub(super) fn begin(&self, command: Command, begun: Instant, limit: Duration) -> Begun {
+        Begun(self.begin_allowed(command, begun, limit))
     }
 
     fn begin_allowed(
         &self,
         command: Command,
+        begun: Instant,
         limit: Duration,
     ) -> Result<(By, Instant), StoreError> {
         if limit.is_zero() {
@@ -84,7 +86,6 @@ impl Server {
         if !command.is_verb() && !self.exchanges.breaker().allows() {
             return Err(StoreError::Breaker);
         }
-        let begun = Instant::now();
         let until = begun + limit;
         let by = match self.exchanges.own_connection(begun) {
             Some(pooled) => By::Caller(self.exchanges.begin(command, begun, until, pooled)),
