@@ -74,13 +74,15 @@ async fn a_single_caller_takes_its_value_from_a_call_for_many() {
     let server = Memcached::start();
     for cache in every_store(&server) {
         let origin = Tens::default();
+        let called = tokio::sync::Notify::new();
         let slow = |missing: Vec<u64>| async {
+            called.notify_one();
             tokio::time::sleep(Duration::from_millis(150)).await;
             origin.of(missing).await
         };
         let many = cache.get_or_fetch_many(keyed("tens", [1, 2]), &MINUTE, slow);
         let single = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            called.notified().await;
             let key = key("tens", 2);
             cache
                 .get_or_fetch(&key, &MINUTE, || async { Ok::<_, Infallible>(0_u64) })
