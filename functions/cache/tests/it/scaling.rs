@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use larder::{Cache, CacheError, Policy, Scope};
-use larder_testing::Memcached;
+use larder_testing::{Memcached, Noise};
+use tokio::time::Instant;
 
 use crate::{clusters::Endpoint, support::key};
 
@@ -251,6 +252,32 @@ fn a_request_on_a_runtime_that_rests_keeps_no_verb_of_another_from_the_list() {
         cache.invalidate(&key("scaling", 1)).await.unwrap();
     });
     assert_eq!(endpoint.asked(), 3);
+}
+
+/// An endpoint and a server that are both silent take one second, not one each.
+#[tokio::test]
+async fn a_verb_has_one_second_for_the_endpoint_and_the_server() {
+    let (server, endpoint) = (Memcached::start(), Endpoint::start().await);
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    fill(&cache).await;
+    for is_silent in [false, true] {
+        pass(Duration::from_secs(60)).await;
+        endpoint.say(None);
+        if is_silent {
+            server.stop();
+        }
+        let (noise, begun) = (Noise::start(), Instant::now());
+        cache.invalidate(&key("scaling", 1)).await.unwrap_err();
+        let (took, bound) = (begun.elapsed(), noise.forgive(Duration::from_millis(1500)));
+        assert!(
+            took < bound,
+            "silent server: {is_silent}: {took:?} of {bound:?}"
+        );
+        if !is_silent {
+            assert_eq!(read(&cache, 1, NEW).await, NEW, "the server has deleted it");
+        }
+    }
 }
 
 #[tokio::test]
