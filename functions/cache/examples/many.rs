@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use larder::{Cache, Fetched, KeyError, Policy};
+use larder::{Cache, Policy};
 use serde::{Deserialize, Serialize};
 
 const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
@@ -37,23 +37,11 @@ impl Database {
 #[error("the database does not answer")]
 struct DbError;
 
-/// One user. It shares its entries with [`users`], since name, version and arguments make the key.
-#[larder::cached("user", policy = USER, skip(database))]
+/// One user; `user::fetch_many` gets many, with one query for those that are missing.
+#[larder::cached("user", policy = USER, skip(database), many = |ids| database.users(ids))]
 async fn user(id: u64, database: &Database) -> Result<Option<User>, DbError> {
     let users = database.users(vec![id]).await?;
     Ok(users.into_values().next().flatten())
-}
-
-/// Many users.
-async fn users(
-    cache: &Cache,
-    database: &Database,
-    ids: &[u64],
-) -> Result<HashMap<u64, Fetched<Option<User>>>, Box<dyn std::error::Error>> {
-    let keyed = ids.iter().map(|&id| Ok((user::key(id)?, id)));
-    let keyed = keyed.collect::<Result<Vec<_>, KeyError>>()?;
-    let found = cache.get_or_fetch_many(keyed, &USER, |missing| database.users(missing));
-    Ok(found.await?)
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -62,13 +50,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(_) => Cache::from_env()?,
         Err(_) => Cache::memory(),
     };
-    larder::install(cache.clone())?;
+    larder::install(cache)?;
     let database = Database;
     println!("one user alone");
     user(7, &database).await?;
     for ids in [&[6, 7, 8, 7][..], &[7, 8, 9, 999], &[6, 7, 8, 9, 999]] {
         println!("users {ids:?}");
-        let found = users(&cache, &database, ids).await?;
+        let found = user::fetch_many(&database, ids.to_vec()).await?;
         let mut found: Vec<_> = found.into_iter().collect();
         found.sort_unstable_by_key(|(id, _)| *id);
         for (id, user) in found {

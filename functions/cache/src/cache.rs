@@ -18,9 +18,9 @@ use crate::{
     fetched::Fetched,
     key::{Key, Namespace},
     near::{Answer, AsBytes, Keep},
-    options::Configuration,
+    options::{Configuration, closest},
     policy::Policy,
-    read_through::{read_through, read_through_many},
+    read_through::{read_stale, read_through, read_through_many},
     shared::Shared,
     store::{BreakerState, StoreError},
     telemetry::events::{self, Verb, VerbEvent},
@@ -139,6 +139,25 @@ impl Cache {
         read_through::<K, _, _, _, _>(&self.0, key, &policy.parts, freshness, deadline, origin)
     }
 
+    /// The same; but a call that could refresh a stale value is served that. Whether it was, and the
+    /// value is to be refreshed.
+    pub(crate) async fn get_stale_as<K, T, E, F, Fut>(
+        &self,
+        key: &Key,
+        policy: &Policy,
+        origin: F,
+    ) -> (Result<Fetched<T>, E>, bool)
+    where
+        K: Keep<T>,
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (freshness, deadline) = (context::freshness(), context::deadline());
+        let parts = &policy.parts;
+        read_stale::<K, _, _, _, _>(&self.0, key, parts, freshness, deadline, origin).await
+    }
+
     /// Gets the values of many keys. Each is given with the argument by which the origin knows it.
     /// `origin` is called once, with the arguments of all keys that are not cached.
     ///
@@ -202,29 +221,59 @@ impl Cache {
         F: FnMut(Vec<A>) -> Fut,
         Fut: Future<Output = Result<M, E>>,
     {
-        let keyed: Vec<_> = keyed.into_iter().collect();
+        let keyed = keyed.into_iter().collect();
+        self.get_many_as::<AsBytes, A, T, E, M, F, Fut>(keyed, policy, origin)
+            .await
+    }
+
+    /// The same, with copies kept as `K` says.
+    pub(crate) async fn get_many_as<K, A, T, E, M, F, Fut>(
+        &self,
+        keyed: Vec<(Key, A)>,
+        policy: &Policy,
+        origin: F,
+    ) -> Result<HashMap<A, Fetched<T>>, E>
+    where
+        K: Keep<T>,
+        A: Clone + Eq + Hash,
+        T: Serialize + DeserializeOwned,
+        M: IntoIterator<Item = (A, T)>,
+        F: FnMut(Vec<A>) -> Fut,
+        Fut: Future<Output = Result<M, E>>,
+    {
+        let (cache, parts) = (&self.0, &policy.parts);
         let (freshness, deadline) = (context::freshness(), context::deadline());
-        read_through_many::<AsBytes, _, _, _, _, _, _>(
-            &self.0,
-            &keyed,
-            &policy.parts,
-            freshness,
-            deadline,
-            origin,
-        )
-        .instrument(events::call_many(keyed.len()))
-        .await
+        read_through_many::<K, _, _, _, _, _, _>(cache, &keyed, parts, freshness, deadline, origin)
+            .instrument(events::call_many(keyed.len()))
+            .await
     }
 
     /// Empties `scope` on every server, in parallel; each has a second to answer. Other namespaces
     /// keep their entries. It costs one small write on each server, however many entries there are,
     /// and waits until no process holds a copy of them ([`Policy::near`]).
     ///
+    /// A name is not checked: its function may be another program's. If no function of this process
+    /// has used it, and no server had anything of it either, a warning says so, once a name, with
+    /// the name that is meant if one is close.
+    ///
     /// # Errors
     /// [`CacheError::Unacknowledged`] names the servers that did not acknowledge: their entries may
     /// live on, and repeating is safe. [`CacheError::Key`] if the name or the tag in `scope` is
     /// invalid, [`CacheError::Disabled`] if the cache is disabled.
     pub async fn flush(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+        let removed = self.reported_flush(scope).await?;
+        if let (Scope::Name(name), false) = (scope, removed) {
+            let used = self.0.counters.by_name();
+            if !used.contains_key(name) {
+                let used = used.keys().map(String::as_str);
+                self.0.log.unknown_name(name, closest(name, used));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a name that is a function's. Whether a server had anything of it.
+    pub(crate) async fn reported_flush(&self, scope: Scope<'_>) -> Result<bool, CacheError> {
         let begun = Instant::now();
         let flushed = self.flushed(scope).await;
         let (name, tag) = match scope {
@@ -243,7 +292,7 @@ impl Cache {
         flushed
     }
 
-    async fn flushed(&self, scope: Scope<'_>) -> Result<(), CacheError> {
+    async fn flushed(&self, scope: Scope<'_>) -> Result<bool, CacheError> {
         let cache = &self.0;
         match scope {
             Scope::All => {}
@@ -257,27 +306,31 @@ impl Cache {
         let parts = parts.map(|part| self.flushed_part(part, scope));
         let flushed = join_all(parts.collect::<Vec<_>>()).await;
         drop(own);
-        let (mut answers, mut failed) = (Vec::new(), BTreeMap::new());
+        let (mut answers, mut failed, mut removed) = (Vec::new(), BTreeMap::new(), false);
         for part in flushed {
             match part {
-                Ok(part) => answers.extend(part),
+                Ok((part, was_there)) => {
+                    answers.extend(part);
+                    removed |= was_there;
+                }
                 Err(part) => failed.extend(part),
             }
         }
         if failed.is_empty() {
             cache.until_final(answers).await;
-            return Ok(());
+            return Ok(removed);
         }
         let failed = failed.into_iter();
         let failed = failed.map(|(server, reason)| ServerError::new(&cache.store, server, reason));
         Err(CacheError::Unacknowledged(failed.collect()))
     }
 
+    /// What its servers have shown, and whether one had anything.
     async fn flushed_part(
         &self,
         part: &Namespace,
         scope: Scope<'_>,
-    ) -> Result<Vec<Answer>, Vec<(String, StoreError)>> {
+    ) -> Result<(Vec<Answer>, bool), Vec<(String, StoreError)>> {
         let cache = &self.0;
         // What is deleted, and whose records bound the near copies of what that empties.
         let (whole, mut scopes) = (part.whole(), vec![part.whole().clone()]);
@@ -296,10 +349,11 @@ impl Cache {
             .flush(&generation, &scopes, VERB_TIMEOUT)
             .await?;
         let received = cache.near.clocks().now().monotonic;
+        let removed = flushed.iter().any(|(_, effected)| effected.done);
         let answers = flushed
             .into_iter()
             .map(|(server, effected)| Answer::new(server, &scopes, &effected.records, received));
-        Ok(answers.collect())
+        Ok((answers.collect(), removed))
     }
 
     /// Drops all near copies of this process: see [`Policy::near`]. A host that may

@@ -116,13 +116,17 @@ pub use key::{Key, KeyError};
 /// | `ttl = "60s"` | [`Policy::ttl`]; a time is a whole number of `ms`, `s`, `m` or `h` |
 /// | `stale_while_revalidate`, `stale_if_error`, `negative_ttl`, `lease`, `wait`, `min_cost`, `near` = `"…"` | the setters of these names of [`Policy`], each with a time |
 /// | `jitter`, `max_size`, `compress_over`, `version` = *number* | the same, with a number |
-/// | `policy = A_CONST` | a [`Policy`] in place of all of these |
+/// | `policy = A_CONST` | a [`Policy`] in place of all of these; `version` may be beside it |
+/// | `policy = tenant.policy`, `policy = \|\| settings().users` | an expression that uses arguments, or a closure: evaluated for each call and verb. Its own version does not count, since that is part of the key |
 /// | `skip(db, self)` | arguments that are not part of the key, and need not implement `Serialize` |
 /// | `key = (self.tenant, id)` | the key's parts, in place of all arguments |
 /// | `tags("tenant:{tenant}", "price")` | at most 8 [tags](#tags), each of which a flush can empty |
 /// | `cache = app.cache` | the [`Cache`] to use, in place of that of [`with_cache`] or [`install`] |
 /// | `types = T::TABLE` | labels that replace the names of types in the key: see below |
 /// | `companions = user_cache` | what the companions are called by, in place of the function's name |
+/// | `background_refresh = true` | a stale value is served at once, and refreshed in a task of its own: [below](#refresh-in-the-background) |
+/// | `negative = \|e\| matches!(e, NotFound)` | which errors are cached, for the `negative_ttl`: see the guide on [absences](guide::absence) |
+/// | `many = \|ids\| load(ids, db)` | the origin of many keys, for `fetch_many`: see [below](#many-keys) |
 ///
 /// ```
 /// # use std::time::Duration;
@@ -135,7 +139,7 @@ pub use key::{Key, KeyError};
 ///     name: String,
 /// }
 ///
-/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).jitter(10);
+/// const USER: Policy = Policy::ttl(Duration::from_secs(60)).negative_ttl(Duration::from_secs(5));
 ///
 /// #[larder::cached("user", policy = USER, skip(db))]
 /// async fn user(id: u64, db: &Db) -> Result<User, DbError> {
@@ -234,12 +238,16 @@ pub use key::{Key, KeyError};
 /// | `fetch` | all | the same call, which returns a [`Fetched`]: the value, its source, age and outcome |
 /// | `refresh` | all | gets a new value from the origin and stores it in place of the old one |
 /// | `uncached` | all | the function without the cache |
-/// | `peek` | of the key, and those that `cache` names | the cached value, fresh or stale, if there is one; never calls the origin |
+/// | `peek` | of the key, and those that `cache` names, or a `policy` that uses some | the cached value, fresh or stale, if there is one; never calls the origin |
 /// | `put` | the same, and `&value` | stores a value |
+/// | `put_with` | the same, and `&policy` | stores a value as that policy says |
 /// | `invalidate` | the same | removes the cached value: acknowledged, or a [`CacheError`] |
 /// | `expire` | the same | makes the cached value stale: acknowledged, or a [`CacheError`] |
 /// | `flush` | those that `cache` names | removes all of the function's values: acknowledged by every server, or a [`CacheError`] |
 /// | `key` | of the key | its [`Key`], for [`Cache::get_or_fetch_many`] and others |
+/// | `invalidate_many` | those that `cache` names, and a `Vec` of what is of the key | as `invalidate`, with one wait for all |
+/// | `put_many` | those of `peek` that are not of the key, and a `Vec` of pairs with `&value` | as `put`, with one wait for all |
+/// | `fetch_many` | those that `cache`, `policy` and `many` name, and a `Vec` of what is of the key | a map of [`Fetched`] by argument: [below](#many-keys) |
 ///
 /// ```
 /// # use larder::{Cache, Key, with_cache};
@@ -294,6 +302,87 @@ pub use key::{Key, KeyError};
 /// # }
 /// ```
 ///
+/// # Many keys
+/// `many` names what answers many keys at once: a function of a `Vec`, or a closure, which may use
+/// the arguments that are not in the key. It returns what [`Cache::get_or_fetch_many`] wants of its
+/// origin, pairs of argument and value such as a `HashMap`, in a `Result` if the function returns
+/// one. Then there is `fetch_many`: one lookup on each server, and one origin call for all keys that
+/// are missing. Several arguments are a tuple. An argument that the origin does not answer is
+/// neither in the result nor in the cache.
+///
+/// ```
+/// # use std::collections::HashMap;
+/// # use larder::{Cache, with_cache};
+/// # struct Db;
+/// # #[derive(Debug, PartialEq)]
+/// # struct DbError;
+/// # impl Db {
+/// #     async fn users(&self, ids: Vec<u64>) -> Result<HashMap<u64, String>, DbError> {
+/// #         Ok(ids.into_iter().map(|id| (id, format!("user {id}"))).collect())
+/// #     }
+/// # }
+/// #[larder::cached("user", ttl = "60s", skip(db), many = |ids| db.users(ids))]
+/// async fn user(id: u64, db: &Db) -> Result<String, DbError> {
+///     Ok(format!("user {id}")) // select name from users where id = $1
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let db = Db;
+/// with_cache(Cache::memory(), async {
+///     let users = user::fetch_many(&db, vec![7, 8, 9]).await.unwrap(); // … where id = any($1)
+///     assert_eq!(*users[&8], "user 8");
+///     user::put_many(vec![(8, &"Ada".to_owned())]).await.unwrap();
+///     user::invalidate_many(vec![7, 9]).await.unwrap();
+///     assert_eq!(user(8, &db).await.unwrap(), "Ada");
+///     assert!(user::peek(7).await.is_none());
+/// })
+/// .await;
+/// # }
+/// ```
+///
+/// Functions without an argument in their key have none of these three, and neither have those whose
+/// `cache` names one; those whose `policy` names one have `invalidate_many` alone.
+///
+/// # Refresh in the background
+/// Within the `stale_while_revalidate` window one caller refreshes the value and waits for it, while
+/// others are served the stale one. With `background_refresh = true` no caller waits: a task of its
+/// own refreshes, one for a key. The function's arguments must be owned, since the task has them
+/// when the call has ended. In counters and events the refresh is one more call. If the runtime ends
+/// meanwhile, only the refresh is lost. On Lambda (`AWS_LAMBDA_FUNCTION_NAME` is set) nothing runs
+/// after an answer: there the caller refreshes within its own call.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use larder::{Cache, Source, with_cache};
+/// # struct Db;
+/// #[larder::cached(
+///     "name",
+///     ttl = "60s",
+///     stale_while_revalidate = "30s",
+///     background_refresh = true,
+///     skip(db)
+/// )]
+/// async fn name(id: u64, db: Arc<Db>) -> String {
+/// #   let _ = db;
+///     tokio::time::sleep(Duration::from_secs(1)).await; // select name from users where id = $1
+///     format!("user {id}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// # let db = Arc::new(Db);
+/// with_cache(Cache::memory(), async {
+///     name(7, db.clone()).await;
+///     tokio::time::advance(Duration::from_secs(70)).await;
+///     assert_eq!(name::fetch(7, db.clone()).await.source(), Source::Stale); // at once
+///     tokio::time::sleep(Duration::from_secs(2)).await;
+///     assert!(name::fetch(7, db).await.is_hit());
+/// })
+/// .await;
+/// # }
+/// ```
+///
 /// # Methods
 /// A method must say what `self` adds to the key: nothing, with `skip(self)`, or the fields in
 /// `key`. An associated function without `self` is marked by `skip(self)`, too. Methods of traits
@@ -329,7 +418,8 @@ pub use key::{Key, KeyError};
 ///
 /// # What can be cached
 /// Arguments must implement `Serialize`, the value `Serialize` and `DeserializeOwned`. Of a
-/// `Result` only `Ok` is cached; `None` is cached only with a `negative_ttl`. An alias of `Result`
+/// `Result` only `Ok` is cached, and errors that `negative` chooses; `None` is cached only with a
+/// `negative_ttl`. An alias of `Result`
 /// is recognised in plain functions; generic functions and methods must write `Result<…>`, and a
 /// return type there that may hide a `Result` is an error, because its errors would be cached. So
 /// is a `Result` within the value, such as `Option<Result<…>>`; behind an alias it is found when
@@ -352,9 +442,10 @@ pub use telemetry::{
 pub mod __private {
     pub use crate::{
         cached::{
-            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, expire, fetch, flush,
-            given, invalidate, key, label, no_result, origin, part, parts, peek, put, refresh, tag,
-            tagged, value,
+            Kept, KeptAsBytes, PLAIN, Plain, Probe, RESULT, Shape, current, each, expire, fetch,
+            fetch_in_background, fetch_many, flush, given, invalidate, invalidate_many, key, label,
+            negative, no_result, origin, part, parts, peek, put, put_many, refresh, tag, tagged,
+            value, with_negative_ttl,
         },
         shared::name_registry::{Function, Site},
     };

@@ -17,7 +17,7 @@ pub use builder::Builder;
 pub use configuration::Configuration;
 pub use error::OptionsError;
 use names::Setting;
-pub(crate) use names::check as check_names;
+pub(crate) use names::{check as check_names, closest};
 use url::Parsed;
 
 /// The settings of a cache.

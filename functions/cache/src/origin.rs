@@ -1,5 +1,5 @@
 //! What an origin can say about the value that it is about to return: how long it may be kept, or
-//! that it must not be kept.
+//! that it must not be kept, or by which policy.
 //!
 //! These are functions over a task-local, not arguments, so a cached function keeps its signature.
 //! They work in a cached function, in the closure of
@@ -9,7 +9,7 @@
 //! # use std::{convert::Infallible, time::Duration};
 //! use larder::origin;
 //!
-//! #[larder::cached("rate", ttl = "60s")]
+//! #[larder::cached("rate", ttl = "60s", jitter = 0)]
 //! async fn rate(currency: &str) -> Result<f64, Infallible> {
 //!     // what an upstream's `Cache-Control: max-age=2` would say
 //!     origin::ttl(Duration::from_secs(2));
@@ -25,13 +25,15 @@
 //! # }
 //! ```
 //!
-//! Outside an origin call both do nothing. Of several calls in one origin the last one counts. If
+//! Outside an origin call none of them does anything. Of several calls in one origin the last one counts. If
 //! an origin calls another cached function, what that one says applies to its own value only;
 //! called as `uncached` it is a plain function, and speaks for its caller. A task that an origin
 //! spawns is not part of it. In [`get_or_fetch_many`](crate::Cache::get_or_fetch_many) they apply
 //! to every value of the origin call.
 
 use std::{cell::Cell, pin::pin, time::Duration};
+
+use crate::policy::{Policy, PolicyParts};
 
 tokio::task_local! {
     static ORIGIN_CALL: OriginCall;
@@ -57,7 +59,21 @@ pub(crate) enum CacheDirective {
     #[default]
     None,
     Ttl(Duration),
+    Policy(Policy),
     NoStore,
+}
+
+impl CacheDirective {
+    /// By what a value is stored, of a call with the policy `ours`.
+    pub(crate) fn policy(self, ours: &PolicyParts) -> PolicyParts {
+        match self {
+            Self::Policy(policy) => PolicyParts {
+                version: ours.version,
+                ..policy.parts
+            },
+            Self::None | Self::Ttl(_) | Self::NoStore => *ours,
+        }
+    }
 }
 
 /// Keeps this value fresh for `ttl` after the origin answers, in place of the policy's ttl; also a
@@ -66,7 +82,7 @@ pub(crate) enum CacheDirective {
 ///
 /// ```
 /// # use std::time::Duration;
-/// #[larder::cached("token", ttl = "1h")]
+/// #[larder::cached("token", ttl = "1h", jitter = 0)]
 /// async fn token() -> String {
 ///     larder::origin::ttl(Duration::from_secs(90)); // what its issuer said
 ///     "secret".to_owned()
@@ -86,6 +102,38 @@ pub fn ttl(ttl: Duration) {
     } else {
         CacheDirective::Ttl(ttl.min(crate::policy::LONGEST))
     });
+}
+
+/// Stores this value as `policy` says, in place of the function's own: its ttl and jitter, its
+/// `negative_ttl`, its `min_cost` and its limits of size. Its stale windows count as far as those of
+/// the function's own policy go, by which callers ask; so do `lease`, `wait`, `near` and `version`,
+/// which are the function's in any case.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use larder::{Policy, origin};
+/// const ACTIVE: Policy = Policy::ttl(Duration::from_secs(5)).jitter(0);
+///
+/// #[larder::cached("auction", ttl = "1h", jitter = 0)]
+/// async fn auction(id: u64) -> (u64, bool) {
+///     let ended = id < 100;
+///     if !ended {
+///         origin::policy(ACTIVE); // its price still changes
+///     }
+///     (id, ended)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// larder::with_cache(larder::Cache::memory(), async {
+///     assert_eq!(auction::fetch(7).await.ttl_left(), 3600);
+///     assert_eq!(auction::fetch(700).await.ttl_left(), 5);
+/// })
+/// .await;
+/// # }
+/// ```
+pub fn policy(policy: Policy) {
+    set_directive(CacheDirective::Policy(policy));
 }
 
 /// Keeps this value out of the cache, and removes the entry that it would have replaced. Callers in

@@ -12,6 +12,7 @@
 //! None, (), JSON null  nil                  `Some` of one of them is refused
 //! integer              the shortest         beyond 64 bits: ext 1 (positive) and 2 (negative)
 //! float                32 or 64 bits        an f32 reads as f64, not the other way round
+//! an absence           0xc1, the error      a cached error of a function; reads as nothing else
 //! ```
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,6 +33,12 @@ use writer::Writer;
 const DEPTH: u8 = 127;
 /// The same of enums within enums: each is a map of one pair, which [`DEPTH`] does not count.
 const MAX_VARIANTS: u8 = 127;
+
+/// What a value is serialised as, as a newtype struct of this name, if it says that there is none.
+/// Its payload begins with [`ABSENT_MARK`], so no value reads from it.
+pub(crate) const ABSENT: &str = "larder::absent";
+/// The only byte that MessagePack never uses.
+const ABSENT_MARK: u8 = 0xc1;
 
 /// Extensions of MessagePack: integers of 128 bits that 64 do not hold.
 const EXT_POSITIVE: u8 = 1;

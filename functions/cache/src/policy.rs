@@ -8,7 +8,7 @@ use std::time::Duration;
 /// # use std::{convert::Infallible, time::Duration};
 /// # use larder::{Cache, Key, Policy};
 /// const NAME: Policy = Policy::ttl(Duration::from_secs(60))
-///     .jitter(10) // fresh for 54 to 60 s
+///     .jitter(20) // fresh for 48 to 60 s; by default it is 10: for 54 to 60 s
 ///     .stale_while_revalidate(Duration::from_secs(30))
 ///     .negative_ttl(Duration::from_secs(5));
 ///
@@ -49,8 +49,8 @@ pub struct Policy {
 /// # use std::time::Duration;
 /// # use larder::{Policy, PolicyParts};
 /// let mut parts = PolicyParts::new(Duration::from_secs(60));
-/// parts.jitter_percent = 10;
-/// assert_eq!(Policy::try_build(parts), Ok(Policy::ttl(Duration::from_secs(60)).jitter(10)));
+/// parts.jitter_percent = 20;
+/// assert_eq!(Policy::try_build(parts), Ok(Policy::ttl(Duration::from_secs(60)).jitter(20)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PolicyParts {
@@ -98,7 +98,7 @@ impl PolicyParts {
     pub const fn new(ttl: Duration) -> Self {
         Self {
             ttl,
-            jitter_percent: 0,
+            jitter_percent: 10,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             negative_ttl: None,
@@ -175,14 +175,16 @@ const MAX_SIZE: usize = 1_048_000;
 /// Each setter panics on an impossible value. They are meant for a `const`, where that is a compile
 /// error.
 impl Policy {
-    /// Entries are fresh for `ttl` (more than 0, at most ten years) after the origin answered.
+    /// Entries are fresh for `ttl` (more than 0, at most ten years) after the origin answered, less
+    /// their [jitter](Policy::jitter).
     #[must_use]
     pub const fn ttl(ttl: Duration) -> Self {
         Self::sound(PolicyParts::new(ttl))
     }
 
-    /// Shortens each entry's ttl by a random part of it, at most `percent` (0 to 50, default 0), so
-    /// that entries that were filled together do not expire together.
+    /// Shortens each entry's ttl by a random part of it, at most `percent` (0 to 50, default
+    /// 10), so that entries that were filled together do not expire together. With 0 every entry is
+    /// fresh for exactly its ttl.
     #[must_use]
     pub const fn jitter(self, percent: u8) -> Self {
         Self::sound(PolicyParts {
@@ -192,8 +194,8 @@ impl Policy {
     }
 
     /// How long after its ttl an entry is served while another caller refreshes it (default 0, at
-    /// most ten years). The caller that refreshes waits for the new value: nothing runs in the
-    /// background.
+    /// most ten years). The caller that refreshes waits for the new value, unless the attribute
+    /// says `background_refresh = true`.
     #[must_use]
     pub const fn stale_while_revalidate(self, window: Duration) -> Self {
         Self::sound(PolicyParts {

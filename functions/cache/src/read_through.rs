@@ -58,7 +58,14 @@
 //! **Bounds.** Cache I/O is cut by the budget, a wait by the policy's `wait` and the deadline. A
 //! call for which either ends calls its origin and stores nothing.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
@@ -70,7 +77,7 @@ use crate::{
     fetched::Fetched,
     flight::Participation,
     key::{CacheKeys, Key},
-    near::{Keep, Noted},
+    near::{Answer as Shown, Keep, Noted},
     origin::{capture_directive, is_computed_here},
     outcome::{Bypass, Fill, Freshness, Outcome, Uncoordinated},
     payload,
@@ -98,12 +105,13 @@ mod serve;
 #[cfg(test)]
 mod simulation;
 mod snapshot;
+mod terms;
 mod verbs;
 use backoff::Backoff;
 pub(crate) use batch::read_through_many;
 use decision::{Decision, IfLost};
 use fill::{Answer, PendingWrite};
-use lease::Lease;
+use lease::{FillReason, Lease};
 use placeholder::{PLACEHOLDER_TTL_S, PlaceholderAge};
 use plan::{ClaimResult, Plan, Progress};
 use release::ReleaseGuard;
@@ -128,6 +136,20 @@ pub(crate) struct Call<'a> {
     /// Until when it may wait for other callers.
     until: Instant,
     counters: Arc<Counters>,
+    /// What its servers have shown behind the fill of a refresh on request.
+    behind_fill: OnceLock<Vec<Shown>>,
+    refreshes: Refreshes,
+    /// It was served a stale value, which its caller refreshes.
+    to_refresh: AtomicBool,
+}
+
+/// Where a stale value is refreshed that a call may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refreshes {
+    /// Within the call, which waits for the new value.
+    Here,
+    /// By a task that the call's caller starts.
+    Elsewhere,
 }
 
 /// What follows from one or more lookups.
@@ -191,17 +213,55 @@ where
         return Ok(fetched);
     }
     let call = Call::new(cache, key, policy, deadline);
-    let span = events::call(key.name());
-    // Pinned in place: moving it into the span would cost more than the span.
-    let run = pin!(call.run::<K, _, _, _, _>(freshness, origin));
-    let result = run.instrument(span.clone()).await;
-    let event = match &result {
-        Ok(fetched) => Event::value(key.name(), fetched),
-        Err(_) => Event::error(key.name(), call.budget.spent()),
-    };
-    events::record(&span, event.outcome);
-    cache.publish(&call.counters, &event);
-    result
+    call.reported::<K, _, _, _, _>(freshness, origin).await
+}
+
+/// As [`read_through`], for callers who refresh a stale value elsewhere: it is served at once. The
+/// second is whether it was, and nobody refreshes it yet.
+pub(crate) async fn read_stale<K, T, E, F, Fut>(
+    cache: &Arc<Shared>,
+    key: &Key,
+    policy: &PolicyParts,
+    freshness: Freshness,
+    deadline: Option<Instant>,
+    origin: F,
+) -> (Result<Fetched<T>, E>, bool)
+where
+    K: Keep<T>,
+    T: Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    if !policy.near.is_zero()
+        && let Some(fetched) = near::answer::<K, T>(cache, key, policy, freshness)
+    {
+        return (Ok(fetched), false);
+    }
+    let mut call = Call::new(cache, key, policy, deadline);
+    call.refreshes = Refreshes::Elsewhere;
+    let result = call.reported::<K, _, _, _, _>(freshness, origin).await;
+    (result, call.to_refresh.into_inner())
+}
+
+/// Gets a new value from `origin` in place of the present entry. If it is stored, the second is
+/// what the server has shown behind that.
+pub(crate) async fn refresh<K, T, E, F, Fut>(
+    cache: &Arc<Shared>,
+    key: &Key,
+    policy: &PolicyParts,
+    deadline: Option<Instant>,
+    origin: F,
+) -> (Result<Fetched<T>, E>, Option<Vec<Shown>>)
+where
+    K: Keep<T>,
+    T: Serialize + DeserializeOwned,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let call = Call::new(cache, key, policy, deadline);
+    let refreshed = call.reported::<K, _, _, _, _>(Freshness::Refresh, origin);
+    let refreshed = refreshed.await;
+    (refreshed, call.behind_fill.into_inner())
 }
 
 impl<'a> Call<'a> {
@@ -235,7 +295,36 @@ impl<'a> Call<'a> {
             budget,
             begun,
             counters: cache.counters.of(key.name()),
+            behind_fill: OnceLock::new(),
+            refreshes: Refreshes::Here,
+            to_refresh: AtomicBool::new(false),
         }
+    }
+
+    /// Runs in a span, and is counted and reported when it has ended.
+    async fn reported<K, T, E, F, Fut>(
+        &self,
+        freshness: Freshness,
+        origin: F,
+    ) -> Result<Fetched<T>, E>
+    where
+        K: Keep<T>,
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let name = self.key.name();
+        let span = events::call(name);
+        // Pinned in place: moving it into the span would cost more than the span.
+        let run = pin!(self.run::<K, _, _, _, _>(freshness, origin));
+        let result = run.instrument(span.clone()).await;
+        let event = match &result {
+            Ok(fetched) => Event::value(name, fetched),
+            Err(_) => Event::error(name, self.budget.spent()),
+        };
+        events::record(&span, event.outcome);
+        self.cache.publish(&self.counters, &event);
+        result
     }
 
     async fn run<K, T, E, F, Fut>(&self, freshness: Freshness, origin: F) -> Result<Fetched<T>, E>
@@ -311,7 +400,14 @@ impl<'a> Call<'a> {
                 // Before the value is decoded, which need not be kept while this waits.
                 Box::pin(self.keep_up(&reply, &self.budget)).await;
             }
-            if let Some(fetched) = self.answer(decision, &snapshot, backoff.has_waited()) {
+            let elsewhere = self.refreshes == Refreshes::Elsewhere
+                && decision == Decision::Refresh(IfLost::ServeStale);
+            let served = match elsewhere {
+                true => Decision::ServeStale,
+                false => decision,
+            };
+            if let Some(fetched) = self.answer(served, &snapshot, backoff.has_waited()) {
+                self.to_refresh.store(elsewhere, Ordering::Relaxed);
                 if let Some(noted) = noted {
                     self.keep::<K, T>(&noted, decision, &snapshot, &reply, &fetched);
                 }
@@ -484,7 +580,12 @@ impl<'a> Call<'a> {
                     cost,
                 };
                 let mut pending = [self.plan_fill(&lease, kept.cas(), &value, &answer, &flight)];
-                exchanges.write_pending(&mut pending).await;
+                match lease.reason {
+                    FillReason::Requested => self.write_refresh(&mut pending).await,
+                    FillReason::Miss | FillReason::Expired => {
+                        exchanges.write_pending(&mut pending).await;
+                    }
+                }
                 let [written] = pending.map(|pending| pending.result());
                 let (outcome, ttl_left) = (lease.reason.outcome(written.fill), written.ttl_left);
                 written.end(*lease);

@@ -20,8 +20,10 @@ use crate::{
 
 pub(crate) mod abandoned;
 pub(crate) mod name_registry;
+pub(crate) mod refreshing;
 use abandoned::Abandoned;
 use name_registry::{Function, Names};
+use refreshing::Refreshing;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) names: Names,
     pub(crate) near: Near,
+    pub(crate) refreshing: Refreshing,
 }
 
 impl Shared {

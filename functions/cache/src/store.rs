@@ -32,10 +32,6 @@ pub(crate) enum KeyKind {
     Function,
     /// The generation of the tag at this place.
     Tag(usize),
-    /// What bounds near copies in the namespace.
-    NearNamespace,
-    /// The same of the function.
-    NearFunction,
 }
 
 impl CacheKeys {
@@ -46,8 +42,6 @@ impl CacheKeys {
             KeyKind::Namespace => self.namespace(),
             KeyKind::Function => self.function(),
             KeyKind::Tag(place) => self.tags()[place].key(),
-            KeyKind::NearNamespace => self.near()[0].key(),
-            KeyKind::NearFunction => self.near()[1].key(),
         }
     }
 

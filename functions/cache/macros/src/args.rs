@@ -1,9 +1,9 @@
 //! The grammar of `("name", ttl = "60s", …)`. The policy checks itself, in a `const`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{
-    Error, Expr, Ident, LitStr, Result, Token,
+    Error, Expr, Ident, LitBool, LitStr, Result, Token,
     ext::IdentExt as _,
     parenthesized,
     parse::{Parse, ParseStream},
@@ -14,7 +14,7 @@ use crate::tags;
 
 pub(crate) struct Args {
     pub(crate) name: LitStr,
-    pub(crate) policy: TokenStream,
+    pub(crate) policy: Policy,
     pub(crate) key: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) skip: Vec<Ident>,
@@ -23,6 +23,20 @@ pub(crate) struct Args {
     pub(crate) types: Option<Expr>,
     /// What the companions are called by: their struct, or what comes before `_fetch`.
     pub(crate) companions: Option<Ident>,
+    /// The origin of many keys.
+    pub(crate) many: Option<Expr>,
+    /// Which errors are cached.
+    pub(crate) negative: Option<Expr>,
+    /// Whether stale values are refreshed in tasks of their own, and where that is said.
+    pub(crate) background: Option<Span>,
+}
+
+/// How values are cached.
+pub(crate) enum Policy {
+    /// A constant.
+    Shorthands(TokenStream),
+    /// What `policy` names: a constant, or an expression of each call; and the setter of its version.
+    Whole { policy: Expr, version: TokenStream },
 }
 
 /// Shorthands that take a duration; each is the setter of this name.
@@ -62,6 +76,9 @@ impl Parse for Args {
             tags: given.tags,
             types: given.types,
             companions: given.companions,
+            many: given.many,
+            negative: given.negative,
+            background: given.background,
         })
     }
 }
@@ -78,10 +95,13 @@ struct Given {
     tags: Vec<LitStr>,
     types: Option<Expr>,
     companions: Option<Ident>,
+    many: Option<Expr>,
+    negative: Option<Expr>,
+    background: Option<Span>,
 }
 
 /// What takes neither a time nor a number.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "ttl",
     "policy",
     "key",
@@ -90,6 +110,9 @@ const OTHERS: [&str; 8] = [
     "cache",
     "types",
     "companions",
+    "many",
+    "negative",
+    "background_refresh",
 ];
 
 impl Given {
@@ -129,6 +152,12 @@ impl Given {
             "cache" => self.cache = Some(input.parse()?),
             "types" => self.types = Some(input.parse()?),
             "companions" => self.companions = Some(input.parse()?),
+            "many" => self.many = Some(input.parse()?),
+            "negative" => self.negative = Some(input.parse()?),
+            "background_refresh" => {
+                let yes: LitBool = input.parse()?;
+                self.background = yes.value.then(|| ident.span());
+            }
             "ttl" => {
                 let ttl = duration(input)?;
                 self.ttl = Some(quote_spanned!(ident.span()=> ::larder::Policy::ttl(#ttl)));
@@ -147,18 +176,42 @@ impl Given {
         Ok(())
     }
 
-    fn policy(&mut self, name: &LitStr) -> Result<TokenStream> {
+    /// A whole policy is only known to the compiler.
+    fn check_background(&self) -> Result<()> {
+        let window = |word: &String| word == "policy" || word == "stale_while_revalidate";
+        match self.background {
+            Some(at) if !self.seen.iter().any(window) => Err(Error::new(
+                at,
+                "a value is refreshed in the background while a stale one is served: say for how long, stale_while_revalidate = \"30s\"",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing but the version is said beside a whole policy: that is part of the key, and so
+    /// the same for every call.
+    fn has_only_version(&self) -> bool {
+        let shorthand =
+            |word: &str| DURATIONS.contains(&word) || NUMBERS.contains(&word) && word != "version";
+        !self.seen.iter().any(|word| shorthand(word))
+    }
+
+    fn policy(&mut self, name: &LitStr) -> Result<Policy> {
+        self.check_background()?;
         let setters = &self.setters;
         match (&self.whole, &self.ttl) {
-            (Some(whole), None) if setters.is_empty() => Ok(quote!(#whole)),
-            (None, Some(ttl)) => Ok(quote!(#ttl #(#setters)*)),
+            (Some(whole), None) if self.has_only_version() => Ok(Policy::Whole {
+                policy: whole.clone(),
+                version: quote!(#(#setters)*),
+            }),
+            (None, Some(ttl)) => Ok(Policy::Shorthands(quote!(#ttl #(#setters)*))),
             (None, None) => Err(Error::new(
                 name.span(),
                 "say how long values live: ttl = \"60s\", or policy = A_CONST",
             )),
             (Some(whole), _) => Err(Error::new_spanned(
                 whole,
-                "either `policy` or the shorthands, not both: set the rest on the policy",
+                "either `policy` or the shorthands, not both: set the rest on the policy; only `version` may be beside it",
             )),
         }
     }

@@ -6,6 +6,7 @@ use syn::{ReturnType, Token, Type};
 
 use crate::{
     function::Input,
+    many::many,
     parts::{Attributes, Parts, by_reference},
 };
 
@@ -18,6 +19,7 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         codec,
         keep,
         fetch,
+        fetching,
         ..
     } = parts;
     let its = parts.companion("__larder_identity");
@@ -27,6 +29,8 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
         &parts.turbofish,
     );
     let function = quote!(Self::#its #turbofish ());
+    let policy = parts.policy(&function);
+    let many = many(parts, &function, &policy);
     let key = parts.key(&function);
     // It takes its arguments with it: one may be a `&mut`, which only one call can have.
     let origin =
@@ -36,40 +40,51 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
     let (check, all) = (&parts.check, &parts.attrs.all);
     let of_key = |input: &Input| input.keyed;
     let of_entry = |input: &Input| input.keyed || input.finds_cache;
+    let of_stored = |input: &Input| input.keyed || input.finds_cache || input.sets_policy;
     let here = parts.here;
     let value = Ident::new("value", Span::mixed_site());
+    let other = Ident::new("policy", Span::mixed_site());
     let fallible = |ok: TokenStream| quote!(::core::result::Result<#ok, ::larder::CacheError>);
     [
         run(
             parts,
             "fetch",
             "As the function itself, with what became of the call: hit, miss, stale, its age.\n\n# Errors\nThose of the function itself.",
-            quote_spanned!(here=> #check ::larder::__private::fetch #fetch (#cache, #function, #key, #codec, #keep, #origin).await),
+            quote_spanned!(here=> #check ::larder::__private::#fetching #fetch (#cache, #function, #policy, #key, #codec, #keep, #origin).await),
         ),
         run(
             parts,
             "refresh",
             "A new value from the origin, stored in place of the old one.\n\n# Errors\nThose of the function itself.",
-            quote_spanned!(here=> ::larder::__private::refresh #call (#cache, #function, #key, #codec, #origin).await),
+            quote_spanned!(here=> ::larder::__private::refresh #call (#cache, #function, #policy, #key, #codec, #origin).await),
         ),
         itself(parts, &uncached),
         verb(
             parts,
             "peek",
             "The cached value, fresh or stale, if there is one. Never calls the origin.",
-            &of_entry,
+            &of_stored,
             None,
             &quote!(::core::option::Option<::larder::Fetched<#shape::Value>>),
-            quote_spanned!(here=> ::larder::__private::peek #call (#cache, #function, #key, #codec).await),
+            quote_spanned!(here=> ::larder::__private::peek #call (#cache, #function, #policy, #key, #codec).await),
         ),
         verb(
             parts,
             "put",
             "Stores a value as if the origin had just answered with it.\n\n# Errors\nThose of `larder::Cache::put`; also if there is no cache, or no key.",
-            &of_entry,
+            &of_stored,
             Some(quote!(#value: &#shape::Value)),
             &fallible(quote!(())),
-            quote_spanned!(here=> ::larder::__private::put #call (#cache, #function, #key, #codec, #value).await),
+            quote_spanned!(here=> ::larder::__private::put #call (#cache, #function, #policy, #key, #codec, #value).await),
+        ),
+        verb(
+            parts,
+            "put_with",
+            "Stores a value as if the origin had just answered with it and chosen this policy, of which the version does not count.\n\n# Errors\nThose of `larder::Cache::put`; also if there is no cache, or no key.",
+            &of_entry,
+            Some(quote!(#value: &#shape::Value, #other: &::larder::Policy)),
+            &fallible(quote!(())),
+            quote_spanned!(here=> ::larder::__private::put #call (#cache, #function, &#function.with_version(*#other), #key, #codec, #value).await),
         ),
         verb(
             parts,
@@ -84,10 +99,10 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             parts,
             "expire",
             "Makes the cached value stale: acknowledged by the server, or an error.\n\n# Errors\nThose of `larder::Cache::expire`; also if there is no cache, or no key.",
-            &of_entry,
+            &of_stored,
             None,
             &fallible(quote!(())),
-            quote!(::larder::__private::expire(#cache, #function, #key).await),
+            quote!(::larder::__private::expire(#cache, #policy, #key).await),
         ),
         verb(
             parts,
@@ -113,13 +128,14 @@ pub(crate) fn companions(parts: &Parts<'_>) -> TokenStream {
             #[allow(dead_code)]
             fn #its #generics () -> ::larder::__private::Function #clause #identity
         },
+        many,
     ]
     .into_iter()
     .collect()
 }
 
 /// The head of every companion.
-fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
+pub(crate) fn head(parts: &Parts<'_>, doc: &str) -> TokenStream {
     let Attributes { all, hidden, .. } = &parts.attrs;
     let vis = &parts.vis;
     quote! {

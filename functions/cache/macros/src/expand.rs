@@ -29,7 +29,7 @@ fn free(parts: &Parts<'_>) -> TokenStream {
     let (name, ident) = (&function.sig.ident, &parts.companions);
     let (sig, passed) = (parts.signature(name.clone()), parts.passed());
     let about = format!(
-        "Companions of the cached function [`{name}`](fn@{name}): `fetch`, `refresh`, `peek`, `put`, `invalidate`, `expire`, `flush`, `key`, `uncached`."
+        "Companions of the cached function [`{name}`](fn@{name}): `fetch`, `refresh`, `peek`, `put`, `put_with`, `invalidate`, `expire`, `flush`, `key`, `uncached`; of a function with arguments in its key `invalidate_many`, `put_many` and, with `many = …`, `fetch_many`."
     );
     let (link, hidden) = (parts.attrs.link(ident), &parts.attrs.hidden);
     let companions = companions(parts);
@@ -100,8 +100,9 @@ fn alone(parts: &Parts<'_>) -> TokenStream {
         Ident::new("key", Span::mixed_site()),
     );
     let computed = parts.key(&its.to_token_stream());
+    let policy = parts.policy(&quote!(#its));
     let fetched = quote_spanned! {*here=>
-        ::larder::__private::fetch #fetch (#cache, #its, #key, #codec, #keep, async move || -> #output #body).await
+        ::larder::__private::fetch #fetch (#cache, #its, #policy, #key, #codec, #keep, async move || -> #output #body).await
     };
     quote! {
         #(#outer)* #(#all)* #(#expected)*

@@ -2,16 +2,16 @@
 
 use proc_macro2::{Group, TokenStream};
 use syn::{
-    Attribute, Error, Expr, FnArg, GenericParam, Ident, Pat, PatType, Receiver, Result, Signature,
-    Token, Visibility,
+    Attribute, Error, Expr, FnArg, GenericParam, Ident, Pat, PatType, Receiver, ReceiverKind,
+    Result, Signature, Token, Type, Visibility,
     parse::{Parse, ParseStream},
     spanned::Spanned as _,
 };
 
 use crate::{
-    args::Args,
+    args::{Args, Policy},
     source,
-    tokens::{find, mentions},
+    tokens::{find, find_sign, mentions},
 };
 
 pub(crate) struct Function {
@@ -21,6 +21,8 @@ pub(crate) struct Function {
     pub(crate) body: Group,
     pub(crate) place: Place,
     pub(crate) inputs: Vec<Input>,
+    /// The policy, if it is an expression of each call.
+    pub(crate) policy: Option<Expr>,
 }
 
 /// Where a function is, as far as an attribute on it can see.
@@ -43,6 +45,10 @@ pub(crate) struct Input {
     pub(crate) keyed: bool,
     /// Named by `cache = …`.
     pub(crate) finds_cache: bool,
+    /// Not part of the key, and named by `many = …`.
+    pub(crate) for_many: bool,
+    /// Named by a `policy` that each call has anew.
+    pub(crate) sets_policy: bool,
 }
 
 /// Attributes, visibility, signature and body, none of it looked at yet.
@@ -73,8 +79,11 @@ impl Function {
         let place = place(&sig, &vis, args);
         check_place(&sig, place)?;
         check_receiver(&sig, args)?;
-        let inputs = inputs(&sig, args)?;
+        let policy = policy_of_a_call(&sig, args);
+        let inputs = inputs(&sig, args, policy.as_ref())?;
         check_generics(&sig, args)?;
+        check_many(&inputs, place, args)?;
+        check_background(&sig, &inputs, place, args)?;
         Ok(Self {
             attrs,
             vis,
@@ -82,6 +91,7 @@ impl Function {
             body,
             place,
             inputs,
+            policy,
         })
     }
 
@@ -148,13 +158,34 @@ fn skips_self(args: &Args) -> bool {
     args.skip.iter().any(|name| name == "self")
 }
 
-fn inputs(sig: &Signature, args: &Args) -> Result<Vec<Input>> {
+/// The policy that each call has anew: a closure, or an expression with arguments. Everything else is
+/// a constant, which the compiler checks.
+fn policy_of_a_call(sig: &Signature, args: &Args) -> Option<Expr> {
+    let Policy::Whole { policy, .. } = &args.policy else {
+        return None;
+    };
+    // A constant of a module that is called like an argument.
+    if matches!(policy, Expr::Path(path) if path.path.segments.len() > 1) {
+        return None;
+    }
+    let named = |input: &FnArg| match input {
+        FnArg::Receiver(receiver) => mentions(policy, &Ident::from(receiver.self_token)),
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(name) => mentions(policy, &name.ident),
+            _ => false,
+        },
+    };
+    let closure = matches!(policy, Expr::Closure(_));
+    (closure || sig.inputs.iter().any(named)).then(|| policy.clone())
+}
+
+fn inputs(sig: &Signature, args: &Args, policy: Option<&Expr>) -> Result<Vec<Input>> {
     let typed = sig.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(typed) => Some(typed),
         FnArg::Receiver(_) => None,
     });
     let inputs: Vec<_> = typed
-        .map(|typed| input(typed, args))
+        .map(|typed| input(typed, args, policy))
         .collect::<Result<_>>()?;
     for skip in &args.skip {
         if skip != "self" && !inputs.iter().any(|input| input.name == *skip) {
@@ -175,7 +206,7 @@ fn inputs(sig: &Signature, args: &Args) -> Result<Vec<Input>> {
     Ok(inputs)
 }
 
-fn input(typed: &PatType, args: &Args) -> Result<Input> {
+fn input(typed: &PatType, args: &Args, policy: Option<&Expr>) -> Result<Input> {
     let name = match &*typed.pat {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => &name.ident,
         pattern => {
@@ -189,15 +220,62 @@ fn input(typed: &PatType, args: &Args) -> Result<Input> {
         return Err(Error::new(hidden.span(), problem));
     }
     let named_by = |expr: &Option<Expr>| expr.as_ref().is_some_and(|expr| mentions(expr, name));
+    let keyed = match &args.key {
+        Some(_) => named_by(&args.key),
+        None => !args.skip.contains(name),
+    };
     Ok(Input {
         typed: typed.clone(),
         name: name.clone(),
-        keyed: match &args.key {
-            Some(_) => named_by(&args.key),
-            None => !args.skip.contains(name),
-        },
+        keyed,
         finds_cache: named_by(&args.cache),
+        for_many: !keyed && named_by(&args.many),
+        sets_policy: policy.is_some_and(|policy| mentions(policy, name)),
     })
+}
+
+/// A refresh in the background runs on when the call has ended, and so do its arguments.
+fn check_background(sig: &Signature, inputs: &[Input], place: Place, args: &Args) -> Result<()> {
+    let Some(at) = args.background else {
+        return Ok(());
+    };
+    if place == Place::Trait {
+        let problem = "a refresh in the background calls the companion `uncached`, and a method of a trait has no companions: leave `background_refresh` out; a private method gets them by `pub(self)`";
+        return Err(Error::new(at, problem));
+    }
+    let borrowed = |ty: &Type| find_sign(ty, &['&', '\'']);
+    let receiver = sig.receiver().and_then(|receiver| match &receiver.kind {
+        ReceiverKind::Reference(and, ..) => Some(and.span()),
+        _ => None,
+    });
+    let mut typed = inputs.iter().map(|input| &*input.typed.ty);
+    match receiver.or_else(|| typed.find_map(borrowed)) {
+        None => Ok(()),
+        Some(at) => Err(Error::new(
+            at,
+            "a refresh in the background runs on when the call has ended, so its arguments must be owned: take a `String` for a `&str`, an `Arc<Db>` for a `&Db`, `self: Arc<Self>` for `&self`",
+        )),
+    }
+}
+
+/// Whether there can be the companion that `many` is for.
+fn check_many(inputs: &[Input], place: Place, args: &Args) -> Result<()> {
+    let Some(many) = &args.many else {
+        return Ok(());
+    };
+    let keyed = || inputs.iter().filter(|input| input.keyed);
+    let problem = if place == Place::Trait {
+        "`many` is the origin of the companion `fetch_many`, and a method of a trait has no companions: leave it out; a private method gets them by `pub(self)`"
+    } else if keyed().next().is_none() {
+        "`many` is the origin of the companion `fetch_many`, which takes a list of keys, and this function has one key: leave it out"
+    } else if keyed().any(|input| input.finds_cache) {
+        "`many` is the origin of the companion `fetch_many`, which asks one cache, and `cache` names a part of the key: name another argument"
+    } else if keyed().any(|input| input.sets_policy) {
+        "`many` is the origin of the companion `fetch_many`, which has one policy, and `policy` names a part of the key: name another argument, or call `larder::origin::policy` in the origin"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new_spanned(many, problem))
 }
 
 fn check_generics(sig: &Signature, args: &Args) -> Result<()> {

@@ -7,6 +7,7 @@ mod args;
 mod companions;
 mod expand;
 mod function;
+mod many;
 mod output;
 mod parts;
 mod source;

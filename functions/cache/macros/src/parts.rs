@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::{
-    args::Args,
+    args::{Args, Policy},
     function::{Function, Place, name},
     output::{Kind, kind},
     tags,
@@ -21,6 +21,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) output: &'a Type,
     pub(crate) vis: TokenStream,
     pub(crate) shape: TokenStream,
+    /// Whether the return type is a `Result`: the argument of `Shape`.
+    pub(crate) kind: TokenStream,
     /// The type arguments of the call that does the work: return type and kind.
     pub(crate) call: TokenStream,
     /// The same of `fetch`.
@@ -40,11 +42,15 @@ pub(crate) struct Parts<'a> {
     pub(crate) cache: TokenStream,
     arguments: TokenStream,
     tags: Option<TokenStream>,
+    /// The origin of many keys.
+    pub(crate) many: Option<&'a Expr>,
+    /// What `fetch` calls.
+    pub(crate) fetching: Ident,
     pub(crate) attrs: Attributes<'a>,
 }
 
 impl<'a> Parts<'a> {
-    pub(crate) fn new(args: &Args, function: &'a Function, output: &'a Type) -> Result<Self> {
+    pub(crate) fn new(args: &'a Args, function: &'a Function, output: &'a Type) -> Result<Self> {
         let Kind { kind, check } = kind(function, output);
         let here = output.span();
         let at_once = located_at(quote!(#output), here);
@@ -53,11 +59,18 @@ impl<'a> Parts<'a> {
             output,
             vis: vis(&function.vis),
             shape: quote!(<#output as ::larder::__private::Shape<#kind>>),
-            keep: keep(output, &kind, here),
+            keep: keep(output, &kind, args.negative.is_some(), here),
             here,
             call: quote_spanned!(here=> ::<#output, #kind, _>),
-            fetch: quote_spanned!(here=> ::<#output, #kind, _, _>),
-            codec: quote_spanned!(here=> ::larder::__private::value::<#at_once, #kind>()),
+            fetch: match args.background {
+                None => quote_spanned!(here=> ::<#output, #kind, _, _>),
+                Some(_) => quote_spanned!(here=> ::<#output, #kind, _, _, _, _>),
+            },
+            fetching: match args.background {
+                None => Ident::new("fetch", here),
+                Some(_) => Ident::new("fetch_in_background", here),
+            },
+            codec: codec(args, &at_once, &kind, here),
             check,
             turbofish: turbofish(function),
             identity: identity(args, function),
@@ -68,7 +81,9 @@ impl<'a> Parts<'a> {
             cache: cache(args),
             arguments: arguments(args, function),
             tags: tags::tags(args, function)?,
+            many: args.many.as_ref(),
             attrs: Attributes::new(&function.attrs),
+            kind,
         })
     }
 
@@ -109,6 +124,19 @@ impl<'a> Parts<'a> {
         sig
     }
 
+    /// A reference to the policy of a call, or of a verb, of `function`.
+    pub(crate) fn policy(&self, function: &TokenStream) -> TokenStream {
+        let Some(policy) = &self.function.policy else {
+            return quote!(#function.policy());
+        };
+        let at = Span::call_site().located_at(policy.span());
+        let called = match policy {
+            Expr::Closure(_) => quote_spanned!(at=> (#policy)()),
+            _ => quote!(#policy),
+        };
+        quote_spanned!(at=> &#function.with_version(#called))
+    }
+
     /// All arguments, as they are passed on.
     pub(crate) fn passed(&self) -> Vec<TokenStream> {
         let receiver = self.function.receiver().map(|receiver| {
@@ -123,12 +151,23 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What writes and reads the value, and the errors that `negative` chooses.
+fn codec(args: &Args, output: &TokenStream, kind: &TokenStream, here: Span) -> TokenStream {
+    let Some(chosen) = &args.negative else {
+        return quote_spanned!(here=> ::larder::__private::value::<#output, #kind>());
+    };
+    quote_spanned!(here=> ::larder::__private::negative::<#output, #kind>(#chosen))
+}
+
 /// The value itself, if it can be cloned and shared. One that may borrow is kept as bytes: whether
 /// a type outlives everything is not known before its other bounds are.
-fn keep(output: &Type, kind: &TokenStream, here: Span) -> TokenStream {
-    let kept = quote_spanned!(here=>
-        ::larder::__private::Kept::<<#output as ::larder::__private::Shape<#kind>>::Value>
-    );
+fn keep(output: &Type, kind: &TokenStream, with_errors: bool, here: Span) -> TokenStream {
+    let shape = quote_spanned!(here=> <#output as ::larder::__private::Shape<#kind>>);
+    let cached = match with_errors {
+        false => quote_spanned!(here=> #shape::Value),
+        true => quote_spanned!(here=> ::core::result::Result<#shape::Value, #shape::Error>),
+    };
+    let kept = quote_spanned!(here=> ::larder::__private::Kept::<#cached>);
     if mentions_lifetime(&quote!(#output)) {
         return quote_spanned!(here=> <#kept as ::larder::__private::KeptAsBytes>::__LARDER_KEEP);
     }
@@ -148,7 +187,7 @@ fn mentions_lifetime(tokens: &TokenStream) -> bool {
 }
 
 /// The same tokens, all at one place: a mistake in them is one error, and not one of each token.
-fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
+pub(crate) fn located_at(tokens: TokenStream, here: Span) -> TokenStream {
     let moved = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
             let inside = located_at(group.stream(), here);
@@ -173,7 +212,7 @@ fn vis(vis: &Visibility) -> TokenStream {
 /// In a method of a trait the parameters of the `impl` and of the trait are out of sight. The type
 /// of a closure has them all in its name and in its `TypeId`.
 fn identity(args: &Args, function: &Function) -> TokenStream {
-    let Args { name, policy, .. } = args;
+    let (name, policy) = (&args.name, constant(args, function));
     let ident = function.sig.ident.to_string();
     let site = quote! {{
         enum LarderWithin {}
@@ -192,6 +231,25 @@ fn identity(args: &Args, function: &Function) -> TokenStream {
         }
         (None, Place::Trait) => quote!({ ::larder::__private::Function::method(#site, &|| ()) }),
         (None, _) => quote!({ ::larder::__private::Function::new(#site) }),
+    }
+}
+
+/// The policy that the compiler checks; of one that each call has anew only the version.
+fn constant(args: &Args, function: &Function) -> TokenStream {
+    let policy = match &args.policy {
+        Policy::Shorthands(policy) => policy.clone(),
+        Policy::Whole { version, .. } if function.policy.is_some() => {
+            return quote!(::larder::Policy::ttl(::core::time::Duration::from_secs(1)) #version);
+        }
+        Policy::Whole { policy, version } if version.is_empty() => quote!(#policy),
+        Policy::Whole { policy, version } => quote!((#policy) #version),
+    };
+    match &args.negative {
+        None => policy,
+        Some(negative) => {
+            let at = Span::call_site().located_at(negative.span());
+            quote_spanned!(at=> ::larder::__private::with_negative_ttl(#policy))
+        }
     }
 }
 

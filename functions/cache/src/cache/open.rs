@@ -10,7 +10,7 @@ use crate::{
     flight::{Flights, LocalSingleFlight, Pollers},
     near::Near,
     options::{Backend, Builder, Options, OptionsError, check_environment, check_names},
-    shared::{Shared, abandoned::Abandoned, name_registry::Names},
+    shared::{Shared, abandoned::Abandoned, name_registry::Names, refreshing::Refreshing},
     store::{
         Store,
         memcached::{BreakerWatch, ConnectOptions, Memcached},
@@ -132,6 +132,7 @@ impl Cache {
             log: Log::default(),
             names: Names::new(),
             near,
+            refreshing: Refreshing::default(),
         }))
     }
 

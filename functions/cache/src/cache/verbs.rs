@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 
@@ -14,15 +13,16 @@ use crate::{
     error::{CacheError, ServerError},
     fetched::Fetched,
     key::{CacheKeys, Key},
-    near::{AsBytes, Keep},
+    near::{Answer, AsBytes, Keep},
     origin::CacheDirective,
-    outcome::{Fill, Freshness, Outcome},
     payload::{self, Payload},
     policy::Policy,
-    read_through::{Call, MAX_TRIES, WriteResult, read_through},
+    read_through::{Call, MAX_TRIES, WriteResult, refresh},
     store::VerbError,
     telemetry::events::{Verb, VerbEvent},
 };
+
+mod many;
 
 impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
@@ -35,86 +35,15 @@ impl Cache {
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
     /// [`CacheError::Disabled`]: the cache is disabled, and no server was asked.
     pub async fn invalidate(&self, key: &Key) -> Result<(), CacheError> {
-        let removed = self.removed(key);
-        self.reported(Verb::Invalidate, key, removed).await
+        self.reported(Verb::Invalidate, key, self.removed(key))
+            .await
     }
 
-    async fn removed(&self, key: &Key) -> Result<(), CacheError> {
+    async fn removed(&self, key: &Key) -> Result<Vec<Answer>, CacheError> {
         self.check_verb()?;
         let call = Call::verb(self.shared(), key, &ANY.parts);
         let answers = call.invalidate(VERB_TIMEOUT).await;
-        let answers = answers.map_err(|error| self.unacknowledged(key, error))?;
-        self.shared().until_final(answers).await;
-        Ok(())
-    }
-
-    /// Removes the entries of many keys, as [`Cache::invalidate`] does, with one wait for all of
-    /// them. Each server gets one command a key, some at a time, and has a second for each, of
-    /// which a configuration endpoint whose list is a minute old may take half.
-    ///
-    /// ```
-    /// # use larder::{Cache, with_cache};
-    /// # #[larder::cached("square", ttl = "60s")]
-    /// # async fn square(n: u64) -> u64 { n * n }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), larder::CacheError> {
-    /// # let cache = Cache::memory();
-    /// let keys = [7, 8].map(square::key).into_iter().collect::<Result<Vec<_>, _>>()?;
-    /// cache.invalidate_many(keys).await
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`CacheError::Unacknowledged`] has a line for each entry that may still be there. Repeating
-    /// is safe.
-    pub async fn invalidate_many(
-        &self,
-        keys: impl IntoIterator<Item = Key>,
-    ) -> Result<(), CacheError> {
-        self.check_verb()?;
-        let begun = Instant::now();
-        let keys: Vec<_> = keys.into_iter().collect();
-        let each = keys.iter().map(|key| async move {
-            let call = Call::verb(self.shared(), key, &ANY.parts);
-            let answers = call.invalidate(VERB_TIMEOUT).await;
-            (
-                key,
-                answers.map_err(|error| self.unacknowledged(key, error)),
-            )
-        });
-        // Collected first: a future that holds the closure is not `Send` for every lifetime.
-        let each: Vec<_> = each.collect();
-        let each: Vec<_> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
-        let (mut answers, mut done, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, shown) in each {
-            match shown {
-                Ok(shown) => {
-                    answers.extend(shown);
-                    done.push(key);
-                }
-                Err(error) => {
-                    self.report(
-                        Verb::Invalidate,
-                        Some(key.name()),
-                        Some(key),
-                        begun,
-                        Some(&error),
-                    );
-                    match error {
-                        CacheError::Unacknowledged(servers) => failed.extend(servers),
-                        error => return Err(error),
-                    }
-                }
-            }
-        }
-        self.shared().until_final(answers).await;
-        for key in done {
-            self.report(Verb::Invalidate, Some(key.name()), Some(key), begun, None);
-        }
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(CacheError::Unacknowledged(failed)),
-        }
+        answers.map_err(|error| self.unacknowledged(key, error))
     }
 
     /// Makes the entry of `key` stale, so that the next caller refreshes it while others may still
@@ -145,7 +74,7 @@ impl Cache {
         self.reported(Verb::Expire, key, expired).await
     }
 
-    async fn expired(&self, key: &Key, policy: &Policy) -> Result<(), CacheError> {
+    async fn expired(&self, key: &Key, policy: &Policy) -> Result<Vec<Answer>, CacheError> {
         if policy.parts.stale().is_zero() {
             return self.removed(key).await;
         }
@@ -158,10 +87,7 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answers) => {
-                    self.shared().until_final(answers).await;
-                    return Ok(());
-                }
+                WriteResult::Done(answers) => return Ok(answers),
                 WriteResult::NoEntry => return self.removed(key).await,
                 WriteResult::Again | WriteResult::NameTaken => {}
             }
@@ -190,18 +116,18 @@ impl Cache {
         key: &Key,
         policy: &Policy,
         value: &T,
-    ) -> Result<(), CacheError> {
-        let call = Call::verb(self.shared(), key, &policy.parts);
-        let payload = payload::encode(value, call.longest());
+    ) -> Result<Vec<Answer>, CacheError> {
+        let parts = &policy.parts;
+        let payload = payload::encode(value, parts.longest());
         let payload = payload.map_err(|error| CacheError::Value(error.to_string()))?;
-        let compressed = call.compressed(&payload);
+        let compressed = parts.compressed(&payload);
         let stored = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if let Some(problem) = call.size_error(stored) {
+        if let Some(problem) = parts.size_error(stored) {
             return Err(CacheError::Value(problem));
         }
-        let Some(ttl) = call.ttl(value, Duration::MAX, CacheDirective::None) else {
+        let Some(ttl) = parts.ttl_of(value, Duration::MAX, CacheDirective::None) else {
             return Err(CacheError::Value(
                 "None, and the policy has no negative_ttl".to_owned(),
             ));
@@ -216,10 +142,7 @@ impl Cache {
                 .await
                 .map_err(|error| self.unacknowledged(key, error))?
             {
-                WriteResult::Done(answers) => {
-                    self.shared().until_final(answers).await;
-                    return Ok(());
-                }
+                WriteResult::Done(answers) => return Ok(answers),
                 WriteResult::NameTaken => return Err(CacheError::NameTaken(key.static_name())),
                 WriteResult::NoEntry | WriteResult::Again => {}
             }
@@ -289,28 +212,30 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let (deadline, freshness) = (context::deadline(), Freshness::Refresh);
-        let (cache, parts) = (self.shared(), &policy.parts);
-        let refreshed =
-            read_through::<K, _, _, _, _>(cache, key, parts, freshness, deadline, origin).await;
-        if let Ok(fetched) = &refreshed
-            && fetched.outcome() == Outcome::Refreshed(Fill::Stored)
-        {
-            let answer = Call::verb(cache, key, parts).records().await;
-            cache.until_final(vec![answer]).await;
+        let (cache, parts, deadline) = (self.shared(), &policy.parts, context::deadline());
+        let (refreshed, shown) =
+            refresh::<K, _, _, _, _>(cache, key, parts, deadline, origin).await;
+        if let Some(shown) = shown {
+            cache.until_final(shown).await;
         }
         refreshed
     }
 
-    /// Runs a verb of one key and notifies the observer.
+    /// Runs a verb of one key, waits until it is final, and notifies the observer.
     async fn reported(
         &self,
         verb: Verb,
         key: &Key,
-        run: impl Future<Output = Result<(), CacheError>>,
+        run: impl Future<Output = Result<Vec<Answer>, CacheError>>,
     ) -> Result<(), CacheError> {
         let begun = Instant::now();
-        let result = run.await;
+        let result = match run.await {
+            Ok(answers) => {
+                self.shared().until_final(answers).await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
         self.report(
             verb,
             Some(key.name()),
@@ -355,9 +280,6 @@ impl Cache {
         CacheError::Unacknowledged(vec![ServerError::new(store, server, error)])
     }
 }
-
-/// How many verbs are under way at a time.
-const AT_ONCE: usize = 64;
 
 /// For verbs that do not depend on a policy.
 const ANY: Policy = Policy::ttl(Duration::from_secs(1));

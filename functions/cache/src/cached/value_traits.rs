@@ -3,15 +3,19 @@
 //! The generated code requires them nowhere else: the key takes the output of [`part`], everything
 //! else that of [`value`]. So a missing trait is one error, and not one for each companion.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Visitor},
+};
 
 use super::Shape;
 use crate::{
     key::{KeyError, Tuple},
     near::{AsBytes, Keep, Stored},
-    payload::Payload,
+    payload::{ABSENT, Payload},
+    policy::Policy,
 };
 
 /// What can be part of a key.
@@ -47,19 +51,58 @@ pub trait Value: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Value for T {}
 
-/// How a `T` is written and read.
-pub trait Codec<T> {
-    /// As `T` is serialised.
-    fn write<S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error>;
-    /// As `T` is deserialised.
-    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<T, D::Error>;
+/// What can be cached of a function's errors.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be cached as an absence",
+    label = "this error cannot be stored and read back",
+    note = "it needs `serde::Serialize` and `serde::de::DeserializeOwned`; a function that returns no `Result` has no errors: let it return `None`, and leave out `negative`"
+)]
+pub trait Absence: Serialize + DeserializeOwned {}
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> Absence for E {}
+
+/// What of a function's answers, a `T` or an `E`, is cached, and how that is written and read.
+pub trait Codec<T, E> {
+    /// What is cached.
+    type Cached;
+
+    /// As it is cached.
+    fn value(value: T) -> Self::Cached;
+    /// The same of an error, if it is cached.
+    fn error(&self, error: E) -> Result<Self::Cached, E>;
+    /// The answer that was cached.
+    fn answer(cached: Self::Cached) -> Result<T, E>;
+    /// As it is serialised.
+    fn write<S: Serializer>(cached: &Self::Cached, to: S) -> Result<S::Ok, S::Error>;
+    /// The same of a value alone.
+    fn write_value<S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error>;
+    /// As it is deserialised.
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Self::Cached, D::Error>;
 }
 
-/// The codec of everything that has one.
+/// Values alone, by their own implementations.
 struct Serde;
 
-impl<T: Value> Codec<T> for Serde {
-    fn write<S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+impl<T: Value, E> Codec<T, E> for Serde {
+    type Cached = T;
+
+    fn value(value: T) -> T {
+        value
+    }
+
+    fn error(&self, error: E) -> Result<T, E> {
+        Err(error)
+    }
+
+    fn answer(cached: T) -> Result<T, E> {
+        Ok(cached)
+    }
+
+    fn write<S: Serializer>(cached: &T, to: S) -> Result<S::Ok, S::Error> {
+        cached.serialize(to)
+    }
+
+    fn write_value<S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
         value.serialize(to)
     }
 
@@ -69,36 +112,121 @@ impl<T: Value> Codec<T> for Serde {
 }
 
 /// The codec of the part of a return type that is cached.
-pub const fn value<R: Shape<KIND>, const KIND: u8>() -> impl Codec<R::Value>
+pub const fn value<R: Shape<KIND>, const KIND: u8>()
+-> impl Codec<R::Value, R::Error, Cached = R::Value>
 where
     R::Value: Value,
 {
     Serde
 }
 
-/// A value with its codec, as an implementation of serde's traits.
-#[derive(Debug)]
-pub struct Coded<T, C>(T, PhantomData<fn() -> C>);
+/// Values, and the errors that the function `F` chooses.
+struct Negative<F>(F);
 
-impl<T, C> Coded<T, C> {
-    pub(super) fn new(value: T) -> Self {
-        Self(value, PhantomData)
+impl<T: Value, E: Absence, F: Fn(&E) -> bool> Codec<T, E> for Negative<F> {
+    type Cached = Result<T, E>;
+
+    fn value(value: T) -> Result<T, E> {
+        Ok(value)
     }
 
-    pub(super) fn into_inner(self) -> T {
-        self.0
+    fn error(&self, error: E) -> Result<Result<T, E>, E> {
+        match (self.0)(&error) {
+            true => Ok(Err(error)),
+            false => Err(error),
+        }
+    }
+
+    fn answer(cached: Result<T, E>) -> Result<T, E> {
+        cached
+    }
+
+    fn write<S: Serializer>(cached: &Result<T, E>, to: S) -> Result<S::Ok, S::Error> {
+        match cached {
+            Ok(value) => value.serialize(to),
+            Err(error) => to.serialize_newtype_struct(ABSENT, error),
+        }
+    }
+
+    fn write_value<S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+        value.serialize(to)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Result<T, E>, D::Error> {
+        from.deserialize_newtype_struct(ABSENT, Either(PhantomData))
     }
 }
 
-impl<T, C: Codec<T>> Serialize for Coded<T, C> {
+/// Reads a value, or the error that is marked as one.
+struct Either<T, E>(PhantomData<fn() -> (T, E)>);
+
+impl<'de, T: Deserialize<'de>, E: Deserialize<'de>> Visitor<'de> for Either<T, E> {
+    type Value = Result<T, E>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value or an absence")
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Self::Value, D::Error> {
+        T::deserialize(value).map(Ok)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, error: D) -> Result<Self::Value, D::Error> {
+        E::deserialize(error).map(Err)
+    }
+}
+
+/// The codec where `negative` chooses errors that are cached, too.
+pub const fn negative<R: Shape<KIND>, const KIND: u8>(
+    chosen: impl Fn(&R::Error) -> bool,
+) -> impl Codec<R::Value, R::Error, Cached = Result<R::Value, R::Error>>
+where
+    R::Value: Value,
+    R::Error: Absence,
+{
+    Negative(chosen)
+}
+
+/// The policy of a function with `negative`, checked in its `static`.
+#[must_use]
+pub const fn with_negative_ttl(policy: Policy) -> Policy {
+    assert!(
+        policy.parts.negative_ttl.is_some(),
+        "`negative` keeps errors for the policy's negative_ttl, and it has none: add one"
+    );
+    policy
+}
+
+/// What is cached, with its codec, as an implementation of serde's traits.
+pub struct Coded<T, C: Codec<T, E>, E>(C::Cached, PhantomData<fn() -> (T, E)>);
+
+impl<T, C: Codec<T, E>, E> Coded<T, C, E> {
+    pub(super) fn value(value: T) -> Self {
+        Self(C::value(value), PhantomData)
+    }
+
+    /// Of an answer, if it is cached.
+    pub(super) fn of(codec: &C, answer: Result<T, E>) -> Result<Self, E> {
+        match answer {
+            Ok(value) => Ok(Self::value(value)),
+            Err(error) => codec.error(error).map(|cached| Self(cached, PhantomData)),
+        }
+    }
+
+    pub(super) fn answer(self) -> Result<T, E> {
+        C::answer(self.0)
+    }
+}
+
+impl<T, C: Codec<T, E>, E> Serialize for Coded<T, C, E> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         C::write(&self.0, to)
     }
 }
 
-impl<'de, T, C: Codec<T>> Deserialize<'de> for Coded<T, C> {
+impl<'de, T, C: Codec<T, E>, E> Deserialize<'de> for Coded<T, C, E> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        C::read(from).map(Self::new)
+        C::read(from).map(|cached| Self(cached, PhantomData))
     }
 }
 
@@ -125,30 +253,36 @@ impl<T> KeptAsBytes for Kept<T> {}
 #[derive(Debug, Clone, Copy)]
 pub struct AsValue;
 
-impl<T: Clone + Send + Sync + 'static, C> Keep<Coded<T, C>> for AsValue {
-    fn keep(value: &Coded<T, C>, _: Payload<'_>) -> Stored {
+impl<T, C, E> Keep<Coded<T, C, E>> for AsValue
+where
+    C: Codec<T, E, Cached: Clone + Send + Sync + 'static>,
+{
+    fn keep(value: &Coded<T, C, E>, _: Payload<'_>) -> Stored {
         Stored::Value(Arc::new(value.0.clone()))
     }
 
-    fn given(stored: &Stored) -> Option<Coded<T, C>> {
+    fn given(stored: &Stored) -> Option<Coded<T, C, E>> {
         match stored {
-            Stored::Value(value) => Some(Coded::new(value.downcast_ref::<T>()?.clone())),
+            Stored::Value(value) => {
+                let cached = value.downcast_ref::<C::Cached>()?.clone();
+                Some(Coded(cached, PhantomData))
+            }
             Stored::Plain(_) | Stored::Lz4(_) => None,
         }
     }
 }
 
 /// A borrowed value with its codec, for writing.
-pub(super) struct Lent<'a, T, C>(&'a T, PhantomData<fn() -> C>);
+pub(super) struct Lent<'a, T, C, E>(&'a T, PhantomData<fn() -> (C, E)>);
 
-impl<'a, T, C> Lent<'a, T, C> {
+impl<'a, T, C, E> Lent<'a, T, C, E> {
     pub(super) fn new(value: &'a T) -> Self {
         Self(value, PhantomData)
     }
 }
 
-impl<T, C: Codec<T>> Serialize for Lent<'_, T, C> {
+impl<T, C: Codec<T, E>, E> Serialize for Lent<'_, T, C, E> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        C::write(self.0, to)
+        C::write_value(self.0, to)
     }
 }

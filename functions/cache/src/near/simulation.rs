@@ -86,7 +86,9 @@ impl Plan {
 
     fn policy(&self, process: usize, n: usize) -> Policy {
         let near = NEAR[process][n % 2];
-        let policy = Policy::ttl(self.ttl).near(Duration::from_millis(near));
+        let policy = Policy::ttl(self.ttl)
+            .jitter(0)
+            .near(Duration::from_millis(near));
         match n {
             3 | 6 => policy.stale_while_revalidate(Duration::from_secs(5)),
             _ => policy,

@@ -116,7 +116,10 @@ pub(super) fn did_you_mean<'a>(
 
 /// The candidate that `word` is a misspelling of: at most a third of it differs, and at most three
 /// letters; only one letter if `word` lacks the unit.
-fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     candidates
         .into_iter()
         .filter(|candidate| *candidate != word)

@@ -1,9 +1,10 @@
 //! Whether a value is `None`, by its serialisation: so type aliases and generics need no special
 //! case.
 
+use super::ABSENT;
 use serde::ser::{Error, Impossible, Serialize, Serializer};
 
-/// Whether `value` serialises as `None` (a unit does not).
+/// Whether `value` serialises as `None` (a unit does not), or as an absence.
 pub(crate) fn is_none<T: Serialize + ?Sized>(value: &T) -> bool {
     value.serialize(Probe).is_ok()
 }
@@ -83,10 +84,13 @@ impl Serializer for Probe {
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         _: &T,
     ) -> Result<(), Present> {
-        Err(Present)
+        match name {
+            ABSENT => Ok(()),
+            _ => Err(Present),
+        }
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,

@@ -9,7 +9,7 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, Expected, Unexpected, Visitor, value::SeqDeserializer,
 };
 
-use super::{DEPTH, EXT_NEGATIVE, EXT_POSITIVE, MAX_VARIANTS};
+use super::{ABSENT, ABSENT_MARK, DEPTH, EXT_NEGATIVE, EXT_POSITIVE, MAX_VARIANTS};
 
 /// Why bytes are not the value that was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -484,10 +484,19 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ReadError> {
-        visitor.visit_newtype_struct(self)
+        if name != ABSENT {
+            return visitor.visit_newtype_struct(self);
+        }
+        match self.bytes.get(self.at) {
+            Some(&ABSENT_MARK) => {
+                self.at += 1;
+                visitor.visit_newtype_struct(self)
+            }
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {

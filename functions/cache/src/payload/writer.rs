@@ -7,7 +7,7 @@ use std::{any::type_name, fmt::Display};
 
 use serde::ser::{self, Serialize};
 
-use super::{DEPTH, EXT_NEGATIVE, EXT_POSITIVE, MAX_VARIANTS, reader::text};
+use super::{ABSENT, ABSENT_MARK, DEPTH, EXT_NEGATIVE, EXT_POSITIVE, MAX_VARIANTS, reader::text};
 use crate::byte::{byte, is_byte};
 
 /// Why a value was not written.
@@ -398,9 +398,12 @@ impl<'a> ser::Serializer for &'a mut Writer {
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), WriteError> {
+        if name == ABSENT {
+            self.put(&[ABSENT_MARK])?;
+        }
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

@@ -143,7 +143,8 @@ mod tests {
         };
         let fresh_until = WRITTEN + 60_000;
         let (cost, payload) = (Duration::ZERO, Payload::Plain(b""));
-        call.entry(generations, WRITTEN, fresh_until, cost, payload)
+        call.policy
+            .entry(generations, WRITTEN, fresh_until, cost, payload)
     }
 
     /// The ages that a reader sees whose clock is `ahead` of the writer's, `passed` after the

@@ -13,10 +13,11 @@ use crate::{
     origin::CacheDirective,
     outcome::{CacheFailure, Fill},
     payload::{self, Payload, ReadBack, WriteError},
-    random,
+    policy::PolicyParts,
     store::{
         KeyKind, Lifetime, StoreError,
-        many::{Precondition, Write},
+        effect::Effect,
+        many::{Each, Precondition, Write},
     },
     telemetry::metrics::{Counter, Counters},
 };
@@ -123,24 +124,25 @@ impl Call<'_> {
         flight: &Leader<'_>,
     ) -> PendingWrite<'_> {
         let discard = |fill| self.unfilled(self.plan_discard(lease, cas), fill);
-        let ttl = self.ttl(value, answer.cost, answer.directive);
-        let payload = match self.encoded(value, ttl, flight.is_watched()) {
+        let policy = answer.directive.policy(self.policy);
+        let ttl = policy.ttl_of(value, answer.cost, answer.directive);
+        let payload = match self.encoded(value, &policy, ttl, flight.is_watched()) {
             Ok(payload) => payload,
             Err(failure) => {
                 flight.fail();
                 return discard(Fill::Failed(failure));
             }
         };
-        let fresh_until = ttl.map(|ttl| self.fresh_until(answer.created, ttl));
+        let fresh_until = ttl.map(|ttl| policy.fresh_until(answer.created, ttl));
         flight.complete(payload.clone(), answer.created, fresh_until);
         let Some(fresh_until) = fresh_until else {
             return discard(Fill::NotStored);
         };
-        let compressed = self.compressed(&payload);
+        let compressed = policy.compressed(&payload);
         let payload = compressed
             .as_deref()
             .map_or(Payload::Plain(&payload), Payload::Lz4);
-        if self.size_error(payload).is_some() {
+        if policy.size_error(payload).is_some() {
             let size = payload.bytes().len();
             self.cache.log.oversize(self.key.name(), size);
             return discard(Fill::Failed(CacheFailure::Oversize));
@@ -155,7 +157,7 @@ impl Call<'_> {
             Ok(None) => return self.unfilled(Ok(None), Fill::NotStored),
             Err(error) => return self.unfilled(Err(error), failed(error)),
         };
-        let entry = self.entry(
+        let entry = policy.entry(
             self.stamp(lease),
             answer.created,
             fresh_until,
@@ -163,8 +165,9 @@ impl Call<'_> {
             payload,
         );
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
+        let life = self.life(&policy, &entry);
         PendingWrite {
-            write: Some(self.write_over(KeyKind::Item, bytes, self.life(&entry), cas)),
+            write: Some(self.write_over(KeyKind::Item, bytes, life, cas)),
             counters: &self.counters,
             fill: Fill::Stored,
             ttl_left: clock::until(self.cache.clock.now(), entry.fresh_until),
@@ -233,10 +236,15 @@ impl Call<'_> {
     pub(super) fn encoded<T: Serialize + DeserializeOwned>(
         &self,
         value: &T,
+        policy: &PolicyParts,
         ttl: Option<Duration>,
         watched: bool,
     ) -> Result<Bytes, CacheFailure> {
-        let limit = if watched { usize::MAX } else { self.longest() };
+        let limit = if watched {
+            usize::MAX
+        } else {
+            policy.longest()
+        };
         let (log, name) = (&self.cache.log, self.key.name());
         let payload = payload::encode(value, limit).map_err(|error| match error {
             WriteError::TooLong(limit) => {
@@ -259,93 +267,74 @@ impl Call<'_> {
         Ok(payload.into())
     }
 
-    /// `payload` compressed, if the policy allows it and it becomes shorter.
-    pub(crate) fn compressed(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let threshold = self.policy.compress_over?;
-        (payload.len() > threshold).then(|| payload::compress(payload))?
-    }
-
-    /// How long the value is fresh; `None` if it must not be stored.
-    pub(crate) fn ttl<T: Serialize>(
-        &self,
-        value: &T,
-        cost: Duration,
-        directive: CacheDirective,
-    ) -> Option<Duration> {
-        match directive {
-            CacheDirective::NoStore => return None,
-            CacheDirective::Ttl(ttl) => return Some(ttl),
-            CacheDirective::None if cost < self.policy.min_cost => return None,
-            CacheDirective::None => {}
-        }
-        if payload::is_none(value) {
-            self.policy.negative_ttl
-        } else {
-            Some(self.policy.ttl)
-        }
-    }
-
-    /// Until when an entry is fresh: for `ttl` less its jitter.
-    pub(crate) fn fresh_until(&self, created: Millis, ttl: Duration) -> Millis {
-        let ttl = clock::millis(ttl);
-        let most = ttl / 100 * u64::from(self.policy.jitter_percent);
-        let fresh = ttl
-            - if most == 0 {
-                0
-            } else {
-                random::u64() % (most + 1)
-            };
-        created + fresh
-    }
-
-    /// An entry, with the stale window after the time for which it is fresh.
-    pub(crate) fn entry<'a>(
-        &self,
-        generations: Generations,
-        created: Millis,
-        fresh_until: Millis,
-        cost: Duration,
-        payload: Payload<'a>,
-    ) -> Entry<'a> {
-        let discard_at = fresh_until + clock::millis(self.policy.stale());
-        let cost = u32::try_from(cost.as_micros()).unwrap_or(u32::MAX);
-        let version = self.policy.version;
-        Entry {
-            id: random::u64(),
-            generations,
-            created,
-            fresh_until,
-            discard_at,
-            cost,
-            version,
-            payload,
-        }
-    }
-
     /// As long as the entry may be served; with a stale window one lease longer, because a
     /// refresh may still run at the end.
-    pub(crate) fn life(&self, entry: &Entry<'_>) -> Lifetime {
+    pub(crate) fn life(&self, policy: &PolicyParts, entry: &Entry<'_>) -> Lifetime {
         let served = Duration::from_millis(entry.discard_at.saturating_sub(self.cache.clock.now()));
-        let grace = if self.policy.stale().is_zero() {
+        let grace = if policy.stale().is_zero() {
             Duration::ZERO
         } else {
-            self.policy.lease
+            policy.lease
         };
         Lifetime::at_least(served + grace)
     }
 }
 
+impl Call<'_> {
+    /// The same for a refresh on request, which is a verb: its write reads behind it what bounds
+    /// the near copies of the old value.
+    pub(super) async fn write_refresh(&self, pending: &mut [PendingWrite<'_>]) {
+        let (places, writes) = planned(pending);
+        let mut written = Vec::with_capacity(writes.len());
+        for write in &writes {
+            let effect = Effect::Write(write.clone());
+            let effected = self
+                .cache
+                .store
+                .effect(&self.keys, effect, self.budget.left());
+            let effected = self.budget.spend(effected).await;
+            written.push(match effected {
+                Ok(effected) => {
+                    let done = effected.first().is_some_and(|(_, holder)| holder.done);
+                    if done {
+                        let _ = self.behind_fill.set(self.all_shown(effected));
+                    }
+                    Ok(done)
+                }
+                Err(failed) => Err(failed.error),
+            });
+        }
+        self.exchanges()
+            .written(pending, places, &writes, written)
+            .await;
+    }
+}
+
+fn planned<'a>(pending: &mut [PendingWrite<'a>]) -> (Vec<usize>, Vec<Write<'a>>) {
+    let places = pending.iter_mut().enumerate();
+    places
+        .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
+        .unzip()
+}
+
 impl Exchanges<'_> {
     /// Executes the pending writes; records fills that were refused or failed.
     pub(super) async fn write_pending(&self, pending: &mut [PendingWrite<'_>]) {
-        let (places, writes): (Vec<_>, Vec<_>) = pending
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(place, pending)| Some((place, pending.write.take()?)))
-            .unzip();
+        let (places, writes) = planned(pending);
         let written = self.write(&writes).await;
+        self.written(pending, places, &writes, written).await;
+    }
+
+    /// What becomes of the pending writes at `places`, each by its result.
+    async fn written(
+        &self,
+        pending: &mut [PendingWrite<'_>],
+        places: Vec<usize>,
+        writes: &[Write<'_>],
+        written: Each<bool>,
+    ) {
         let mut too_large = Vec::new();
-        for ((place, written), write) in places.into_iter().zip(written).zip(&writes) {
+        for ((place, written), write) in places.into_iter().zip(written).zip(writes) {
             let pending = &mut pending[place];
             // If it is refused, the lease is no longer ours.
             pending.held = Held::after(written);
@@ -397,7 +386,10 @@ fn failed(error: StoreError) -> Fill {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cache, Key, Policy, entry::Generation};
+    use crate::{
+        Cache, Key, Policy,
+        entry::{Generation, Generations},
+    };
 
     #[test]
     fn an_entry_of_a_faster_clock_that_is_over_already_lives_as_long_as_one_that_is_just_over() {
@@ -413,14 +405,17 @@ mod tests {
         let created = cache.shared().clock.now() + 900;
         let entry = Entry {
             discard_at: created - 900,
-            ..call.entry(
+            ..policy.parts.entry(
                 generations,
                 created,
-                call.fresh_until(created, policy.parts.ttl),
+                policy.parts.fresh_until(created, policy.parts.ttl),
                 Duration::ZERO,
                 Payload::Plain(b""),
             )
         };
-        assert_eq!(call.life(&entry), Lifetime::at_least(policy.parts.lease));
+        assert_eq!(
+            call.life(&policy.parts, &entry),
+            Lifetime::at_least(policy.parts.lease)
+        );
     }
 }

@@ -49,6 +49,7 @@ const GRAIN: Duration = Duration::from_millis(20);
 
 const fn policy(ttl: u64) -> Policy {
     Policy::ttl(Duration::from_millis(ttl))
+        .jitter(0)
         .lease(LEASE)
         .wait(WAIT)
 }

@@ -343,9 +343,9 @@ mod tests {
             function: generation,
         };
         let created = call.cache.clock.now() - 61_000;
-        let fresh_until = call.fresh_until(created, call.policy.ttl);
+        let fresh_until = call.policy.fresh_until(created, call.policy.ttl);
         let payload = Payload::Plain(b"");
-        let entry = call.entry(generations, created, fresh_until, Duration::ZERO, payload);
+        let entry = (call.policy).entry(generations, created, fresh_until, Duration::ZERO, payload);
         let item = |bytes: Vec<u8>| Item {
             bytes: bytes.into(),
             cas: Some(1),

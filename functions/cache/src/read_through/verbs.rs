@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -13,7 +12,7 @@ use crate::{
     clock,
     entry::Entry,
     near::Answer,
-    payload::{self, Payload},
+    payload::Payload,
     random,
     store::{
         KeyKind, LookupReply, StoreError, VerbError,
@@ -50,23 +49,9 @@ impl Call<'_> {
         Ok(self.all_shown(effected?))
     }
 
-    fn all_shown(&self, effected: Vec<(String, Effected)>) -> Vec<Answer> {
+    pub(super) fn all_shown(&self, effected: Vec<(String, Effected)>) -> Vec<Answer> {
         let shown = |(server, effected): (String, Effected)| self.shown(server, &effected.records);
         effected.into_iter().map(shown).collect()
-    }
-
-    /// The records behind an effect whose own exchange has not read them.
-    pub(crate) async fn records(&self) -> Answer {
-        let kinds = [KeyKind::NearNamespace, KeyKind::NearFunction];
-        let wanted = kinds.map(|kind| (&self.keys, kind));
-        let found = self.exchanges().get_with_cas(&wanted).await;
-        // What is not to be had is as bad as an unreadable one.
-        let records = found.into_iter().map(|found| match found {
-            Ok(item) => item.map(|item| item.bytes),
-            Err(_) => Some(Bytes::new()),
-        });
-        let server = self.cache.store.holding(&self.keys).unwrap_or_default();
-        self.shown(server, &records.collect::<Vec<_>>())
     }
 
     pub(crate) async fn peek<T: DeserializeOwned>(&self) -> Option<Fetched<T>> {
@@ -164,28 +149,14 @@ impl Call<'_> {
             return Ok(WriteResult::Again);
         };
         let created = self.cache.clock.now();
-        let fresh_until = self.fresh_until(created, ttl);
-        let entry = self.entry(generations, created, fresh_until, Duration::ZERO, payload);
+        let fresh_until = self.policy.fresh_until(created, ttl);
+        let cost = Duration::ZERO;
+        let entry = (self.policy).entry(generations, created, fresh_until, cost, payload);
         let written = self.write(&entry, cas).await?;
         if let Some(held) = held {
             held.disarm();
         }
         Ok(written)
-    }
-
-    /// The longest encoded value that may be stored, also if it is compressed.
-    pub(crate) fn longest(&self) -> usize {
-        let plain = self.policy.max_size.saturating_sub(Entry::size(0));
-        match self.policy.compress_over {
-            Some(_) => plain.max(payload::LONGEST_COMPRESSED),
-            None => plain,
-        }
-    }
-
-    /// Why `payload` is not stored.
-    pub(crate) fn size_error(&self, payload: Payload<'_>) -> Option<String> {
-        let (size, most) = (Entry::size(payload.bytes().len()), self.policy.max_size);
-        (size > most).then(|| format!("its entry has {size} bytes, and max_size is {most}"))
     }
 
     /// A verb has no outcome that would be counted.
@@ -196,7 +167,7 @@ impl Call<'_> {
 
     async fn write(&self, entry: &Entry<'_>, cas: u64) -> Result<WriteResult, VerbError> {
         let bytes = entry.write(self.keys.item(), self.keys.digest(), &self.cache.seal);
-        let write = self.write_over(KeyKind::Item, bytes, self.life(entry), cas);
+        let write = self.write_over(KeyKind::Item, bytes, self.life(self.policy, entry), cas);
         let own = self.cache.near.forgetting(self.key.digest());
         let effect = Effect::Write(write);
         let effected = self

@@ -138,8 +138,16 @@ impl Function {
         self.site.name
     }
 
-    pub(crate) fn policy(self) -> &'static Policy {
+    /// The policy in the attribute.
+    #[must_use]
+    pub fn policy(self) -> &'static Policy {
         &self.site.policy
+    }
+
+    /// The policy of a call, with the version in the attribute: that is part of the key.
+    #[must_use]
+    pub fn with_version(self, policy: Policy) -> Policy {
+        policy.version(self.site.policy.parts.version)
     }
 
     pub(crate) fn path(self) -> &'static str {

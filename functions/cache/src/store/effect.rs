@@ -20,7 +20,7 @@ pub(crate) enum Effect<'a> {
 /// The answer of one server.
 #[derive(Debug, Clone)]
 pub(crate) struct Effected {
-    /// Whether the item was removed or written.
+    /// Whether the item was there and is removed, or whether it is written.
     pub(crate) done: bool,
     /// The records behind it, in the order in which they were asked for.
     pub(crate) records: Vec<Option<Bytes>>,

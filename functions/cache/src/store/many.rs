@@ -7,7 +7,7 @@ use super::{Item, KeyKind, Lifetime, LookupReply, Store, StoreError};
 use crate::{key::CacheKeys, store::LookupOptions};
 
 /// One of several writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Write<'a> {
     pub(crate) keys: &'a CacheKeys,
     pub(crate) kind: KeyKind,

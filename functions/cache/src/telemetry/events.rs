@@ -72,7 +72,7 @@ pub enum Verb {
     Invalidate,
     /// [`Cache::expire`](crate::Cache::expire)
     Expire,
-    /// [`Cache::put`](crate::Cache::put)
+    /// [`Cache::put`](crate::Cache::put), once a key of many.
     Put,
     /// [`Cache::flush`](crate::Cache::flush)
     Flush,

@@ -1,6 +1,12 @@
 //! Log lines about failures, limited in rate, never with a value or an argument.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 use crate::{
     clock::{self, Millis},
@@ -11,6 +17,8 @@ use crate::{
 
 /// At most one line of a kind in this time; the next one says how many were left out.
 const LOG_INTERVAL: Millis = 10_000;
+/// So many unknown names are named.
+const MAX_UNKNOWN: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -24,6 +32,7 @@ pub(crate) struct Log {
     recursion: RateLimit,
     near: RateLimit,
     no_runtime: AtomicBool,
+    unknown_names: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +144,21 @@ impl Log {
             tracing::warn!(
                 name,
                 "a policy has near copies, and CACHE_NEAR is off: every call asks the server"
+            );
+        }
+    }
+
+    /// Said once of each name, and of so many at most: they may come from requests.
+    pub(crate) fn unknown_name(&self, name: &str, close: Option<&str>) {
+        let known = self.unknown_names.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if known.len() < MAX_UNKNOWN && known.insert(name.to_owned()) {
+            let suggestion = close.map(|close| format!(": did you mean {close:?}?"));
+            tracing::warn!(
+                name,
+                "flushed a name that no function of this process has used, and that no server has \
+                 anything of{}",
+                suggestion.unwrap_or_default()
             );
         }
     }

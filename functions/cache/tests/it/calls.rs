@@ -1,9 +1,11 @@
 use std::time::Duration;
 
-use larder::{CacheError, Fill, Freshness, Outcome, Policy, Scope, Source, with_freshness};
+use larder::{
+    CacheError, Fill, Freshness, Outcome, Policy, Scope, Source, with_cache, with_freshness,
+};
 use larder_testing::Memcached;
 
-use crate::support::{MINUTE, Origin, at, cache, every_store, key};
+use crate::support::{MINUTE, Origin, alone, at, cache, every_store, key, logged};
 
 #[tokio::test]
 async fn the_first_call_is_a_miss_and_the_second_a_hit() {
@@ -398,7 +400,7 @@ async fn caches_stand_side_by_side_each_with_its_own_settings() {
             .await
             .unwrap();
         assert_eq!((value.outcome(), *value), (Outcome::Miss(Fill::Stored), n));
-        let again = larder::with_cache(
+        let again = with_cache(
             cache.clone(),
             cache.get_or_fetch(&key, &MINUTE, || origin.call()),
         );
@@ -408,4 +410,58 @@ async fn caches_stand_side_by_side_each_with_its_own_settings() {
     one.flush(Scope::All).await.unwrap();
     assert!(one.peek::<u64>(&key, &MINUTE).await.is_none());
     assert_eq!(*two.peek::<u64>(&key, &MINUTE).await.unwrap(), 2);
+}
+
+#[larder::cached("unknown-known", ttl = "60s")]
+async fn known(n: u64) -> u64 {
+    n
+}
+
+#[larder::cached("unknown-unused", ttl = "60s")]
+async fn unused(n: u64) -> u64 {
+    n
+}
+
+/// In a process of its own: the log is the process's.
+#[test]
+fn a_flush_of_a_name_that_nothing_has_is_said_once() {
+    if !alone("calls::a_flush_of_a_name_that_nothing_has_is_said_once") {
+        return;
+    }
+    let server = Memcached::start();
+    let log = logged(async {
+        let (cache, other) = (at(&server.url()), at(&server.url()));
+        with_cache(cache.clone(), known(1)).await;
+        let theirs = key("of-another-program", 1);
+        other.put(&theirs, &MINUTE, &1).await.unwrap();
+        for _ in 0..2 {
+            // Its name is a function's, called or not, or one that a server has something of.
+            with_cache(cache.clone(), known::flush()).await.unwrap();
+            with_cache(cache.clone(), unused::flush()).await.unwrap();
+            cache.flush(Scope::Name("unknown-known")).await.unwrap();
+            cache.flush(Scope::All).await.unwrap();
+        }
+        other.put(&theirs, &MINUTE, &1).await.unwrap();
+        cache
+            .flush(Scope::Name("of-another-program"))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            cache.flush(Scope::Name("unknown-knwon")).await.unwrap();
+            cache.flush(Scope::Name("another")).await.unwrap();
+        }
+    });
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("flushed"))
+        .collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(
+        lines[0].contains("did you mean \"unknown-known\"?"),
+        "{log}"
+    );
+    assert!(
+        lines[1].contains("\"another\"") && !lines[1].contains("mean"),
+        "{log}"
+    );
 }

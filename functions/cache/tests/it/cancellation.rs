@@ -13,7 +13,7 @@ pub(crate) const POLICY: Policy = Policy::ttl(Duration::from_secs(60))
     .stale_while_revalidate(Duration::from_secs(60))
     .lease(LEASE);
 /// No verb is polled more often than this when each answer comes in two pieces.
-const MOST: u32 = 60;
+const MOST: u32 = 240;
 
 /// Polls `polls` times, then drops. Returns whether it was ready before.
 async fn dropped_after(future: impl Future, polls: u32) -> bool {
@@ -43,20 +43,24 @@ pub(crate) enum Entry {
     Peek,
     Put,
     PutLarge,
+    PutMany,
     Invalidate,
+    InvalidateMany,
     Expire,
     Flush,
     Ping,
 }
 
-pub(crate) const ALL: [Entry; 10] = [
+pub(crate) const ALL: [Entry; 12] = [
     Entry::GetOrFetch,
     Entry::FailingOrigin,
     Entry::Refresh,
     Entry::Peek,
     Entry::Put,
     Entry::PutLarge,
+    Entry::PutMany,
     Entry::Invalidate,
+    Entry::InvalidateMany,
     Entry::Expire,
     Entry::Flush,
     Entry::Ping,
@@ -84,6 +88,14 @@ pub(crate) async fn call(cache: &Cache, entry: Entry, n: u64) {
         Entry::PutLarge => {
             let large = format!("{}{n}", "0".repeat(500_000));
             _ = cache.put(&key, &POLICY, &large).await;
+        }
+        Entry::PutMany => {
+            let pairs = [n, n + 1].map(|n| (self::key("dropped", n), n.to_string()));
+            _ = cache.put_many(pairs, &POLICY).await;
+        }
+        Entry::InvalidateMany => {
+            let keys = [n, n + 1].map(|n| self::key("dropped", n));
+            _ = cache.invalidate_many(keys).await;
         }
         Entry::Invalidate => _ = cache.invalidate(&key).await,
         Entry::Expire => _ = cache.expire(&key, &POLICY).await,

@@ -18,14 +18,18 @@ const BUDGET: &str = "200";
 const BOUND: Duration = Duration::from_millis(200 + 25);
 
 const WINDOWS: [(&str, Policy); 3] = [
-    ("on error", Policy::ttl(TTL).stale_if_error(WINDOW)),
+    (
+        "on error",
+        Policy::ttl(TTL).jitter(0).stale_if_error(WINDOW),
+    ),
     (
         "revalidate",
-        Policy::ttl(TTL).stale_while_revalidate(WINDOW),
+        Policy::ttl(TTL).jitter(0).stale_while_revalidate(WINDOW),
     ),
     (
         "both",
         Policy::ttl(TTL)
+            .jitter(0)
             .stale_while_revalidate(Duration::from_secs(1))
             .stale_if_error(WINDOW),
     ),

@@ -4,6 +4,8 @@ mod support;
 
 /// The attribute: companions, return types, keys.
 mod attribute;
+/// Refreshes in tasks of their own.
+mod background;
 /// Benchmarks: other caches are measured, too, and none of them can end `make bench`.
 mod benches;
 /// Calls on every store: hit, miss, flush, invalidate, and the other verbs.
@@ -47,6 +49,8 @@ mod messages;
 mod names;
 /// Near copies: values that a process keeps, and verbs that wait until they have ended.
 mod near;
+/// Errors that are cached because the attribute chooses them.
+mod negative;
 /// Counters, observers, spans and logs.
 mod observed;
 /// What an origin says about its value.
@@ -57,6 +61,8 @@ mod outages;
 mod outside;
 /// Calls that are held unpolled or left, and bursts of calls: the others go on.
 mod parked;
+/// Policies that are decided by a call, a setting or a value.
+mod policies;
 /// Random arguments: what is sent, and for which key.
 mod properties;
 /// Proxies that spread keys over servers.

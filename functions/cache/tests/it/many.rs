@@ -16,6 +16,8 @@ use larder_testing::{Fault, Memcached, Noise, Proxy};
 
 use crate::support::{MINUTE, at, cache, every_store, key};
 
+/// The attribute's companions for many keys.
+mod companions;
 mod faults;
 mod hostile;
 mod waiting;

@@ -484,3 +484,29 @@ async fn no_copy_is_looked_at_by_who_does_not_want_one() {
     cache.forget_near();
     assert!(!call(near(2000)).await.is_near());
 }
+
+/// A refresh is a verb: its fill reads behind it what bounds older copies, as other verbs' effects
+/// do, and needs no exchange of its own for that.
+#[tokio::test]
+async fn a_refresh_reads_the_records_in_its_own_write() {
+    let server = Memcached::start();
+    // A lookup and the fill; with the classic protocol the cas is read in between.
+    for (protocol, exchanges) in [("meta", 2), ("classic", 3)] {
+        let proxy = Proxy::start(server.port(), 1, Broken::default()).await;
+        let url = format!("{}?protocol={protocol}", proxy.url());
+        let cache = cache(&[
+            ("CACHE_URL", &url),
+            ("CACHE_NAMESPACE", protocol),
+            ("CACHE_BUDGET_MS", "10000"),
+        ]);
+        let origin = Origin::default();
+        let (key, policy) = (key("refreshed", 1), near(2000));
+        let refresh = || cache.refresh(&key, &policy, || origin.call());
+        refresh().await.unwrap();
+        let (before, began) = (proxy.exchanges(), Instant::now());
+        let refreshed = refresh().await.unwrap();
+        assert_eq!(refreshed.outcome(), Outcome::Refreshed(Fill::Stored));
+        assert_eq!(proxy.exchanges() - before, exchanges, "{protocol}");
+        println!("{protocol}: {:?}", began.elapsed());
+    }
+}

@@ -65,13 +65,13 @@ async fn what_an_origin_does_not_want_stored_is_not_and_nothing_older_stays() {
     }
 }
 
-#[larder::cached("said-outer", ttl = "60s")]
+#[larder::cached("said-outer", ttl = "60s", jitter = 0)]
 async fn outer(n: u64) -> Result<u64, Infallible> {
     let inner = inner(n).await?;
     Ok(inner + 1)
 }
 
-#[larder::cached("said-inner", ttl = "60s")]
+#[larder::cached("said-inner", ttl = "60s", jitter = 0)]
 async fn inner(n: u64) -> Result<u64, Infallible> {
     origin::ttl(Duration::from_secs(3));
     Ok(n)
@@ -88,7 +88,7 @@ async fn what_a_memoised_function_says_is_about_its_own_value_only() {
     .await;
 }
 
-#[larder::cached("said-outside", ttl = "60s")]
+#[larder::cached("said-outside", ttl = "60s", jitter = 0)]
 async fn outside(n: u64) -> Result<u64, Infallible> {
     // No server listens on port 1.
     let unreachable = cache(&[("CACHE_URL", "memcached://127.0.0.1:1")]);

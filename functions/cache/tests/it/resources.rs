@@ -37,7 +37,10 @@ async fn every_ttl_reaches_the_server_honestly() {
     for (n, (ttl, expected)) in (0..).zip(rows) {
         let key = key("ttl", n);
         let earliest = servers_clock().min(clock()) + expected.start();
-        cache.put(&key, &Policy::ttl(ttl), &n).await.unwrap();
+        cache
+            .put(&key, &Policy::ttl(ttl).jitter(0), &n)
+            .await
+            .unwrap();
         let latest = servers_clock().max(clock()) + expected.end();
         let wire = format!("larder:ttl:{}", hex::encode(key.digest()));
         let asked = servers_clock();
@@ -61,7 +64,7 @@ async fn every_ttl_reaches_the_server_honestly() {
 
 #[tokio::test]
 async fn nothing_is_served_past_its_ttl() {
-    const SHORT: Policy = Policy::ttl(Duration::from_millis(300));
+    const SHORT: Policy = Policy::ttl(Duration::from_millis(300)).jitter(0);
     let server = Memcached::start();
     for protocol in ["classic", "meta"] {
         let url = format!("{}?protocol={protocol}", server.url());

@@ -8,7 +8,8 @@ use std::{
 use larder::{Cache, Key, Policy};
 use larder_testing::Memcached;
 
-pub(crate) const MINUTE: Policy = Policy::ttl(Duration::from_secs(60));
+/// Without jitter: what a test says of a ttl is exact.
+pub(crate) const MINUTE: Policy = Policy::ttl(Duration::from_secs(60)).jitter(0);
 
 /// A cache with exactly these settings.
 pub(crate) fn cache(settings: &[(&str, &str)]) -> Cache {

@@ -2,8 +2,9 @@
 
 use super::*;
 
-const LONG: Policy = Policy::ttl(Duration::from_secs(60)).near(Duration::from_secs(2));
-const SHORT: Policy = Policy::ttl(Duration::from_secs(60)).near(Duration::from_millis(200));
+const LONG: Policy = MINUTE.near(Duration::from_secs(2));
+const SHORT: Policy = MINUTE.near(Duration::from_millis(200));
+const MINUTE: Policy = Policy::ttl(Duration::from_secs(60)).jitter(0);
 
 fn paused<T>(script: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()

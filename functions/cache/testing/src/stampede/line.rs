@@ -84,6 +84,7 @@ impl Order {
             stale_while_revalidate: self.stale,
             lease: self.lease,
             wait: self.wait,
+            jitter_percent: 0,
             ..PolicyParts::new(self.ttl)
         };
         Policy::try_build(parts).expect("a possible policy")

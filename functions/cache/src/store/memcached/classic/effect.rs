@@ -43,7 +43,8 @@ impl Classic {
         let mut answers = self.send(&out).await?;
         let line = answers.line().await?;
         let done = match (effect, line.as_str()) {
-            (OwnedEffect::Delete(_), "DELETED" | "NOT_FOUND") => Ok(true),
+            (OwnedEffect::Delete(_), "DELETED") => Ok(true),
+            (OwnedEffect::Delete(_), "NOT_FOUND") => Ok(false),
             (OwnedEffect::Delete(_), _) => return Err(StoreError::Protocol),
             (OwnedEffect::Write(write), line) => stored(write.precondition, line)?,
         };

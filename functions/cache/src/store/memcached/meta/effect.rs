@@ -69,7 +69,8 @@ impl Meta {
     ) -> Result<Result<bool, StoreError>, StoreError> {
         match effect {
             OwnedEffect::Delete(key) => match self.read_status(key, opaque).await? {
-                Status::Done | Status::NotFound => Ok(Ok(true)),
+                Status::Done => Ok(Ok(true)),
+                Status::NotFound => Ok(Ok(false)),
                 _ => Err(self.broken()),
             },
             OwnedEffect::Write(write) => self.stored(write.key(), opaque).await,
