@@ -295,7 +295,7 @@ impl StoreError {
     pub(crate) fn failure(self) -> Option<CacheFailure> {
         Some(match self {
             Self::Timeout => CacheFailure::Timeout,
-            Self::Refused => CacheFailure::Refused,
+            Self::Refused | Self::Unreachable => CacheFailure::Refused,
             Self::Closed => CacheFailure::Closed,
             Self::Protocol => CacheFailure::Protocol,
             Self::Oversize => CacheFailure::Oversize,

@@ -142,8 +142,11 @@ impl Lifetime {
 pub(crate) enum StoreError {
     #[error("no complete answer in time")]
     Timeout,
-    #[error("connection refused or unreachable")]
+    /// By the server's machine, where nothing listens.
+    #[error("connection refused")]
     Refused,
+    #[error("it cannot be reached")]
+    Unreachable,
     #[error("its name cannot be resolved")]
     Dns,
     #[error("no TLS connection")]
@@ -172,15 +175,15 @@ impl StoreError {
     /// Whether the server may not be where it was: nothing is there, its name has gone, or
     /// something else has its address.
     pub(crate) fn may_be_moved(&self) -> bool {
-        matches!(self, Self::Refused | Self::Dns | Self::Tls)
+        matches!(
+            self,
+            Self::Refused | Self::Unreachable | Self::Dns | Self::Tls
+        )
     }
 
     /// Whether a connection that was not made may be its cause.
     pub(crate) fn is_about_connecting(self) -> bool {
-        matches!(
-            self,
-            Self::Timeout | Self::Refused | Self::Closed | Self::Protocol | Self::Dns | Self::Tls
-        )
+        matches!(self, Self::Timeout | Self::Closed | Self::Protocol) || self.may_be_moved()
     }
 }
 

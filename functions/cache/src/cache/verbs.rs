@@ -28,8 +28,8 @@ impl Cache {
     /// Removes the entry of `key`. Once this has returned `Ok`, no value whose origin call began
     /// before this call is served again, not even one that a slow caller stores later, nor one that
     /// another process keeps ([`Policy::near`]): this waits until all such copies have ended. The
-    /// server has a second to answer, and so has a configuration endpoint whose list is a minute
-    /// old. See [`unsettled`](crate::unsettled) for not waiting.
+    /// server has a second to answer, of which a configuration endpoint whose list is a minute old
+    /// may take half. See [`unsettled`](crate::unsettled) for not waiting.
     ///
     /// # Errors
     /// [`CacheError::Unacknowledged`]: the entry may still be there. Repeating is safe.
@@ -48,7 +48,8 @@ impl Cache {
 
     /// Makes the entry of `key` stale, so that the next caller refreshes it while others may still
     /// be served it, as `policy` allows. If `policy` has no stale window, this is
-    /// [`Cache::invalidate`]. Tries up to four times, each within a second.
+    /// [`Cache::invalidate`]. Tries up to four times, each within a second, and has a second before
+    /// that if the list of a configuration endpoint is a minute old or the server's breaker is open.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -94,8 +95,8 @@ impl Cache {
         Err(CacheError::Contended)
     }
 
-    /// Stores `value` as if the origin had just answered with it. Tries up to four times, each
-    /// within a second.
+    /// Stores `value` as if the origin had just answered with it. May take as long as
+    /// [`Cache::expire`].
     ///
     /// # Errors
     /// As [`Cache::expire`]; [`CacheError::Value`] if `value` cannot be encoded or is too large for

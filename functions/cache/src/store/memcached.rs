@@ -55,7 +55,7 @@ pub(crate) mod fuzz {
 }
 
 use command::{Command, OwnedEffect, Reply};
-use discovery::{Member, Topology};
+use discovery::{Lists, Member, Topology};
 
 #[derive(Debug)]
 pub(crate) struct Memcached(Topology);
@@ -125,14 +125,22 @@ impl Memcached {
     /// Tries the server of `keys`, by a recent list, although its breaker is open; `Ok` if it is
     /// not.
     pub(super) async fn reach(&self, keys: &CacheKeys, limit: Duration) -> Result<(), VerbError> {
-        let lists = self.0.recent(limit).await?;
+        let (lists, left) = self.recent(limit).await?;
         match lists.holding(keys.item()).first() {
             Some(member) if member.server.breaker() == BreakerState::Open => {
-                let answer = member.server.run(Command::Ping, limit).await;
+                let answer = member.server.run(Command::Ping, left).await;
                 answer.map(drop).map_err(VerbError::from)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The lists for a verb, and what is left of `limit`: at least half, so that the servers that
+    /// are known execute the verb also if no list arrives.
+    async fn recent(&self, limit: Duration) -> Result<(Lists, Duration), VerbError> {
+        let begun = Instant::now();
+        let lists = self.0.recent(limit / 2).await?;
+        Ok((lists, limit.saturating_sub(begun.elapsed())))
     }
 
     /// Why the last connect to the server of this name has failed, if it has.
@@ -168,13 +176,13 @@ impl Memcached {
             Effect::Write(write) => OwnedEffect::Write((&write).into()),
         };
         let records: Arc<[String]> = keys.near().map(|scope| scope.key().to_owned()).into();
-        let mut lists = self.0.recent(limit).await?;
+        let (mut lists, left) = self.recent(limit).await?;
         let effects = std::iter::once(effect).chain(std::iter::repeat_with(delete));
         let exchanges = lists.holding(keys.item()).into_iter().zip(effects);
         let exchanges = exchanges
             .map(|(member, effect)| (member, Command::Effect(effect, records.clone())))
             .collect();
-        let effected = self.effected(exchanges, limit).await;
+        let effected = self.effected(exchanges, left).await;
         // The servers that are known have done it. Others may hold the key.
         match (effected, lists.outdated.take()) {
             (Ok(_), Some(outdated)) => Err(outdated.into()),

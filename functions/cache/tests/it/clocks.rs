@@ -65,8 +65,8 @@ async fn a_ttl_ends_for_a_machine_whose_clock_is_behind() {
         Policy::ttl(Duration::from_secs(3)).stale_while_revalidate(Duration::from_secs(600));
     let server = Memcached::start();
     let (writer, reader) = (ahead(&server, "meta", 0), ahead(&server, "meta", -HOUR));
-    outcome(&writer, 1, &SHORT).await;
     let begun = Instant::now();
+    outcome(&writer, 1, &SHORT).await;
     loop {
         let peeked = reader.peek::<u64>(&key("clocks", 1), &SHORT).await.unwrap();
         if peeked.outcome() == Outcome::Stale {

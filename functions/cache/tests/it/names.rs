@@ -1,5 +1,7 @@
 //! A name with several addresses, as the system's own resolver has it: some are dead. The test runs
-//! in a mount namespace with an `/etc/hosts` of its own.
+//! in a mount namespace with an `/etc/hosts` of its own, which an ordinary container does not allow:
+//! `cargo test -p larder --test it -- --ignored names::` runs it where `unshare` may. The dialer's
+//! own tests show the same everywhere, with addresses that are given.
 
 use std::{net::SocketAddr, process::Command, time::Duration};
 
@@ -19,7 +21,7 @@ const HOSTS: &str = "\
 ";
 
 /// Whether this process has [`HOSTS`]. If it does not, another one is started that does, and has to
-/// pass; where the system has no namespaces for it, nothing is shown.
+/// pass.
 fn has_hosts(test: &str) -> bool {
     const INSIDE: &str = "TEST_WITH_HOSTS";
     if std::env::var_os(INSIDE).is_some() {
@@ -28,21 +30,11 @@ fn has_hosts(test: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let hosts = folder.path().join("hosts");
     std::fs::write(&hosts, HOSTS).unwrap();
-    let inside = |script: &str| {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--map-root-user", "--mount", "sh", "-e", "-c"]);
-        unshare.arg(format!("mount --bind \"$1\" /etc/hosts; {script}"));
-        unshare.arg("sh").arg(&hosts);
-        unshare
-    };
-    if !inside("true")
-        .output()
-        .is_ok_and(|ran| ran.status.success())
-    {
-        println!("not shown: there are no mount namespaces here");
-        return false;
-    }
-    let ran = inside("exec \"$2\" \"$3\" --exact --nocapture")
+    let ran = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-e", "-c"])
+        .arg("mount --bind \"$1\" /etc/hosts; exec \"$2\" \"$3\" --exact --ignored --nocapture")
+        .arg("sh")
+        .arg(&hosts)
         .arg(std::env::current_exe().unwrap())
         .arg(test)
         .env(INSIDE, "true")
@@ -94,6 +86,7 @@ async fn outcome(cache: &Cache, n: u64) -> Outcome {
 }
 
 #[test]
+#[ignore = "needs a mount namespace"]
 fn a_name_with_dead_addresses_is_reached_by_the_one_that_lives() {
     if !has_hosts("names::a_name_with_dead_addresses_is_reached_by_the_one_that_lives") {
         return;

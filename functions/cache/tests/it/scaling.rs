@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use larder::{Cache, CacheError, Policy, Scope};
-use larder_testing::Memcached;
+use larder_testing::{Memcached, Noise};
+use tokio::time::Instant;
 
 use crate::{clusters::Endpoint, support::key};
 
@@ -158,6 +159,125 @@ async fn a_server_that_has_left_acknowledges_a_verb_unless_nothing_is_there() {
         cache.invalidate(&key("scaling", n)).await.unwrap();
     }
     cache.flush(Scope::All).await.unwrap();
+}
+
+/// Others may read by the list before for as long, and wait a second for the one after it.
+#[tokio::test]
+async fn a_server_that_has_left_has_to_acknowledge_for_a_minute_and_two_seconds() {
+    let servers: Vec<_> = (0..2).map(|_| Memcached::start()).collect();
+    let endpoint = Endpoint::start().await;
+    endpoint.tell(1, &servers.iter().collect::<Vec<_>>());
+    let cache = endpoint.cache("5000");
+    fill(&cache).await;
+    endpoint.tell(2, &[&servers[0]]);
+    cache.flush(Scope::All).await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    servers[1].stop();
+    assert!(cache.flush(Scope::All).await.is_err());
+    pass(Duration::from_secs(3)).await;
+    cache.flush(Scope::All).await.unwrap();
+}
+
+/// As a readiness probe does that has a limit of its own.
+#[tokio::test]
+async fn a_ping_or_flush_that_is_dropped_keeps_no_verb_from_the_list() {
+    let server = Memcached::start();
+    for flushes in [false, true] {
+        let endpoint = Endpoint::start().await;
+        endpoint.tell(1, &[&server]);
+        let cache = endpoint.cache("5000");
+        fill(&cache).await;
+        pass(Duration::from_secs(30)).await;
+        endpoint.delay(Duration::from_secs(600));
+        let asks = async {
+            match flushes {
+                true => drop(cache.flush(Scope::All).await),
+                false => drop(cache.ping().await),
+            }
+        };
+        let asked = async {
+            while endpoint.asked() == 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            () = asks => panic!("it has not waited for the endpoint"),
+            () = asked => {}
+        }
+        endpoint.delay(Duration::ZERO);
+        pass(Duration::from_secs(30)).await;
+        cache.invalidate(&key("scaling", 1)).await.unwrap();
+        assert_eq!(endpoint.asked(), 3, "flushes: {flushes}");
+    }
+}
+
+#[tokio::test]
+async fn a_flush_and_an_invalidation_at_once_both_learn_the_list() {
+    let (server, endpoint) = (Memcached::start(), Endpoint::start().await);
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    fill(&cache).await;
+    pass(Duration::from_secs(61)).await;
+    endpoint.delay(Duration::from_millis(50));
+    let one = key("scaling", 1);
+    let (flushed, invalidated) = tokio::join!(cache.flush(Scope::All), cache.invalidate(&one));
+    flushed.unwrap();
+    invalidated.unwrap();
+}
+
+/// A runtime that only now and then has something to run, beside another one.
+#[test]
+fn a_request_on_a_runtime_that_rests_keeps_no_verb_of_another_from_the_list() {
+    let mut several = tokio::runtime::Builder::new_multi_thread();
+    let behind = several.worker_threads(1).enable_all().build().unwrap();
+    let runtime = || {
+        let mut one = tokio::runtime::Builder::new_current_thread();
+        one.enable_all().build().unwrap()
+    };
+    let (resting, other) = (runtime(), runtime());
+    let (server, endpoint) = (Memcached::start(), behind.block_on(Endpoint::start()));
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    resting.block_on(async {
+        fill(&cache).await;
+        pass(Duration::from_secs(60)).await;
+        endpoint.delay(Duration::from_secs(600));
+        while endpoint.asked() == 1 {
+            read(&cache, 0, NEW).await;
+        }
+    });
+    endpoint.delay(Duration::ZERO);
+    other.block_on(async {
+        pass(Duration::from_secs(63)).await;
+        cache.invalidate(&key("scaling", 1)).await.unwrap();
+    });
+    assert_eq!(endpoint.asked(), 3);
+}
+
+/// An endpoint and a server that are both silent take one second, not one each.
+#[tokio::test]
+async fn a_verb_has_one_second_for_the_endpoint_and_the_server() {
+    let (server, endpoint) = (Memcached::start(), Endpoint::start().await);
+    endpoint.tell(1, &[&server]);
+    let cache = endpoint.cache("5000");
+    fill(&cache).await;
+    for is_silent in [false, true] {
+        pass(Duration::from_secs(60)).await;
+        endpoint.say(None);
+        if is_silent {
+            server.stop();
+        }
+        let (noise, begun) = (Noise::start(), Instant::now());
+        cache.invalidate(&key("scaling", 1)).await.unwrap_err();
+        let (took, bound) = (begun.elapsed(), noise.forgive(Duration::from_millis(1500)));
+        assert!(
+            took < bound,
+            "silent server: {is_silent}: {took:?} of {bound:?}"
+        );
+        if !is_silent {
+            assert_eq!(read(&cache, 1, NEW).await, NEW, "the server has deleted it");
+        }
+    }
 }
 
 #[tokio::test]

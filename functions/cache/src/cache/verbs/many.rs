@@ -11,7 +11,8 @@ const AT_ONCE: usize = 64;
 
 impl Cache {
     /// Removes the entries of many keys, as [`Cache::invalidate`] does, with one wait for all of
-    /// them. Each server gets one command a key, some at a time.
+    /// them. Each server gets one command a key, some at a time, and has a second for each, of
+    /// which a configuration endpoint whose list is a minute old may take half.
     ///
     /// ```
     /// # use larder::{Cache, with_cache};

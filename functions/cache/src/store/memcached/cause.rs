@@ -23,8 +23,13 @@ impl ConnectError {
         Self { kind, text }
     }
 
-    pub(super) fn refused(error: &io::Error) -> Self {
-        Self::new(StoreError::Refused, error.to_string())
+    /// A socket could not be connected.
+    pub(super) fn connect(error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::ConnectionRefused => StoreError::Refused,
+            _ => StoreError::Unreachable,
+        };
+        Self::new(kind, error.to_string())
     }
 
     /// The peer closed the connection, or TLS failed while it was read.

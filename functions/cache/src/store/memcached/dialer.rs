@@ -53,11 +53,22 @@ impl Dialer {
     }
 
     pub(super) async fn dial(&self) -> Result<Dialled<'_>, ConnectError> {
+        self.dial_by(lookup).await
+    }
+
+    /// `lookup` finds the addresses of a name.
+    async fn dial_by<Fut>(
+        &self,
+        lookup: impl FnOnce(String, u16) -> Fut,
+    ) -> Result<Dialled<'_>, ConnectError>
+    where
+        Fut: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
         let (host, port) = match &self.to {
             #[cfg(unix)]
             Endpoint::Unix(path) => {
                 let socket = Socket::unix(path).await;
-                let socket = socket.map_err(|error| ConnectError::refused(&error))?;
+                let socket = socket.map_err(|error| ConnectError::connect(&error))?;
                 return Ok(self.dialled(socket, None));
             }
             Endpoint::Tcp { host, port } => (host, *port),
@@ -73,8 +84,8 @@ impl Dialer {
         let (stream, address) = self
             .race(self.in_order(addresses))
             .await
-            .map_err(|error| ConnectError::refused(&error))?;
-        let socket = Socket::tcp(stream).map_err(|error| ConnectError::refused(&error))?;
+            .map_err(|error| ConnectError::connect(&error))?;
+        let socket = Socket::tcp(stream).map_err(|error| ConnectError::connect(&error))?;
         Ok(self.dialled(socket, Some(address)))
     }
 
@@ -304,6 +315,37 @@ mod tests {
         assert_eq!(address, live);
         let refused = dialer().race(vec![refusing]).await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    /// As `names.rs` shows it with the system's own resolver, which not every system lets it.
+    #[tokio::test]
+    async fn a_name_with_dead_addresses_is_reached_by_the_one_that_lives() {
+        let (_silent, _taken, silent) = silent().await;
+        let (gone, refusing) = listening(1);
+        drop(gone);
+        let (_live, live) = listening(64);
+        for addresses in [
+            vec![silent, refusing, live],
+            vec![refusing, silent, live],
+            vec![live, silent],
+        ] {
+            let dialer = dialer();
+            for _ in 0..5 {
+                let found = addresses.clone();
+                let dialled = dialer.dial_by(|host, port| {
+                    assert_eq!((host.as_str(), port), ("cache", 1));
+                    async { Ok(found) }
+                });
+                let dialled = tokio::time::timeout(Duration::from_secs(20), dialled).await;
+                let dialled = dialled.expect("no wait for the silent one").unwrap();
+                assert_eq!(dialled.address, Some(live), "{addresses:?}");
+                dialled.greeted();
+                assert_eq!(dialer.seen().worked, Some(live), "it comes first next time");
+            }
+        }
+        let dialer = dialer();
+        let unknown = dialer.dial_by(|_, _| async { Err(io::Error::other("no such name")) });
+        assert_eq!(unknown.await.unwrap_err().kind, StoreError::Dns);
     }
 
     #[test]

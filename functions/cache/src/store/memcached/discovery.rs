@@ -45,6 +45,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const DOUBLINGS: u32 = 4;
 /// The limit for one request, independent of its caller's budget.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
+/// A request that is older than this does not run: its runtime is not driven, or the process was
+/// frozen.
+const ABANDONED_AFTER: Duration = Duration::from_secs(2);
 /// For so long after a change another client may still read by the list before: it requests the
 /// list a minute after it has last begun to, and waits a second for its answer.
 const OVERLAP: Duration = Duration::from_secs(62);
@@ -156,10 +159,10 @@ impl Lists {
 }
 
 impl Member {
-    /// Whether `error` says that no client can read here: the server has left the list, and nothing
-    /// is there any more.
+    /// Whether `error` says that no client can read here: the server has left the list, and its
+    /// machine refuses the connection. Any other error may be this process's own.
     pub(super) fn is_gone(&self, error: &StoreError) -> bool {
-        self.listed == Listed::Formerly && error.may_be_moved()
+        self.listed == Listed::Formerly && *error == StoreError::Refused
     }
 }
 
@@ -187,8 +190,9 @@ pub(super) struct Discovered {
 #[derive(Debug, Default)]
 struct State {
     version: u64,
-    refreshing: bool,
-    /// When the last request began.
+    /// When the request began that runs and that all wait for.
+    refreshing: Option<BothClocks>,
+    /// When the last request began that has ended.
     refreshed: Option<BothClocks>,
     /// For so long after that it is not requested again.
     pause: Duration,
@@ -197,8 +201,9 @@ struct State {
     /// So many requests in a row have failed, and why the last one has.
     failed: u32,
     error: Option<StoreError>,
-    /// The lists before the present one, and when each of them was replaced.
-    former: Vec<(BothClocks, Arc<Servers>)>,
+    /// The lists before the present one, and when each of them was replaced: by the clock that is
+    /// never ahead of the time that has passed.
+    former: Vec<(Instant, Arc<Servers>)>,
 }
 
 impl State {
@@ -206,6 +211,11 @@ impl State {
     fn retry(&mut self) {
         let pause = RETRY_AFTER * (1 << self.failed.saturating_sub(1).min(DOUBLINGS));
         self.pause = pause + pause.mul_f64((random::u64() % 1000) as f64 / 2000.0);
+    }
+
+    fn is_refreshing(&self, now: BothClocks) -> bool {
+        let refreshing = self.refreshing;
+        refreshing.is_some_and(|begun| now.is_within(ABANDONED_AFTER, begun))
     }
 
     fn is_due(&self, now: BothClocks) -> bool {
@@ -286,13 +296,7 @@ impl Topology {
     /// The lists for a flush, which always requests the present one: it is rare, and concerns every
     /// server.
     pub(super) async fn current(&self, limit: Duration) -> Result<Lists, (String, StoreError)> {
-        self.lists(|discovered| async move {
-            let begun = BothClocks::at(Instant::now());
-            discovered.state().refreshed = Some(begun);
-            let answer = tokio::time::timeout(limit, discovered.fetch()).await;
-            discovered.apply(begun, answer.unwrap_or(Err(StoreError::Timeout)))
-        })
-        .await
+        self.lists(|discovered| discovered.request(limit)).await
     }
 
     async fn lists<'a, Fut>(
@@ -337,7 +341,7 @@ struct RefreshGuard(Arc<Discovered>);
 
 impl Drop for RefreshGuard {
     fn drop(&mut self) {
-        self.0.state().refreshing = false;
+        self.0.state().refreshing = None;
         self.0.ended.send_modify(|ended| *ended += 1);
     }
 }
@@ -346,18 +350,25 @@ impl Discovered {
     fn refresh_if_due(self: &Arc<Self>) {
         let mut state = self.state();
         let now = BothClocks::at(Instant::now());
-        if state.refreshing || !state.is_due(now) {
+        if state.is_refreshing(now) || !state.is_due(now) {
             return;
         }
-        (state.refreshing, state.refreshed) = (true, Some(now));
+        state.refreshing = Some(now);
         drop(state);
         let refreshing = RefreshGuard(self.clone());
         tokio::spawn(async move {
-            let answer = tokio::time::timeout(REFRESH_TIMEOUT, refreshing.0.fetch()).await;
-            let answer = answer.unwrap_or(Err(StoreError::Timeout));
             // The error is kept for the verbs.
-            let _ = refreshing.0.apply(now, answer);
+            let _ = refreshing.0.request(REFRESH_TIMEOUT).await;
         });
+    }
+
+    /// One request. If it is dropped, it leaves nothing behind.
+    async fn request(&self, limit: Duration) -> Result<(), StoreError> {
+        let begun = BothClocks::at(Instant::now());
+        let answer = tokio::time::timeout(limit, self.fetch()).await;
+        let applied = self.apply(begun, answer.unwrap_or(Err(StoreError::Timeout)));
+        self.ended.send_modify(|ended| *ended += 1);
+        applied
     }
 
     /// Waits for a list that is younger than the interval. An endpoint that has just failed is not
@@ -370,7 +381,9 @@ impl Discovered {
                 let (state, now) = (self.state(), BothClocks::at(Instant::now()));
                 match state.error {
                     _ if state.is_recent(now) => Some(Ok(())),
-                    Some(error) if !state.refreshing && !state.is_due(now) => Some(Err(error)),
+                    Some(error) if !state.is_refreshing(now) && !state.is_due(now) => {
+                        Some(Err(error))
+                    }
                     _ => None,
                 }
             };
@@ -392,10 +405,9 @@ impl Discovered {
             let none = || (self.dialer.to().to_string(), StoreError::Closed);
             return Err(outdated.unwrap_or_else(none));
         };
-        let now = BothClocks::at(Instant::now());
         state
             .former
-            .retain(|(replaced, _)| now.is_within(OVERLAP, *replaced));
+            .retain(|(replaced, _)| replaced.elapsed() < OVERLAP);
         let former = state.former.iter().map(|(_, servers)| servers.clone());
         Ok(Lists {
             present,
@@ -439,6 +451,7 @@ impl Discovered {
         answer: Result<Config, StoreError>,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
+        state.refreshed = later(state.refreshed, begun);
         state.error = answer.as_ref().err().copied();
         let Ok(config) = answer else {
             state.failed = state.failed.saturating_add(1);
@@ -447,7 +460,7 @@ impl Discovered {
         };
         state.failed = 0;
         state.pause = REFRESH_INTERVAL;
-        state.answered = Some(begun);
+        state.answered = later(state.answered, begun);
         // The nodes of a cluster learn of a change one after the other, so an older list may arrive
         // after a newer one. But a cluster that was made anew begins again at 1: none of the nodes
         // that are known can be connected to.
@@ -470,10 +483,10 @@ impl Discovered {
                 // Before the new list can be read: who notes the old number and gets the new list
                 // makes no copy.
                 self.changes.fetch_add(1, Ordering::SeqCst);
-                let now = BothClocks::at(Instant::now());
+                let former = servers.replace(Arc::new(new));
                 state
                     .former
-                    .extend(servers.replace(Arc::new(new)).map(|former| (now, former)));
+                    .extend(former.map(|former| (Instant::now(), former)));
             }
             changed
         });
@@ -491,11 +504,57 @@ impl Discovered {
     }
 }
 
+/// Of two requests, the time of the one that began last: it may have been answered first.
+fn later(known: Option<BothClocks>, begun: BothClocks) -> Option<BothClocks> {
+    let both = known.into_iter().chain([begun]);
+    both.max_by_key(|time| time.running)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::{io, time::SystemTime};
 
     use super::*;
+
+    #[test]
+    fn a_server_is_gone_if_it_has_left_the_list_and_refuses_connections() {
+        let at = Endpoint::Tcp {
+            host: "cache".to_owned(),
+            port: 1,
+        };
+        let member = |listed| Member {
+            server: Arc::new(Server::new(at.clone(), ConnectOptions::default())),
+            listed,
+        };
+        let connect = |kind: io::ErrorKind| ConnectError::connect(&kind.into()).kind;
+        let refused = connect(io::ErrorKind::ConnectionRefused);
+        assert!(member(Listed::Formerly).is_gone(&refused));
+        assert!(!member(Listed::Present).is_gone(&refused));
+        // EMFILE has no kind of its own.
+        for error in [
+            connect(io::ErrorKind::HostUnreachable),
+            connect(io::ErrorKind::Other),
+            StoreError::Dns,
+            StoreError::Tls,
+            StoreError::Timeout,
+        ] {
+            assert!(!member(Listed::Formerly).is_gone(&error), "{error:?}");
+        }
+        assert!(connect(io::ErrorKind::HostUnreachable).may_be_moved());
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_makes_no_list_older() {
+        let first = BothClocks::now();
+        let second = BothClocks {
+            running: first.running + Duration::from_secs(1),
+            wall: first.wall - Duration::from_secs(9),
+        };
+        for (known, begun) in [(first, second), (second, first)] {
+            let latest = later(Some(known), begun).map(|time| time.running);
+            assert_eq!(latest, Some(second.running));
+        }
+    }
 
     /// A process that was frozen has one clock that stood still.
     #[test]
@@ -505,6 +564,7 @@ mod tests {
             wall: SystemTime::now(),
         };
         let state = State {
+            refreshing: Some(then),
             refreshed: Some(then),
             pause: REFRESH_INTERVAL,
             answered: Some(then),
@@ -518,6 +578,10 @@ mod tests {
             let now = after(running, wall);
             assert_eq!(state.is_recent(now), recent, "{running} s and {wall} s");
             assert_eq!(state.is_due(now), !recent, "{running} s and {wall} s");
+        }
+        for (running, wall, runs) in [(1, 1, true), (2, 0, false), (0, 2, false)] {
+            let now = after(running, wall);
+            assert_eq!(state.is_refreshing(now), runs, "{running} s and {wall} s");
         }
         let set_back = BothClocks {
             wall: then.wall - Duration::from_secs(1),
