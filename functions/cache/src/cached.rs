@@ -197,7 +197,7 @@ where
     let origin = async || boxed(|| origin()).await.into_result();
     R::wrap(match prepared::<R::Value, _>(cache, function, key) {
         Ok((cache, key)) => {
-            let origin = async || Coded::of(&codec, origin().await);
+            let origin = async || Coded::of(&codec, policy, origin().await);
             let coded = cache.get_as::<K, _, _, _, _>(&key, policy, origin);
             coded.await.and_then(answer)
         }
@@ -217,7 +217,7 @@ pub async fn refresh<R: Shape<KIND>, const KIND: u8, C: Codec<R::Value, R::Error
     let origin = async || boxed(|| origin()).await.into_result();
     R::wrap(match prepared::<R::Value, _>(cache, function, key) {
         Ok((cache, key)) => {
-            let origin = async || Coded::of(&codec, origin().await);
+            let origin = async || Coded::of(&codec, policy, origin().await);
             let coded = cache.refresh(&key, policy, origin).await;
             coded.and_then(answer)
         }

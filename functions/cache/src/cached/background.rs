@@ -46,7 +46,7 @@ where
     let mut origin = Some(origin);
     let own = async || {
         let origin = origin.take().expect("a call has one origin call");
-        Coded::of(&codec, boxed(origin).await.into_result())
+        Coded::of(&codec, policy, boxed(origin).await.into_result())
     };
     let (coded, to_refresh) = cache.get_stale_as::<K, _, _, _, _>(&key, policy, own).await;
     if to_refresh && let Some(origin) = origin {
@@ -78,7 +78,7 @@ fn refresh<R, const KIND: u8, C, K, F, Fut>(
     let run = async move {
         let origin = || {
             let answer = boxed(origin);
-            async { Coded::of(&codec, answer.await.into_result()) }
+            async { Coded::of(&codec, &policy, answer.await.into_result()) }
         };
         // Its error is the next caller's, who finds the marker of a refresh that failed.
         let refreshed = cache.get_as::<K, _, _, _, _>(&key, &policy, origin).await;

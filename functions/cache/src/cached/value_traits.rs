@@ -205,10 +205,12 @@ impl<T, C: Codec<T, E>, E> Coded<T, C, E> {
         Self(C::value(value), PhantomData)
     }
 
-    /// Of an answer, if it is cached.
-    pub(super) fn of(codec: &C, answer: Result<T, E>) -> Result<Self, E> {
+    /// Of an answer, if it is cached. An error is only where the policy keeps errors at all: what is
+    /// not stored takes the place of a stale entry, and that could have been served.
+    pub(super) fn of(codec: &C, policy: &Policy, answer: Result<T, E>) -> Result<Self, E> {
         match answer {
             Ok(value) => Ok(Self::value(value)),
+            Err(error) if policy.parts.negative_ttl.is_none() => Err(error),
             Err(error) => codec.error(error).map(|cached| Self(cached, PhantomData)),
         }
     }

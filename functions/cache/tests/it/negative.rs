@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use larder::{Cache, Fill, Outcome, with_cache};
+use larder::{Cache, Fill, Outcome, Policy, with_cache};
 use larder_testing::Memcached;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -149,6 +149,37 @@ async fn a_release_without_it_reads_none_of_its_entries() {
         is_a_miss(&cache, ()).await;
         is_a_miss(&cache, serde_json::json!({ "NotFound": { "id": 8 } })).await;
         is_a_miss(&cache, NameError::NotFound { id: 8 }).await;
+    })
+    .await;
+}
+
+const fn covered(_: u64) -> Policy {
+    let minute = Duration::from_secs(60);
+    Policy::ttl(minute).stale_if_error(minute)
+}
+
+/// Its policy, which is only known in a call, keeps no errors.
+#[larder::cached(
+    "negative-without-ttl",
+    policy = covered(n),
+    skip(fails),
+    negative = |error| matches!(error, NameError::NotFound { .. })
+)]
+async fn without_ttl(n: u64, fails: bool) -> Result<u64, NameError> {
+    match fails {
+        true => Err(NameError::NotFound { id: n }),
+        false => Ok(n),
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_kept_leaves_the_stale_entry_alone() {
+    with_cache(Cache::memory(), async {
+        assert_eq!(without_ttl(7, false).await.unwrap(), 7);
+        without_ttl::expire(7).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(without_ttl(7, true).await.unwrap(), 7);
+        }
     })
     .await;
 }
