@@ -26,6 +26,12 @@ const FAST: Duration = Duration::from_millis(20);
 /// An origin slower than this is called as rarely as possible.
 pub(crate) const SLOW: Duration = Duration::from_secs(1);
 
+/// How often a request is sent that the target refuses because it limits its requests.
+const TRIES: usize = 3;
+
+/// The time between them.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// What one function can do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FunctionTraits {
@@ -88,7 +94,7 @@ impl Probe<'_> {
 
     /// How long an origin call takes, and whether answers carry diagnostics.
     async fn origin_time(&mut self, canary: &str) -> Result<(Duration, bool), String> {
-        let first = self.ask(canary.to_owned()).await;
+        let first = self.ask_patiently(canary).await;
         let answer = self.usable(&first)?;
         let has_diagnostics = answer.diagnostics.is_some();
         let mut fastest = answer.outcome.called_origin().then_some(first.latency);
@@ -97,13 +103,26 @@ impl Probe<'_> {
             if interrupt::requested() || fastest.is_some_and(|latency| latency > SLOW) {
                 break;
             }
-            let sample = self.ask(key).await;
+            let sample = self.ask_patiently(&key).await;
             if self.usable(&sample)?.outcome.called_origin() {
                 let latency = sample.latency;
                 fastest = Some(fastest.map_or(latency, |fastest| fastest.min(latency)));
             }
         }
         Ok((fastest.unwrap_or(first.latency), has_diagnostics))
+    }
+
+    /// One answer that the target refuses, since it limits its requests, says nothing about a run.
+    async fn ask_patiently(&mut self, key: &str) -> Sample {
+        let mut sample = self.ask(key.to_owned()).await;
+        for _ in 1..TRIES {
+            if !matches!(sample.answer, Err(Failure::Throttled(_))) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            sample = self.ask(key.to_owned()).await;
+        }
+        sample
     }
 
     fn usable<'a>(&self, sample: &'a Sample) -> Result<&'a Answer, String> {

@@ -31,7 +31,7 @@ pub(super) fn commands(mut bytes: &[u8]) -> Vec<Command> {
 fn command(line: &str) -> Command {
     let words: Vec<_> = line.split(' ').collect();
     let keys = match words[..] {
-        ["version" | "mn"] => &[][..],
+        ["version" | "mn"] | ["stats", "settings"] => &[][..],
         ["get", ref keys @ ..] if !keys.is_empty() => keys,
         ["gets" | "delete", ref key, ..] => std::slice::from_ref(key),
         ["add", ref key, _, _, _] | ["cas", ref key, _, _, _, _] => std::slice::from_ref(key),
