@@ -12,7 +12,7 @@ fn mixed_traffic_replays_and_a_stampede_costs_one_call() {
         origin: Duration::from_millis(50),
         ..Character::default()
     });
-    let ended = tool::run(&server.url, &CROWD);
+    let ended = tool::run_quietly(&server.url, &CROWD);
     ended.expect_code(0);
     let report = ended.report();
     for check in [

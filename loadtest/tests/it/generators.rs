@@ -64,6 +64,28 @@ fn merge(parts: &[PathBuf], out: &Path, more: &[&str]) -> (Option<i32>, String) 
     (output.status.code(), text)
 }
 
+/// The files of so many generators, and what one report of them says. On a machine that is too
+/// busy to measure on, as the tool itself says, all of it is repeated.
+fn judged(
+    url: &str,
+    of: usize,
+    (folder, out): (&Path, &Path),
+    more: &[&str],
+) -> (Vec<PathBuf>, Option<i32>, String) {
+    let once = || {
+        let parts = parts(url, of, folder);
+        let (code, text) = merge(&parts, out, more);
+        (parts, code, text)
+    };
+    for _ in 1..4 {
+        let judged = once();
+        if !tool::was_busy(&judged.2) {
+            return judged;
+        }
+    }
+    once()
+}
+
 fn report(out: &TempDir) -> Value {
     let text = std::fs::read_to_string(out.path().join("report.json")).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -73,8 +95,12 @@ fn report(out: &TempDir) -> Value {
 fn three_generators_make_one_report_whose_counts_are_those_of_the_target() {
     let server = Server::start(Character::default());
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let parts = parts(&server.url, 3, folder.path());
-    let (code, text) = merge(&parts, out.path(), &["--fail-if", "errors > 0"]);
+    let (parts, code, text) = judged(
+        &server.url,
+        3,
+        (folder.path(), out.path()),
+        &["--fail-if", "errors > 0"],
+    );
     assert_eq!(code, Some(0), "{text}");
     let report = report(&out);
 
@@ -134,8 +160,7 @@ fn three_generators_make_one_report_whose_counts_are_those_of_the_target() {
 fn a_lie_is_found_in_what_all_generators_saw() {
     let server = Server::telling(Lie::MissesCalledHits);
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let parts = parts(&server.url, 2, folder.path());
-    let (code, text) = merge(&parts, out.path(), &[]);
+    let (_, code, text) = judged(&server.url, 2, (folder.path(), out.path()), &[]);
     assert_eq!(code, Some(5), "{text}");
     assert!(text.contains("FAIL: misses = origin calls"), "{text}");
 }

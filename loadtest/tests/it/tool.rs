@@ -29,12 +29,17 @@ const BUSY: [&str; 3] = [
     "something else kept this tool from running",
 ];
 
+/// Whether that is what the tool says.
+pub(crate) fn was_busy(stdout: &str) -> bool {
+    BUSY.iter().any(|words| stdout.contains(words))
+}
+
 /// Runs the tool on `url` with sizes that take a few seconds, and `more` arguments. On a machine
 /// that is too busy, as the tool itself says, the run is repeated.
 pub(crate) fn run(url: &str, more: &[&str]) -> Ended {
     for _ in 1..6 {
         let ended = run_once(url, more);
-        if !BUSY.iter().any(|words| ended.stdout.contains(words)) {
+        if !was_busy(&ended.stdout) {
             return ended;
         }
     }

@@ -74,7 +74,7 @@ async fn whatever_the_arguments_are_classic_commands_are_framed() {
 
 #[tokio::test]
 async fn whatever_the_arguments_are_meta_commands_are_framed() {
-    framed("meta", &["version", "mn", "mg", "ms", "md"], 8).await;
+    framed("meta", &["version", "stats", "mn", "mg", "ms", "md"], 8).await;
 }
 
 #[test]

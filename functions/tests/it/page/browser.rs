@@ -1,9 +1,11 @@
 //! A real headless Chromium with its own chromedriver, and the properties of a visitor's browser.
 //! It knows nothing of the page.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use larder_testing::Port;
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 
@@ -43,6 +45,7 @@ pub(crate) struct Browser {
     chromium: Pid,
     // Stopped after Chromium, which it would leave behind.
     _driver: Program,
+    _port: Port,
 }
 
 impl Browser {
@@ -57,13 +60,12 @@ impl Browser {
             ("PATH", std::env::var("PATH").unwrap()),
             ("HOME", home.path().display().to_string()),
         ];
-        let mut driver = Program::start_in(home, "chromedriver", &variables, &["--port=0"]);
-        let port = driver
-            .line("ChromeDriver was started successfully on port ")
-            .await;
-        let address = format!("127.0.0.1:{}", port.trim_end_matches('.'))
-            .parse()
-            .unwrap();
+        // With `--port=0` it may choose a port that only IPv6 has free, and gives up.
+        let port = Port::reserve();
+        let argument = format!("--port={}", port.number());
+        let mut driver = Program::start_in(home, "chromedriver", &variables, &[&argument]);
+        driver.line("ChromeDriver was started successfully").await;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         let profile = driver.folder().join("profile").display().to_string();
         let session = Session::start(address, &capabilities(look, &profile)).await;
         let session = session.unwrap_or_else(|error| panic!("no Chromium ({error}): {NEEDED}"));
@@ -73,6 +75,7 @@ impl Browser {
             session,
             chromium,
             _driver: driver,
+            _port: port,
         };
         browser.wear(look).await;
         browser
