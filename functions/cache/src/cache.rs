@@ -139,8 +139,8 @@ impl Cache {
         read_through::<K, _, _, _, _>(&self.0, key, &policy.parts, freshness, deadline, origin)
     }
 
-    /// The same; but a call that could refresh a stale value is served that. Whether it was, and
-    /// the value is to be refreshed.
+    /// The same; but a call that could refresh a stale value is served that value. The second is
+    /// whether that has happened, so that its caller has to refresh it.
     pub(crate) async fn get_stale_as<K, T, E, F, Fut>(
         &self,
         key: &Key,

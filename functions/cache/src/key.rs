@@ -346,20 +346,20 @@ impl CacheKeys {
 
 /// Built on the stack first, so that the shared string needs only one allocation.
 fn marker(namespace: &str, key: &Key) -> Arc<str> {
-    const HEX: usize = 64;
-    let mut room = [0; 2 * NAME_MAX + HEX + 4 + TAG_MAX];
+    let mut room = [0; 2 * NAME_MAX + 68 + TAG_MAX];
     let mut used = 0;
-    for name in [namespace, &key.name] {
-        room[used..][..name.len()].copy_from_slice(name.as_bytes());
-        used += name.len();
-        room[used] = b':';
-        used += 1;
+    let mut add = |part: &[u8]| {
+        room[used..][..part.len()].copy_from_slice(part);
+        used += part.len();
+    };
+    let mut hex = [0; 64];
+    hex::encode_to_slice(key.digest, &mut hex).expect("64 characters hold 32 bytes");
+    for part in [namespace, ":", &key.name, ":"] {
+        add(part.as_bytes());
     }
-    hex::encode_to_slice(key.digest, &mut room[used..][..HEX])
-        .expect("64 characters hold 32 bytes");
-    used += HEX;
-    room[used..][..2].copy_from_slice(b":r");
-    std::str::from_utf8(&room[..used + 2])
+    add(&hex);
+    add(b":r");
+    std::str::from_utf8(&room[..used])
         .expect("names and hex are ASCII")
         .into()
 }

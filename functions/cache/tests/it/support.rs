@@ -87,18 +87,23 @@ pub(crate) fn alone(test: &str) -> bool {
     if std::env::var_os(ALONE).is_some_and(|alone| alone == test) {
         return true;
     }
-    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+    process
         .args([test, "--exact", "--nocapture"])
-        .env(ALONE, test)
-        .output()
-        .unwrap();
+        .env(ALONE, test);
+    passes(&mut process);
+    false
+}
+
+/// Runs a process that runs one test, which has to pass.
+pub(crate) fn passes(process: &mut std::process::Command) {
+    let ran = process.output().unwrap();
     let printed = String::from_utf8_lossy(&ran.stdout);
     let errors = String::from_utf8_lossy(&ran.stderr);
     assert!(
         ran.status.success() && printed.contains("1 passed"),
         "{printed}{errors}"
     );
-    false
 }
 
 #[derive(Debug, Clone, Default)]
